@@ -1,0 +1,1 @@
+//! Streams, sessions and the router they call.

@@ -1,0 +1,1 @@
+//! Simulation, drills and the load tool.

@@ -1,0 +1,1 @@
+//! XML streams: cuts complete frames under limits, parses and writes elements. Knows nothing of XMPP.

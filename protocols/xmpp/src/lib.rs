@@ -1,0 +1,1 @@
+//! The wire grammar of XMPP: bytes in, values out. No sockets, no clock.

@@ -1,0 +1,1 @@
+//! Everything durable that belongs to one node.

@@ -1,0 +1,2 @@
+//! House rules and generated reference as code.
+fn main() {}

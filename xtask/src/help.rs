@@ -45,9 +45,9 @@ cargo xtask tidy
 House rules that a machine can read:
   - each .rs file begins with `//!` and a sentence that ends with a full stop
   - no notes to finish something later, no ignored tests
-  - no line of a .rs file over 100 columns, no white space at the end of a line, a newline at the end
+  - no line of a .rs file over 100 columns, no white space at an end, a newline at the last
   - each link inside the documentation leads to a file, and to a heading of it
-Afterwards, as a mirror and not as a gate: files over 600 lines and functions over 70, longest first.";
+Afterwards, as a mirror and not a gate: files over 600 lines and functions over 70, longest first.";
 
 const ARROWS: &str = "\
 cargo xtask arrows

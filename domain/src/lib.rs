@@ -10,3 +10,4 @@ pub mod routing;
 pub mod seams;
 pub mod stanza_error;
 pub mod subscription;
+pub mod operations;

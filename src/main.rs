@@ -1,2 +1,3 @@
-//! The program `pollux`: command line, configuration, start everything in order, stop everything in order.
+//! The program `pollux`: command line, configuration, start everything in order, stop everything in
+//! order.
 fn main() {}

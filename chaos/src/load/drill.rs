@@ -1,4 +1,5 @@
-//! The oracle's drill: pairs talk at a rate through every restart of the server, and the account must hold.
+//! The oracle's drill: pairs talk at a rate through every restart of the server, and the account
+//! must hold.
 
 use std::future::Future;
 use std::rc::Rc;

@@ -23,6 +23,7 @@ const SETTLED_PART: u64 = 200;
 /// … over this many readings, this far apart.
 const SETTLED_READINGS: usize = 6;
 const READ_AGAIN: Duration = Duration::from_millis(500);
+const TELL_AGAIN: Duration = Duration::from_secs(2);
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,8 @@ pub struct IdleReport {
 }
 
 impl Idle {
-    /// Must run inside of a `LocalSet`. Each session is a user's own, with contact list and availability.
+    /// Must run inside of a `LocalSet`. Each session is a user's own, with contact list and
+    /// availability.
     pub async fn run(&self, target: Rc<Target>) -> anyhow::Result<IdleReport> {
         let pid = target
             .pid
@@ -61,14 +63,20 @@ impl Idle {
         let ready = Rc::new(Cell::new(0));
         let (finish, finished) = watch::channel(false);
         let mut sessions = self.raise(&target, &ready, &finished)?;
+        let mut told = now();
         while ready.get() < self.sessions {
             if let Some(ended) = sessions.try_join_next() {
                 ended.context("join a session")??;
                 bail!("a session ended before its time");
             }
             sleep(Duration::from_millis(20)).await;
-            if ready.get() % 1000 == 999 {
-                target.say(format_args!("{} sessions", ready.get() + 1));
+            if told.elapsed() > TELL_AGAIN {
+                told = now();
+                target.say(format_args!(
+                    "{} of {} sessions",
+                    ready.get(),
+                    self.sessions
+                ));
             }
         }
         let sign_in_seconds = start.elapsed().as_secs_f64();

@@ -19,8 +19,8 @@ pub struct Killer {
 }
 
 impl Killer {
-    /// Blocks its thread until all kills are done, or `stop` says or loses a word. Leaves the server up.
-    /// Returns how many kills were done.
+    /// Blocks its thread until all kills are done, or `stop` says or loses a word. Leaves the
+    /// server up. Returns how many kills were done.
     pub fn run(&self, server: &mut dyn Server, stop: &Receiver<()>) -> anyhow::Result<usize> {
         let mut seed = Seed::new(self.seed);
         for done in 0..self.kills {

@@ -1,4 +1,5 @@
-//! Messages between pairs, in a closed loop or at a rate: what one costs the server and how long it takes.
+//! Messages between pairs, in a closed loop or at a rate: what one costs the server and how long it
+//! takes.
 
 use std::rc::Rc;
 use std::time::Duration;

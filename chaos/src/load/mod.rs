@@ -1,5 +1,5 @@
-//! The load tool's inside: drives many clients, keeps the account of every stanza, and reads from the
-//! kernel what that cost the server. The drills use it as it is.
+//! The load tool's inside: drives many clients, keeps the account of every stanza, and reads from
+//! the kernel what that cost the server. The drills use it as it is.
 
 mod clock;
 mod dial;

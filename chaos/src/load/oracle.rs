@@ -1,4 +1,5 @@
-//! Knows of every message under load what its sender was promised and what its receiver saw, and judges.
+//! Knows of every message under load what its sender was promised and what its receiver saw, and
+//! judges.
 
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ const ACKNOWLEDGED: u8 = 2;
 const RECEIVED: u8 = 4;
 const REFUSED: u8 = 8;
 const UNKNOWN: u8 = 16;
-const TWICE: u8 = 32;
 
 /// The messages of one sender to one receiver.
 #[derive(Debug, Default, Clone)]
@@ -114,7 +114,8 @@ impl Oracle {
         lost
     }
 
-    /// Sets `mark` on the message and returns what was there before; `None` if it is not of this run.
+    /// Sets `mark` on the message and returns what was there before; `None` if it is not of this
+    /// run.
     fn mark(&mut self, id: &str, mark: u8) -> Option<(Ticket, u8)> {
         let ticket = Ticket::parse(id)?;
         if ticket.run != self.run || ticket.seq >= FLOW_MESSAGES_MAX {
@@ -175,7 +176,6 @@ impl Oracle {
         };
         let flow = &mut self.flows[ticket.flow as usize];
         if before & RECEIVED != 0 {
-            flow.marks[ticket.seq as usize] |= TWICE;
             self.verdict.twice += 1;
             return;
         }

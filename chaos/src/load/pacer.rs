@@ -1,5 +1,5 @@
-//! Waits for a moment with the kernel's precision: tokio's own timer wakes on whole milliseconds, which would
-//! be most of the latency that is to be measured.
+//! Waits for a moment with the kernel's precision: tokio's own timer wakes on whole milliseconds,
+//! which would be most of the latency that is to be measured.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::clock::now;
 
-/// A timer of the kernel. To tokio it is a pipe: both are read for bytes when they are ready, and this is
-/// its door for foreign descriptors that needs no unsafe code.
+/// A timer of the kernel. To tokio it is a pipe: both are read for bytes when they are ready, and
+/// this is its door for foreign descriptors that needs no unsafe code.
 pub struct Pacer {
     timer: Receiver,
 }

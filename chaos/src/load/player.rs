@@ -1,4 +1,5 @@
-//! One client under load: sends when it is told to, answers in a closed loop, and comes back after a fault.
+//! One client under load: sends when it is told to, answers in a closed loop, and comes back after
+//! a fault.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

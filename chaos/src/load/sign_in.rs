@@ -1,4 +1,5 @@
-//! Sign-ins one after the other in some lanes: what one costs the server, from connection to closed stream.
+//! Sign-ins one after the other in some lanes: what one costs the server, from connection to closed
+//! stream.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

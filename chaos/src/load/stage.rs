@@ -99,8 +99,8 @@ impl Stage {
         self.enqueue(flow, now())
     }
 
-    /// Lets the players send in turn, `rate` messages a second in all, until `stop`. Each message counts
-    /// from the moment at which it was meant to go, whatever delays it.
+    /// Lets the players send in turn, `rate` messages a second in all, until `stop`. Each message
+    /// counts from the moment at which it was meant to go, whatever delays it.
     pub async fn pace(&self, rate: f64, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let pacer = Pacer::new()?;
         let start = now();

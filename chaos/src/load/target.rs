@@ -1,4 +1,5 @@
-//! The server under load as the drivers see it: where it is, who may sign in, which process to measure.
+//! The server under load as the drivers see it: where it is, who may sign in, which process to
+//! measure.
 
 use std::cell::RefCell;
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! The id of a message under load: says by itself whose it is, which one, and when it was meant to go.
+//! The id of a message under load: says by itself whose it is, which one, and when it was meant to
+//! go.
 
 use std::time::Duration;
 

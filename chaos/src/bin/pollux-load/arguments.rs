@@ -7,12 +7,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Drive, measure and drill an XMPP server
 ///
-/// Every stanza is counted. At a rate, a message counts from the moment at which it was meant to go, so
-/// that a server which stalls cannot hide it. What a message, a sign-in or a session costs is read from the
-/// kernel, of the server's process and its children. A run prints one row for people, or `--json`.
+/// Every stanza is counted. At a rate, a message counts from the moment at which it was meant to
+/// go, so that a server which stalls cannot hide it. What a message, a sign-in or a session costs
+/// is read from the kernel, of the server's process and its children. A run prints one row for
+/// people, or `--json`.
 ///
 /// Start a server for the run:   pollux-load messages --start prosody --pairs 100
-/// Use one that runs already:    pollux-load messages --address 127.0.0.1:5222 --pid 4711
+/// Use one that runs already:    pollux-load messages --address 127.0.0.1:5222 --pid 4711 \
+///                                 --password-file FILE
+/// Compare Prosody and Pollux:   pollux-load compare --pollux target/release/pollux
+/// Kill it twenty times:         pollux-load drill --start pollux --kills 20
 #[derive(Debug, Parser)]
 #[command(name = "pollux-load", version, verbatim_doc_comment)]
 pub struct Arguments {
@@ -24,8 +28,8 @@ pub struct Arguments {
 pub enum Command {
     /// Messages between pairs: CPU a message, rate, latency
     ///
-    /// Without --rate in a closed loop: whoever gets a message answers it with the next. Ends with 1 if a
-    /// message was lost, came twice or out of order.
+    /// Without --rate in a closed loop: whoever gets a message answers it with the next. Ends with
+    /// 1 if a message was lost, came twice or out of order.
     Messages(MessagesArguments),
     /// Sign-ins: CPU and latency of one, from the connection to the closed stream
     SignIn {
@@ -57,15 +61,16 @@ pub enum Command {
     },
     /// Talk through restarts of the server and keep the account of every promise
     ///
-    /// Pairs talk with stream management; when the server goes, clients come back and resume. Runs for
-    /// --seconds, or over --kills, or until a line comes on standard input; then waits until all that
-    /// was acknowledged has arrived. Ends with 1 if a message was lost, came twice or out of order, or
-    /// an acknowledgement ran backwards or ahead.
+    /// Pairs talk with stream management; when the server goes, clients come back and resume. Runs
+    /// for --seconds, or over --kills, or until a line comes on standard input; then waits until
+    /// all that was acknowledged has arrived. Ends with 1 if a message was lost, came twice or out
+    /// of order, or an acknowledgement ran backwards or ahead.
     Drill(DrillArguments),
     /// Measure Prosody from Debian and Pollux side by side
     ///
-    /// Both get equal settings: SCRAM-SHA-1 with 4,096 iterations, an ECDSA P-256 certificate, stream
-    /// management, no shapers; Prosody the epoll backend and a collector threshold of 200. Needs
+    /// Both get equal settings: SCRAM-SHA-1 with 4,096 iterations, an ECDSA P-256 certificate,
+    /// stream management, no shapers; Prosody the epoll backend and a collector threshold of 200.
+    /// Needs
     /// `apt-get install prosody`. Shows medians with least and most of several runs.
     Compare(CompareArguments),
 }
@@ -106,8 +111,8 @@ pub struct SiteArguments {
     /// The first line is the password of all its users
     #[arg(long, value_name = "FILE", required_unless_present = "start")]
     pub password_file: Option<PathBuf>,
-    /// Use STARTTLS, with a full handshake each time. Any certificate of a server that was not started
-    /// here is believed
+    /// Use STARTTLS, with a full handshake each time. Any certificate of a server that was not
+    /// started here is believed
     #[arg(long)]
     pub starttls: bool,
     /// The only SASL mechanism to use

@@ -1,4 +1,5 @@
-//! Several servers, the same work, one run after the other on the same machine: medians and their ratio.
+//! Several servers, the same work, one run after the other on the same machine: medians and their
+//! ratio.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `pollux-load`: drives, measures and drills an XMPP server. What it does is in the library; here are the
-//! command line and the tables.
+//! `pollux-load`: drives, measures and drills an XMPP server. What it does is in the library; here
+//! are the command line and the tables.
 
 mod arguments;
 mod compare;

@@ -125,6 +125,20 @@ impl Element {
         })
     }
 
+    /// Moves the element, and its children as far as they inherit it, from one namespace to the other (RFC 6120 section
+    /// 4.8.3: content goes from `jabber:client` to `jabber:server` and back, what lies within extensions stays).
+    pub fn rescope(&mut self, from: &str, to: &'static str) {
+        if self.namespace != *from {
+            return;
+        }
+        self.namespace = Text::Static(to);
+        for node in &mut self.children {
+            if let Node::Element(element) = node {
+                element.rescope(from, to);
+            }
+        }
+    }
+
     fn join_texts(&mut self) {
         for node in std::mem::take(&mut self.children) {
             match node {

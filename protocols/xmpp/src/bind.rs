@@ -9,7 +9,8 @@ use crate::stanza::{ErrorCondition, IqType, Stanza, StanzaError, StanzaKind};
 /// A client's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindRequest {
-    /// What the client would like to be called; without it the server chooses (RFC 6120 sections 7.6, 7.7).
+    /// What the client would like to be called; without it the server chooses (RFC 6120 sections
+    /// 7.6, 7.7).
     pub resource: Option<Text>,
 }
 

@@ -1,4 +1,5 @@
-//! XEP-0203: Delayed Delivery, with the timestamps of XEP-0082. Not for clocks: instants come in as milliseconds.
+//! XEP-0203: Delayed Delivery, with the timestamps of XEP-0082. Not for clocks: instants come in as
+//! milliseconds.
 
 use pollux_domain::jid::Jid;
 use pollux_xml::{Element, Text};
@@ -45,8 +46,8 @@ impl Delay {
 
 const DAY_MS: u64 = 86_400_000;
 
-/// XEP-0082 section 3.2: the DateTime profile in UTC, with milliseconds where there are any. Beyond the year 9999 it
-/// stays at the last instant that the profile can say.
+/// XEP-0082 section 3.2: the DateTime profile in UTC, with milliseconds where there are any. Beyond
+/// the year 9999 it stays at the last instant that the profile can say.
 pub fn format_timestamp(stamp_ms: u64) -> String {
     const LAST_MS: u64 = 253_402_300_799_999;
     let stamp_ms = stamp_ms.min(LAST_MS);
@@ -108,8 +109,8 @@ fn number(text: &str, len: usize) -> Option<i64> {
     is_right.then(|| text.parse().ok()).flatten()
 }
 
-// Years begin in March here, so that the leap day is the last of the year; 400 of them have 146,097 days, and
-// 1970-01-01 is day 719,468 from the first of March of the year 0.
+// Years begin in March here, so that the leap day is the last of the year; 400 of them have 146,097
+// days, and 1970-01-01 is day 719,468 from the first of March of the year 0.
 
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
@@ -187,7 +188,8 @@ mod tests {
         let element = delay.to_element();
         assert_eq!(
             element.to_bytes(ns::CLIENT),
-            "<delay xmlns='urn:xmpp:delay' from='capulet.com' stamp='2002-09-10T23:08:25Z'>Offline Storage</delay>"
+            "<delay xmlns='urn:xmpp:delay' from='capulet.com' \
+             stamp='2002-09-10T23:08:25Z'>Offline Storage</delay>"
         );
         assert_eq!(Delay::from_element(&element), Some(delay));
     }

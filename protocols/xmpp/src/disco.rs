@@ -1,4 +1,5 @@
-//! XEP-0030: Service Discovery, the information request and its answer. Not for items, nor for what is announced.
+//! XEP-0030: Service Discovery, the information request and its answer. Not for items, nor for what
+//! is announced.
 
 use pollux_xml::{Element, Text};
 

@@ -1,4 +1,5 @@
-//! Stream features (RFC 6120 section 4.3.2): what may be negotiated next. Not for the negotiation itself.
+//! Stream features (RFC 6120 section 4.3.2): what may be negotiated next. Not for the negotiation
+//! itself.
 
 use pollux_xml::Element;
 
@@ -12,7 +13,8 @@ pub struct Features {
     pub starttls: Option<StartTls>,
     /// In the server's order of preference (RFC 6120 section 6.3.3).
     pub mechanisms: Vec<Mechanism>,
-    /// Resource binding, which is mandatory where it is offered (RFC 6120 section 7.3.1), with the session of old clients.
+    /// Resource binding, which is mandatory where it is offered (RFC 6120 section 7.3.1), with the
+    /// session of old clients.
     pub bind: bool,
     /// Stream management (XEP-0198).
     pub sm: bool,
@@ -101,7 +103,8 @@ mod tests {
                     starttls: Some(StartTls::Required),
                     ..Features::default()
                 },
-                "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>",
+                "<stream:features><starttls \
+                 xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>",
             ),
             (
                 Features {
@@ -109,7 +112,8 @@ mod tests {
                     ..Features::default()
                 },
                 "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
-                 <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism></mechanisms></stream:features>",
+                 <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>\
+                 </mechanisms></stream:features>",
             ),
             (
                 Features {

@@ -1,8 +1,9 @@
-//! The wire grammar of XMPP: bytes and elements in, values out, and back. Not for sockets, time, randomness or routing.
+//! The wire grammar of XMPP: bytes and elements in, values out, and back. Not for sockets, time,
+//! randomness or routing.
 //!
-//! A first-level element is a [`Stanza`], a stream-management element ([`sm`]) or a part of the negotiation
-//! ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`bind`]). What is wrong with it is a value to be answered: a
-//! [`StanzaError`], a [`StreamError`], a SASL failure.
+//! A first-level element is a [`Stanza`], a stream-management element ([`sm`]) or a part of the
+//! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`bind`]). What is wrong
+//! with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
 
 mod names;
 

@@ -1,4 +1,5 @@
-//! Enumerations whose variants have a name on the wire. Not for values that carry more than their name.
+//! Enumerations whose variants have a name on the wire. Not for values that carry more than their
+//! name.
 
 /// Declares the enumeration with `as_str`, `from_name` and `ALL`.
 macro_rules! named {

@@ -1,5 +1,5 @@
-//! What must hold for any octets: nothing panics, and what was understood is written and understood again. Not for
-//! examples: see the tests of each module.
+//! What must hold for any octets: nothing panics, and what was understood is written and understood
+//! again. Not for examples: see the tests of each module.
 
 use pollux_xml::{Element, StreamNamespaces};
 
@@ -146,20 +146,27 @@ mod tests {
         "<message to='a@b/c' from='d@e' id='1' type='chat' xml:lang='en'><body>x &amp; y</body>\
          <delay xmlns='urn:xmpp:delay' stamp='2002-09-10T23:08:25Z' from='a'>z</delay></message>",
         "<presence type='unavailable' to='a@b'><show>away</show><priority>-5</priority></presence>",
-        "<iq id='1' type='set'><query xmlns='jabber:iq:roster' ver='1'><item jid='a@b' name='c' subscription='remove'>\
+        "<iq id='1' type='set'><query xmlns='jabber:iq:roster' ver='1'><item jid='a@b' name='c' \
+         subscription='remove'>\
          <group>d</group></item></query></iq>",
-        "<iq id='1' type='error'><error type='cancel' by='a'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:a</gone>\
+        "<iq id='1' type='error'><error type='cancel' by='a'><gone \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:a</gone>\
          </error></iq>",
-        "<iq id='1' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>a</resource></bind></iq>",
-        "<iq id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='a'><identity category='a' \
+        "<iq id='1' type='set'><bind \
+         xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>a</resource></bind></iq>",
+        "<iq id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' \
+         node='a'><identity category='a' \
          type='b'/><feature var='c'/></query></iq>",
         "<enable xmlns='urn:xmpp:sm:3' resume='true' max='5'/>",
         "<resume xmlns='urn:xmpp:sm:3' h='5' previd='a'/>",
-        "<failed xmlns='urn:xmpp:sm:3' h='5'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
+        "<failed xmlns='urn:xmpp:sm:3' h='5'><conflict \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
         "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biws</auth>",
         "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</success>",
-        "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>a:1</see-other-host></stream:error>",
-        "<stream:stream to='a' from='b@c' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>",
+        "<stream:error><see-other-host \
+         xmlns='urn:ietf:params:xml:ns:xmpp-streams'>a:1</see-other-host></stream:error>",
+        "<stream:stream to='a' from='b@c' version='1.0' xmlns='jabber:client' \
+         xmlns:stream='http://etherx.jabber.org/streams'>",
         "n,a=user@example.com,n=user,r=fyko+d2lbb,x=y",
         "r=ab,s=QSXCR+Q6sek8bf92,x=1",
         "c=biws,r=ab,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
@@ -216,7 +223,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_keep_the_properties(octets: Vec<u8>, text in "[nyp],(a=\\PC{0,9})?,n=\\PC{0,9},r=\\PC{0,9}") {
+        fn any_octets_keep_the_properties(
+            octets: Vec<u8>,
+            text in "[nyp],(a=\\PC{0,9})?,n=\\PC{0,9},r=\\PC{0,9}",
+        ) {
             check_frame(&octets);
             check_scram(&octets);
             check_scram(text.as_bytes());

@@ -1,5 +1,5 @@
-//! `jabber:iq:roster` (RFC 6121 section 2): requests with their checks, results and pushes. Not for keeping the contact
-//! list, nor for who may change it.
+//! `jabber:iq:roster` (RFC 6121 section 2): requests with their checks, results and pushes. Not for
+//! keeping the contact list, nor for who may change it.
 
 use pollux_domain::jid::Jid;
 use pollux_xml::{Element, Text};
@@ -56,7 +56,8 @@ pub enum RosterRequest {
     },
 }
 
-/// The items of a result (RFC 6121 section 2.1.4) or of a push (section 2.1.6), with the version where it is used.
+/// The items of a result (RFC 6121 section 2.1.4) or of a push (section 2.1.6), with the version
+/// where it is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roster {
     pub ver: Option<Text>,
@@ -258,7 +259,8 @@ mod tests {
                     name: Some("Nurse".into()),
                     groups: vec!["Servants".into()],
                 },
-                "<query><item jid='nurse@example.com' name='Nurse'><group>Servants</group></item></query>",
+                "<query><item jid='nurse@example.com' \
+                 name='Nurse'><group>Servants</group></item></query>",
             ),
             (
                 IqType::Set,
@@ -341,8 +343,10 @@ mod tests {
         let element = roster.to_element();
         assert_eq!(
             element.to_bytes(ns::CLIENT),
-            "<query xmlns='jabber:iq:roster' ver='v1'><item jid='romeo@example.net' name='Romeo' subscription='from' \
-             ask='subscribe' approved='true'><group>Friends</group><group>Lovers</group></item></query>"
+            "<query xmlns='jabber:iq:roster' ver='v1'><item jid='romeo@example.net' name='Romeo' \
+             subscription='from' \
+             ask='subscribe' \
+             approved='true'><group>Friends</group><group>Lovers</group></item></query>"
         );
         assert_eq!(Roster::from_element(&element), Some(roster));
     }

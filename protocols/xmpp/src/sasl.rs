@@ -1,4 +1,5 @@
-//! SASL as XMPP uses it (RFC 6120 section 6, RFC 4422). Not for accounts: keys come in and a decision goes out.
+//! SASL as XMPP uses it (RFC 6120 section 6, RFC 4422). Not for accounts: keys come in and a
+//! decision goes out.
 
 mod elements;
 mod failure;

@@ -1,4 +1,5 @@
-//! The session request of RFC 3921 section 3, which old clients still send. Not for sessions: binding makes them.
+//! The session request of RFC 3921 section 3, which old clients still send. Not for sessions:
+//! binding makes them.
 
 use pollux_xml::Element;
 

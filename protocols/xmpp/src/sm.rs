@@ -38,8 +38,9 @@ pub enum SmElement {
 }
 
 impl SmElement {
-    /// None for an element of another namespace; the condition for `<failed/>` where one is malformed. A malformed `<a/>`
-    /// is `bad-format` on the stream, since nothing answers it: the caller decides by the name.
+    /// None for an element of another namespace; the condition for `<failed/>` where one is
+    /// malformed. A malformed `<a/>` is `bad-format` on the stream, since nothing answers it: the
+    /// caller decides by the name.
     pub fn from_element(element: &Element) -> Option<Result<SmElement, ErrorCondition>> {
         if element.namespace() != ns::SM {
             return None;

@@ -1,4 +1,5 @@
-//! Message, presence and IQ (RFC 6120 section 8). Not for what their payload means, nor for who gets them.
+//! Message, presence and IQ (RFC 6120 section 8). Not for what their payload means, nor for who
+//! gets them.
 
 mod error;
 mod kind;
@@ -20,7 +21,8 @@ pub use kind::{IqType, MessageType, PresenceType, StanzaKind};
 pub use presence::Show;
 pub use problem::StanzaProblem;
 
-/// A stanza whose common attributes are right. Its payload is in `jabber:client`, whatever the stream it came from.
+/// A stanza whose common attributes are right. Its payload is in `jabber:client`, whatever the
+/// stream it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stanza {
     pub kind: StanzaKind,
@@ -149,8 +151,8 @@ impl Stanza {
         })
     }
 
-    /// The error for this stanza; none for an error or a result (RFC 6120 section 8.3.1 rule 8, section 8.2.3 rule 4). The
-    /// original payload is not sent back.
+    /// The error for this stanza; none for an error or a result (RFC 6120 section 8.3.1 rule 8,
+    /// section 8.2.3 rule 4). The original payload is not sent back.
     pub fn error_reply(&self, error: StanzaError) -> Option<Stanza> {
         // Section 8.3.1 rule 3: the error for an IQ has an id, empty where the request had none.
         let id = match self.kind {

@@ -6,7 +6,8 @@ use crate::names::named;
 use crate::ns;
 
 named! {
-    /// The three elements; the failure is followed by the end of the stream (RFC 6120 section 5.4.2.2).
+    /// The three elements; the failure is followed by the end of the stream (RFC 6120 section
+    /// 5.4.2.2).
     Starttls {
         Request = "starttls",
         Proceed = "proceed",

@@ -1,4 +1,5 @@
-//! Stream errors (RFC 6120 section 4.9): what is wrong with a whole stream. Not for single stanzas: see `StanzaError`.
+//! Stream errors (RFC 6120 section 4.9): what is wrong with a whole stream. Not for single stanzas:
+//! see `StanzaError`.
 
 use pollux_xml::{Element, FrameError, ParseError, Text};
 
@@ -209,7 +210,8 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-             <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>a stanza has more than 9 octets</text>\
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>a stanza has more \
+             than 9 octets</text>\
              <stanza-too-big xmlns='urn:xmpp:errors'/></stream:error></stream:stream>"
         );
     }

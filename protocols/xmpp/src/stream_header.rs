@@ -1,5 +1,5 @@
-//! Stream headers (RFC 6120 sections 4.7, 4.8): read with their checks, written for both directions. Not for whether the
-//! host is served here: the caller knows its hosts.
+//! Stream headers (RFC 6120 sections 4.7, 4.8): read with their checks, written for both
+//! directions. Not for whether the host is served here: the caller knows its hosts.
 
 use pollux_domain::jid::Jid;
 use pollux_xml::{Element, StreamNamespaces, StreamOpen, Text};
@@ -62,8 +62,9 @@ impl StreamHeader {
         })
     }
 
-    /// Appends the XML declaration and the start tag (RFC 6120 section 11.5). The version is the one of RFC 6120: the lower
-    /// of the two (section 4.7.5 rule 2), since a peer below it is refused.
+    /// Appends the XML declaration and the start tag (RFC 6120 section 11.5). The version is the
+    /// one of RFC 6120: the lower of the two (section 4.7.5 rule 2), since a peer below it is
+    /// refused.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"<?xml version='1.0'?>");
         let begin = out.len();
@@ -85,8 +86,8 @@ impl StreamHeader {
         out.push(b'>');
     }
 
-    /// The header that answers this one: `from` the host that serves, `to` the bare address that the peer gave (RFC 6120
-    /// sections 4.7.1 and 4.7.2).
+    /// The header that answers this one: `from` the host that serves, `to` the bare address that
+    /// the peer gave (RFC 6120 sections 4.7.1 and 4.7.2).
     pub fn reply(&self, from: Jid, id: impl Into<Text>, lang: impl Into<Text>) -> StreamHeader {
         StreamHeader {
             to: self.from.as_ref().map(|jid| jid.to_bare().into()),
@@ -126,7 +127,8 @@ fn address(
     address.map_err(|error| StreamError::new(condition).with_text(error.to_string()))
 }
 
-/// RFC 6120 section 4.7.5: two integers, leading zeros ignored; none means 0.9. Anything from 1.0 on works with 1.0.
+/// RFC 6120 section 4.7.5: two integers, leading zeros ignored; none means 0.9. Anything from 1.0
+/// on works with 1.0.
 fn version(text: Option<&str>) -> Result<(u32, u32), StreamError> {
     let parsed = text.and_then(|text| {
         let (major, minor) = text.split_once('.')?;
@@ -149,7 +151,8 @@ fn integer(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const RIGHT: &str = "<stream:stream from='juliet@im.example.com' to='im.example.com' version='1.0' xml:lang='en' \
+    const RIGHT: &str = "<stream:stream from='juliet@im.example.com' to='im.example.com' \
+     version='1.0' xml:lang='en' \
                          xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
 
     #[test]
@@ -167,8 +170,10 @@ mod tests {
         let written = String::from_utf8(out).unwrap();
         assert_eq!(
             written,
-            "<?xml version='1.0'?><stream:stream from='im.example.com' to='juliet@im.example.com' id='a&amp;b' \
-             version='1.0' xml:lang='en' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+            "<?xml version='1.0'?><stream:stream from='im.example.com' to='juliet@im.example.com' \
+             id='a&amp;b' \
+             version='1.0' xml:lang='en' xmlns='jabber:client' \
+             xmlns:stream='http://etherx.jabber.org/streams'>"
         );
         let frame = written.trim_start_matches("<?xml version='1.0'?>");
         let reply = StreamHeader::parse(frame.as_bytes(), ContentNamespace::Client).unwrap();

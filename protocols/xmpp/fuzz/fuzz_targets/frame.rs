@@ -1,4 +1,5 @@
-//! Any frame, taken for everything that it could be, panics nowhere. Not for SCRAM messages: see `scram`.
+//! Any frame, taken for everything that it could be, panics nowhere. Not for SCRAM messages: see
+//! `scram`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

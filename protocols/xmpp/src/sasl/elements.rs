@@ -1,4 +1,5 @@
-//! The elements of a SASL negotiation (RFC 6120 section 6.4). Not for what the data says: that is the mechanism's.
+//! The elements of a SASL negotiation (RFC 6120 section 6.4). Not for what the data says: that is
+//! the mechanism's.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,8 @@ use crate::ns;
 /// Octets of the decoded data of one element: far above any SCRAM message.
 const DATA_BYTES_MAX: usize = 4096;
 
-/// One element. Data of zero length and no data at all are different things (RFC 6120 section 6.4.2).
+/// One element. Data of zero length and no data at all are different things (RFC 6120 section
+/// 6.4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SaslElement {
     Auth {
@@ -34,8 +36,8 @@ pub enum Sent {
 }
 
 impl SaslElement {
-    /// None for an element of another namespace, or one that this side does not send; the failure to answer with where
-    /// it is malformed.
+    /// None for an element of another namespace, or one that this side does not send; the failure
+    /// to answer with where it is malformed.
     pub fn from_element(element: &Element, sent: Sent) -> Option<Result<SaslElement, SaslFailure>> {
         if element.namespace() != ns::SASL {
             return None;
@@ -109,7 +111,8 @@ fn required(element: &Element) -> Result<Secret, SaslFailure> {
     optional(element).map(Option::unwrap_or_default)
 }
 
-/// RFC 6120 section 6.5.5: base 64 as in section 4 of RFC 4648, with its padding and without line feeds.
+/// RFC 6120 section 6.5.5: base 64 as in section 4 of RFC 4648, with its padding and without line
+/// feeds.
 fn decode(text: &str) -> Result<Secret, SaslFailure> {
     if text.len() > DATA_BYTES_MAX.div_ceil(3) * 4 {
         return Err(SaslFailure::malformed("the data is too long"));

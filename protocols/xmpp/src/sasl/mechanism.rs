@@ -4,8 +4,9 @@ use super::scram::ScramHash;
 use crate::names::named;
 
 named! {
-    /// In the order of preference in which they are offered (RFC 6120 section 6.3.3). Both are known by names of RFC 5802
-    /// section 4 and RFC 7677 section 3; the variants with channel binding are not offered.
+    /// In the order of preference in which they are offered (RFC 6120 section 6.3.3). Both are
+    /// known by names of RFC 5802 section 4 and RFC 7677 section 3; the variants with channel
+    /// binding are not offered.
     Mechanism {
         ScramSha256 = "SCRAM-SHA-256",
         ScramSha1 = "SCRAM-SHA-1",

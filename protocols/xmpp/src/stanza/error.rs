@@ -148,8 +148,8 @@ impl StanzaError {
         error
     }
 
-    /// Reads what another said, as well as it can be understood: an unknown condition is `undefined-condition` (RFC 6120
-    /// section 8.3.2), an unknown type that of the condition.
+    /// Reads what another said, as well as it can be understood: an unknown condition is
+    /// `undefined-condition` (RFC 6120 section 8.3.2), an unknown type that of the condition.
     pub fn from_element(element: &Element) -> StanzaError {
         let mut error = StanzaError::new(ErrorCondition::UndefinedCondition);
         for child in element.elements() {

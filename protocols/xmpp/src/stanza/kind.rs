@@ -1,5 +1,5 @@
-//! The three kinds of stanza and their types (RFC 6121 sections 5.2.2 and 4.7.1, RFC 6120 section 8.2.3). Not for the
-//! rules on a stanza's children: see `problem`.
+//! The three kinds of stanza and their types (RFC 6121 sections 5.2.2 and 4.7.1, RFC 6120 section
+//! 8.2.3). Not for the rules on a stanza's children: see `problem`.
 
 use crate::names::named;
 

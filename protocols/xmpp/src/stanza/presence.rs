@@ -1,4 +1,5 @@
-//! What a presence stanza says of availability (RFC 6121 section 4.7.2). Not for composing it from several devices.
+//! What a presence stanza says of availability (RFC 6121 section 4.7.2). Not for composing it from
+//! several devices.
 
 use pollux_xml::Text;
 
@@ -17,7 +18,8 @@ named! {
 }
 
 impl Stanza {
-    /// What kind of availability; none where it is plain. A value that is none of the four says nothing.
+    /// What kind of availability; none where it is plain. A value that is none of the four says
+    /// nothing.
     pub fn show(&self) -> Option<Show> {
         let text = self.find(ns::CLIENT, "show")?.text_content();
         Show::from_name(text.trim())

@@ -10,7 +10,8 @@ use crate::stream_error::{StreamCondition, StreamError};
 /// Why an element is no stanza, or not one that can be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StanzaProblem {
-    /// Another first-level element: closes the stream (RFC 6120 section 4.9.3.24) where nobody else wants it.
+    /// Another first-level element: closes the stream (RFC 6120 section 4.9.3.24) where nobody else
+    /// wants it.
     NotStanza,
     /// The `from` is no address: closes the stream (RFC 6120 section 8.1.2.1).
     FromMalformed,
@@ -26,8 +27,9 @@ pub enum StanzaProblem {
 }
 
 impl StanzaProblem {
-    /// The error stanza to answer with: to the address in `from`, which the caller replaces by the one it knows. None for
-    /// what must not be answered. A malformed `to` is not sent back (RFC 6120 section 8.3.1 rule 2).
+    /// The error stanza to answer with: to the address in `from`, which the caller replaces by the
+    /// one it knows. None for what must not be answered. A malformed `to` is not sent back (RFC
+    /// 6120 section 8.3.1 rule 2).
     pub fn reply(&self) -> Option<Stanza> {
         let StanzaProblem::Refused {
             kind,

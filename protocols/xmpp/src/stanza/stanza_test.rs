@@ -21,7 +21,8 @@ fn text(stanza: &Stanza) -> String {
 #[test]
 fn written_as_it_was_read() {
     for input in [
-        "<message to='juliet@example.com' id='1' type='chat' xml:lang='en'><body>a</body></message>",
+        "<message to='juliet@example.com' id='1' type='chat' \
+         xml:lang='en'><body>a</body></message>",
         "<message/>",
         "<message type='groupchat'><subject/></message>",
         "<presence/>",
@@ -36,7 +37,8 @@ fn written_as_it_was_read() {
 #[test]
 fn between_servers_the_namespace_is_another() {
     let input = "<message from='a@b' to='c@d'><body>x</body>\
-                 <f xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'><body/></message></f></message>";
+                 <f xmlns='urn:xmpp:forward:0'><message \
+                 xmlns='jabber:client'><body/></message></f></message>";
     let from_server =
         parse_in(&input.replace("jabber:client", "jabber:server"), ns::SERVER).unwrap();
     assert_eq!(from_server.body().unwrap(), "x");
@@ -97,7 +99,8 @@ fn the_answer_goes_back_without_the_malformed_address() {
         text(&reply.unwrap()),
         "<iq to='a@b/c' id='7' type='error'><error type='modify'>\
          <jid-malformed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>the localpart is empty</text></error></iq>"
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>the localpart is \
+         empty</text></error></iq>"
     );
 }
 

@@ -1,4 +1,5 @@
-//! The client's side of SCRAM (RFC 5802 section 5), for tests, tools and outgoing streams. Not for keeping passwords.
+//! The client's side of SCRAM (RFC 5802 section 5), for tests, tools and outgoing streams. Not for
+//! keeping passwords.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +27,8 @@ pub struct Expected {
 }
 
 impl ScramClient {
-    /// The nonce is random, printable ASCII without a comma; `authzid` is another identity to act as, if any.
+    /// The nonce is random, printable ASCII without a comma; `authzid` is another identity to act
+    /// as, if any.
     pub fn new(
         hash: ScramHash,
         username: &str,
@@ -95,7 +97,8 @@ impl ScramClient {
 }
 
 impl Expected {
-    /// The server has proved that it knows the keys; if not, it is not the server (RFC 5802 section 5).
+    /// The server has proved that it knows the keys; if not, it is not the server (RFC 5802 section
+    /// 5).
     pub fn check(&self, server_final: &[u8]) -> Result<(), SaslFailure> {
         let text = message::text(server_final)?;
         let mut rest = Some(text);

@@ -1,4 +1,5 @@
-//! What is kept of a password (RFC 5802 section 3): enough to verify it, not enough to log in with. Not for messages.
+//! What is kept of a password (RFC 5802 section 3): enough to verify it, not enough to log in with.
+//! Not for messages.
 
 use serde::{Deserialize, Serialize};
 use stringprep::saslprep;
@@ -44,8 +45,8 @@ pub enum DeriveError {
 }
 
 impl ScramKeys {
-    /// Computes the keys of a password, prepared with SASLprep (RFC 5802 section 2.2). Slow on purpose, milliseconds of a
-    /// core: never on a thread that serves others.
+    /// Computes the keys of a password, prepared with SASLprep (RFC 5802 section 2.2). Slow on
+    /// purpose, milliseconds of a core: never on a thread that serves others.
     pub fn derive(
         hash: ScramHash,
         password: &str,
@@ -84,9 +85,10 @@ impl ScramKeys {
         })
     }
 
-    /// Keys for a name that nobody has: the same salt each time it is asked for, and the same work, so that nobody learns
-    /// which names exist (RFC 5802 section 9, RFC 6120 section 6.5.10). No password verifies against them. `username` is the
-    /// one by which accounts are looked up; the secret is the cluster's, so that its nodes agree.
+    /// Keys for a name that nobody has: the same salt each time it is asked for, and the same work,
+    /// so that nobody learns which names exist (RFC 5802 section 9, RFC 6120 section 6.5.10). No
+    /// password verifies against them. `username` is the one by which accounts are looked up; the
+    /// secret is the cluster's, so that its nodes agree.
     pub fn fake(
         hash: ScramHash,
         server_secret: &Secret,

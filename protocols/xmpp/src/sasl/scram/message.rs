@@ -1,4 +1,5 @@
-//! Attributes of SCRAM messages (RFC 5802 sections 5.1 and 7). Not for the order of messages: see `server`, `client`.
+//! Attributes of SCRAM messages (RFC 5802 sections 5.1 and 7). Not for the order of messages: see
+//! `server`, `client`.
 
 use crate::sasl::{SaslCondition, SaslFailure};
 
@@ -22,7 +23,8 @@ pub(super) fn text(octets: &[u8]) -> Result<&str, SaslFailure> {
     Ok(text)
 }
 
-/// Takes the attribute that must be next, up to the comma; what follows the comma is the rest, if there was one.
+/// Takes the attribute that must be next, up to the comma; what follows the comma is the rest, if
+/// there was one.
 pub(super) fn take<'a>(rest: &mut Option<&'a str>, name: &str) -> Result<&'a str, SaslFailure> {
     let all = rest.unwrap_or_default();
     let (attribute, after) = match all.split_once(',') {
@@ -43,7 +45,8 @@ pub(super) fn take<'a>(rest: &mut Option<&'a str>, name: &str) -> Result<&'a str
         ))
 }
 
-/// What follows the known attributes is ignored, if it has the form of attributes and none is mandatory.
+/// What follows the known attributes is ignored, if it has the form of attributes and none is
+/// mandatory.
 pub(super) fn extensions(rest: Option<&str>) -> Result<(), SaslFailure> {
     let Some(rest) = rest else {
         return Ok(());
@@ -63,7 +66,8 @@ pub(super) fn extensions(rest: Option<&str>) -> Result<(), SaslFailure> {
     Ok(())
 }
 
-/// `saslname`: "=2C" is a comma, "=3D" an equals sign, and any other equals sign fails the authentication.
+/// `saslname`: "=2C" is a comma, "=3D" an equals sign, and any other equals sign fails the
+/// authentication.
 pub(super) fn unescape_name(raw: &str) -> Result<String, SaslFailure> {
     if raw.is_empty() || raw.len() > NAME_BYTES_MAX {
         return Err(SaslFailure::malformed("a name is empty or too long"));

@@ -22,7 +22,8 @@ const RFC_5802: Vector = Vector {
     client_nonce: "fyko+d2lbbFgONRv9qkxdawL",
     server_nonce: "3rfcNHYJY1ZVvWVs7j",
     salt: "QSXCR+Q6sek8bf92",
-    client_final: "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+    client_final: "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,\
+                   p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
     server_final: "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
 };
 

@@ -1,4 +1,5 @@
-//! The server's side of SCRAM (RFC 5802 sections 3, 5). Not for finding keys, which the caller does between the steps.
+//! The server's side of SCRAM (RFC 5802 sections 3, 5). Not for finding keys, which the caller does
+//! between the steps.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -47,8 +48,8 @@ impl ClientFirst {
         let (flag, rest) = text.split_once(',').ok_or_else(malformed)?;
         let (authzid, bare) = rest.split_once(',').ok_or_else(malformed)?;
         match flag {
-            // "y": the client could bind but believes that the server cannot; no -PLUS is offered, so it is right (RFC
-            // 5802 section 6).
+            // "y": the client could bind but believes that the server cannot; no -PLUS is offered,
+            // so it is right (RFC 5802 section 6).
             "n" | "y" => {}
             _ if flag.starts_with("p=") => {
                 return Err(SaslFailure::malformed("channel-binding-not-supported"));
@@ -76,13 +77,15 @@ impl ClientFirst {
         })
     }
 
-    /// The name to look up, prepared with SASLprep: the localpart of an account here (RFC 6120 section 6.3.7).
+    /// The name to look up, prepared with SASLprep: the localpart of an account here (RFC 6120
+    /// section 6.3.7).
     pub fn username(&self) -> &str {
         &self.username
     }
 
-    /// Challenges with the keys of the user, or with fake ones. `identity` is the account that the username stands for: an
-    /// authorization identity that is another is refused (RFC 6120 sections 6.3.8, 6.5.6).
+    /// Challenges with the keys of the user, or with fake ones. `identity` is the account that the
+    /// username stands for: an authorization identity that is another is refused (RFC 6120 sections
+    /// 6.3.8, 6.5.6).
     pub fn challenge(
         self,
         keys: ScramKeys,
@@ -133,7 +136,8 @@ impl ServerFirst {
         message::extensions(rest)?;
         let proof = STANDARD.decode(proof);
         let proof = proof.map_err(|_| SaslFailure::malformed("the proof is not base 64"))?;
-        // Section 5.1: the GS2 header again, which shows that nobody changed it, and the same nonce.
+        // Section 5.1: the GS2 header again, which shows that nobody changed it, and the same
+        // nonce.
         if binding != STANDARD.encode(&self.gs2_header) || nonce != self.nonce {
             return Err(SaslCondition::NotAuthorized.into());
         }

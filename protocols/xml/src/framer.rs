@@ -117,8 +117,8 @@ impl Framer {
         self.push(&rest[spaces..]);
     }
 
-    /// Takes out what has not become a frame. RFC 6120 section 5.3.3: what came in plain text after
-    /// `<starttls/>` must not be taken for something that came under TLS.
+    /// Takes out what has not become a frame. RFC 6120 section 5.4.3.3: what came in plain text
+    /// after `<starttls/>` must not be taken for something that came under TLS.
     pub fn take_buffered(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.buffer);
         rest.drain(..self.start);

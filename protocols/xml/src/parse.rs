@@ -19,6 +19,9 @@ const DEPTH_MAX: usize = 256;
 /// Attributes and declarations of one tag, whatever the framer's limit: each is compared with each.
 const ATTRIBUTES_MAX: usize = 256;
 
+/// Declarations in scope: each name is looked up among them.
+const BINDINGS_MAX: usize = 512;
+
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
@@ -245,6 +248,9 @@ impl<'a> Scope<'a> {
         }
         if *namespace == XMLNS_NAMESPACE || (*namespace == XML_NAMESPACE) != (prefix == "xml") {
             return Err(ParseError::Declaration);
+        }
+        if self.bindings.len() == BINDINGS_MAX {
+            return Err(ParseError::TooComplex);
         }
         let prefix = prefix.to_owned().into();
         self.bindings.push(Binding {

@@ -9,7 +9,7 @@ pub const STREAMS: &str = pollux_xml::STREAM_NAMESPACE;
 pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 /// RFC 6120 section 8.3.2.
 pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
-/// XEP-0205, and RFC 6120 section 4.9.3.14: conditions that explain a policy violation.
+/// RFC 6120 section 4.9.3.14: conditions that explain a policy violation.
 pub const ERRORS: &str = "urn:xmpp:errors";
 /// RFC 6120 section 5.
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";

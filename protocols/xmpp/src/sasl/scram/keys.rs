@@ -86,7 +86,7 @@ impl ScramKeys {
     }
 
     /// Keys for a name that nobody has: the same salt each time it is asked for, and the same work,
-    /// so that nobody learns which names exist (RFC 5802 section 9, RFC 6120 section 6.5.10). No
+    /// so that nobody learns which names exist (RFC 6120 section 6.5.10). No
     /// password verifies against them. `username` is the one by which accounts are looked up; the
     /// secret is the cluster's, so that its nodes agree.
     pub fn fake(

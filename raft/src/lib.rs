@@ -1,1 +1,3 @@
 //! The replicated databases.
+
+pub mod state;

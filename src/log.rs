@@ -18,6 +18,8 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
     )?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for eyes, not for a file.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let done = match config.format {
         LogFormat::Text => builder.try_init(),

@@ -1,5 +1,5 @@
-//! Wraps comments that are wider than a line may be, for `cargo xtask fix`. Leaves code, lists, tables
-//! and everything that already fits as it is.
+//! Wraps comments that are wider than a line may be, for `cargo xtask fix`. Leaves code, lists,
+//! tables and everything that already fits as it is.
 
 use super::source::COLUMNS_MAX;
 

@@ -1,1 +1,4 @@
-//! Simulation, drills and the load tool.
+//! Simulation, drills and the load tool: everything that stands opposite a server and keeps account.
+
+pub mod client;
+pub mod servers;

@@ -1,3 +1,13 @@
 //! The language of the product: pure values and rules. No I/O, no async, no clock, no randomness.
 
+pub mod availability;
+pub mod contact;
+pub mod contract;
+pub mod ids;
 pub mod jid;
+pub mod limits;
+pub mod operations;
+pub mod routing;
+pub mod seams;
+pub mod stanza_error;
+pub mod subscription;

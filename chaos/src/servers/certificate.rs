@@ -1,0 +1,38 @@
+//! A self-signed ECDSA P-256 certificate for a server under test, in files and in DER. Trusted by nobody else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rustls::pki_types::CertificateDer;
+
+use crate::client::{Tls, Trust};
+
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    pub certificate_path: PathBuf,
+    pub key_path: PathBuf,
+    pub der: CertificateDer<'static>,
+}
+
+impl Certificate {
+    /// Makes a certificate for `domain` and writes `cert.pem` and `key.pem` into `folder`.
+    pub fn make(folder: &Path, domain: &str) -> anyhow::Result<Self> {
+        let signed = rcgen::generate_simple_self_signed([domain.to_owned()])
+            .context("make a self-signed certificate")?;
+        let certificate_path = folder.join("cert.pem");
+        let key_path = folder.join("key.pem");
+        fs::write(&certificate_path, signed.cert.pem()).context("write the certificate")?;
+        fs::write(&key_path, signed.signing_key.serialize_pem()).context("write the key")?;
+        Ok(Certificate {
+            certificate_path,
+            key_path,
+            der: signed.cert.der().clone(),
+        })
+    }
+
+    /// STARTTLS that believes this certificate only.
+    pub fn tls(&self) -> anyhow::Result<Tls> {
+        Tls::start_tls(Trust::Only(self.der.clone())).context("set up TLS")
+    }
+}

@@ -1,0 +1,184 @@
+//! What a node proposes to its group, and what the proposer is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::availability::DeviceAvailability;
+use crate::contact::Contact;
+use crate::contract::effect::EndReason;
+use crate::contract::slot::Parcel;
+use crate::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, WallMs};
+use crate::jid::{BareJid, Jid};
+use crate::subscription::SubscriptionRequest;
+
+/// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    pub group: GroupMs,
+    pub wall: WallMs,
+}
+
+/// Who speaks: a session under one epoch of its home and one connection. Anything older is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Session {
+    pub id: SessionId,
+    pub epoch: Epoch,
+    pub connection: Connection,
+}
+
+/// A promise made by the owner of a receiving session: a slot created by this command stands after `v` volatile stanzas
+/// of that connection, and nothing volatile is written until the command is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub session: SessionId,
+    pub connection: Connection,
+    pub v: u64,
+}
+
+/// One change of a subcluster's shared availability database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// `to` serves the users of `home` from now on. Also the restart of an owner: the node serves nobody before it.
+    TakeOver {
+        home: NodeId,
+        to: NodeId,
+        epoch: Epoch,
+    },
+    /// The user belongs to this subcluster and has `home` as home node.
+    Adopt { user: BareJid, home: NodeId },
+    /// The user is gone: sessions end, contacts are told, everything kept for the user goes.
+    Release { user: BareJid },
+    /// A client has proved who it is and binds a resource (RFC 6120 section 7).
+    SignIn {
+        user: BareJid,
+        resource: String,
+        epoch: Epoch,
+        token: [u8; 16],
+    },
+    /// XEP-0198 `<enable/>`. `written`: the last slot already written to this stream.
+    Enable {
+        session: Session,
+        resumable: bool,
+        written: Seq,
+    },
+    /// XEP-0198 `<resume/>` with the client's count; `session` names the connection that ends.
+    Resumed {
+        session: SessionId,
+        epoch: Epoch,
+        h: u32,
+    },
+    /// The `n`th stanza of the session, with all its effects.
+    Stanza {
+        session: Session,
+        n: u64,
+        places: Vec<Place>,
+        action: Action,
+    },
+    /// XEP-0198 `<a h=…/>`.
+    Acked { session: Session, h: u32 },
+    /// Slots up to here were written to the socket of a session without stream management.
+    Written { session: Session, seq: Seq },
+    /// The slots up to `through` that have no place yet stand after `v` volatile stanzas.
+    Placed {
+        session: Session,
+        through: Seq,
+        v: u64,
+    },
+    /// The stream is gone, the session waits for resumption, or ends where it cannot be resumed.
+    Detached { session: Session },
+    /// The session is over.
+    End { session: Session, reason: EndReason },
+    /// The session waited for its client for longer than the resumption time.
+    Expired { session: Session },
+}
+
+/// What one stanza of a client does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Counted, and that is all (a result that nobody waits for, presence that says nothing).
+    Nothing,
+    /// A message or IQ for somebody.
+    Send(Arc<Parcel>),
+    /// Presence without `to` (RFC 6121 sections 4.2, 4.4, 4.5). None: unavailable. The bytes have `from` but no `to`.
+    Availability {
+        device: Option<DeviceAvailability>,
+        bytes: Bytes,
+    },
+    /// Presence to one address (RFC 6121 section 4.6).
+    Directed {
+        to: Jid,
+        available: bool,
+        bytes: Bytes,
+    },
+    /// Presence of a subscription type (RFC 6121 section 3). The bytes have the bare `from`.
+    Subscription {
+        to: BareJid,
+        request: SubscriptionRequest,
+        bytes: Bytes,
+    },
+    /// A get to the server or the own account. `contact_list`: it asks for the list, and for pushes from now on.
+    Ask { request: Bytes, contact_list: bool },
+    /// A set of one contact (RFC 6121 sections 2.3 to 2.5): answered by `result`, or by an error made from `iq`.
+    Contact {
+        iq: Arc<Parcel>,
+        result: Bytes,
+        change: ContactChange,
+    },
+    /// Answered at once with these bytes.
+    Answer(Bytes),
+}
+
+/// What a contact-list set asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContactChange {
+    Set {
+        jid: BareJid,
+        name: Option<String>,
+        groups: Vec<String>,
+    },
+    Remove {
+        jid: BareJid,
+    },
+}
+
+/// What the proposer is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    Done,
+    /// The session that `SignIn`, `Enable` or `Resumed` leaves, and its committed count of stanzas handled.
+    Session {
+        session: Session,
+        handled: u64,
+    },
+    Refused(Refusal),
+}
+
+/// Why a command changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// An older epoch: another node serves, or this one has restarted since.
+    StaleEpoch,
+    /// An older connection of the session.
+    StaleConnection,
+    /// Not the next stanza of the session: a repetition, or a gap.
+    OutOfTurn,
+    NoSuchSession,
+    NoSuchUser,
+    TooManySessions,
+    TooManyUsers,
+    /// The session was not enabled for resumption.
+    NotResumable,
+    /// The client's count is ahead of what was sent (XEP-0198 section 4).
+    AheadOfSent,
+}
+
+/// A contact-list entry for the pushes that a removal makes.
+impl Contact {
+    /// Bytes that it holds in memory, for the limits.
+    pub fn weight(&self) -> usize {
+        let groups: usize = self.groups.iter().map(String::len).sum();
+        self.jid.as_str().len() + self.name.as_ref().map_or(0, String::len) + groups
+    }
+}

@@ -1,0 +1,16 @@
+//! The values of the delivery contract (design, section 5): what is proposed, what it leaves in a session, what follows.
+//!
+//! ```text
+//!   session ── Command ──► the group's log ──► apply ──► Reply    to the proposer
+//!                                                  ├──► Effect   to sessions: slot, handled, announcement
+//!                                                  └──► RowWrite to the tables
+//! ```
+//! Not for the rules: `raft::state` applies them.
+
+mod command;
+mod effect;
+mod slot;
+
+pub use command::{Action, Command, ContactChange, Place, Refusal, Reply, Session, Stamp};
+pub use effect::{Announcement, Effect, EndReason, RowWrite};
+pub use slot::{Duty, Fate, Parcel, ParcelKind, Slot, SlotBody};

@@ -1,0 +1,121 @@
+//! What waits for a session's acknowledgement: slots and the parcels in them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::contact::Contact;
+use crate::ids::{Seq, StanzaId, WallMs};
+use crate::jid::Jid;
+use crate::stanza_error::Condition;
+use crate::subscription::SubscriptionRequest;
+
+/// A stanza on its way to a session, whole: its sender's address is stamped, its bytes are rendered once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parcel {
+    pub from: Jid,
+    pub to: Jid,
+    pub kind: ParcelKind,
+    /// The complete element as it is written to a client.
+    pub bytes: Bytes,
+    /// When the sender's node took it.
+    pub sent: WallMs,
+}
+
+/// What a parcel is, as far as its fate depends on it (RFC 6121 section 8.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParcelKind {
+    Chat,
+    Normal,
+    Headline,
+    Groupchat,
+    /// A message of type error: never answered, never stored.
+    MessageError,
+    /// An IQ get or set: answered exactly once.
+    IqRequest,
+    /// An IQ result or error.
+    IqResponse,
+    /// Presence that manages a subscription. Without bytes it is rendered where it is written.
+    Subscription(SubscriptionRequest),
+}
+
+/// What becomes of a parcel that its session cannot take any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Goes to another session of the user, or is stored.
+    Store,
+    /// Goes back to its sender as an error.
+    Bounce,
+    /// Its meaning ends with the session.
+    Drop,
+}
+
+impl ParcelKind {
+    /// See [`Fate`]; RFC 6121 sections 8.5.2 and 8.5.3, XEP-0160 section 3.
+    pub fn fate(self) -> Fate {
+        match self {
+            ParcelKind::Chat | ParcelKind::Normal => Fate::Store,
+            ParcelKind::IqRequest | ParcelKind::Groupchat | ParcelKind::Headline => Fate::Bounce,
+            ParcelKind::MessageError | ParcelKind::IqResponse | ParcelKind::Subscription(_) => {
+                Fate::Drop
+            }
+        }
+    }
+}
+
+/// One stanza that waits for the acknowledgement of one session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    pub seq: Seq,
+    /// Unique in the group; also the key of its offline row where it has one.
+    pub stanza: StanzaId,
+    /// The number of volatile stanzas before it in this connection, once committed. A slot that is not placed has not
+    /// been written.
+    pub placed: Option<u64>,
+    pub body: SlotBody,
+    pub duty: Duty,
+}
+
+/// Who answers for a stanza that went to several sessions of one user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Duty {
+    /// This slot: when its session ends, the stanza goes on to its next place.
+    Sole,
+    /// This slot and others that are not acknowledged either.
+    Shared,
+    /// Another session has acknowledged it.
+    Done,
+}
+
+/// What a slot says to its client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SlotBody {
+    Parcel(Arc<Parcel>),
+    /// A stored message: its parcel is the offline row named by the slot's stanza.
+    Stored {
+        bytes: u32,
+    },
+    /// A get of this session to its server or account: the request, answered afresh whenever it is written.
+    Ask(Bytes),
+    /// A change of the contact list (RFC 6121 section 2.1.6).
+    Push(Arc<Contact>),
+    /// The server's answer, rendered.
+    Answer(Bytes),
+    /// The session's own stanza comes back as an error.
+    Bounce(Arc<Parcel>, Condition),
+}
+
+impl SlotBody {
+    /// Bytes that it holds in memory, for the limits.
+    pub fn weight(&self) -> usize {
+        const OVERHEAD: usize = 96;
+        OVERHEAD
+            + match self {
+                SlotBody::Parcel(parcel) | SlotBody::Bounce(parcel, _) => parcel.bytes.len(),
+                SlotBody::Stored { .. } => 0,
+                SlotBody::Ask(bytes) | SlotBody::Answer(bytes) => bytes.len(),
+                SlotBody::Push(contact) => contact.weight(),
+            }
+    }
+}

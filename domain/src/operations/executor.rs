@@ -1,0 +1,26 @@
+//! The seam between the faces and what executes operations. A signature only: no runtime, no actor.
+
+use std::future::Future;
+
+use super::{Caller, Operation, OperationError, Outcome};
+
+/// Executes operations. Checks `caller.may(operation.permission())`, does it, and writes
+/// `operation.audit_line(caller)` with how it ended. The future need not be `Send`: a face awaits
+/// it on the thread on which it asked.
+pub trait OperationExecutor {
+    fn execute(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+    ) -> impl Future<Output = Result<Outcome, OperationError>>;
+}
+
+impl<E: OperationExecutor> OperationExecutor for &E {
+    fn execute(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+    ) -> impl Future<Output = Result<Outcome, OperationError>> {
+        (*self).execute(caller, operation)
+    }
+}

@@ -1,0 +1,171 @@
+//! The table of operations: name, permission, fields and what they mean. One entry here is one
+//! operation on every face.
+
+use serde::{Deserialize, Serialize};
+
+use super::audit::{AuditField, AuditLine};
+use super::{Caller, Permission, Secret, SessionRef, UserName};
+
+/// What a face shows of an operation without running it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    /// The name on every wire: `user.add`.
+    pub name: &'static str,
+    pub permission: Permission,
+    /// What it does, for a person.
+    pub summary: &'static str,
+    pub fields: &'static [&'static str],
+}
+
+/// Makes the enum, its table of descriptions and its audit line from one list, so that they cannot
+/// differ.
+macro_rules! operations {
+    ($(
+        #[doc = $summary:literal]
+        $variant:ident = $name:literal, $permission:ident {
+            $( #[doc = $meaning:literal] $(#[$attribute:meta])* $field:ident: $type:ty, )*
+        }
+    )*) => {
+        /// One thing that can be asked of a node.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "name", deny_unknown_fields)]
+        pub enum Operation {
+            $(
+                #[doc = $summary]
+                #[serde(rename = $name)]
+                $variant { $( #[doc = $meaning] $(#[$attribute])* $field: $type, )* },
+            )*
+        }
+
+        /// Every operation, in the order in which a person reads them.
+        pub const DESCRIPTIONS: &[Description] = &[
+            $( Description {
+                name: $name,
+                permission: Permission::$permission,
+                summary: $summary,
+                fields: &[$( stringify!($field), )*],
+            }, )*
+        ];
+
+        impl Operation {
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant { .. } => $name, )* }
+            }
+
+            pub fn permission(&self) -> Permission {
+                match self { $( Self::$variant { .. } => Permission::$permission, )* }
+            }
+
+            /// Who asked for what. Secrets are left out; an absent field is left out.
+            pub fn audit_line(&self, caller: &Caller) -> AuditLine {
+                let mut fields = Vec::new();
+                match self {
+                    $( Self::$variant { $( $field, )* } => {
+                        $( fields.extend(
+                            AuditField::shown($field).map(|text| (stringify!($field), text)),
+                        ); )*
+                    } )*
+                }
+                AuditLine::new(caller.clone(), self.name(), self.permission(), fields)
+            }
+        }
+    };
+}
+
+operations! {
+    #[doc = "Adds a user with a password."]
+    UserAdd = "user.add", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+        #[doc = "Kept only as salted keys."]
+        password: Secret,
+    }
+
+    #[doc = "Lists users in the order of their names."]
+    UserList = "user.list", ReadUsers {
+        #[doc = "Begins behind this user: the last of the page before."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<UserName>,
+    }
+
+    #[doc = "Removes a user with contact list and stored messages, and ends the user's sessions."]
+    UserRemove = "user.remove", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+    }
+
+    #[doc = "Gives a user a new password; open sessions stay."]
+    UserSetPassword = "user.set-password", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+        #[doc = "Kept only as salted keys."]
+        password: Secret,
+    }
+
+    #[doc = "Lists sessions, connected or waiting for their client to resume."]
+    SessionList = "session.list", ReadSessions {
+        #[doc = "Only the sessions of this user."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserName>,
+        #[doc = "Begins behind this session: the last of the page before."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<SessionRef>,
+    }
+
+    #[doc = "Ends a session; what the client has not acknowledged is stored or sent elsewhere."]
+    SessionEnd = "session.end", EndSessions {
+        #[doc = "The session as `session list` shows it."]
+        session: SessionRef,
+    }
+
+    #[doc = "The counters and gauges of the node."]
+    Statistics = "statistics", ReadNode {}
+
+    #[doc = "What the node is and how it is."]
+    NodeStatus = "node.status", ReadNode {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_said_as_noun_and_verb() {
+        for (index, one) in DESCRIPTIONS.iter().enumerate() {
+            assert!(one.summary.ends_with('.'), "{}", one.name);
+            assert!(
+                one.name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c == '.' || c == '-')
+            );
+            assert!(
+                DESCRIPTIONS[..index]
+                    .iter()
+                    .all(|other| other.name != one.name)
+            );
+        }
+    }
+
+    #[test]
+    fn the_audit_line_names_the_caller_and_no_secret() {
+        let operation = Operation::UserAdd {
+            user: UserName::new("alice").unwrap(),
+            password: Secret::new("swordfish".to_owned()).unwrap(),
+        };
+        let line = operation.audit_line(&Caller::LocalSocket { uid: 1000 });
+        assert_eq!(line.to_string(), "local user 1000: user.add user=alice");
+        assert!(line.is_change());
+        assert!(!format!("{operation:?} {line:?}").contains("swordfish"));
+    }
+
+    #[test]
+    fn an_absent_field_is_not_in_the_audit() {
+        let operation = Operation::SessionList {
+            user: None,
+            after: None,
+        };
+        let line = operation.audit_line(&Caller::LocalSocket { uid: 0 });
+        assert_eq!(line.to_string(), "local user 0: session.list");
+        assert!(!line.is_change());
+    }
+}

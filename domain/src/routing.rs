@@ -1,0 +1,185 @@
+//! Which of a user's sessions get a stanza (RFC 6121 section 8.5). Not for foreign domains.
+
+use crate::contract::ParcelKind;
+use crate::ids::SessionId;
+use crate::stanza_error::Condition;
+
+/// One session of the addressee, as routing sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    pub session: SessionId,
+    pub resource: &'a str,
+    /// None: not available (no presence sent yet).
+    pub priority: Option<i8>,
+}
+
+/// Where a parcel goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    Deliver(Vec<SessionId>),
+    Store,
+    Bounce(Condition),
+    Drop,
+}
+
+/// Routes to a local user that exists. `resource`: of the address, if it has one.
+pub fn route(kind: ParcelKind, resource: Option<&str>, candidates: &[Candidate<'_>]) -> Route {
+    if let Some(resource) = resource {
+        // 8.5.3.1: a match by resource, available or not (an IQ result finds a session before its first presence).
+        let hit = candidates
+            .iter()
+            .find(|candidate| candidate.resource == resource);
+        if let Some(hit) = hit {
+            return Route::Deliver(vec![hit.session]);
+        }
+        return match kind {
+            // 8.5.3.2.1: chat as if to the bare address.
+            ParcelKind::Chat => to_bare(kind, candidates),
+            ParcelKind::MessageError | ParcelKind::IqResponse => Route::Drop,
+            ParcelKind::Normal
+            | ParcelKind::Headline
+            | ParcelKind::Groupchat
+            | ParcelKind::IqRequest
+            | ParcelKind::Subscription(_) => Route::Bounce(Condition::ServiceUnavailable),
+        };
+    }
+    to_bare(kind, candidates)
+}
+
+/// 8.5.2: to the bare address.
+fn to_bare(kind: ParcelKind, candidates: &[Candidate<'_>]) -> Route {
+    match kind {
+        // 8.5.2.1.1 and 8.5.2.2.1
+        ParcelKind::Chat | ParcelKind::Normal => match most_available(candidates) {
+            none if none.is_empty() => Route::Store,
+            sessions => Route::Deliver(sessions),
+        },
+        // All that do not refuse by a negative priority; nobody there: nothing to tell them any more, and the sender
+        // gets to know it, since what was acknowledged is never dropped in silence.
+        ParcelKind::Headline => match available(candidates) {
+            none if none.is_empty() => Route::Bounce(Condition::ServiceUnavailable),
+            sessions => Route::Deliver(sessions),
+        },
+        ParcelKind::Groupchat | ParcelKind::IqRequest | ParcelKind::Subscription(_) => {
+            Route::Bounce(Condition::ServiceUnavailable)
+        }
+        ParcelKind::MessageError | ParcelKind::IqResponse => Route::Drop,
+    }
+}
+
+/// Sessions with a priority of zero or more.
+fn available(candidates: &[Candidate<'_>]) -> Vec<SessionId> {
+    let willing = candidates
+        .iter()
+        .filter(|candidate| 0 <= candidate.priority.unwrap_or(-1));
+    willing.map(|candidate| candidate.session).collect()
+}
+
+/// Of those the ones with the highest priority.
+fn most_available(candidates: &[Candidate<'_>]) -> Vec<SessionId> {
+    let best = candidates
+        .iter()
+        .filter_map(|candidate| candidate.priority)
+        .max();
+    let best = match best {
+        Some(best) if 0 <= best => best,
+        _ => return Vec::new(),
+    };
+    let chosen = candidates
+        .iter()
+        .filter(|candidate| candidate.priority == Some(best));
+    chosen.map(|candidate| candidate.session).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(
+        kind: ParcelKind,
+        resource: Option<&str>,
+        sessions: &[(u64, Option<i8>)],
+        want: Route,
+    ) {
+        let names = ["a", "b", "c"];
+        let candidates: Vec<_> = sessions
+            .iter()
+            .zip(names)
+            .map(|(&(id, priority), resource)| Candidate {
+                session: SessionId(id),
+                resource,
+                priority,
+            })
+            .collect();
+        assert_eq!(
+            route(kind, resource, &candidates),
+            want,
+            "{kind:?} to {resource:?} of {sessions:?}"
+        );
+    }
+
+    fn to(ids: &[u64]) -> Route {
+        Route::Deliver(ids.iter().copied().map(SessionId).collect())
+    }
+
+    #[test]
+    fn messages_go_where_rfc_6121_says() {
+        let unavailable = Route::Bounce(Condition::ServiceUnavailable);
+        check(
+            ParcelKind::Chat,
+            None,
+            &[(1, Some(0)), (2, Some(5))],
+            to(&[2]),
+        );
+        check(
+            ParcelKind::Chat,
+            None,
+            &[(1, Some(5)), (2, Some(5))],
+            to(&[1, 2]),
+        );
+        check(
+            ParcelKind::Chat,
+            None,
+            &[(1, Some(-1)), (2, None)],
+            Route::Store,
+        );
+        check(ParcelKind::Chat, None, &[], Route::Store);
+        check(ParcelKind::Normal, None, &[(1, Some(-1))], Route::Store);
+        check(
+            ParcelKind::Chat,
+            Some("b"),
+            &[(1, Some(9)), (2, Some(-1))],
+            to(&[2]),
+        );
+        check(ParcelKind::Chat, Some("x"), &[(1, Some(9))], to(&[1]));
+        check(ParcelKind::Chat, Some("x"), &[], Route::Store);
+        check(
+            ParcelKind::Normal,
+            Some("x"),
+            &[(1, Some(9))],
+            unavailable.clone(),
+        );
+        check(
+            ParcelKind::Headline,
+            None,
+            &[(1, Some(0)), (2, Some(5)), (3, Some(-1))],
+            to(&[1, 2]),
+        );
+        check(ParcelKind::Headline, None, &[], unavailable.clone());
+        check(
+            ParcelKind::Groupchat,
+            None,
+            &[(1, Some(0))],
+            unavailable.clone(),
+        );
+        check(ParcelKind::MessageError, None, &[(1, Some(0))], Route::Drop);
+        check(ParcelKind::IqRequest, Some("a"), &[(1, None)], to(&[1]));
+        check(
+            ParcelKind::IqRequest,
+            Some("x"),
+            &[(1, Some(0))],
+            unavailable,
+        );
+        check(ParcelKind::IqResponse, Some("x"), &[], Route::Drop);
+    }
+}

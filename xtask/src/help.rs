@@ -1,0 +1,78 @@
+//! What each command of xtask teaches when it is asked with `--help`. Not for running anything.
+
+pub const OVERVIEW: &str = "\
+cargo xtask <command>
+
+  test      install the Debian packages that the tests need, then verify (what CI runs)
+  verify    formatting, clippy, house rules, arrows, generated files, every test; writes nothing
+  fix       apply clippy's own fixes, wrap wide comments, format, regenerate what is generated
+  tidy      the house rules alone, and the longest files and functions
+  arrows    which crate may know which crate and which outside library
+  docs      write the generated files; with --check only compare them
+
+`cargo xtask <command> --help` says more about one of them.";
+
+const TEST: &str = "\
+cargo xtask test
+
+What a fresh Debian machine with rustup, git and gcc needs to run every test. Asks dpkg which of the
+packages in xtask/src/packages.rs are missing; when none is, apt is not touched. Otherwise runs
+`apt-get update` and `apt-get install`, with sudo if you are not root. Services that a package would
+start at its installation stay off, because the tests start their own. Adds rustfmt and clippy to
+the toolchain where a minimal rustup has left them out. Then runs `cargo xtask verify`.";
+
+const VERIFY: &str = "\
+cargo xtask verify
+
+Runs each step to its end, also after another has failed, and names the failed ones last:
+  format   cargo fmt --all --check
+  tidy     the house rules (cargo xtask tidy)
+  arrows   the order of the crates (cargo xtask arrows)
+  clippy   cargo clippy --workspace --all-targets -- -D warnings
+  docs     the generated files are what the source says (cargo xtask docs --check)
+  tests    cargo test --workspace --no-fail-fast
+Writes nothing outside cargo's target folder. What `fix` can repair, it names.";
+
+const FIX: &str = "\
+cargo xtask fix
+
+Writes into your tree: cargo clippy --fix (also where there are uncommitted changes), comments
+wrapped at 100 columns, cargo fmt, and the generated files. Look at the difference before you
+commit it.";
+
+const TIDY: &str = "\
+cargo xtask tidy [--fix]
+
+House rules that a machine can read:
+  - each .rs file begins with `//!` and a sentence that ends with a full stop
+  - no notes to finish something later, no ignored tests
+  - no line of a .rs file over 100 columns, no white space at an end, a newline at the last
+  - each link inside the documentation leads to a file, and to a heading of it
+Afterwards, as a mirror and not a gate: files over 600 lines and functions over 70, longest first.
+With --fix wraps comments that are too wide instead, and judges nothing.";
+
+const ARROWS: &str = "\
+cargo xtask arrows
+
+Reads `cargo metadata` and fails on a dependency that runs against the order of the house
+(docs/architecture.md), on an outside library in a crate that does not own it, and on anything
+with sockets, clocks or tasks in a crate that is pure. The tables are in xtask/src/arrows.rs; a new
+line in them comes with a record in docs/decisions.";
+
+const DOCS: &str = "\
+cargo xtask docs [--check]
+
+Writes pollux.example.toml and docs/reference/config.md from the table of settings in
+src/config/settings.rs. With --check compares and says which file is stale.";
+
+pub fn of(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "test" => TEST,
+        "verify" => VERIFY,
+        "fix" => FIX,
+        "tidy" => TIDY,
+        "arrows" => ARROWS,
+        "docs" => DOCS,
+        _ => return None,
+    })
+}

@@ -1,0 +1,155 @@
+//! The Debian packages and toolchain parts that the tests need, and how they get onto a fresh
+//! machine. The product itself needs none of them.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::step::run;
+use crate::workspace::cargo;
+
+/// Package and why the tests need it.
+const PACKAGES: &[(&str, &str)] = &[
+    (
+        "prosody",
+        "the server that pollux-load measures beside ours, on the same loopback",
+    ),
+    (
+        "profanity",
+        "an unmodified terminal client that signs in and chats",
+    ),
+    ("tmux", "drives the terminal client and reads its screen"),
+    (
+        "python3-slixmpp",
+        "an unmodified client library of other make",
+    ),
+    ("procps", "reads what a process costs"),
+];
+
+/// While this file stands and says no, Debian's packages start no service at their installation.
+const POLICY_FILE: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs what is missing; does not touch apt when nothing is.
+pub fn install() -> anyhow::Result<()> {
+    install_toolchain_parts()?;
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !is_installed(name))
+        .collect();
+    if missing.is_empty() {
+        println!(
+            "all {} Debian packages that the tests need are installed",
+            PACKAGES.len()
+        );
+        return Ok(());
+    }
+    for (name, reason) in PACKAGES.iter().filter(|(name, _)| missing.contains(name)) {
+        println!("installing {name}: {reason}");
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!(
+            "apt-get is not here; install by your own means: {}",
+            missing.join(" ")
+        );
+    }
+    let policy = ServicesOff::new()?;
+    let installed = run(as_root("apt-get").args(["-qq", "update"]))
+        .and_then(|()| {
+            let options = ["-qq", "--yes", "--no-install-recommends", "install"];
+            run(as_root("apt-get").args(options).args(&missing))
+        })
+        .context("install the packages of the tests");
+    policy.end()?;
+    installed
+}
+
+/// rustup's minimal profile leaves out the formatter and clippy.
+fn install_toolchain_parts() -> anyhow::Result<()> {
+    for (part, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        let there = cargo()
+            .args([command, "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !there {
+            println!("adding {part} to the toolchain");
+            run(Command::new("rustup").args(["component", "add", part]))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .stderr(Stdio::null())
+        .output()
+        .is_ok_and(|output| output.status.success() && output.stdout == b"installed")
+}
+
+fn as_root(program: &str) -> Command {
+    if is_root() {
+        let mut command = Command::new(program);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        return command;
+    }
+    let mut command = Command::new("sudo");
+    // sudo drops the environment, so the variable travels as an argument of env.
+    command.args(["env", "DEBIAN_FRONTEND=noninteractive", program]);
+    command
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // The owner of our own process folder is our effective user: no library call is needed.
+    std::fs::metadata("/proc/self").is_ok_and(|folder| folder.uid() == 0)
+}
+
+/// Keeps services off during an installation: a Prosody that starts by itself would hold port 5222.
+struct ServicesOff {
+    ours: bool,
+}
+
+impl ServicesOff {
+    fn new() -> anyhow::Result<Self> {
+        // A machine that has a policy of its own keeps it.
+        if Path::new(POLICY_FILE).exists() {
+            return Ok(Self { ours: false });
+        }
+        let script =
+            format!("printf '#!/bin/sh\\nexit 101\\n' > {POLICY_FILE} && chmod 755 {POLICY_FILE}");
+        run(as_root("sh").args(["-c", &script])).context("keep services off")?;
+        Ok(Self { ours: true })
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        if self.ours {
+            run(as_root("rm").args(["-f", POLICY_FILE])).context("let services start again")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_package_is_named_once_and_with_a_reason() {
+        for (index, (name, reason)) in PACKAGES.iter().enumerate() {
+            assert!(reason.len() > 10, "{name} has no reason");
+            assert!(
+                PACKAGES[..index].iter().all(|(other, _)| other != name),
+                "{name} twice"
+            );
+        }
+    }
+
+    #[test]
+    fn a_package_that_does_not_exist_is_not_installed() {
+        assert!(!is_installed("pollux-no-such-package"));
+    }
+}

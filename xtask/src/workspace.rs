@@ -1,0 +1,69 @@
+//! Where the workspace is and which files belong to it. Not for judging them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// The root of the workspace: xtask is a folder of it.
+pub fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// The cargo that runs us, so that a toolchain chosen with `cargo +name` stays chosen.
+pub fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// A file of the workspace: its path from the root, and its text.
+pub struct SourceFile {
+    pub path: String,
+    pub text: String,
+}
+
+/// All files that git keeps or would keep, whose name ends in one of `endings`.
+pub fn files(endings: &[&str]) -> anyhow::Result<Vec<SourceFile>> {
+    let output = Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "--deduplicate",
+        ])
+        .current_dir(root())
+        .output()
+        .context("run git ls-files")?;
+    if !output.status.success() {
+        bail!(
+            "git ls-files failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let names = String::from_utf8(output.stdout).context("read the names of the files")?;
+    let mut found = Vec::new();
+    for path in names
+        .split('\0')
+        .filter(|name| endings.iter().any(|end| name.ends_with(end)))
+    {
+        let full = root().join(path);
+        // A file that was removed but not yet committed is still listed.
+        if !full.is_file() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&full).with_context(|| format!("read {path}"))?;
+        found.push(SourceFile {
+            path: path.to_owned(),
+            text,
+        });
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}

@@ -1,3 +1,24 @@
 //! The program `pollux`: command line, configuration, start everything in order, stop everything in
-//! order.
-fn main() {}
+//! order. Not for how any part works: each has its crate.
+
+mod cli;
+mod config;
+mod control;
+mod exit;
+mod log;
+mod sample;
+mod start;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout();
+    let mut err = std::io::stderr();
+    cli::run(
+        std::env::args_os(),
+        &mut cli::Output {
+            out: &mut out,
+            err: &mut err,
+        },
+    )
+}

@@ -5,7 +5,7 @@ cargo xtask <command>
 
   test      install the Debian packages that the tests need, then verify (what CI runs)
   verify    formatting, clippy, house rules, arrows, generated files, every test; writes nothing
-  fix       format, apply clippy's own fixes, regenerate what is generated
+  fix       apply clippy's own fixes, wrap wide comments, format, regenerate what is generated
   tidy      the house rules alone, and the longest files and functions
   arrows    which crate may know which crate and which outside library
   docs      write the generated files; with --check only compare them
@@ -36,18 +36,20 @@ Writes nothing outside cargo's target folder. What `fix` can repair, it names.";
 const FIX: &str = "\
 cargo xtask fix
 
-Writes into your tree: cargo clippy --fix (also where there are uncommitted changes), cargo fmt, and
-the generated files. Look at the difference before you commit it.";
+Writes into your tree: cargo clippy --fix (also where there are uncommitted changes), comments
+wrapped at 100 columns, cargo fmt, and the generated files. Look at the difference before you
+commit it.";
 
 const TIDY: &str = "\
-cargo xtask tidy
+cargo xtask tidy [--fix]
 
 House rules that a machine can read:
   - each .rs file begins with `//!` and a sentence that ends with a full stop
   - no notes to finish something later, no ignored tests
   - no line of a .rs file over 100 columns, no white space at an end, a newline at the last
   - each link inside the documentation leads to a file, and to a heading of it
-Afterwards, as a mirror and not a gate: files over 600 lines and functions over 70, longest first.";
+Afterwards, as a mirror and not a gate: files over 600 lines and functions over 70, longest first.
+With --fix wraps comments that are too wide instead, and judges nothing.";
 
 const ARROWS: &str = "\
 cargo xtask arrows

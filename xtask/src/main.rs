@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         ["test"] => packages::install().and_then(|()| verify::verify()),
         ["fix"] => verify::fix(),
         ["tidy"] => tidy::check(),
+        ["tidy", "--fix"] => tidy::fix(),
         ["arrows"] => arrows::check(),
         ["docs"] => generated::write(),
         ["docs", "--check"] => generated::check(),

@@ -66,6 +66,11 @@ const FIX: &[Step] = &[
         },
     },
     Step {
+        name: "comments",
+        advice: "what remains needs a person",
+        work: tidy::fix,
+    },
+    Step {
         name: "format",
         advice: "a file that does not parse cannot be formatted",
         work: || run(cargo().args(["fmt", "--all"])),

@@ -112,7 +112,7 @@ operations! {
         after: Option<SessionRef>,
     }
 
-    #[doc = "Ends a session; what its client has not acknowledged is stored or delivered elsewhere."]
+    #[doc = "Ends a session; what the client has not acknowledged is stored or sent elsewhere."]
     SessionEnd = "session.end", EndSessions {
         #[doc = "The session as `session list` shows it."]
         session: SessionRef,

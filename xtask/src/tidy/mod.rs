@@ -4,8 +4,9 @@
 mod links;
 mod mirror;
 mod source;
+mod wrap;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::workspace;
 
@@ -50,5 +51,17 @@ pub fn check() -> anyhow::Result<()> {
         sources.len(),
         pages.len()
     );
+    Ok(())
+}
+
+/// Repairs what a machine can: wraps comments that are too wide.
+pub fn fix() -> anyhow::Result<()> {
+    for file in workspace::files(&[".rs"])? {
+        if let Some(text) = wrap::wrapped(&file.text) {
+            let path = workspace::root().join(&file.path);
+            std::fs::write(path, text).with_context(|| format!("write {}", file.path))?;
+            println!("{}: comments wrapped", file.path);
+        }
+    }
     Ok(())
 }

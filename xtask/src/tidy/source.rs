@@ -3,7 +3,7 @@
 
 use super::Mistake;
 
-const COLUMNS_MAX: usize = 100;
+pub const COLUMNS_MAX: usize = 100;
 
 /// Written in halves, so that this file keeps its own rule.
 const UNFINISHED: &[(&str, &str)] = &[

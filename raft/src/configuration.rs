@@ -1,0 +1,135 @@
+//! The cluster's configuration as a pure state machine: users with their credentials and homes. Topology, settings and the
+//! rest join it with the issues that need them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pollux_domain::ids::NodeId;
+use pollux_domain::jid::BareJid;
+use pollux_domain::limits;
+use serde::{Deserialize, Serialize};
+
+/// What is configured.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Configuration {
+    users: Arc<BTreeMap<BareJid, Account>>,
+    /// Makes unknown users look like known ones (RFC 5802 section 9); made once, secret.
+    decoy_secret: Option<Bytes>,
+}
+
+/// One user as the cluster knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub home: NodeId,
+    /// Salted keys, one record for each mechanism; opaque here, never a password.
+    pub credentials: Bytes,
+    pub administrator: bool,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// Taken only once.
+    DecoySecret(Bytes),
+    AddUser {
+        user: BareJid,
+        account: Account,
+    },
+    SetCredentials {
+        user: BareJid,
+        credentials: Bytes,
+    },
+    RemoveUser {
+        user: BareJid,
+    },
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeReply {
+    Done,
+    Exists,
+    NoSuchUser,
+    TooManyUsers,
+}
+
+impl Configuration {
+    pub fn apply(&mut self, change: &Change) -> ChangeReply {
+        match change {
+            Change::DecoySecret(secret) => {
+                self.decoy_secret.get_or_insert_with(|| secret.clone());
+            }
+            Change::AddUser { user, .. } if self.users.contains_key(user) => {
+                return ChangeReply::Exists;
+            }
+            Change::AddUser { .. } if limits::USERS_MAX <= self.users.len() => {
+                return ChangeReply::TooManyUsers;
+            }
+            Change::AddUser { user, account } => {
+                Arc::make_mut(&mut self.users).insert(user.clone(), account.clone());
+            }
+            Change::SetCredentials { user, credentials } => {
+                match Arc::make_mut(&mut self.users).get_mut(user) {
+                    Some(account) => account.credentials = credentials.clone(),
+                    None => return ChangeReply::NoSuchUser,
+                }
+            }
+            Change::RemoveUser { user } => {
+                if Arc::make_mut(&mut self.users).remove(user).is_none() {
+                    return ChangeReply::NoSuchUser;
+                }
+            }
+        }
+        ChangeReply::Done
+    }
+
+    pub fn account(&self, user: &BareJid) -> Option<&Account> {
+        self.users.get(user)
+    }
+
+    /// All users in alphabetical order.
+    pub fn users(&self) -> impl Iterator<Item = (&BareJid, &Account)> {
+        self.users.iter()
+    }
+
+    pub fn decoy_secret(&self) -> Option<&Bytes> {
+        self.decoy_secret.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_come_change_and_go() {
+        let mut configuration = Configuration::default();
+        let user = BareJid::parse("ann@example.org").unwrap();
+        let account = Account {
+            home: NodeId(1),
+            credentials: Bytes::from_static(b"k"),
+            administrator: false,
+        };
+        let add = Change::AddUser {
+            user: user.clone(),
+            account,
+        };
+        assert_eq!(configuration.apply(&add), ChangeReply::Done);
+        assert_eq!(configuration.apply(&add), ChangeReply::Exists);
+        let credentials = Bytes::from_static(b"l");
+        let set = Change::SetCredentials {
+            user: user.clone(),
+            credentials: credentials.clone(),
+        };
+        assert_eq!(configuration.apply(&set), ChangeReply::Done);
+        assert_eq!(
+            configuration.account(&user).unwrap().credentials,
+            credentials
+        );
+        let remove = Change::RemoveUser { user };
+        assert_eq!(configuration.apply(&remove), ChangeReply::Done);
+        assert_eq!(configuration.apply(&remove), ChangeReply::NoSuchUser);
+        assert_eq!(configuration.apply(&set), ChangeReply::NoSuchUser);
+    }
+}

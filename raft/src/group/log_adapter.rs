@@ -1,0 +1,286 @@
+//! openraft's log storage over a [`LogStore`]: entries become records, and the newest stay in memory, so that `apply` does
+//! not read back what was just written.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use openraft::storage::{LogFlushed, RaftLogStorage};
+use openraft::{LogState, RaftLogReader};
+use pollux_store::codec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use super::types::{LogId, StorageError, StorageIOError, Types, Vote};
+use crate::log::{LogStore, LogWrite};
+use crate::machine::{Kind, Machine};
+
+type Entry<G> = openraft::impls::Entry<Types<G>>;
+
+/// Bytes of entries kept in memory after they are on the disk.
+const TAIL_BYTES: usize = 8 * 1024 * 1024;
+/// Version of votes and marks, which know nothing of the machine.
+const MARK_VERSION: u16 = 1;
+
+/// What opening a log checks of each record.
+pub fn check_record<G: Kind>(record: &[u8]) -> io::Result<()> {
+    codec::verify(G::Machine::VERSION.max(MARK_VERSION), record)?;
+    Ok(())
+}
+
+/// See the module.
+pub(super) struct LogAdapter<G: Kind> {
+    store: Arc<dyn LogStore>,
+    tail: Arc<Mutex<Tail<G>>>,
+    vote: Option<Vote>,
+    purged: Option<LogId>,
+    last: Option<LogId>,
+}
+
+impl<G: Kind> Clone for LogAdapter<G> {
+    fn clone(&self) -> Self {
+        LogAdapter {
+            store: self.store.clone(),
+            tail: self.tail.clone(),
+            vote: self.vote,
+            purged: self.purged,
+            last: self.last,
+        }
+    }
+}
+
+/// The newest entries, consecutive, with their sizes.
+struct Tail<G: Kind> {
+    entries: VecDeque<(Entry<G>, usize)>,
+    bytes: usize,
+    /// Up to here all is on the disk, so that it may leave the memory.
+    flushed: u64,
+}
+
+impl<G: Kind> Tail<G> {
+    fn push(&mut self, entry: Entry<G>, size: usize) {
+        self.bytes += size;
+        self.entries.push_back((entry, size));
+        while TAIL_BYTES < self.bytes {
+            match self.entries.front() {
+                Some((first, size)) if first.log_id.index <= self.flushed => {
+                    self.bytes -= size;
+                    self.entries.pop_front();
+                }
+                _ => break,
+            }
+        }
+    }
+
+    fn truncate(&mut self, from: u64) {
+        while self
+            .entries
+            .back()
+            .is_some_and(|(entry, _)| from <= entry.log_id.index)
+        {
+            self.bytes -= self.entries.pop_back().map_or(0, |(_, size)| size);
+        }
+        self.flushed = self.flushed.min(from.saturating_sub(1));
+    }
+
+    fn range(&self, from: u64, to: u64) -> Option<Vec<Entry<G>>> {
+        let first = self.entries.front()?.0.log_id.index;
+        if from < first {
+            return None;
+        }
+        let skipped = self.entries.iter().skip((from - first) as usize);
+        Some(
+            skipped
+                .take((to - from) as usize)
+                .map(|(entry, _)| entry.clone())
+                .collect(),
+        )
+    }
+}
+
+impl<G: Kind> LogAdapter<G> {
+    pub(super) fn open(store: Arc<dyn LogStore>) -> io::Result<LogAdapter<G>> {
+        let bounds = store.bounds()?;
+        let vote = bounds
+            .vote
+            .map(|vote| read(MARK_VERSION, &vote))
+            .transpose()?;
+        let purged = bounds
+            .purged
+            .map(|mark| read(MARK_VERSION, &mark))
+            .transpose()?;
+        let last: Option<Entry<G>> = bounds
+            .last_entry
+            .map(|entry: Bytes| read(G::Machine::VERSION, &entry))
+            .transpose()?;
+        let last = last.map(|entry| entry.log_id).or(purged);
+        let flushed = last.map_or(0, |id: LogId| id.index);
+        let tail = Tail {
+            entries: VecDeque::new(),
+            bytes: 0,
+            flushed,
+        };
+        Ok(LogAdapter {
+            store,
+            tail: Arc::new(Mutex::new(tail)),
+            vote,
+            purged,
+            last,
+        })
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail<G>> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn written(&self, write: LogWrite) -> io::Result<()> {
+        let (tell, told) = oneshot::channel();
+        let done = move |result| drop(tell.send(result));
+        self.store.write(write, Box::new(done));
+        told.await
+            .map_err(|_| io::Error::other("the log's writer has ended"))?
+    }
+}
+
+fn read<T: DeserializeOwned>(version: u16, record: &[u8]) -> io::Result<T> {
+    codec::decode(version, record).map_err(Into::into)
+}
+
+fn record<T: Serialize>(version: u16, value: &T) -> io::Result<Bytes> {
+    Ok(codec::encode(version, value)?.into())
+}
+
+impl<G: Kind> RaftLogReader<Types<G>> for LogAdapter<G> {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + Send>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry<G>>, StorageError> {
+        let from = match range.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(before) => before + 1,
+            Bound::Unbounded => 0,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(last) => last + 1,
+            Bound::Excluded(to) => *to,
+            Bound::Unbounded => u64::MAX,
+        };
+        if to <= from {
+            return Ok(Vec::new());
+        }
+        if let Some(entries) = self.tail().range(from, to) {
+            return Ok(entries);
+        }
+        let records = self
+            .store
+            .read(from, to)
+            .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
+        let entries = records.iter().map(|entry| read(G::Machine::VERSION, entry));
+        entries
+            .collect::<io::Result<_>>()
+            .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))
+    }
+}
+
+impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Types<G>>, StorageError> {
+        Ok(LogState {
+            last_purged_log_id: self.purged,
+            last_log_id: self.last,
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
+        let fail = |error: io::Error| StorageError::from(StorageIOError::write_vote(&error));
+        let bytes = record(MARK_VERSION, vote).map_err(fail)?;
+        self.written(LogWrite::Vote(bytes)).await.map_err(fail)?;
+        self.vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
+        Ok(self.vote)
+    }
+
+    async fn append<I>(
+        &mut self,
+        entries: I,
+        callback: LogFlushed<Types<G>>,
+    ) -> Result<(), StorageError>
+    where
+        I: IntoIterator<Item = Entry<G>> + Send,
+        I::IntoIter: Send,
+    {
+        let mut records = Vec::new();
+        {
+            let mut tail = self.tail();
+            for entry in entries {
+                let bytes = record(G::Machine::VERSION, &entry).map_err(|error| {
+                    StorageError::from(StorageIOError::write_log_entry(entry.log_id, &error))
+                })?;
+                records.push((entry.log_id.index, bytes.clone()));
+                // In memory the decoded entry counts about as much again as its record.
+                tail.push(entry, 2 * bytes.len());
+            }
+        }
+        let Some(last) = self.tail().entries.back().map(|(entry, _)| entry.log_id) else {
+            callback.log_io_completed(Ok(()));
+            return Ok(());
+        };
+        self.last = Some(last);
+        let tail = self.tail.clone();
+        let done = move |result: io::Result<()>| {
+            if result.is_ok() {
+                let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+                tail.flushed = tail.flushed.max(last.index);
+            }
+            callback.log_io_completed(result);
+        };
+        self.store.write(LogWrite::Append(records), Box::new(done));
+        Ok(())
+    }
+
+    async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.tail().truncate(log_id.index);
+        self.written(LogWrite::Truncate { from: log_id.index })
+            .await
+            .map_err(|error| StorageError::from(StorageIOError::write_logs(&error)))?;
+        let bounds = self
+            .store
+            .bounds()
+            .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
+        let last: Option<Entry<G>> = bounds
+            .last_entry
+            .map(|entry: Bytes| read(G::Machine::VERSION, &entry))
+            .transpose()
+            .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
+        self.last = last.map(|entry| entry.log_id).or(self.purged);
+        Ok(())
+    }
+
+    async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        let fail = |error: io::Error| StorageError::from(StorageIOError::write_logs(&error));
+        let mark = record(MARK_VERSION, &log_id).map_err(fail)?;
+        self.written(LogWrite::Purge {
+            through: log_id.index,
+            mark,
+        })
+        .await
+        .map_err(fail)?;
+        self.purged = Some(log_id);
+        if self.last < self.purged {
+            self.last = self.purged;
+        }
+        Ok(())
+    }
+}

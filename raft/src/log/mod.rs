@@ -1,0 +1,60 @@
+//! The log of one group on one node, as bytes: vote, entries, snapshot. One ordered writer; two makes. What the bytes mean
+//! is not known here.
+
+mod memory;
+mod redb;
+mod snapshot_file;
+
+use std::io;
+
+use bytes::Bytes;
+
+pub use self::memory::{MemoryLog, SimulatedDisk};
+pub use self::redb::RedbLog;
+
+/// A change of the log. Changes are made in the order in which they are handed over.
+#[derive(Debug)]
+pub enum LogWrite {
+    Vote(Bytes),
+    /// Consecutive entries with their indexes.
+    Append(Vec<(u64, Bytes)>),
+    /// Entries from here on never were.
+    Truncate {
+        from: u64,
+    },
+    /// Entries up to here are in a snapshot; `mark` names the last of them.
+    Purge {
+        through: u64,
+        mark: Bytes,
+    },
+}
+
+/// Called once, when a change is on the disk for certain, or cannot be.
+pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+/// Makes the bytes of a snapshot, away from the threads that serve.
+pub type Encode = Box<dyn FnOnce() -> io::Result<Vec<u8>> + Send>;
+
+/// What a log holds when it is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogBounds {
+    pub vote: Option<Bytes>,
+    /// The mark of the last purge.
+    pub purged: Option<Bytes>,
+    pub last_entry: Option<Bytes>,
+}
+
+/// See the module. After a failed write every later one fails too: a disk that lied once is not asked again.
+pub trait LogStore: Send + Sync + 'static {
+    fn bounds(&self) -> io::Result<LogBounds>;
+
+    /// Entries `from..to`, as many as there are.
+    fn read(&self, from: u64, to: u64) -> io::Result<Vec<Bytes>>;
+
+    fn write(&self, write: LogWrite, done: Done);
+
+    /// Replaces the snapshot, whole or not at all.
+    fn save_snapshot(&self, encode: Encode, done: Done);
+
+    fn read_snapshot(&self) -> io::Result<Option<Bytes>>;
+}

@@ -1,0 +1,112 @@
+//! What a group replicates: the trait of a pure state machine, and the two that Pollux has.
+
+use std::fmt::Debug;
+
+use pollux_domain::contract::{Command, Effect, Reply, RowWrite, Stamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::configuration::{self, Configuration};
+use crate::state::{Outcome, State};
+
+/// What follows from a batch, besides the replies.
+#[derive(Debug)]
+pub struct Applied<E> {
+    pub effects: Vec<E>,
+    pub rows: Vec<RowWrite>,
+}
+
+impl<E> Default for Applied<E> {
+    fn default() -> Self {
+        Applied {
+            effects: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+/// A pure state machine. Cloning it costs pointers, not contents: a snapshot is made of a clone.
+pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned + 'static {
+    /// The version of its snapshots and entries.
+    const VERSION: u16;
+    type Command: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
+    type Reply: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
+    type Effect: Debug + Send + 'static;
+
+    fn apply_batch(
+        &mut self,
+        batch: &Batch<Self::Command>,
+        applied: &mut Applied<Self::Effect>,
+    ) -> Vec<Self::Reply>;
+}
+
+/// The commands of one entry, in order, with the leader's time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Batch<C> {
+    pub stamp: Stamp,
+    pub commands: Vec<C>,
+}
+
+/// A kind of group: names its machine where openraft wants a plain type.
+pub trait Kind: Debug + Clone + Copy + Default + Eq + Ord + Send + Sync + Unpin + 'static {
+    /// The name in paths, logs and metrics.
+    const NAME: &'static str;
+    type Machine: Machine;
+}
+
+/// A subcluster's shared availability database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subcluster;
+
+impl Kind for Subcluster {
+    const NAME: &'static str = "subcluster";
+    type Machine = State;
+}
+
+/// The cluster's configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConfigurationGroup;
+
+impl Kind for ConfigurationGroup {
+    const NAME: &'static str = "configuration";
+    type Machine = Configuration;
+}
+
+impl Machine for State {
+    const VERSION: u16 = 1;
+    type Command = Command;
+    type Reply = Reply;
+    type Effect = Effect;
+
+    fn apply_batch(&mut self, batch: &Batch<Command>, applied: &mut Applied<Effect>) -> Vec<Reply> {
+        self.set_stamp(batch.stamp);
+        let mut outcome = Outcome::default();
+        let replies = batch
+            .commands
+            .iter()
+            .map(|command| self.apply(command, &mut outcome));
+        let replies = replies.collect();
+        applied.effects = outcome.effects;
+        applied.rows = outcome.rows;
+        replies
+    }
+}
+
+impl Machine for Configuration {
+    const VERSION: u16 = 1;
+    type Command = configuration::Change;
+    type Reply = configuration::ChangeReply;
+    type Effect = ();
+
+    fn apply_batch(
+        &mut self,
+        batch: &Batch<configuration::Change>,
+        _applied: &mut Applied<()>,
+    ) -> Vec<configuration::ChangeReply> {
+        batch
+            .commands
+            .iter()
+            .map(|change| self.apply(change))
+            .collect()
+    }
+}

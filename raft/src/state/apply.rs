@@ -1,0 +1,253 @@
+//! One command, applied. Decides what a command may do; how it is done stands in the files beside.
+
+use pollux_domain::contract::{Action, Command, Effect, EndReason, Refusal, Reply, Session, Stamp};
+use pollux_domain::ids::{Epoch, NodeId, SessionId};
+use pollux_domain::jid::BareJid;
+use pollux_domain::limits;
+
+use super::{Outcome, Serving, SessionState, State, User};
+
+impl State {
+    /// Time enters here, and never goes back.
+    pub fn set_stamp(&mut self, stamp: Stamp) {
+        self.stamp.group = self.stamp.group.max(stamp.group);
+        self.stamp.wall = self.stamp.wall.max(stamp.wall);
+    }
+
+    /// Applies one command. A refused command changes nothing.
+    pub fn apply(&mut self, command: &Command, out: &mut Outcome) -> Reply {
+        if let Command::Stanza { places, .. } = command {
+            out.places.extend_from_slice(places);
+        }
+        let reply = match self.decide(command, out) {
+            Ok(reply) => reply,
+            Err(refusal) => Reply::Refused(refusal),
+        };
+        while let Some((session, reason)) = out.overfull.pop() {
+            self.end_session(session, reason, out);
+        }
+        for place in out.places.drain(..) {
+            out.effects.push(Effect::PlaceReleased {
+                session: place.session,
+                connection: place.connection,
+            });
+        }
+        reply
+    }
+
+    fn decide(&mut self, command: &Command, out: &mut Outcome) -> Result<Reply, Refusal> {
+        match command {
+            Command::TakeOver { home, to, epoch } => self.take_over(*home, *to, *epoch, out)?,
+            Command::Adopt { user, home } => self.adopt(user, *home)?,
+            Command::Release { user } => self.release(user, out)?,
+            Command::SignIn {
+                user,
+                resource,
+                epoch,
+                token,
+            } => {
+                return self.sign_in(user, resource, *epoch, *token, out);
+            }
+            Command::Enable {
+                session,
+                resumable,
+                written,
+            } => {
+                self.current(session)?;
+                return Ok(self.enable(session.id, *resumable, *written, out));
+            }
+            Command::Resumed { session, epoch, h } => {
+                return self.resume(*session, *epoch, *h, out);
+            }
+            Command::Stanza {
+                session, n, action, ..
+            } => {
+                self.stanza(session, *n, action, out)?;
+            }
+            Command::Acked { session, h } => {
+                self.current(session)?;
+                self.acked(session.id, *h, out)?;
+            }
+            Command::Written { session, seq } => {
+                self.current(session)?;
+                self.written(session.id, *seq, out);
+            }
+            Command::Placed {
+                session,
+                through,
+                v,
+            } => {
+                self.current(session)?;
+                self.place(session, *through, *v, out);
+            }
+            Command::Detached { session } => {
+                let state = self.current(session)?;
+                if state.detached.is_none() {
+                    self.detach(session.id, out);
+                }
+            }
+            Command::End { session, reason } => {
+                self.current(session)?;
+                self.end_session(session.id, *reason, out);
+            }
+            Command::Expired { session } => {
+                let state = self.current(session)?;
+                if state.detached.is_none() {
+                    return Err(Refusal::StaleConnection);
+                }
+                self.end_session(session.id, EndReason::Expired, out);
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    /// The session, if the speaker speaks for its present: newest epoch, newest connection (design, section 5, rule 1).
+    fn current(&self, speaker: &Session) -> Result<&SessionState, Refusal> {
+        let session = self
+            .sessions
+            .get(&speaker.id)
+            .ok_or(Refusal::NoSuchSession)?;
+        self.check_epoch(session.home, speaker.epoch)?;
+        if session.connection != speaker.connection {
+            return Err(Refusal::StaleConnection);
+        }
+        Ok(session)
+    }
+
+    pub(super) fn check_epoch(&self, home: NodeId, epoch: Epoch) -> Result<(), Refusal> {
+        match self.serving.get(&home) {
+            Some(serving) if serving.epoch == epoch => Ok(()),
+            _ => Err(Refusal::StaleEpoch),
+        }
+    }
+
+    fn take_over(
+        &mut self,
+        home: NodeId,
+        to: NodeId,
+        epoch: Epoch,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        if self
+            .serving
+            .get(&home)
+            .is_some_and(|serving| epoch <= serving.epoch)
+        {
+            return Err(Refusal::StaleEpoch);
+        }
+        self.serving.insert(home, Serving { node: to, epoch });
+        // Streams ended with the node that carried them.
+        let mut attached: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.home == home && session.detached.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        attached.sort_unstable();
+        for session in attached {
+            self.detach(session, out);
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, user: &BareJid, home: NodeId) -> Result<(), Refusal> {
+        if self.users.contains_key(user) {
+            return Ok(());
+        }
+        if limits::USERS_MAX <= self.users.len() {
+            return Err(Refusal::TooManyUsers);
+        }
+        self.users
+            .insert(user.clone(), std::sync::Arc::new(User::new(home)));
+        Ok(())
+    }
+
+    fn release(&mut self, user: &BareJid, out: &mut Outcome) -> Result<(), Refusal> {
+        let sessions = self
+            .users
+            .get(user)
+            .ok_or(Refusal::NoSuchUser)?
+            .sessions
+            .clone();
+        for session in sessions {
+            self.end_session(session, EndReason::UserRemoved, out);
+        }
+        self.cancel_all_subscriptions(user, out);
+        self.forget_offline(user, out);
+        self.users.remove(user);
+        Ok(())
+    }
+
+    fn stanza(
+        &mut self,
+        speaker: &Session,
+        n: u64,
+        action: &Action,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        let session = self.current(speaker)?;
+        if n != session.handled + 1 {
+            return Err(Refusal::OutOfTurn);
+        }
+        self.session_mut(speaker.id, |session| session.handled = n);
+        self.act(speaker.id, action, out);
+        out.effects.push(Effect::Handled {
+            session: speaker.id,
+            connection: speaker.connection,
+            n,
+        });
+        Ok(())
+    }
+
+    fn act(&mut self, id: SessionId, action: &Action, out: &mut Outcome) {
+        match action {
+            Action::Nothing => {}
+            Action::Send(parcel) => self.send(parcel.clone(), out),
+            Action::Availability {
+                device: Some(device),
+                bytes,
+            } => {
+                self.available(id, *device, bytes.clone(), out);
+            }
+            Action::Availability {
+                device: None,
+                bytes,
+            } => {
+                self.unavailable(id, Some(bytes.clone()), out);
+            }
+            Action::Directed {
+                to,
+                available,
+                bytes,
+            } => {
+                self.directed(id, to, *available, bytes.clone(), out);
+            }
+            Action::Subscription { to, request, bytes } => {
+                self.subscription(id, to, *request, bytes.clone(), out);
+            }
+            Action::Ask {
+                request,
+                contact_list,
+            } => {
+                self.ask(id, request.clone(), *contact_list, out);
+            }
+            Action::Contact { iq, result, change } => {
+                self.change_contact(id, iq, result.clone(), change, out);
+            }
+            Action::Answer(bytes) => self.answer(id, bytes.clone(), out),
+        }
+    }
+}
+
+impl User {
+    fn new(home: NodeId) -> User {
+        User {
+            home,
+            contacts: Default::default(),
+            requests: Default::default(),
+            sessions: Vec::new(),
+            offline: Default::default(),
+            departures: Default::default(),
+        }
+    }
+}

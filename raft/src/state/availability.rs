@@ -1,0 +1,245 @@
+//! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session that resumes is told afresh.
+
+use bytes::Bytes;
+use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::contract::{Announcement, Duty, Effect, SlotBody};
+use pollux_domain::ids::{GroupMs, SessionId};
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::limits;
+
+use super::{Outcome, State};
+
+impl State {
+    /// RFC 6121 sections 4.2 (initial presence) and 4.4 (later presence).
+    pub(super) fn available(
+        &mut self,
+        id: SessionId,
+        device: DeviceAvailability,
+        bytes: Bytes,
+        out: &mut Outcome,
+    ) {
+        let before = self.session_mut(id, |session| {
+            session.availability.replace((device, bytes.clone()))
+        });
+        let Some(before) = before else { return };
+        let Some(jid) = self.sessions.get(&id).map(|session| session.jid.clone()) else {
+            return;
+        };
+        let user = jid.to_bare();
+        self.tell_watchers(&jid, Some(bytes), out);
+        if before.is_none() {
+            for announcement in self.seen_by(&user, Some(id)) {
+                out.effects.push(Effect::Announce {
+                    session: id,
+                    announcement,
+                });
+            }
+            self.tell_requests(&user, id, out);
+        }
+        self.drain_offline(&user, out);
+    }
+
+    /// RFC 6121 section 4.5. `bytes`: the client's own words; None where the server speaks for it.
+    pub(super) fn unavailable(&mut self, id: SessionId, bytes: Option<Bytes>, out: &mut Outcome) {
+        let before = self.session_mut(id, |session| {
+            (
+                session.availability.take(),
+                std::mem::take(&mut session.directed),
+                session.jid.clone(),
+            )
+        });
+        let Some((before, directed, jid)) = before else {
+            return;
+        };
+        let now = self.stamp.group;
+        if before.is_some() {
+            self.tell_watchers(&jid, bytes.clone(), out);
+            self.user_mut(&jid.to_bare(), |user| {
+                user.departures.retain(|(_, departed)| *departed != jid);
+                user.departures.push_back((now, jid.clone()));
+                if limits::DEPARTURES_MAX < user.departures.len() {
+                    user.departures.pop_front();
+                }
+            });
+        }
+        for to in directed {
+            self.tell_address(&jid, &to, bytes.clone(), out);
+        }
+    }
+
+    /// RFC 6121 section 4.6.
+    pub(super) fn directed(
+        &mut self,
+        id: SessionId,
+        to: &Jid,
+        available: bool,
+        bytes: Bytes,
+        out: &mut Outcome,
+    ) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let jid = session.jid.clone();
+        let known = session.directed.contains(to);
+        if available && !known && limits::DIRECTED_MAX <= session.directed.len() {
+            // The oldest by name is told now that it will be told no more, rather than never.
+            let first = self
+                .session_mut(id, |session| session.directed.pop_first())
+                .flatten();
+            if let Some(first) = first {
+                self.tell_address(&jid, &first, None, out);
+            }
+        }
+        self.session_mut(id, |session| {
+            if available {
+                session.directed.insert(to.clone());
+            } else {
+                session.directed.remove(to);
+            }
+        });
+        self.tell_address(&jid, to, Some(bytes), out);
+    }
+
+    /// All that `user` is entitled to see: available devices of contacts and the user's own.
+    /// `newcomer`: leave out this session, which has just been told of itself.
+    pub(super) fn seen_by(&self, user: &BareJid, newcomer: Option<SessionId>) -> Vec<Announcement> {
+        let Some(record) = self.users.get(user) else {
+            return Vec::new();
+        };
+        let contacts = record
+            .contacts
+            .values()
+            .filter(|contact| contact.relation.to);
+        let seen = contacts.map(|contact| &contact.jid).chain([user]);
+        let mut announcements = Vec::new();
+        for other in seen {
+            for (id, session) in self.sessions_of(other) {
+                let Some((_, bytes)) = &session.availability else {
+                    continue;
+                };
+                if newcomer == Some(id) || !self.may_see(user, other) {
+                    continue;
+                }
+                announcements.push(Announcement {
+                    from: session.jid.clone(),
+                    to: user.to_jid(),
+                    bytes: Some(bytes.clone()),
+                });
+            }
+        }
+        announcements
+    }
+
+    /// Devices of those that `user` sees that have gone since the time given and have not come back.
+    pub(super) fn gone_since(&self, user: &BareJid, since: GroupMs) -> Vec<Announcement> {
+        let Some(record) = self.users.get(user) else {
+            return Vec::new();
+        };
+        let contacts = record
+            .contacts
+            .values()
+            .filter(|contact| contact.relation.to);
+        let seen = contacts.map(|contact| &contact.jid).chain([user]);
+        let departed = seen
+            .filter_map(|other| self.users.get(other))
+            .flat_map(|other| {
+                other
+                    .departures
+                    .iter()
+                    .filter(move |(at, _)| since <= *at)
+                    .map(|(_, jid)| jid)
+            });
+        departed
+            .filter(|jid| !self.is_available(jid))
+            .map(|jid| Announcement {
+                from: jid.clone(),
+                to: user.to_jid(),
+                bytes: None,
+            })
+            .collect()
+    }
+
+    fn is_available(&self, jid: &Jid) -> bool {
+        let session = self.session_of(jid).and_then(|id| self.sessions.get(&id));
+        session.is_some_and(|session| session.availability.is_some())
+    }
+
+    /// Whether `observed` lets `observer` see it: the observed user's own word counts.
+    fn may_see(&self, observer: &BareJid, observed: &BareJid) -> bool {
+        observer == observed
+            || self.users.get(observed).is_some_and(|record| {
+                record
+                    .contacts
+                    .get(observer)
+                    .is_some_and(|contact| contact.relation.from)
+            })
+    }
+
+    /// Tells the contacts that see this device, and the user's own available devices.
+    fn tell_watchers(&self, from: &Jid, bytes: Option<Bytes>, out: &mut Outcome) {
+        let user = from.to_bare();
+        let Some(record) = self.users.get(&user) else {
+            return;
+        };
+        let watchers = record
+            .contacts
+            .values()
+            .filter(|contact| contact.relation.from);
+        for watcher in watchers.map(|contact| &contact.jid).chain([&user]) {
+            self.tell_user(from, watcher, bytes.as_ref(), out);
+        }
+    }
+
+    /// Tells the available devices of one user of one device.
+    pub(super) fn tell_user(
+        &self,
+        from: &Jid,
+        watcher: &BareJid,
+        bytes: Option<&Bytes>,
+        out: &mut Outcome,
+    ) {
+        for (session, state) in self.sessions_of(watcher) {
+            if state.availability.is_none() {
+                continue;
+            }
+            let announcement = Announcement {
+                from: from.clone(),
+                to: watcher.to_jid(),
+                bytes: bytes.cloned(),
+            };
+            out.effects.push(Effect::Announce {
+                session,
+                announcement,
+            });
+        }
+    }
+
+    fn tell_address(&self, from: &Jid, to: &Jid, bytes: Option<Bytes>, out: &mut Outcome) {
+        if to.resource().is_none() {
+            self.tell_user(from, &to.to_bare(), bytes.as_ref(), out);
+        } else if let Some(session) = self.session_of(to) {
+            let announcement = Announcement {
+                from: from.clone(),
+                to: to.clone(),
+                bytes,
+            };
+            out.effects.push(Effect::Announce {
+                session,
+                announcement,
+            });
+        }
+    }
+
+    /// RFC 6121 section 3.1.3, rule 4: requests are shown again until the user answers.
+    fn tell_requests(&mut self, user: &BareJid, id: SessionId, out: &mut Outcome) {
+        let requests = self
+            .users
+            .get(user)
+            .map(|user| user.requests.clone())
+            .unwrap_or_default();
+        for parcel in requests.into_values() {
+            let stanza = self.new_stanza();
+            self.slot(id, stanza, SlotBody::Parcel(parcel), Duty::Sole, out);
+        }
+    }
+}

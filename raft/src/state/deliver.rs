@@ -1,0 +1,285 @@
+//! Where a parcel goes: a slot, the offline store, back to its sender (RFC 6121 section 8.5; XEP-0160). `apply` has the
+//! last word on it (design, section 5, rule 3).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pollux_domain::contract::{
+    Duty, Effect, EndReason, Fate, Parcel, ParcelKind, RowWrite, Slot, SlotBody,
+};
+use pollux_domain::ids::{SessionId, StanzaId};
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::limits;
+use pollux_domain::routing::{Candidate, Route, route};
+use pollux_domain::stanza_error::Condition;
+
+use super::{Outcome, SessionState, State};
+
+impl State {
+    /// A parcel that a session of this group sends.
+    pub(super) fn send(&mut self, parcel: Arc<Parcel>, out: &mut Outcome) {
+        let stanza = self.new_stanza();
+        let user = parcel.to.to_bare();
+        if !self.users.contains_key(&user) {
+            self.bounce(&parcel, Condition::ServiceUnavailable, out);
+            return;
+        }
+        let route = self.route(&user, parcel.kind, parcel.to.resource());
+        self.follow(&user, stanza, parcel, route, out);
+    }
+
+    /// A parcel whose session has ended goes to the user's other sessions, the store, or back.
+    pub(super) fn again(
+        &mut self,
+        user: &BareJid,
+        stanza: StanzaId,
+        parcel: Arc<Parcel>,
+        out: &mut Outcome,
+    ) {
+        match parcel.kind.fate() {
+            Fate::Store => {
+                let route = self.route(user, parcel.kind, None);
+                self.follow(user, stanza, parcel, route, out);
+            }
+            Fate::Bounce => self.bounce(&parcel, Condition::RecipientUnavailable, out),
+            Fate::Drop => {}
+        }
+    }
+
+    pub(super) fn route(&self, user: &BareJid, kind: ParcelKind, resource: Option<&str>) -> Route {
+        let candidates: Vec<Candidate<'_>> = self
+            .sessions_of(user)
+            .map(|(id, session)| Candidate {
+                session: id,
+                resource: session.jid.resource().unwrap_or_default(),
+                priority: session
+                    .availability
+                    .as_ref()
+                    .map(|(device, _)| device.priority),
+            })
+            .collect();
+        route(kind, resource, &candidates)
+    }
+
+    fn follow(
+        &mut self,
+        user: &BareJid,
+        stanza: StanzaId,
+        parcel: Arc<Parcel>,
+        route: Route,
+        out: &mut Outcome,
+    ) {
+        match route {
+            Route::Deliver(sessions) => self.deliver(user, stanza, parcel, &sessions, out),
+            Route::Store => self.store(user, stanza, parcel, out),
+            Route::Bounce(condition) => self.bounce(&parcel, condition, out),
+            Route::Drop => {}
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        user: &BareJid,
+        stanza: StanzaId,
+        parcel: Arc<Parcel>,
+        sessions: &[SessionId],
+        out: &mut Outcome,
+    ) {
+        if parcel.kind.fate() == Fate::Store {
+            // What is stored already goes first, and a session that holds its fill waits for acknowledgements.
+            let stored = self
+                .users
+                .get(user)
+                .is_some_and(|user| !user.offline.is_empty());
+            let full = sessions
+                .iter()
+                .any(|id| self.sessions.get(id).is_none_or(|s| s.is_full()));
+            if stored || full {
+                self.store(user, stanza, parcel, out);
+                self.drain_offline(user, out);
+                return;
+            }
+        }
+        let duty = if sessions.len() == 1 {
+            Duty::Sole
+        } else {
+            Duty::Shared
+        };
+        for session in sessions {
+            self.slot(
+                *session,
+                stanza,
+                SlotBody::Parcel(parcel.clone()),
+                duty,
+                out,
+            );
+        }
+    }
+
+    /// The next slot of a session. A session that holds more than it may ends; what it held goes on.
+    pub(super) fn slot(
+        &mut self,
+        id: SessionId,
+        stanza: StanzaId,
+        body: SlotBody,
+        duty: Duty,
+        out: &mut Outcome,
+    ) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let place = out
+            .places
+            .iter()
+            .find(|place| place.session == id && place.connection == session.connection);
+        // Without stream management nobody counts, so that any place is as good.
+        let placed = match session.managed {
+            None => Some(0),
+            Some(_) => place.map(|place| place.v),
+        };
+        let connection = session.connection;
+        let slot = self.session_mut(id, |session| {
+            session.last_seq = session.last_seq.next();
+            session.weight += body.weight();
+            let slot = Slot {
+                seq: session.last_seq,
+                stanza,
+                placed,
+                body,
+                duty,
+            };
+            session.slots.push_back(slot.clone());
+            (slot, session.is_overfull())
+        });
+        let Some((slot, overfull)) = slot else { return };
+        out.effects.push(Effect::Slot {
+            session: id,
+            connection,
+            slot,
+        });
+        if overfull {
+            out.overfull.push((id, EndReason::TooMuchWaiting));
+        }
+    }
+
+    /// Into the offline store, or back to the sender when that is full.
+    fn store(&mut self, user: &BareJid, stanza: StanzaId, parcel: Arc<Parcel>, out: &mut Outcome) {
+        let bytes = u32::try_from(parcel.bytes.len()).unwrap_or(u32::MAX);
+        let stored = self.user_mut(user, |user| {
+            let room = user.offline.len() < limits::OFFLINE_MAX;
+            if room {
+                user.offline.insert(stanza, bytes);
+            }
+            room
+        });
+        if stored == Some(true) {
+            out.rows.push(RowWrite::Put {
+                row: stanza,
+                parcel,
+            });
+        } else {
+            self.bounce(&parcel, Condition::ServiceUnavailable, out);
+        }
+    }
+
+    /// Stored messages become slots of the user's most available session while it has room.
+    pub(super) fn drain_offline(&mut self, user: &BareJid, out: &mut Outcome) {
+        if self
+            .users
+            .get(user)
+            .is_none_or(|user| user.offline.is_empty())
+        {
+            return;
+        }
+        let Route::Deliver(sessions) = self.route(user, ParcelKind::Chat, None) else {
+            return;
+        };
+        let Some(session) = sessions.first().copied() else {
+            return;
+        };
+        while self
+            .sessions
+            .get(&session)
+            .is_some_and(|session| !session.is_full())
+        {
+            let next = self
+                .user_mut(user, |user| user.offline.pop_first())
+                .flatten();
+            let Some((stanza, bytes)) = next else { return };
+            self.slot(session, stanza, SlotBody::Stored { bytes }, Duty::Sole, out);
+        }
+    }
+
+    pub(super) fn forget_offline(&mut self, user: &BareJid, out: &mut Outcome) {
+        let rows = self.user_mut(user, |user| std::mem::take(&mut user.offline));
+        for (row, _) in rows.unwrap_or_default() {
+            out.rows.push(RowWrite::Delete { row });
+        }
+    }
+
+    /// The stanza comes back to its sender as an error, where one is due (RFC 6120 section 8.3.1) and the sender is
+    /// still there.
+    pub(super) fn bounce(&mut self, parcel: &Arc<Parcel>, condition: Condition, out: &mut Outcome) {
+        if parcel.kind.fate() == Fate::Drop && !matches!(parcel.kind, ParcelKind::Subscription(_)) {
+            return;
+        }
+        let Some(sender) = self.session_of(&parcel.from) else {
+            return;
+        };
+        let body = SlotBody::Bounce(parcel.clone(), condition);
+        let stanza = self.new_stanza();
+        self.slot(sender, stanza, body, Duty::Sole, out);
+    }
+
+    pub(super) fn answer(&mut self, id: SessionId, bytes: Bytes, out: &mut Outcome) {
+        let stanza = self.new_stanza();
+        self.slot(id, stanza, SlotBody::Answer(bytes), Duty::Sole, out);
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        id: SessionId,
+        request: Bytes,
+        contact_list: bool,
+        out: &mut Outcome,
+    ) {
+        if contact_list {
+            self.session_mut(id, |session| session.wants_pushes = true);
+        }
+        let stanza = self.new_stanza();
+        self.slot(id, stanza, SlotBody::Ask(request), Duty::Sole, out);
+    }
+
+    pub(super) fn new_stanza(&mut self) -> StanzaId {
+        self.last_stanza = self.last_stanza.next();
+        self.last_stanza
+    }
+
+    pub(super) fn sessions_of(
+        &self,
+        user: &BareJid,
+    ) -> impl Iterator<Item = (SessionId, &SessionState)> {
+        let ids = self.users.get(user).map_or(&[][..], |user| &user.sessions);
+        ids.iter()
+            .filter_map(|id| self.sessions.get(id).map(|session| (*id, session.as_ref())))
+    }
+
+    pub(super) fn session_of(&self, jid: &Jid) -> Option<SessionId> {
+        let resource = jid.resource()?;
+        let user = jid.to_bare();
+        let mut sessions = self.sessions_of(&user);
+        sessions
+            .find(|(_, session)| session.jid.resource() == Some(resource))
+            .map(|(id, _)| id)
+    }
+}
+
+impl SessionState {
+    fn is_full(&self) -> bool {
+        limits::SLOTS_MAX <= self.slots.len() || limits::SLOTS_BYTES_MAX <= self.weight
+    }
+
+    fn is_overfull(&self) -> bool {
+        limits::SLOTS_HARD_MAX < self.slots.len() || limits::SLOTS_HARD_BYTES_MAX < self.weight
+    }
+}

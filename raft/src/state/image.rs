@@ -1,0 +1,63 @@
+//! The state as one serialisable value, in one order: what a snapshot holds and what `digest` sums.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pollux_domain::contract::Stamp;
+use pollux_domain::ids::{NodeId, SessionId, StanzaId};
+use pollux_domain::jid::BareJid;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::sessions::expiry;
+use super::{Serving, SessionState, State, User};
+
+#[derive(Serialize, Deserialize)]
+struct Image {
+    stamp: Stamp,
+    last_session: SessionId,
+    last_stanza: StanzaId,
+    serving: BTreeMap<NodeId, Serving>,
+    users: BTreeMap<BareJid, Arc<User>>,
+    sessions: BTreeMap<SessionId, Arc<SessionState>>,
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let image = Image {
+            stamp: self.stamp,
+            last_session: self.last_session,
+            last_stanza: self.last_stanza,
+            serving: self.serving.clone(),
+            users: self
+                .users
+                .iter()
+                .map(|(jid, user)| (jid.clone(), user.clone()))
+                .collect(),
+            sessions: self
+                .sessions
+                .iter()
+                .map(|(id, session)| (*id, session.clone()))
+                .collect(),
+        };
+        image.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+        let image = Image::deserialize(deserializer)?;
+        let detached = image
+            .sessions
+            .iter()
+            .filter_map(|(id, session)| session.detached.map(|since| (expiry(since), *id)));
+        Ok(State {
+            expiring: detached.collect(),
+            stamp: image.stamp,
+            last_session: image.last_session,
+            last_stanza: image.last_stanza,
+            serving: image.serving,
+            users: image.users.into_iter().collect(),
+            sessions: image.sessions.into_iter().collect(),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! The shared availability database of a subcluster: a pure state machine. No clock, no I/O, no randomness.
+//!
+//! ```text
+//!   Command + Stamp ──► apply ──► Reply, [Effect], [RowWrite]
+//! ```
+//! Every replica that applies the same commands has the same state, byte for byte (`digest`). What it says to outside is
+//! a list of effects; offline rows are written, never read here, so that a log may be applied again over newer tables.
+
+mod apply;
+mod availability;
+mod contacts;
+mod deliver;
+mod image;
+mod sessions;
+#[cfg(test)]
+mod state_test;
+mod subscriptions;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::contact::Contact;
+use pollux_domain::contract::{Effect, EndReason, Parcel, Place, RowWrite, Slot, Stamp};
+use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, StanzaId};
+use pollux_domain::jid::{BareJid, Jid};
+use serde::{Deserialize, Serialize};
+
+pub use view::{SessionRow, Statistics};
+
+/// Maps whose order is the same in each process; their keys are names that an administrator or the group gave out.
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
+/// All that a subcluster knows of its users. Users and sessions are shared pointers, so that a copy for a snapshot costs
+/// a pointer each and what changes afterwards is copied then.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    stamp: Stamp,
+    last_session: SessionId,
+    last_stanza: StanzaId,
+    serving: BTreeMap<NodeId, Serving>,
+    users: Map<BareJid, Arc<User>>,
+    sessions: Map<SessionId, Arc<SessionState>>,
+    /// Detached sessions by the time at which they expire; derived.
+    expiring: BTreeSet<(GroupMs, SessionId)>,
+}
+
+/// Who serves the users of a home node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving {
+    pub node: NodeId,
+    pub epoch: Epoch,
+}
+
+/// One user of the subcluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    home: NodeId,
+    contacts: BTreeMap<BareJid, Contact>,
+    /// Requests that wait for the user's answer, as they were sent.
+    requests: BTreeMap<BareJid, Arc<Parcel>>,
+    /// In the order of sign-in.
+    sessions: Vec<SessionId>,
+    /// Stored messages and their sizes; the messages are offline rows.
+    offline: BTreeMap<StanzaId, u32>,
+    /// Devices that went away, for those contacts that resume a session and may not have been told.
+    departures: VecDeque<(GroupMs, Jid)>,
+}
+
+/// One session, with or without a stream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionState {
+    pub jid: Jid,
+    pub home: NodeId,
+    /// What the client must know to resume; secret.
+    pub token: [u8; 16],
+    pub connection: Connection,
+    /// None while a stream carries it.
+    pub detached: Option<GroupMs>,
+    /// None: without stream management. Otherwise whether it may be resumed.
+    pub managed: Option<bool>,
+    /// Stanzas of the client that are committed; since `<enable/>` where there is stream management.
+    pub handled: u64,
+    /// The client's count when this connection began.
+    pub base: u64,
+    /// The client's last count.
+    pub acked: u64,
+    pub last_seq: Seq,
+    pub slots: VecDeque<Slot>,
+    weight: usize,
+    availability: Option<(DeviceAvailability, Bytes)>,
+    directed: BTreeSet<Jid>,
+    /// Has asked for its contact list and is told of changes (RFC 6121 section 2.2, "interested resource").
+    wants_pushes: bool,
+}
+
+impl SessionState {
+    fn user(&self) -> BareJid {
+        self.jid.to_bare()
+    }
+
+    /// The client's count after it has received a placed slot.
+    fn wire_count(&self, slot: &Slot) -> Option<u64> {
+        slot.placed.map(|v| self.base + slot.seq.0 + v)
+    }
+}
+
+/// What one command has led to so far.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub effects: Vec<Effect>,
+    pub rows: Vec<RowWrite>,
+    places: Vec<Place>,
+    /// Sessions that could hold no more and end with this command.
+    overfull: Vec<(SessionId, EndReason)>,
+}

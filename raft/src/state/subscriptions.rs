@@ -1,0 +1,225 @@
+//! Subscription requests between users of the group: both sides change in one entry (RFC 6121 section 3). The rules of one
+//! side are `domain::subscription`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pollux_domain::contact::Contact;
+use pollux_domain::contract::{Duty, Parcel, ParcelKind, SlotBody};
+use pollux_domain::ids::SessionId;
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::limits;
+use pollux_domain::stanza_error::Condition;
+use pollux_domain::subscription::{self, Change, SubscriptionRequest};
+
+use super::{Outcome, State};
+
+impl State {
+    /// A session sends presence of a subscription type.
+    pub(super) fn subscription(
+        &mut self,
+        id: SessionId,
+        to: &BareJid,
+        request: SubscriptionRequest,
+        bytes: Bytes,
+        out: &mut Outcome,
+    ) {
+        let Some(sender) = self.sessions.get(&id).map(|session| session.jid.clone()) else {
+            return;
+        };
+        let user = sender.to_bare();
+        let parcel = Arc::new(Parcel {
+            from: sender,
+            to: to.to_jid(),
+            kind: ParcelKind::Subscription(request),
+            bytes,
+            sent: self.stamp.wall,
+        });
+        if user == *to || !self.users.contains_key(to) {
+            self.bounce(&parcel, Condition::ItemNotFound, out);
+            return;
+        }
+        let adds = request == SubscriptionRequest::Subscribe && !self.knows(&user, to);
+        if adds && self.contact_count(&user) >= limits::CONTACTS_MAX {
+            self.bounce(&parcel, Condition::ResourceConstraint, out);
+            return;
+        }
+        let asks = request == SubscriptionRequest::Subscribe && !self.asked(to, &user);
+        if asks && self.request_count(to) >= limits::PENDING_REQUESTS_MAX {
+            self.bounce(&parcel, Condition::ResourceConstraint, out);
+            return;
+        }
+        self.exchange(&user, to, request, Some(parcel), out);
+    }
+
+    /// `user` says `request` to `contact`; both lists change, both sides are told. `parcel`: the client's own words;
+    /// None where the server speaks for the user.
+    pub(super) fn exchange(
+        &mut self,
+        user: &BareJid,
+        contact: &BareJid,
+        request: SubscriptionRequest,
+        parcel: Option<Arc<Parcel>>,
+        out: &mut Outcome,
+    ) {
+        let saw = (self.shows(user, contact), self.shows(contact, user));
+        let (relation, pending_in) = self.relation(user, contact);
+        let outbound = subscription::outbound(relation, pending_in, request);
+        self.set_relation(user, contact, outbound, None, out);
+        if !outbound.pass {
+            return;
+        }
+        let (relation, pending_in) = self.relation(contact, user);
+        let inbound = subscription::inbound(relation, pending_in, request);
+        let parcel = parcel.unwrap_or_else(|| Arc::new(self.server_parcel(user, contact, request)));
+        let asks = request == SubscriptionRequest::Subscribe;
+        self.set_relation(contact, user, inbound.change, asks.then_some(&parcel), out);
+        if inbound.change.pass {
+            self.show(contact, parcel, out);
+        }
+        if let Some(answer) = inbound.answer {
+            self.exchange(contact, user, answer, None, out);
+        }
+        self.tell_new_view(user, contact, saw.0, out);
+        self.tell_new_view(contact, user, saw.1, out);
+    }
+
+    /// Everything between this user and others ends (the user is removed).
+    pub(super) fn cancel_all_subscriptions(&mut self, user: &BareJid, out: &mut Outcome) {
+        let Some(record) = self.users.get(user) else {
+            return;
+        };
+        let mut others: Vec<BareJid> = record.contacts.keys().cloned().collect();
+        others.extend(record.requests.keys().cloned());
+        for other in others {
+            if self.users.contains_key(&other) {
+                self.exchange(user, &other, SubscriptionRequest::Unsubscribe, None, out);
+                self.exchange(user, &other, SubscriptionRequest::Unsubscribed, None, out);
+            }
+        }
+    }
+
+    fn relation(
+        &self,
+        user: &BareJid,
+        contact: &BareJid,
+    ) -> (pollux_domain::subscription::Relation, bool) {
+        let Some(record) = self.users.get(user) else {
+            return Default::default();
+        };
+        let relation = record.contacts.get(contact).map(|contact| contact.relation);
+        (
+            relation.unwrap_or_default(),
+            record.requests.contains_key(contact),
+        )
+    }
+
+    fn set_relation(
+        &mut self,
+        user: &BareJid,
+        contact: &BareJid,
+        change: Change,
+        request: Option<&Arc<Parcel>>,
+        out: &mut Outcome,
+    ) {
+        let pushed = self.user_mut(user, |record| {
+            match (change.pending_in, request) {
+                (true, Some(parcel)) => {
+                    record
+                        .requests
+                        .entry(contact.clone())
+                        .or_insert_with(|| parcel.clone());
+                }
+                (true, None) => {}
+                (false, _) => {
+                    record.requests.remove(contact);
+                }
+            }
+            let before = record.contacts.get(contact).map(|contact| contact.relation);
+            if before.unwrap_or_default() == change.relation {
+                return None;
+            }
+            let entry = record.contacts.entry(contact.clone());
+            let entry = entry.or_insert_with(|| Contact::new(contact.clone()));
+            entry.relation = change.relation;
+            Some(entry.clone())
+        });
+        if let Some(contact) = pushed.flatten() {
+            self.push(user, contact, out);
+        }
+    }
+
+    /// The user's available devices see a subscription stanza.
+    fn show(&mut self, user: &BareJid, parcel: Arc<Parcel>, out: &mut Outcome) {
+        let available: Vec<SessionId> = self
+            .sessions_of(user)
+            .filter(|(_, session)| session.availability.is_some())
+            .map(|(id, _)| id)
+            .collect();
+        let stanza = self.new_stanza();
+        for session in available {
+            self.slot(
+                session,
+                stanza,
+                SlotBody::Parcel(parcel.clone()),
+                Duty::Sole,
+                out,
+            );
+        }
+    }
+
+    /// `observed` lets `observer` see it.
+    fn shows(&self, observed: &BareJid, observer: &BareJid) -> bool {
+        self.relation(observed, observer).0.from
+    }
+
+    /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: what the observer sees of the observed begins or ends now.
+    fn tell_new_view(
+        &self,
+        observed: &BareJid,
+        observer: &BareJid,
+        before: bool,
+        out: &mut Outcome,
+    ) {
+        let now = self.shows(observed, observer);
+        if now == before {
+            return;
+        }
+        for (_, session) in self.sessions_of(observed) {
+            if let Some((_, bytes)) = &session.availability {
+                self.tell_user(&session.jid, observer, now.then_some(bytes), out);
+            }
+        }
+    }
+
+    fn server_parcel(
+        &self,
+        user: &BareJid,
+        contact: &BareJid,
+        request: SubscriptionRequest,
+    ) -> Parcel {
+        Parcel {
+            from: Jid::from(user.clone()),
+            to: contact.to_jid(),
+            kind: ParcelKind::Subscription(request),
+            bytes: Bytes::new(),
+            sent: self.stamp.wall,
+        }
+    }
+
+    fn knows(&self, user: &BareJid, contact: &BareJid) -> bool {
+        self.users
+            .get(user)
+            .is_some_and(|user| user.contacts.contains_key(contact))
+    }
+
+    fn asked(&self, user: &BareJid, by: &BareJid) -> bool {
+        self.users
+            .get(user)
+            .is_some_and(|user| user.requests.contains_key(by))
+    }
+
+    fn request_count(&self, user: &BareJid) -> usize {
+        self.users.get(user).map_or(0, |user| user.requests.len())
+    }
+}

@@ -1,0 +1,201 @@
+//! What the owner of a user reads of the state. Reads only.
+
+use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::contact::Contact;
+use pollux_domain::contract::{Announcement, Parcel, Session};
+use pollux_domain::ids::{Connection, GroupMs, NodeId, SessionId, StanzaId};
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::limits;
+use pollux_domain::routing::Route;
+
+use super::{Serving, SessionState, State};
+
+/// One session as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub jid: Jid,
+    pub connection: Connection,
+    pub attached: bool,
+    pub resumable: bool,
+    pub availability: Option<DeviceAvailability>,
+    pub slots: usize,
+    pub handled: u64,
+}
+
+/// Counts of the whole group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    pub users: usize,
+    pub sessions: usize,
+    pub sessions_attached: usize,
+    pub slots: usize,
+    pub offline: usize,
+}
+
+impl State {
+    /// The group's own time.
+    pub fn group_time(&self) -> GroupMs {
+        self.stamp.group
+    }
+
+    pub fn serving(&self, home: NodeId) -> Option<Serving> {
+        self.serving.get(&home).copied()
+    }
+
+    pub fn session(&self, id: SessionId) -> Option<&SessionState> {
+        self.sessions.get(&id).map(AsRef::as_ref)
+    }
+
+    /// The sessions of a user by their addresses.
+    pub fn sessions_by_jid(&self, user: &BareJid) -> Vec<(SessionId, Jid)> {
+        self.sessions_of(user)
+            .map(|(id, session)| (id, session.jid.clone()))
+            .collect()
+    }
+
+    /// The sessions that a parcel would go to now. `apply` may find others.
+    pub fn targets(&self, parcel: &Parcel) -> Vec<SessionId> {
+        match self.route(&parcel.to.to_bare(), parcel.kind, parcel.to.resource()) {
+            Route::Deliver(sessions) => sessions,
+            Route::Store | Route::Bounce(_) | Route::Drop => Vec::new(),
+        }
+    }
+
+    pub fn offline_count(&self, user: &BareJid) -> usize {
+        self.users.get(user).map_or(0, |user| user.offline.len())
+    }
+
+    pub fn has_user(&self, user: &BareJid) -> bool {
+        self.users.contains_key(user)
+    }
+
+    /// All users in alphabetical order.
+    pub fn users(&self) -> Vec<BareJid> {
+        let mut users: Vec<BareJid> = self.users.keys().cloned().collect();
+        users.sort_unstable();
+        users
+    }
+
+    pub fn home_of(&self, user: &BareJid) -> Option<NodeId> {
+        self.users.get(user).map(|user| user.home)
+    }
+
+    /// The contact list (RFC 6121 section 2.1.4).
+    pub fn contacts(&self, user: &BareJid) -> Vec<Contact> {
+        let contacts = self.users.get(user).map(|user| user.contacts.values());
+        contacts
+            .into_iter()
+            .flatten()
+            .filter(|contact| contact.listed)
+            .cloned()
+            .collect()
+    }
+
+    /// What a session that resumes is told afresh: devices that went while it may not have heard, then those that are
+    /// there.
+    pub fn news_for(&self, id: SessionId) -> Vec<Announcement> {
+        let Some(session) = self.sessions.get(&id) else {
+            return Vec::new();
+        };
+        if session.availability.is_none() {
+            return Vec::new();
+        }
+        let user = session.user();
+        let since = GroupMs(self.stamp.group.0.saturating_sub(2 * limits::RESUMPTION_MS));
+        let mut news = self.gone_since(&user, since);
+        news.extend(self.seen_by(&user, None));
+        news
+    }
+
+    /// Sessions whose resumption time is over.
+    pub fn expired(&self, now: GroupMs) -> Vec<Session> {
+        let due = self.expiring.iter().take_while(|(at, _)| *at <= now);
+        due.filter_map(|(_, id)| {
+            let session = self.sessions.get(id)?;
+            let epoch = self.serving.get(&session.home)?.epoch;
+            Some(Session {
+                id: *id,
+                epoch,
+                connection: session.connection,
+            })
+        })
+        .collect()
+    }
+
+    /// The speaker that a session has at present.
+    pub fn speaker(&self, id: SessionId) -> Option<Session> {
+        let session = self.sessions.get(&id)?;
+        let epoch = self.serving.get(&session.home)?.epoch;
+        Some(Session {
+            id,
+            epoch,
+            connection: session.connection,
+        })
+    }
+
+    /// All sessions, or those of one user, in the order of sign-in.
+    pub fn session_rows(&self, user: Option<&BareJid>) -> Vec<SessionRow> {
+        let mut rows: Vec<SessionRow> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| user.is_none_or(|user| session.user() == *user))
+            .map(|(id, session)| SessionRow {
+                id: *id,
+                jid: session.jid.clone(),
+                connection: session.connection,
+                attached: session.detached.is_none(),
+                resumable: session.managed == Some(true),
+                availability: session.availability.as_ref().map(|(device, _)| *device),
+                slots: session.slots.len(),
+                handled: session.handled,
+            })
+            .collect();
+        rows.sort_unstable_by_key(|row| row.id);
+        rows
+    }
+
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            users: self.users.len(),
+            sessions: self.sessions.len(),
+            sessions_attached: self
+                .sessions
+                .values()
+                .filter(|s| s.detached.is_none())
+                .count(),
+            slots: self
+                .sessions
+                .values()
+                .map(|session| session.slots.len())
+                .sum(),
+            offline: self.users.values().map(|user| user.offline.len()).sum(),
+        }
+    }
+
+    /// The rows that the tables must hold: stored messages, waiting or on their way.
+    pub fn rows(&self) -> Vec<StanzaId> {
+        let stored = self
+            .users
+            .values()
+            .flat_map(|user| user.offline.keys().copied());
+        let on_their_way = self
+            .sessions
+            .values()
+            .flat_map(|session| session.stored_rows());
+        let mut rows: Vec<StanzaId> = stored.chain(on_their_way).collect();
+        rows.sort_unstable();
+        rows
+    }
+}
+
+impl SessionState {
+    fn stored_rows(&self) -> impl Iterator<Item = StanzaId> {
+        use pollux_domain::contract::SlotBody;
+        let stored = self
+            .slots
+            .iter()
+            .filter(|slot| matches!(slot.body, SlotBody::Stored { .. }));
+        stored.map(|slot| slot.stanza)
+    }
+}

@@ -1,0 +1,139 @@
+//! A group of one voter on a real disk: what it confirmed is there after a restart, with and without snapshots.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_domain::contract::{Action, Command, Effect, Parcel, ParcelKind, Reply, Session};
+use pollux_domain::ids::{Epoch, NodeId, WallMs};
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_raft::group::{Group, GroupParts, Outlet, check_record};
+use pollux_raft::log::RedbLog;
+use pollux_raft::machine::Subcluster;
+use pollux_store::damage::OpenError;
+use pollux_store::tables::SledTables;
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn wall(&self) -> WallMs {
+        WallMs(1)
+    }
+}
+
+impl Rand for Still {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(4);
+    }
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Outlet<Effect> for Count {
+    fn take(&self, effects: Vec<Effect>) {
+        self.0.fetch_add(effects.len(), Ordering::Relaxed);
+    }
+}
+
+async fn open(folder: &Path) -> (Group<Subcluster>, Arc<SledTables>) {
+    let log = loop {
+        match RedbLog::open(folder, "g", check_record::<Subcluster>) {
+            Ok(log) => break log,
+            Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let tables = Arc::new(SledTables::open(&folder.join("tables")).unwrap());
+    let parts = GroupParts {
+        node: NodeId(1),
+        log: Arc::new(log),
+        tables: tables.clone(),
+        outlet: Arc::new(Count::default()),
+        ambient: Ambient {
+            clock: Arc::new(Still),
+            rand: Arc::new(Still),
+        },
+        snapshot_entries: 20,
+        keep_entries: 5,
+    };
+    (Group::start(parts).await.unwrap(), tables)
+}
+
+fn user(name: &str) -> BareJid {
+    BareJid::parse(&format!("{name}@example.org")).unwrap()
+}
+
+async fn sign_in(group: &Group<Subcluster>, name: &str, epoch: Epoch) -> Session {
+    let command = Command::SignIn {
+        user: user(name),
+        resource: "r".to_owned(),
+        epoch,
+        token: [0; 16],
+    };
+    match group.execute(command).await.unwrap() {
+        Reply::Session { session, .. } => session,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_confirmed_is_there_after_each_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut digest = None;
+    for round in 1..=6u64 {
+        let (group, tables) = open(folder.path()).await;
+        let epoch = Epoch(round);
+        if let Some(digest) = digest {
+            assert_eq!(group.digest().unwrap(), digest, "round {round}");
+        }
+        let missing = group.read(|state| pollux_raft::rows::missing(&*tables, &state.rows()));
+        assert_eq!(missing.unwrap(), []);
+        let node = NodeId(1);
+        let take_over = Command::TakeOver {
+            home: node,
+            to: node,
+            epoch,
+        };
+        assert_eq!(group.execute(take_over).await.unwrap(), Reply::Done);
+        for name in ["ann", "ben"] {
+            group
+                .execute(Command::Adopt {
+                    user: user(name),
+                    home: node,
+                })
+                .await
+                .unwrap();
+        }
+        let session = sign_in(&group, "ann", epoch).await;
+        for n in 1..=17 {
+            let parcel = Parcel {
+                from: Jid::parse("ann@example.org/r").unwrap(),
+                to: user("ben").to_jid(),
+                kind: ParcelKind::Chat,
+                bytes: Bytes::from(format!("<message>{n}</message>")),
+                sent: WallMs(5),
+            };
+            let action = Action::Send(Arc::new(parcel));
+            let stanza = Command::Stanza {
+                session,
+                n,
+                places: Vec::new(),
+                action,
+            };
+            assert_eq!(group.execute(stanza).await.unwrap(), Reply::Done);
+        }
+        let statistics = group.read(|state| state.statistics());
+        assert_eq!(statistics.offline as u64, 17 * round);
+        digest = Some(group.digest().unwrap());
+        group.shutdown().await;
+    }
+    assert!(folder.path().join("g.snapshot").exists());
+}

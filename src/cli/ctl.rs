@@ -1,0 +1,201 @@
+//! `pollux ctl`: turns arguments into operations, asks the node, gathers pages. How results look is
+//! in `show.rs`.
+
+use std::path::PathBuf;
+
+use pollux_domain::operations::{
+    Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
+};
+
+use super::arguments::{Ctl, CtlCommand, SessionCommand, UserCommand};
+use super::password::{self, Password};
+use super::show::{self, Shown};
+use super::{Failure, Output};
+use crate::config::Config;
+use crate::control::{ClientError, ask};
+use crate::exit::Exit;
+
+pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
+    let json = ctl.json;
+    let node = Node {
+        socket: socket(&ctl)?,
+    };
+    let shown = match ctl.command {
+        CtlCommand::User(command) => user(&node, command)?,
+        CtlCommand::Session(command) => session(&node, command)?,
+        CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
+            Outcome::Statistics(figures) => Shown::Statistics(figures),
+            other => return Err(unexpected(&other)),
+        },
+        CtlCommand::Status => match node.ask(Operation::NodeStatus {})? {
+            Outcome::Status(status) => Shown::Status(status),
+            other => return Err(unexpected(&other)),
+        },
+    };
+    let text = if json {
+        show::json(&shown)
+    } else {
+        show::text(&shown)
+    };
+    output.out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn socket(ctl: &Ctl) -> Result<PathBuf, Failure> {
+    if let Some(socket) = &ctl.socket {
+        return Ok(socket.clone());
+    }
+    Ok(Config::load(ctl.config.as_deref())?.control.socket)
+}
+
+fn user(node: &Node, command: UserCommand) -> Result<Shown, Failure> {
+    match command {
+        UserCommand::Add { name, password } => {
+            let user = UserName::new(name)?;
+            let password = password::take(password.password_file.as_deref())?;
+            let operation = Operation::UserAdd {
+                user: user.clone(),
+                password: password.secret().clone(),
+            };
+            node.done(operation)?;
+            Ok(with_password("added", user, password))
+        }
+        UserCommand::SetPassword { name, password } => {
+            let user = UserName::new(name)?;
+            let password = password::take(password.password_file.as_deref())?;
+            let operation = Operation::UserSetPassword {
+                user: user.clone(),
+                password: password.secret().clone(),
+            };
+            node.done(operation)?;
+            Ok(with_password("password set", user, password))
+        }
+        UserCommand::Remove { name } => {
+            let user = UserName::new(name)?;
+            node.done(Operation::UserRemove { user: user.clone() })?;
+            Ok(Shown::Done {
+                what: "removed",
+                subject: user.to_string(),
+            })
+        }
+        UserCommand::List => node.users().map(Shown::Users),
+    }
+}
+
+fn session(node: &Node, command: SessionCommand) -> Result<Shown, Failure> {
+    match command {
+        SessionCommand::List { user } => {
+            let user = user.map(UserName::new).transpose()?;
+            node.sessions(user.as_ref()).map(Shown::Sessions)
+        }
+        SessionCommand::End { session } => {
+            let session = SessionRef::new(session)?;
+            node.done(Operation::SessionEnd {
+                session: session.clone(),
+            })?;
+            Ok(Shown::Done {
+                what: "ended",
+                subject: session.to_string(),
+            })
+        }
+    }
+}
+
+/// A password that the caller brought is known already; one that was made is shown this once.
+fn with_password(what: &'static str, user: UserName, password: Password) -> Shown {
+    match password {
+        Password::Given(_) => Shown::Done {
+            what,
+            subject: user.to_string(),
+        },
+        Password::Generated(password) => Shown::Generated {
+            what,
+            user,
+            password,
+        },
+    }
+}
+
+// === impl Node ===
+
+/// The node behind the socket.
+struct Node {
+    socket: PathBuf,
+}
+
+impl Node {
+    fn ask(&self, operation: Operation) -> Result<Outcome, Failure> {
+        Ok(ask(&self.socket, operation)?)
+    }
+
+    fn done(&self, operation: Operation) -> Result<(), Failure> {
+        match self.ask(operation)? {
+            Outcome::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn users(&self) -> Result<Vec<UserRow>, Failure> {
+        let mut all: Vec<UserRow> = Vec::new();
+        loop {
+            let after = all.last().map(|row| row.user.clone());
+            let page = match self.ask(Operation::UserList { after })? {
+                Outcome::Users(page) => page,
+                other => return Err(unexpected(&other)),
+            };
+            // A page that promises more and brings nothing would be asked for without end.
+            let more = page.more && !page.rows.is_empty();
+            all.extend(page.rows);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn sessions(&self, user: Option<&UserName>) -> Result<Vec<SessionRow>, Failure> {
+        let mut all: Vec<SessionRow> = Vec::new();
+        loop {
+            let after = all.last().map(|row| row.session.clone());
+            let operation = Operation::SessionList {
+                user: user.cloned(),
+                after,
+            };
+            let page = match self.ask(operation)? {
+                Outcome::Sessions(page) => page,
+                other => return Err(unexpected(&other)),
+            };
+            let more = page.more && !page.rows.is_empty();
+            all.extend(page.rows);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn unexpected(outcome: &Outcome) -> Failure {
+    Failure::new(
+        Exit::Software,
+        format!("the node answers something else: {outcome:?}"),
+    )
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let exit = match &error {
+            ClientError::NoNode { error, .. } => match error.kind() {
+                std::io::ErrorKind::PermissionDenied => Exit::NoPerm,
+                _ => Exit::Unavailable,
+            },
+            ClientError::Unknown(_) => Exit::IoErr,
+            ClientError::Refused(refused) => Exit::of(refused.kind),
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        Self::new(Exit::of(error.kind), error.to_string())
+    }
+}

@@ -1,0 +1,318 @@
+//! Turns the raw file into the checked configuration, or into every mistake in it. The whole truth
+//! about what a value may be stands here and nowhere else.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::EnvFilter;
+
+use super::Mistake;
+use super::file::{File, Given};
+use super::values::{
+    Certificate, Config, ControlConfig, Domain, LogConfig, LogFormat, MetricsConfig, NodeConfig,
+    Origin, XmppConfig,
+};
+
+/// What holds for every setting that is not given. The table of settings says the same in words,
+/// and a test compares the two.
+pub const DEFAULTS: Defaults = Defaults {
+    node_id: NonZero::<u16>::MIN,
+    data_folder: "pollux-data",
+    domain: "localhost",
+    listen: "127.0.0.1:5222",
+    metrics_listen: "127.0.0.1:9280",
+    control_socket_name: "control.sock",
+    log_format: "text",
+    log_filter: "info",
+};
+
+pub const LIMITS: Limits = Limits {
+    threads_max: 256,
+    socket_path_bytes_max: 107,
+};
+
+pub struct Defaults {
+    pub node_id: NonZero<u16>,
+    pub data_folder: &'static str,
+    pub domain: &'static str,
+    pub listen: &'static str,
+    pub metrics_listen: &'static str,
+    pub control_socket_name: &'static str,
+    pub log_format: &'static str,
+    pub log_filter: &'static str,
+}
+
+pub struct Limits {
+    pub threads_max: usize,
+    /// unix(7): `sun_path` has 108 bytes, the last of them zero.
+    pub socket_path_bytes_max: usize,
+}
+
+/// What a file is checked against besides itself.
+pub struct Surroundings<'a> {
+    pub origin: Origin,
+    /// Where relative paths begin.
+    pub folder: &'a Path,
+    pub cores: NonZero<usize>,
+    /// Whether a file that is named can be opened.
+    pub readable: &'a dyn Fn(&Path) -> Result<(), String>,
+}
+
+/// `mistakes` are those of reading; those of checking come in addition, so that one start tells
+/// all.
+pub fn check(
+    file: File,
+    mistakes: Vec<Mistake>,
+    around: &Surroundings<'_>,
+) -> Result<Config, Vec<Mistake>> {
+    let mut check = Check { around, mistakes };
+    let node = check.node(&file);
+    let xmpp = check.xmpp(&file);
+    let control = check.control(&file, &node);
+    let metrics = check.metrics(&file, &xmpp);
+    let log = check.log(&file);
+    if !check.mistakes.is_empty() {
+        check
+            .mistakes
+            .sort_by_key(|mistake| mistake.line.unwrap_or(usize::MAX));
+        return Err(check.mistakes);
+    }
+    Ok(Config {
+        origin: around.origin.clone(),
+        node,
+        xmpp,
+        control,
+        metrics,
+        log,
+    })
+}
+
+/// Collects mistakes; after one, a default stands in so that checking goes on.
+struct Check<'a> {
+    around: &'a Surroundings<'a>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn node(&mut self, file: &File) -> NodeConfig {
+        let id = self.value(&file.node_id, "node.id", DEFAULTS.node_id, |id| {
+            let id = u16::try_from(*id).ok().and_then(NonZero::new);
+            id.ok_or("out of range; write a number from 1 to 65535".to_owned())
+        });
+        let threads = self.value(
+            &file.node_threads,
+            "node.threads",
+            self.around.cores,
+            |count| {
+                let count = usize::try_from(*count).ok().and_then(NonZero::new);
+                count
+                    .filter(|count| count.get() <= LIMITS.threads_max)
+                    .ok_or(format!(
+                        "out of range; write a number from 1 to {}",
+                        LIMITS.threads_max
+                    ))
+            },
+        );
+        let data_folder = self
+            .path(&file.node_data_folder, "node.data_folder")
+            .unwrap_or_else(|| self.around.folder.join(DEFAULTS.data_folder));
+        NodeConfig {
+            id,
+            data_folder,
+            threads,
+        }
+    }
+
+    fn xmpp(&mut self, file: &File) -> XmppConfig {
+        let domain = self.text(&file.xmpp_domain, "xmpp.domain", DEFAULTS.domain, |text| {
+            Domain::new(text).map_err(|reason| {
+                format!("`{text}` is not a domain: {reason}; write for example \"example.org\"")
+            })
+        });
+        let listen = self.text(&file.xmpp_listen, "xmpp.listen", DEFAULTS.listen, address);
+        let certificate = self.certificate(file);
+        let allow_plaintext = file
+            .xmpp_allow_plaintext
+            .as_ref()
+            .is_some_and(|given| given.value);
+        XmppConfig {
+            domain,
+            listen,
+            certificate,
+            allow_plaintext,
+        }
+    }
+
+    fn certificate(&mut self, file: &File) -> Certificate {
+        let certificate = self.existing(&file.xmpp_certificate, "xmpp.certificate");
+        let key = self.existing(&file.xmpp_key, "xmpp.key");
+        match (&file.xmpp_certificate, &file.xmpp_key) {
+            (Some(given), None) => {
+                let text = "a certificate without its key; add `key`, or remove `certificate`";
+                self.note(given.line, "xmpp.certificate", text.to_owned());
+            }
+            (None, Some(given)) => {
+                let text = "a key without its certificate; add `certificate`, or remove `key`";
+                self.note(given.line, "xmpp.key", text.to_owned());
+            }
+            _ => {}
+        }
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Certificate::Files { certificate, key },
+            _ => Certificate::SelfSigned,
+        }
+    }
+
+    fn control(&mut self, file: &File, node: &NodeConfig) -> ControlConfig {
+        let given = self.path(&file.control_socket, "control.socket");
+        let socket = given.unwrap_or_else(|| node.data_folder.join(DEFAULTS.control_socket_name));
+        let length = socket.as_os_str().len();
+        if length > LIMITS.socket_path_bytes_max {
+            let text = format!(
+                "{} has {length} bytes, a socket's path at most {}; write a shorter one",
+                socket.display(),
+                LIMITS.socket_path_bytes_max,
+            );
+            // The default grows with the data folder, so the line to look at may be that one's.
+            let line = file
+                .control_socket
+                .as_ref()
+                .or(file.node_data_folder.as_ref());
+            let line = line.map(|given| given.line);
+            self.mistakes.push(Mistake {
+                line,
+                path: "control.socket".to_owned(),
+                text,
+            });
+        }
+        ControlConfig { socket }
+    }
+
+    fn metrics(&mut self, file: &File, xmpp: &XmppConfig) -> MetricsConfig {
+        let default = DEFAULTS.metrics_listen;
+        let listen = self.text(&file.metrics_listen, "metrics.listen", default, |text| {
+            if text == "off" {
+                return Ok(None);
+            }
+            let listen = address(text).map_err(|wrong| format!("{wrong}, or \"off\""))?;
+            if !listen.ip().is_loopback() {
+                let advice =
+                    "there is no password on this port; write \"127.0.0.1:9280\" or \"off\"";
+                return Err(format!(
+                    "{} is not a loopback address; {advice}",
+                    listen.ip()
+                ));
+            }
+            if listen.port() != 0 && listen == xmpp.listen {
+                return Err("the same address as xmpp.listen; write another port".to_owned());
+            }
+            Ok(Some(listen))
+        });
+        MetricsConfig { listen }
+    }
+
+    fn log(&mut self, file: &File) -> LogConfig {
+        let format = self.text(
+            &file.log_format,
+            "log.format",
+            DEFAULTS.log_format,
+            |text| match text {
+                "text" => Ok(LogFormat::Text),
+                "json" => Ok(LogFormat::Json),
+                _ => Err(format!(
+                    "`{text}` is not a format; write \"text\" or \"json\""
+                )),
+            },
+        );
+        let filter = self.text(
+            &file.log_filter,
+            "log.filter",
+            DEFAULTS.log_filter,
+            |text| {
+                EnvFilter::try_new(text)
+                    .map(|_| text.to_owned())
+                    .map_err(|error| {
+                        format!("{error}; write for example \"info,pollux_actors=debug\"")
+                    })
+            },
+        );
+        LogConfig { format, filter }
+    }
+
+    // === one value ===
+
+    fn value<T, V>(
+        &mut self,
+        given: &Option<Given<T>>,
+        path: &str,
+        default: V,
+        parse: impl Fn(&T) -> Result<V, String>,
+    ) -> V {
+        let Some(given) = given else { return default };
+        match parse(&given.value) {
+            Ok(value) => value,
+            Err(text) => {
+                self.note(given.line, path, text);
+                default
+            }
+        }
+    }
+
+    /// Like `value`, for a default that is written as in the file.
+    fn text<V>(
+        &mut self,
+        given: &Option<Given<String>>,
+        path: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<V, String>,
+    ) -> V {
+        let default = parse(default).expect("a test checks that every default is right");
+        self.value(given, path, default, |text| parse(text))
+    }
+
+    fn path(&mut self, given: &Option<Given<String>>, path: &str) -> Option<PathBuf> {
+        let given = given.as_ref()?;
+        if given.value.is_empty() || given.value.contains('\0') {
+            self.note(
+                given.line,
+                path,
+                "not a path; write one, or remove the key".to_owned(),
+            );
+            return None;
+        }
+        Some(self.around.folder.join(&given.value))
+    }
+
+    fn existing(&mut self, given: &Option<Given<String>>, path: &str) -> Option<PathBuf> {
+        let full = self.path(given, path)?;
+        if let Err(reason) = (self.around.readable)(&full) {
+            let line = given.as_ref().map(|given| given.line);
+            let text = format!("cannot open {}: {reason}", full.display());
+            self.mistakes.push(Mistake {
+                line,
+                path: path.to_owned(),
+                text,
+            });
+        }
+        Some(full)
+    }
+
+    fn note(&mut self, line: usize, path: &str, text: String) {
+        self.mistakes.push(Mistake {
+            line: Some(line),
+            path: path.to_owned(),
+            text,
+        });
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("`{text}` is not an address and port; write for example \"127.0.0.1:5222\"")
+    })
+}
+
+#[cfg(test)]
+#[path = "check_test.rs"]
+mod tests;

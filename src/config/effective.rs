@@ -1,0 +1,58 @@
+//! The checked configuration as a table for a person: what will hold, key by key. Not a file to
+//! read back: `render.rs` writes those.
+
+use super::values::{Certificate, Config};
+
+/// Key path and value, in the order of the file.
+pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
+    let (certificate, key) = match &config.xmpp.certificate {
+        Certificate::SelfSigned => ("self-signed".to_owned(), "self-signed".to_owned()),
+        Certificate::Files { certificate, key } => {
+            (certificate.display().to_string(), key.display().to_string())
+        }
+    };
+    let metrics = config
+        .metrics
+        .listen
+        .map_or("off".to_owned(), |address| address.to_string());
+    vec![
+        ("node.id", config.node.id.to_string()),
+        (
+            "node.data_folder",
+            config.node.data_folder.display().to_string(),
+        ),
+        ("node.threads", config.node.threads.to_string()),
+        ("xmpp.domain", config.xmpp.domain.to_string()),
+        ("xmpp.listen", config.xmpp.listen.to_string()),
+        ("xmpp.certificate", certificate),
+        ("xmpp.key", key),
+        (
+            "xmpp.allow_plaintext",
+            config.xmpp.allow_plaintext.to_string(),
+        ),
+        (
+            "control.socket",
+            config.control.socket.display().to_string(),
+        ),
+        ("metrics.listen", metrics),
+        ("log.format", config.log.format.to_string()),
+        ("log.filter", config.log.filter.clone()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::SETTINGS;
+    use super::*;
+
+    #[test]
+    fn every_setting_is_shown_once() {
+        let config = Config::load(None).unwrap();
+        let shown: Vec<&str> = effective(&config).iter().map(|(path, _)| *path).collect();
+        let settings: Vec<String> = SETTINGS
+            .iter()
+            .map(|setting| format!("{}.{}", setting.section, setting.key))
+            .collect();
+        assert_eq!(shown, settings);
+    }
+}

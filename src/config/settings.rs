@@ -1,0 +1,200 @@
+//! The one table of settings. The raw file, the example and the reference page are made from it;
+//! what a value means is checked in `check.rs`.
+
+use toml::de::DeValue;
+
+/// A setting as a person meets it in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub section: &'static str,
+    pub key: &'static str,
+    /// `integer`, `text` or `true or false`.
+    pub kind: &'static str,
+    pub default: Preset,
+    /// The manual: sentences.
+    pub manual: &'static str,
+}
+
+/// What holds when a setting is not given.
+#[derive(Debug, Clone, Copy)]
+pub enum Preset {
+    /// This value, as it would stand in the file.
+    Value(&'static str),
+    /// What these words say; the second is an example of a value.
+    Said(&'static str, &'static str),
+}
+
+/// A value from the file, and the line on which it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given<T> {
+    pub value: T,
+    pub line: usize,
+}
+
+/// Why a key was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    UnknownKey,
+    WrongType { expected: &'static str },
+}
+
+/// A type that a setting can have in the file.
+pub trait FromToml: Sized {
+    const KIND: &'static str;
+    fn from_toml(value: &DeValue<'_>) -> Option<Self>;
+}
+
+macro_rules! settings {
+    ($(
+        $section:ident . $key:ident => $field:ident: $type:ty = $default:expr, $manual:literal;
+    )*) => {
+        /// Exactly what stands in the file: nothing is checked but the types.
+        #[derive(Debug, Default, PartialEq, Eq)]
+        pub struct File {
+            $( #[doc = $manual] pub $field: Option<Given<$type>>, )*
+        }
+
+        pub const SETTINGS: &[Setting] = &[
+            $( Setting {
+                section: stringify!($section),
+                key: stringify!($key),
+                kind: <$type as FromToml>::KIND,
+                default: $default,
+                manual: $manual,
+            }, )*
+        ];
+
+        impl File {
+            /// Takes one key of the file.
+            pub(super) fn take(
+                &mut self,
+                section: &str,
+                key: &str,
+                value: &DeValue<'_>,
+                line: usize,
+            ) -> Result<(), Refusal> {
+                match (section, key) {
+                    $( (stringify!($section), stringify!($key)) => {
+                        let Some(value) = <$type>::from_toml(value) else {
+                            return Err(Refusal::WrongType { expected: <$type>::KIND });
+                        };
+                        self.$field = Some(Given { value, line });
+                        Ok(())
+                    } )*
+                    _ => Err(Refusal::UnknownKey),
+                }
+            }
+        }
+    };
+}
+
+use Preset::{Said, Value};
+
+settings! {
+    node.id => node_id: i64 = Value("1"),
+        "The number of this node in its cluster, from 1 to 65535. No two nodes of a cluster share \
+         one, and a node keeps its number for life.";
+
+    node.data_folder => node_data_folder: String = Value("\"pollux-data\""),
+        "Where the node keeps everything durable: its log, its tables, a self-signed certificate. \
+         Made at the first start. One node, one folder. A relative path begins at the folder of \
+         this file.";
+
+    node.threads => node_threads: i64 = Said("as many as the machine has cores", "4"),
+        "On how many threads users and rooms live, from 1 to 256. Hashing of passwords and \
+         writing to disk have threads of their own.";
+
+    xmpp.domain => xmpp_domain: String = Value("\"localhost\""),
+        "The part behind the @ of your users' addresses. A name with other letters than a to z is \
+         written in its xn-- form.";
+
+    xmpp.listen => xmpp_listen: String = Value("\"127.0.0.1:5222\""),
+        "Where clients connect, as address and port. \"0.0.0.0:5222\" or \"[::]:5222\" is every \
+         address of the machine. Port 0 takes any free port, which the log then names.";
+
+    xmpp.certificate => xmpp_certificate: String =
+        Said("a self-signed one, made in the data folder", "\"/etc/pollux/tls/fullchain.pem\""),
+        "The certificate chain for the domain, in PEM, the server's own certificate first. Goes \
+         together with `key`.";
+
+    xmpp.key => xmpp_key: String =
+        Said("the key of the self-signed certificate", "\"/etc/pollux/tls/privkey.pem\""),
+        "The private key of the certificate, in PEM. Goes together with `certificate`.";
+
+    xmpp.allow_plaintext => xmpp_allow_plaintext: bool = Value("false"),
+        "Lets clients sign in without TLS. Everybody on the way can then read and change what \
+         they send. For measurements on one machine.";
+
+    control.socket => control_socket: String =
+        Said("control.sock in the data folder", "\"/run/pollux/control.sock\""),
+        "The local socket on which `pollux ctl` reaches the node. Only the user who runs the node \
+         may open it. The whole path has at most 107 bytes.";
+
+    metrics.listen => metrics_listen: String = Value("\"127.0.0.1:9280\""),
+        "Where /metrics, /healthz and /readyz are served, without a password: a loopback address. \
+         \"off\" serves them nowhere.";
+
+    log.format => log_format: String = Value("\"text\""),
+        "\"text\" for people, \"json\" for a collector: one object a line. The log goes to \
+         standard error.";
+
+    log.filter => log_filter: String = Value("\"info\""),
+        "What is logged: a level (error, warn, info, debug, trace), or levels for parts, such as \
+         \"info,pollux_actors=debug\". The environment variable POLLUX_LOG goes before it.";
+}
+
+/// The sections in the order of the table, with what each is about.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("node", "This node: its number, its folder, its threads."),
+    ("xmpp", "The port for XMPP clients."),
+    ("control", "The local socket for `pollux ctl`."),
+    (
+        "metrics",
+        "Numbers and health for a monitoring system on this machine.",
+    ),
+    ("log", "What the node writes about itself."),
+];
+
+impl FromToml for i64 {
+    const KIND: &'static str = "integer";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        let integer = value.as_integer()?;
+        Self::from_str_radix(integer.as_str(), integer.radix()).ok()
+    }
+}
+
+impl FromToml for String {
+    const KIND: &'static str = "text";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+}
+
+impl FromToml for bool {
+    const KIND: &'static str = "true or false";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_stands_in_a_section_that_is_described() {
+        for setting in SETTINGS {
+            let sections = SECTIONS.iter().filter(|(name, _)| *name == setting.section);
+            assert_eq!(sections.count(), 1, "{}.{}", setting.section, setting.key);
+            assert!(
+                setting.manual.ends_with('.'),
+                "{}.{}",
+                setting.section,
+                setting.key
+            );
+        }
+    }
+}

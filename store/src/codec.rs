@@ -1,0 +1,122 @@
+//! Records on disk and between nodes: a version, a checksum, then the value by bincode. Nothing is decoded without a limit.
+
+use std::io;
+
+use bincode::Options;
+use pollux_domain::limits;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// `u16` version, `u32` checksum of all that follows, both little-endian.
+const HEADER_BYTES: usize = 6;
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    #[error("the record is shorter than its header")]
+    Short,
+    #[error("the record's checksum does not fit its content")]
+    Checksum,
+    #[error("the record has version {found}, this program reads up to {known}")]
+    Version { found: u16, known: u16 },
+    #[error("the record does not decode: {0}")]
+    Content(#[from] bincode::Error),
+}
+
+impl From<CodecError> for io::Error {
+    fn from(error: CodecError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+fn options() -> impl Options {
+    bincode::options()
+        .with_limit(limits::RECORD_BYTES_MAX as u64)
+        .with_varint_encoding()
+}
+
+/// Writes one record. Fails only for a value beyond [`limits::RECORD_BYTES_MAX`].
+pub fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(&version.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    options().serialize_into(&mut out, value)?;
+    let sum = crc32fast::hash(&out[HEADER_BYTES..]);
+    out[2..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+    Ok(out)
+}
+
+/// Reads one record of a version up to `known`.
+pub fn decode<T: DeserializeOwned>(known: u16, record: &[u8]) -> Result<T, CodecError> {
+    let body = verify(known, record)?;
+    Ok(options().deserialize(body)?)
+}
+
+/// Checks version and checksum without decoding.
+pub fn verify(known: u16, record: &[u8]) -> Result<&[u8], CodecError> {
+    let Some((header, body)) = record.split_at_checked(HEADER_BYTES) else {
+        return Err(CodecError::Short);
+    };
+    let found = u16::from_le_bytes([header[0], header[1]]);
+    if known < found {
+        return Err(CodecError::Version { found, known });
+    }
+    let sum = u32::from_le_bytes([header[2], header[3], header[4], header[5]]);
+    if crc32fast::hash(body) != sum {
+        return Err(CodecError::Checksum);
+    }
+    Ok(body)
+}
+
+/// A checksum of a value, equal for equal values on all nodes.
+pub fn digest<T: Serialize>(value: &T) -> Result<u32, CodecError> {
+    Ok(crc32fast::hash(&options().serialize(value)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let record = encode(3, &("text", 7u64)).unwrap();
+        let back: (String, u64) = decode(3, &record).unwrap();
+        assert_eq!(back, ("text".to_owned(), 7));
+    }
+
+    #[test]
+    fn damage_of_any_byte_is_noticed() {
+        let record = encode(1, &vec![1u8; 40]).unwrap();
+        for index in 0..record.len() {
+            let mut damaged = record.clone();
+            damaged[index] ^= 0x10;
+            assert!(decode::<Vec<u8>>(1, &damaged).is_err(), "byte {index}");
+        }
+        for length in 0..record.len() {
+            assert!(
+                decode::<Vec<u8>>(1, &record[..length]).is_err(),
+                "length {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let record = encode(9, &1u8).unwrap();
+        let error = decode::<u8>(8, &record).unwrap_err();
+        assert!(matches!(error, CodecError::Version { found: 9, known: 8 }));
+    }
+
+    #[test]
+    fn a_length_that_lies_is_refused() {
+        let mut record = encode(1, &vec![0u8; 4]).unwrap();
+        record.truncate(HEADER_BYTES);
+        record.extend_from_slice(&[253, 255, 255, 255, 255, 255, 255, 255, 127]);
+        let sum = crc32fast::hash(&record[HEADER_BYTES..]);
+        record[2..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+        assert!(matches!(
+            decode::<Vec<u8>>(1, &record),
+            Err(CodecError::Content(_))
+        ));
+    }
+}

@@ -44,8 +44,14 @@ impl Person {
         while !self.is_over(said, &client) {
             match self.connection(&mut client, &mut said).await {
                 Ok(()) | Err(Error::Closed) => {}
-                Err(error) if error.is_retryable() => client.cut(),
-                Err(_) => client.forget(),
+                Err(error) => {
+                    tracing::debug!(who = self.who, %error, "connection ended");
+                    if error.is_retryable() {
+                        client.cut();
+                    } else {
+                        client.forget();
+                    }
+                }
             }
             self.pause(1, 60).await;
         }

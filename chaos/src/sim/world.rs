@@ -158,7 +158,8 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
             domain: DOMAIN.to_owned(),
             allow_plaintext: true,
             tls: None,
-            scram_iterations: 1,
+            // The least that clients accept (RFC 5802 section 5.1).
+            scram_iterations: 4_096,
             snapshot_entries: 25,
             keep_entries: 5,
         },

@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, default_value_t = 3)]
     crashes: u64,
     /// Messages that each of the four people says
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 24)]
     messages: u64,
     /// Prints what happened, with its virtual time
     #[arg(long)]

@@ -83,18 +83,18 @@ impl Person {
             client.available()?;
         }
         loop {
-            let next = Instant::now() + Duration::from_millis(1 + self.seed.below(40));
+            let next = Instant::now() + Duration::from_millis(1 + self.seed.below(16));
             self.listen(client, next).await?;
             if self.is_over(*said, client) {
                 return client.close().await;
             }
             match self.seed.below(100) {
-                0..=4 => {
+                0..=2 => {
                     client.cut();
                     return Ok(());
                 }
-                5..=6 if self.plan.leaves => return client.close().await,
-                7..=69 if *said < self.plan.messages => {
+                3..=4 if self.plan.leaves => return client.close().await,
+                5..=69 if *said < self.plan.messages => {
                     *said += 1;
                     let to = account(self.partner).bare_jid();
                     client.message(&to, &format!("m{}-{said}", self.who), "hello")?;

@@ -41,7 +41,7 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             people: 4,
-            messages: 12,
+            messages: 24,
             crashes: 3,
             leaves: false,
             patience: Duration::from_secs(120),
@@ -109,7 +109,7 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
         };
         world.client(format!("person{who}"), person.live());
     }
-    let mut crashes: Vec<u64> = (0..plan.crashes).map(|_| 150 + dice.below(1_500)).collect();
+    let mut crashes: Vec<u64> = (0..plan.crashes).map(|_| 150 + dice.below(1_000)).collect();
     crashes.sort_unstable();
     let mut telling_crashes = 0;
     let mut back_at = None;

@@ -2,22 +2,11 @@
 //! order. Not for how any part works: each has its crate.
 
 mod cli;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "start.rs reads the parts once they are joined")
-)]
 mod config;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "start.rs serves the socket once parts are joined"
-    )
-)]
 mod control;
 mod exit;
 mod log;
+mod sample;
 mod start;
 
 use std::process::ExitCode;

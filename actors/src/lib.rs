@@ -1,1 +1,15 @@
-//! Streams, sessions and the router they call.
+//! Streams, sessions, the router's data, operations: the parts of a node that live and talk. Only this crate knows actix; only
+//! `stream` knows rustls. What must outlive a process is proposed to a group of `raft`.
+
+pub mod directory;
+pub mod expiry;
+pub mod inbox;
+pub mod metrics;
+pub mod net;
+pub mod node;
+pub mod operations;
+pub mod placement;
+pub mod session;
+pub mod stream;
+pub mod system;
+pub mod users;

@@ -1,4 +1,6 @@
-//! Simulation, drills and the load tool: everything that stands opposite a server and keeps account.
+//! Simulation, drills and the load tool: everything that stands opposite a server and keeps
+//! account.
 
 pub mod client;
+pub mod load;
 pub mod servers;

@@ -1,7 +1,8 @@
 //! XMPP addresses (RFC 7622), prepared once when they enter. Not for routing decisions.
 //!
-//! A [`Jid`] is one shared string and two offsets, so a clone is a counter and comparison is that of strings: RFC
-//! 7622 sections 3.2.3, 3.3 and 3.4 compare the prepared forms octet for octet, and nothing unprepared gets in.
+//! A [`Jid`] is one shared string and two offsets, so a clone is a counter and comparison is that
+//! of strings: RFC 7622 sections 3.2.3, 3.3 and 3.4 compare the prepared forms octet for octet, and
+//! nothing unprepared gets in.
 
 mod prepare;
 
@@ -69,7 +70,8 @@ pub struct BareJid {
 // === impl Jid ===
 
 impl Jid {
-    /// Splits and prepares. The order of the splits is that of RFC 7622 section 3.2: first `/`, then `@` before it.
+    /// Splits and prepares. The order of the splits is that of RFC 7622 section 3.2: first `/`,
+    /// then `@` before it.
     pub fn parse(input: &str) -> Result<Jid, JidError> {
         let (bare, resource) = match input.split_once('/') {
             Some((bare, resource)) => (bare, Some(resource)),
@@ -94,7 +96,8 @@ impl Jid {
         Ok(Jid::join(local.as_deref(), &domain, resource.as_deref()))
     }
 
-    /// Joins parts that are prepared already; each is at most `PART_BYTES_MAX` long, so the offsets fit.
+    /// Joins parts that are prepared already; each is at most `PART_BYTES_MAX` long, so the offsets
+    /// fit.
     fn join(local: Option<&str>, domain: &str, resource: Option<&str>) -> Jid {
         let mut text = String::with_capacity(
             local.map_or(0, |l| l.len() + 1) + domain.len() + resource.map_or(0, |r| r.len() + 1),
@@ -129,7 +132,8 @@ impl Jid {
             .then(|| &self.text[self.bare_len as usize + 1..])
     }
 
-    /// `<localpart@domainpart>` of a full address, the address itself of a bare one, without a copy of the text.
+    /// `<localpart@domainpart>` of a full address, the address itself of a bare one, without a copy
+    /// of the text.
     pub fn bare_str(&self) -> &str {
         &self.text[..self.bare_len as usize]
     }

@@ -53,6 +53,10 @@ pub enum Command {
         /// The settings; `pollux example-config` prints a file to begin with
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Go on with what is left after files were set aside as damaged; what was acknowledged
+        /// since the last snapshot may be lost
+        #[arg(long)]
+        accept_loss: bool,
     },
     /// Ask a running node, over its local socket
     Ctl(Ctl),

@@ -91,7 +91,10 @@ fn clap_ends(error: &clap::Error, output: &mut Output<'_>) -> ExitCode {
 
 fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failure> {
     match command {
-        Command::Node { config } => return node(config.as_deref()),
+        Command::Node { config, accept_loss } => {
+            let loss = if accept_loss { start::Loss::Accepted } else { start::Loss::Refused };
+            return node(config.as_deref(), loss);
+        }
         Command::Ctl(ctl) => ctl::run(ctl, output)?,
         Command::CheckConfig { file } => {
             let config = Config::load(Some(&file))?;
@@ -115,10 +118,10 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
     Ok(Exit::Done.into())
 }
 
-fn node(path: Option<&Path>) -> Result<ExitCode, Failure> {
+fn node(path: Option<&Path>, loss: start::Loss) -> Result<ExitCode, Failure> {
     let config = Config::load(path)?;
     log::init(&config.log).map_err(|message| Failure::new(Exit::Usage, message))?;
-    Ok(start::main_node(config))
+    Ok(start::main_node(config, loss))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Stream management (XEP-0198) from the client's side: both counters and the stanzas that wait for an
-//! acknowledgement. Writes nothing itself: see client.
+//! Stream management (XEP-0198) from the client's side: both counters and the stanzas that wait for
+//! an acknowledgement. Writes nothing itself: see client.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! Reads a complete, balanced element where it lies: name, attributes, children, text. Builds no tree.
+//! Reads a complete, balanced element where it lies: name, attributes, children, text. Builds no
+//! tree.
 
 use std::borrow::Cow;
 

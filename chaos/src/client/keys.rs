@@ -1,4 +1,5 @@
-//! SCRAM keys computed once for each (password, salt, iterations) and shared by the clients of a thread.
+//! SCRAM keys computed once for each (password, salt, iterations) and shared by the clients of a
+//! thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

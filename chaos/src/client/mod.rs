@@ -1,8 +1,9 @@
 //! An XMPP client of its own making, for everything that tests or measures a server.
 //!
-//! Shares no code with the server's protocol crates, so that a mistake there is not mirrored here. It
-//! reads no clock but tokio's, draws everything random from the caller's seed, starts no tasks and no
-//! threads, and runs over any byte stream: real sockets, pipes in memory, or a simulated network.
+//! Shares no code with the server's protocol crates, so that a mistake there is not mirrored here.
+//! It reads no clock but tokio's, draws everything random from the caller's seed, starts no tasks
+//! and no threads, and runs over any byte stream: real sockets, pipes in memory, or a simulated
+//! network.
 //!
 //! ```text
 //! stream ──▶ pipe ──▶ scan ──▶ element ──▶ client ──▶ Event    to the caller

@@ -44,7 +44,8 @@ pub struct Options {
     pub stream_management: StreamManagement,
     /// Asks for an acknowledgement after this many stanzas; never by itself where it is 0.
     pub request_every: u32,
-    /// Answers pings and roster pushes and refuses other requests; the caller sees them all the same.
+    /// Answers pings and roster pushes and refuses other requests; the caller sees them all the
+    /// same.
     pub answer_requests: bool,
     /// How long the whole negotiation, or a closing, may take.
     pub timeout: Duration,

@@ -1,4 +1,5 @@
-//! Cuts a stream of bytes into stream headers and complete stanzas. Does not look into them: see element.
+//! Cuts a stream of bytes into stream headers and complete stanzas. Does not look into them: see
+//! element.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! SCRAM-SHA-1 and SCRAM-SHA-256 from the client's side (RFC 5802, RFC 7677), without channel binding.
+//! SCRAM-SHA-1 and SCRAM-SHA-256 from the client's side (RFC 5802, RFC 7677), without channel
+//! binding.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -66,7 +67,8 @@ impl Mechanism {
     }
 }
 
-/// One exchange: `first` goes out, `answer` takes the challenge, `verify` takes the server's last word.
+/// One exchange: `first` goes out, `answer` takes the challenge, `verify` takes the server's last
+/// word.
 #[derive(Debug)]
 pub struct Exchange {
     mechanism: Mechanism,
@@ -189,7 +191,8 @@ mod tests {
         check(
             Mechanism::ScramSha256,
             "rOprNGfwEbeRWgbNEkqO",
-            "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+            "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+             s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
              p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
             "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",

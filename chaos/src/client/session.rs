@@ -184,3 +184,7 @@ fn event(stanza: Element<'_>) -> Result<Event<'_>, Error> {
         _ => Event::Iq(stanza),
     })
 }
+
+#[cfg(test)]
+#[path = "client_test.rs"]
+mod client_test;

@@ -1,4 +1,5 @@
-//! TLS from the client's side: whom to trust is said by the caller, and said clearly. Not for production.
+//! TLS from the client's side: whom to trust is said by the caller, and said clearly. Not for
+//! production.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A self-signed ECDSA P-256 certificate for a server under test, in files and in DER. Trusted by nobody else.
+//! A self-signed ECDSA P-256 certificate for a server under test, in files and in DER. Trusted by
+//! nobody else.
 
 use std::fs;
 use std::path::{Path, PathBuf};

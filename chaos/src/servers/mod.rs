@@ -1,5 +1,5 @@
-//! Servers that a test or a measurement starts, breaks and stops: real processes on loopback, each in a
-//! folder of its own, with equal settings. Installs nothing.
+//! Servers that a test or a measurement starts, breaks and stops: real processes on loopback, each
+//! in a folder of its own, with equal settings. Installs nothing.
 
 mod certificate;
 mod free_port;

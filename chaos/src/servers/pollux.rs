@@ -1,4 +1,5 @@
-//! The built program `pollux` as a server under test: its own folder, its own file, users by `pollux ctl`.
+//! The built program `pollux` as a server under test: its own folder, its own file, users by
+//! `pollux ctl`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ pub struct Pollux {
 }
 
 impl Pollux {
-    /// `program` is the built binary; `threads` is how many threads it may use, its default where 0.
+    /// `program` is the built binary; `threads` is how many it may use, its default where 0.
     pub fn new(program: &Path, threads: usize) -> anyhow::Result<Self> {
         let program = fs::canonicalize(program);
         let program =

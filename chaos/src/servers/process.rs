@@ -1,4 +1,5 @@
-//! One child process: started with its output in a file, ended by its own id only, never left behind.
+//! One child process: started with its output in a file, ended by its own id only, never left
+//! behind.
 
 use std::fs::File;
 use std::net::SocketAddr;

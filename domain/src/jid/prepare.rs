@@ -1,4 +1,5 @@
-//! Preparation and enforcement of the three parts of an address (RFC 7622 section 3). Not for splitting: see `Jid`.
+//! Preparation and enforcement of the three parts of an address (RFC 7622 section 3). Not for
+//! splitting: see `Jid`.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -14,10 +15,12 @@ const RAW_BYTES_MAX: usize = 4 * PART_BYTES_MAX;
 /// Octets of a label (RFC 1034 section 3.1).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// What separates labels: the ideographic full stop does too, and the width forms map to the two (RFC 5895 section 2).
+/// What separates labels: the ideographic full stop does too, and the width forms map to the two
+/// (RFC 5895 section 2).
 const DOTS: [char; 4] = ['.', '\u{3002}', '\u{FF0E}', '\u{FF61}'];
 
-/// RFC 8264 section 7: a profile's rules are applied again until nothing changes, at most three more times.
+/// RFC 8264 section 7: a profile's rules are applied again until nothing changes, at most three
+/// more times.
 const PASSES_MAX: usize = 4;
 
 /// Localpart: UsernameCaseMapped (RFC 7622 section 3.3) less the characters of section 3.3.1.
@@ -46,13 +49,15 @@ pub(super) fn local(raw: &str) -> Result<Cow<'_, str>, JidError> {
     within(prepared, JidError::LocalTooLong)
 }
 
-/// The ASCII part of the IdentifierClass (RFC 8264 section 4.2.1: U+0021 to U+007E) less RFC 7622 section 3.3.1.
+/// The ASCII part of the IdentifierClass (RFC 8264 section 4.2.1: U+0021 to U+007E) less RFC 7622
+/// section 3.3.1.
 fn is_local_char(c: char) -> bool {
     !c.is_ascii()
         || (c.is_ascii_graphic() && !matches!(c, '"' | '&' | '\'' | '/' | ':' | '<' | '>' | '@'))
 }
 
-/// Resourcepart: OpaqueString (RFC 7622 section 3.4). A leading space is refused as in example 18 of section 3.5.
+/// Resourcepart: OpaqueString (RFC 7622 section 3.4). A leading space is refused as in example 18
+/// of section 3.5.
 pub(super) fn resource(raw: &str) -> Result<Cow<'_, str>, JidError> {
     if raw.is_empty() {
         return Err(JidError::ResourceEmpty);
@@ -77,8 +82,8 @@ pub(super) fn resource(raw: &str) -> Result<Cow<'_, str>, JidError> {
     within(prepared, JidError::ResourceTooLong)
 }
 
-/// Domainpart: a domain name of NR-LDH labels and U-labels, an IPv4 address, or an IPv6 address in brackets (RFC 7622
-/// section 3.2). One final dot is stripped before anything else.
+/// Domainpart: a domain name of NR-LDH labels and U-labels, an IPv4 address, or an IPv6 address in
+/// brackets (RFC 7622 section 3.2). One final dot is stripped before anything else.
 pub(super) fn domain(raw: &str) -> Result<Cow<'_, str>, JidError> {
     let raw = raw.strip_suffix(DOTS).unwrap_or(raw);
     if raw.is_empty() {
@@ -117,7 +122,8 @@ fn is_ldh(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// One label in its final form: lower-cased ASCII, or the U-label; an A-label becomes its U-label (section 3.2.1).
+/// One label in its final form: lower-cased ASCII, or the U-label; an A-label becomes its U-label
+/// (section 3.2.1).
 fn label(raw: &str) -> Option<String> {
     if !raw.is_ascii() {
         return u_label(raw);
@@ -129,13 +135,15 @@ fn label(raw: &str) -> Option<String> {
     let Some(encoded) = lower.strip_prefix("xn--") else {
         return Some(lower);
     };
-    // RFC 5891 section 5.4: an A-label that does not decode to a U-label in its final form is not an A-label.
+    // RFC 5891 section 5.4: an A-label that does not decode to a U-label in its final form is not
+    // an A-label.
     let decoded = decode_punycode(encoded)?;
     (!decoded.is_ascii() && u_label(&decoded)? == decoded).then_some(decoded)
 }
 
-/// The mapped U-label. The mappings of RFC 5895 (case, width, NFC) and the code points of RFC 5892 are those of the
-/// IdentifierClass for all that is not ASCII; of ASCII only letters, digits and hyphens belong here.
+/// The mapped U-label. The mappings of RFC 5895 (case, width, NFC) and the code points of RFC 5892
+/// are those of the IdentifierClass for all that is not ASCII; of ASCII only letters, digits and
+/// hyphens belong here.
 fn u_label(raw: &str) -> Option<String> {
     let profile = UsernameCaseMapped::new();
     let text = until_stable(raw, |text| {
@@ -204,7 +212,8 @@ fn adapt(delta: u32, count: u32, is_first: bool) -> u32 {
     position + 36 * delta / (delta + 38)
 }
 
-/// Applies the rules until they change nothing, so that a prepared part prepares to itself (RFC 8264 section 7).
+/// Applies the rules until they change nothing, so that a prepared part prepares to itself (RFC
+/// 8264 section 7).
 fn until_stable(raw: &str, enforce: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut text = enforce(raw)?;
     for _ in 1..PASSES_MAX {

@@ -11,7 +11,8 @@ const SEEDS: &[&str] = &[
      <message to='b@c' xml:lang=\"en\"><body>a &lt; b &#x41;&amp;</body><x xmlns='jabber:x:oob'>\
      <![CDATA[a]]]]><![CDATA[>&<b>]]></x></message> <iq/><presence></presence ></stream:stream>x",
     "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>\
-     <a:b xmlns:a='u:a' xmlns:c='u:c' c:d='1' d='2' a:d='3&#10;&quot;'><a:b><c:e/>\r\n\u{E9}\u{1F600}\
+     <a:b xmlns:a='u:a' xmlns:c='u:c' c:d='1' d='2' \
+     a:d='3&#10;&quot;'><a:b><c:e/>\r\n\u{E9}\u{1F600}\
      </a:b></a:b><stream:features><e xmlns=''/></stream:features><f>]]&gt;</f>",
     "<s xmlns:stream='http://etherx.jabber.org/streams'><a><b><c><d><e/></d></c></b></a>\
      <a a='' b='' c='' d='' e='' f='' xmlns='u:v' xmlns:w='u:w'/><!-- no -->",

@@ -1,8 +1,10 @@
-//! The XML declaration (XML 1.0 section 2.8, RFC 6120 section 11.5). Not for other processing instructions.
+//! The XML declaration (XML 1.0 section 2.8, RFC 6120 section 11.5). Not for other processing
+//! instructions.
 
 use crate::frame::{FrameError, Restricted};
 
-/// Judges `<?...?>` at the very beginning of a stream; only the declaration of XML 1.0 in UTF-8 passes.
+/// Judges `<?...?>` at the very beginning of a stream; only the declaration of XML 1.0 in UTF-8
+/// passes.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), FrameError> {
     let Some(text) = bytes
         .strip_prefix(b"<?xml")

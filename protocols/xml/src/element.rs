@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::text::Text;
 
-/// A complete element. Children hold no empty text and no two texts in a row, so equal elements are equal values.
+/// A complete element. Children hold no empty text and no two texts in a row, so equal elements are
+/// equal values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Element {
     pub(crate) name: Text,
@@ -13,7 +14,8 @@ pub struct Element {
     pub(crate) children: Vec<Node>,
 }
 
-/// An attribute. `xml:lang` keeps its prefix in the name; other prefixed ones have a namespace and the local name.
+/// An attribute. `xml:lang` keeps its prefix in the name; other prefixed ones have a namespace and
+/// the local name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
     pub(crate) namespace: Text,
@@ -125,6 +127,21 @@ impl Element {
         })
     }
 
+    /// Moves the element, and its children as far as they inherit it, from one namespace to the
+    /// other (RFC 6120 section 4.8.3: content goes from `jabber:client` to `jabber:server` and
+    /// back, what lies within extensions stays).
+    pub fn rescope(&mut self, from: &str, to: &'static str) {
+        if self.namespace != *from {
+            return;
+        }
+        self.namespace = Text::Static(to);
+        for node in &mut self.children {
+            if let Node::Element(element) = node {
+                element.rescope(from, to);
+            }
+        }
+    }
+
     fn join_texts(&mut self) {
         for node in std::mem::take(&mut self.children) {
             match node {
@@ -186,7 +203,8 @@ impl Element {
         self.elements().find(|element| element.is(namespace, name))
     }
 
-    /// The text of the element itself, not of its children; a copy only where child elements interrupt it.
+    /// The text of the element itself, not of its children; a copy only where child elements
+    /// interrupt it.
     pub fn text_content(&self) -> Text {
         let mut texts = self.children.iter().filter_map(|node| match node {
             Node::Text(text) => Some(text),

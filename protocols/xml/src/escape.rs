@@ -56,8 +56,8 @@ pub(crate) fn unescape(raw: &str, place: Place) -> Result<Cow<'_, str>, FrameErr
 
 const ILL_FORMED: FrameError = FrameError::NotWellFormed("an illegal character");
 
-/// Appends the written form. What may not stand in XML at all becomes U+FFFD: nothing that the program says can break
-/// its own stream.
+/// Appends the written form. What may not stand in XML at all becomes U+FFFD: nothing that the
+/// program says can break its own stream.
 pub(crate) fn escape(text: &str, place: Place, out: &mut Vec<u8>) {
     let mut done = 0;
     for (at, c) in text.char_indices() {

@@ -1,4 +1,5 @@
-//! What the framer cuts out, and what it refuses. Not for the answer to the peer: see `pollux_xmpp::StreamError`.
+//! What the framer cuts out, and what it refuses. Not for the answer to the peer: see
+//! `pollux_xmpp::StreamError`.
 
 use bytes::Bytes;
 
@@ -9,7 +10,8 @@ pub enum Frame {
     Open(Bytes),
     /// One complete first-level element.
     Element(Bytes),
-    /// Whitespace between first-level elements, however much of it was there (RFC 6120 section 4.6.1: a keepalive).
+    /// Whitespace between first-level elements, however much of it was there (RFC 6120 section
+    /// 4.6.1: a keepalive).
     Whitespace,
     /// The end tag of the stream element. What follows it is discarded.
     Close,
@@ -24,13 +26,16 @@ pub enum FrameError {
     /// `restricted-xml` (RFC 6120 section 4.9.3.18, section 11.1).
     #[error("restricted XML: {0}")]
     Restricted(Restricted),
-    /// `unsupported-encoding` (RFC 6120 section 4.9.3.22): another encoding, or octets that are not UTF-8.
+    /// `unsupported-encoding` (RFC 6120 section 4.9.3.22): another encoding, or octets that are not
+    /// UTF-8.
     #[error("the encoding is not UTF-8")]
     UnsupportedEncoding,
-    /// `bad-format` (RFC 6120 section 4.9.3.1): well-formed, but not a stream of first-level elements.
+    /// `bad-format` (RFC 6120 section 4.9.3.1): well-formed, but not a stream of first-level
+    /// elements.
     #[error("text between first-level elements")]
     TextBetweenElements,
-    /// `policy-violation` (RFC 6120 section 4.9.3.14), as are the four below; this one with `stanza-too-big`.
+    /// `policy-violation` (RFC 6120 section 4.9.3.14), as are the four below; this one with
+    /// `stanza-too-big`.
     #[error("a stanza has more than {bytes_max} octets")]
     FrameTooBig { bytes_max: usize },
     #[error("more than {elements_max} elements in this phase of the stream")]

@@ -105,8 +105,8 @@ impl Framer {
         self.buffer.capacity()
     }
 
-    /// A new stream on the same connection (RFC 6120 sections 4.3.3, 5.4.3.3, 6.4.6). What is buffered belongs to it, but
-    /// whitespace that still followed the last element of the old one.
+    /// A new stream on the same connection (RFC 6120 sections 4.3.3, 5.4.3.3, 6.4.6). What is
+    /// buffered belongs to it, but whitespace that still followed the last element of the old one.
     pub fn restart(&mut self) {
         let rest = self.take_buffered();
         *self = Framer::new(self.limits);
@@ -117,8 +117,8 @@ impl Framer {
         self.push(&rest[spaces..]);
     }
 
-    /// Takes out what has not become a frame. RFC 6120 section 5.3.3: what came in plain text after `<starttls/>` must
-    /// not be taken for something that came under TLS.
+    /// Takes out what has not become a frame. RFC 6120 section 5.4.3.3: what came in plain text
+    /// after `<starttls/>` must not be taken for something that came under TLS.
     pub fn take_buffered(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.buffer);
         rest.drain(..self.start);
@@ -126,7 +126,8 @@ impl Framer {
         rest
     }
 
-    /// The next complete frame, none while it is incomplete, or why there will be none. After an error the same error.
+    /// The next complete frame, none while it is incomplete, or why there will be none. After an
+    /// error the same error.
     #[expect(
         clippy::should_implement_trait,
         reason = "a frame that is none yet does not end it"
@@ -331,8 +332,8 @@ impl Framer {
         &self.buffer[self.start + range.start..self.start + range.end]
     }
 
-    /// Takes the frame out of the buffer: the buffer itself when there is nothing else in it, a copy otherwise, so that a
-    /// small frame that is kept does not keep a large buffer.
+    /// Takes the frame out of the buffer: the buffer itself when there is nothing else in it, a
+    /// copy otherwise, so that a small frame that is kept does not keep a large buffer.
     fn cut(&mut self) -> Bytes {
         self.in_frame = false;
         if self.start == 0 && self.scanned == self.buffer.len() {

@@ -175,7 +175,8 @@ fn limits_hold_exactly() {
         format!("<s><a>{}</a>", "x".repeat(101 - 7)),
         FrameError::FrameTooBig { bytes_max: 100 },
     );
-    // An incomplete frame is refused with the first octet too many; the prolog counts with the header.
+    // An incomplete frame is refused with the first octet too many; the prolog counts with the
+    // header.
     refuse(
         format!("<s><a>{}", "x".repeat(98)),
         FrameError::FrameTooBig { bytes_max: 100 },

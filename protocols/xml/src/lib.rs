@@ -1,9 +1,9 @@
-//! XML streams: framing under limits, parsing and writing of complete elements. Not for the meaning of any element: see
-//! `pollux_xmpp`.
+//! XML streams: framing under limits, parsing and writing of complete elements. Not for the meaning
+//! of any element: see `pollux_xmpp`.
 //!
-//! Bytes from a peer go through the [`Framer`], which refuses what breaks XML 1.0, RFC 6120 section 11 or the
-//! [`Limits`] before a tree exists, and cuts out complete elements. A frame then becomes an [`Element`]. This is the only
-//! crate that knows quick-xml.
+//! Bytes from a peer go through the [`Framer`], which refuses what breaks XML 1.0, RFC 6120 section
+//! 11 or the [`Limits`] before a tree exists, and cuts out complete elements. A frame then becomes
+//! an [`Element`]. This is the only crate that knows quick-xml.
 
 mod chars;
 mod declaration;
@@ -39,6 +39,6 @@ pub use open::{StreamNamespaces, StreamOpen};
 pub use parse::ParseError;
 pub use text::Text;
 
-/// The namespace of the stream element and of its features and errors (RFC 6120 section 4.8.1), the only one that is
-/// written with a prefix: `stream:`.
+/// The namespace of the stream element and of its features and errors (RFC 6120 section 4.8.1), the
+/// only one that is written with a prefix: `stream:`.
 pub const STREAM_NAMESPACE: &str = "http://etherx.jabber.org/streams";

@@ -5,7 +5,8 @@
 pub struct Limits {
     /// Octets of one frame: the prolog with the stream header, or one first-level element.
     pub bytes_max: usize,
-    /// Elements in this phase of the stream, its root included; counted from the last `restart` or `set_limits`.
+    /// Elements in this phase of the stream, its root included; counted from the last `restart` or
+    /// `set_limits`.
     pub elements_max: Option<u32>,
     /// Nested elements; a first-level element has depth 1.
     pub depth_max: u16,
@@ -16,8 +17,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Before authentication: RFC 6120 section 13.12 asks for at least 10,000 octets a stanza, and nothing that a
-    /// client says before it has signed in needs more.
+    /// Before authentication: RFC 6120 section 13.12 asks for at least 10,000 octets a stanza, and
+    /// nothing that a client says before it has signed in needs more.
     pub const STRANGER: Limits = Limits {
         bytes_max: 10_000,
         elements_max: Some(64),

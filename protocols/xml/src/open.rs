@@ -1,5 +1,5 @@
-//! The stream element's start tag: its attributes and the namespaces it binds for the whole stream. Not for whether they
-//! are the right ones: see `pollux_xmpp::StreamHeader`.
+//! The stream element's start tag: its attributes and the namespaces it binds for the whole stream.
+//! Not for whether they are the right ones: see `pollux_xmpp::StreamHeader`.
 
 use crate::STREAM_NAMESPACE;
 use crate::element::Element;
@@ -25,7 +25,8 @@ pub struct StreamOpen {
 }
 
 impl StreamNamespaces {
-    /// The usual declarations: a content namespace as the default (RFC 6120 section 4.8.2) and `stream:`.
+    /// The usual declarations: a content namespace as the default (RFC 6120 section 4.8.2) and
+    /// `stream:`.
     pub fn new(default: impl Into<Text>) -> StreamNamespaces {
         let stream = (Text::Static("stream"), Text::Static(STREAM_NAMESPACE));
         StreamNamespaces {

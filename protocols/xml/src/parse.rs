@@ -1,7 +1,8 @@
-//! Octets of a frame to an element, with namespaces resolved. Not for incomplete octets: see `framer`.
+//! Octets of a frame to an element, with namespaces resolved. Not for incomplete octets: see
+//! `framer`.
 //!
-//! quick-xml finds the tags; names, references and namespaces are judged here, so that any octets at all give an
-//! element that can be written and read again, or an error.
+//! quick-xml finds the tags; names, references and namespaces are judged here, so that any octets
+//! at all give an element that can be written and read again, or an error.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -17,6 +18,9 @@ const DEPTH_MAX: usize = 256;
 
 /// Attributes and declarations of one tag, whatever the framer's limit: each is compared with each.
 const ATTRIBUTES_MAX: usize = 256;
+
+/// Declarations in scope: each name is looked up among them.
+const BINDINGS_MAX: usize = 512;
 
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
@@ -46,7 +50,8 @@ impl Element {
         let mut scope = Scope::new(context);
         // Elements that have begun, outermost first.
         let mut open: Vec<Element> = Vec::new();
-        // Text since the last tag: it comes in pieces, and joining them one by one would be quadratic.
+        // Text since the last tag: it comes in pieces, and joining them one by one would be
+        // quadratic.
         let mut run = String::new();
         loop {
             let event = reader.read_event().map_err(|_| ParseError::Malformed)?;
@@ -201,7 +206,8 @@ impl<'a> Scope<'a> {
             self.declare(name, value)?;
         }
         let (prefix, name) = split(tag.name().0)?;
-        // No element is in the namespaces of these two; and neither could be written without its prefix.
+        // No element is in the namespaces of these two; and neither could be written without its
+        // prefix.
         if matches!(prefix, Some("xml" | "xmlns")) {
             return Err(ParseError::Name);
         }
@@ -242,6 +248,9 @@ impl<'a> Scope<'a> {
         }
         if *namespace == XMLNS_NAMESPACE || (*namespace == XML_NAMESPACE) != (prefix == "xml") {
             return Err(ParseError::Declaration);
+        }
+        if self.bindings.len() == BINDINGS_MAX {
+            return Err(ParseError::TooComplex);
         }
         let prefix = prefix.to_owned().into();
         self.bindings.push(Binding {
@@ -301,7 +310,8 @@ impl<'a> Scope<'a> {
                 local,
             ),
         };
-        // Two prefixes for one namespace make the same attribute (Namespaces in XML 1.0 section 6.3).
+        // Two prefixes for one namespace make the same attribute (Namespaces in XML 1.0 section
+        // 6.3).
         if element
             .attributes
             .iter()

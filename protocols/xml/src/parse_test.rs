@@ -144,7 +144,8 @@ fn refusals() {
 
 #[test]
 fn a_stream_header_binds_for_the_whole_stream() {
-    let frame = "<stream:stream to='a' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
+    let frame = "<stream:stream to='a' xmlns='jabber:client' \
+     xmlns:stream='http://etherx.jabber.org/streams' \
                  xmlns:db='jabber:server:dialback'>";
     let open = StreamOpen::parse(frame.as_bytes()).unwrap();
     assert!(open.element.is(STREAM_NAMESPACE, "stream"));

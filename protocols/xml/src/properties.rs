@@ -1,5 +1,5 @@
-//! What must hold for any octets; the fuzz targets and the seeded tests check the same. Not for examples: see the tests
-//! of each module.
+//! What must hold for any octets; the fuzz targets and the seeded tests check the same. Not for
+//! examples: see the tests of each module.
 
 use crate::{
     Element, Frame, FrameError, Framer, Limits, STREAM_NAMESPACE, StreamNamespaces, StreamOpen,
@@ -50,7 +50,8 @@ pub fn frames(octets: &[u8], sizes: &[usize], limits: Limits) -> (Vec<Frame>, Op
     (frames, None)
 }
 
-/// Any chunking gives the same frames, each frame is within the limit, and what parses can be written.
+/// Any chunking gives the same frames, each frame is within the limit, and what parses can be
+/// written.
 pub fn check_stream(octets: &[u8], sizes: &[usize]) {
     let whole = frames(octets, &[], LIMITS);
     assert_eq!(whole, frames(octets, &[1], LIMITS), "octet by octet");
@@ -77,8 +78,8 @@ pub fn check_stream(octets: &[u8], sizes: &[usize]) {
     }
 }
 
-/// Writing an element that was parsed from these octets, and reading it again, changes nothing; and what is written is
-/// one frame.
+/// Writing an element that was parsed from these octets, and reading it again, changes nothing; and
+/// what is written is one frame.
 pub fn check_element(octets: &[u8], namespaces: &StreamNamespaces) {
     let Ok(element) = Element::parse(octets, namespaces) else {
         return;

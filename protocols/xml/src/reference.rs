@@ -1,5 +1,5 @@
-//! References: the five predefined entities and characters by number (XML 1.0 sections 4.1, 4.6). Not for any other
-//! entity: RFC 6120 section 11.1 prohibits them.
+//! References: the five predefined entities and characters by number (XML 1.0 sections 4.1, 4.6).
+//! Not for any other entity: RFC 6120 section 11.1 prohibits them.
 
 use crate::chars::{is_legal, is_name, is_name_start};
 use crate::frame::{FrameError, Restricted};

@@ -1,5 +1,5 @@
-//! The lexical grammar of XML as a state machine: one character in, sometimes a token out. Not for nesting or limits on
-//! octets: see `framer`.
+//! The lexical grammar of XML as a state machine: one character in, sometimes a token out. Not for
+//! nesting or limits on octets: see `framer`.
 
 use std::ops::Range;
 
@@ -8,7 +8,8 @@ use crate::frame::{FrameError, Restricted};
 use crate::limits::Limits;
 use crate::reference::Reference;
 
-/// A piece of markup that has ended. Names are ranges of octets, counted from the beginning of the frame.
+/// A piece of markup that has ended. Names are ranges of octets, counted from the beginning of the
+/// frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
     Declaration,

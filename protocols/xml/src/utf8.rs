@@ -1,4 +1,5 @@
-//! UTF-8, one octet at a time (RFC 3629 section 4). Not for text that is there as a whole: the standard library does that.
+//! UTF-8, one octet at a time (RFC 3629 section 4). Not for text that is there as a whole: the
+//! standard library does that.
 
 use crate::frame::FrameError;
 

@@ -7,9 +7,10 @@ use crate::element::{Attribute, Element, Node};
 use crate::escape::{Place, escape};
 
 impl Element {
-    /// Appends the element as a child of one whose default namespace is the one given. Elements have no prefix, but for
-    /// `stream:` (RFC 6120 section 4.8.5: bound in every stream header). An attribute in a namespace other than that of
-    /// `xml:` cannot be written without a prefix; it gets one that is declared in the same tag.
+    /// Appends the element as a child of one whose default namespace is the one given. Elements
+    /// have no prefix, but for `stream:` (RFC 6120 section 4.8.5: bound in every stream header). An
+    /// attribute in a namespace other than that of `xml:` cannot be written without a prefix; it
+    /// gets one that is declared in the same tag.
     pub fn write(&self, out: &mut Vec<u8>, parent_namespace: &str) {
         let is_stream = self.namespace == STREAM_NAMESPACE;
         let prefix: &[u8] = if is_stream { b"stream:" } else { b"" };

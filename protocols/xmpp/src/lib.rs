@@ -1,1 +1,34 @@
-//! The wire grammar of XMPP: bytes in, values out. No sockets, no clock.
+//! The wire grammar of XMPP: bytes and elements in, values out, and back. Not for sockets, time,
+//! randomness or routing.
+//!
+//! A first-level element is a [`Stanza`], a stream-management element ([`sm`]) or a part of the
+//! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`bind`]). What is wrong
+//! with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
+
+mod names;
+
+pub mod bind;
+pub mod delay;
+pub mod disco;
+pub mod features;
+pub mod ns;
+pub mod ping;
+pub mod roster;
+pub mod sasl;
+pub mod session;
+pub mod sm;
+pub mod stanza;
+pub mod starttls;
+pub mod stream_error;
+pub mod stream_header;
+
+#[cfg(any(test, fuzzing))]
+pub mod properties;
+
+pub use pollux_xml::{Element, Text};
+pub use stanza::{
+    ErrorCondition, ErrorType, IqType, MessageType, PresenceType, Show, Stanza, StanzaError,
+    StanzaKind, StanzaProblem,
+};
+pub use stream_error::{StreamCondition, StreamError};
+pub use stream_header::StreamHeader;

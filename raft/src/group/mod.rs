@@ -126,16 +126,14 @@ impl<G: Kind> Group<G> {
             .map_err(|error| step("start the group", error.to_string()))?;
         raft.runtime_config().elect(false);
         let initialized = raft.is_initialized().await;
-        if !initialized.map_err(|error| step("read the membership", error.to_string()))? {
+        if initialized.map_err(|error| step("read the membership", error.to_string()))? {
+            raft.trigger().elect().await.map_err(|error| step("elect", error.to_string()))?;
+        } else {
             let members = std::collections::BTreeMap::from([(id, openraft::impls::EmptyNode {})]);
             raft.initialize(members)
                 .await
                 .map_err(|error| step("initialize the group", error.to_string()))?;
         }
-        raft.trigger()
-            .elect()
-            .await
-            .map_err(|error| step("elect", error.to_string()))?;
         // An entry of this term is committed, and so all before it: what was promised earlier is in the state now.
         let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
         raft.wait(Some(Duration::from_secs(60)))

@@ -2,10 +2,11 @@
 
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
-use pollux_domain::contract::{Announcement, Session};
+use pollux_domain::contract::{Announcement, Parcel, Session};
 use pollux_domain::ids::{Connection, GroupMs, NodeId, SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
+use pollux_domain::routing::Route;
 
 use super::{Serving, SessionState, State};
 
@@ -53,8 +54,27 @@ impl State {
             .collect()
     }
 
+    /// The sessions that a parcel would go to now. `apply` may find others.
+    pub fn targets(&self, parcel: &Parcel) -> Vec<SessionId> {
+        match self.route(&parcel.to.to_bare(), parcel.kind, parcel.to.resource()) {
+            Route::Deliver(sessions) => sessions,
+            Route::Store | Route::Bounce(_) | Route::Drop => Vec::new(),
+        }
+    }
+
+    pub fn offline_count(&self, user: &BareJid) -> usize {
+        self.users.get(user).map_or(0, |user| user.offline.len())
+    }
+
     pub fn has_user(&self, user: &BareJid) -> bool {
         self.users.contains_key(user)
+    }
+
+    /// All users in alphabetical order.
+    pub fn users(&self) -> Vec<BareJid> {
+        let mut users: Vec<BareJid> = self.users.keys().cloned().collect();
+        users.sort_unstable();
+        users
     }
 
     pub fn home_of(&self, user: &BareJid) -> Option<NodeId> {

@@ -1,4 +1,5 @@
-//! Any chunking of any octets gives the same frames, within the limits. Not for single elements: see `element`.
+//! Any chunking of any octets gives the same frames, within the limits. Not for single elements:
+//! see `element`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,0 +1,81 @@
+//! What the node counts. Names and meanings stand in one table; not for how they are published.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters and gauges of one node.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub connections: AtomicU64,
+    pub connections_refused: AtomicU64,
+    pub preauth_connections: AtomicU64,
+    pub sign_ins: AtomicU64,
+    pub sign_in_failures: AtomicU64,
+    pub resumptions: AtomicU64,
+    pub resumption_failures: AtomicU64,
+    pub stanzas: AtomicU64,
+    pub stream_errors: AtomicU64,
+    pub session_streams: AtomicU64,
+    pub session_panics: AtomicU64,
+}
+
+/// One published number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub is_counter: bool,
+    pub value: u64,
+}
+
+impl Metrics {
+    pub fn count_stanza(&self) {
+        self.stanzas.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All of them, by name.
+    pub fn readings(&self) -> Vec<Reading> {
+        let counter = |name, help, value: &AtomicU64| Reading {
+            name,
+            help,
+            is_counter: true,
+            value: value.load(Ordering::Relaxed),
+        };
+        let gauge = |name, help, value: &AtomicU64| Reading {
+            is_counter: false,
+            ..counter(name, help, value)
+        };
+        vec![
+            counter("pollux_connections_total", "Connections accepted.", &self.connections),
+            counter(
+                "pollux_connections_refused_total",
+                "Connections closed at once because a limit was reached.",
+                &self.connections_refused,
+            ),
+            gauge(
+                "pollux_preauth_connections",
+                "Connections whose client has not signed in yet.",
+                &self.preauth_connections,
+            ),
+            counter("pollux_sign_ins_total", "Clients that proved who they are.", &self.sign_ins),
+            counter(
+                "pollux_sign_in_failures_total",
+                "Authentications that failed.",
+                &self.sign_in_failures,
+            ),
+            counter("pollux_resumptions_total", "Sessions resumed.", &self.resumptions),
+            counter(
+                "pollux_resumption_failures_total",
+                "Resumptions that were refused.",
+                &self.resumption_failures,
+            ),
+            counter("pollux_stanzas_total", "Stanzas of clients proposed.", &self.stanzas),
+            counter(
+                "pollux_stream_errors_total",
+                "Streams closed with an error before a session was bound.",
+                &self.stream_errors,
+            ),
+            gauge("pollux_session_streams", "Sessions with a stream.", &self.session_streams),
+            counter("pollux_session_panics_total", "Session actors that died.", &self.session_panics),
+        ]
+    }
+}

@@ -1,0 +1,126 @@
+//! Sockets as the node sees them: listen, accept, read, write, move to another thread. The real ones are tokio's; the
+//! simulation brings its own. Not for what is said on them.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A connected byte stream, bound to the thread on which it lives.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// Makes it ready for another thread.
+    fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>>;
+}
+
+/// A socket between two threads.
+pub trait Travelling: Send + 'static {
+    /// Binds it to the thread that calls.
+    fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>>;
+}
+
+/// Where connections come from.
+pub trait Net: Send + Sync + 'static {
+    fn listen(&self, address: SocketAddr) -> LocalFuture<'_, io::Result<Box<dyn Listener>>>;
+}
+
+/// A bound port.
+pub trait Listener: 'static {
+    fn local_address(&self) -> io::Result<SocketAddr>;
+    fn accept(&mut self) -> LocalFuture<'_, io::Result<(Box<dyn Socket>, SocketAddr)>>;
+}
+
+/// A future of this thread.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+// === the operating system's ===
+
+/// TCP of the operating system.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemNet;
+
+/// Connections that wait for `accept`; the kernel's own limit may be lower.
+const BACKLOG: u32 = 4_096;
+
+impl Net for SystemNet {
+    fn listen(&self, address: SocketAddr) -> LocalFuture<'_, io::Result<Box<dyn Listener>>> {
+        Box::pin(async move {
+            let socket = match address {
+                SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+            };
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            let listener: Box<dyn Listener> = Box::new(SystemListener(socket.listen(BACKLOG)?));
+            Ok(listener)
+        })
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "the adapter of the operating system's sockets")]
+struct SystemListener(tokio::net::TcpListener);
+
+impl Listener for SystemListener {
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn accept(&mut self) -> LocalFuture<'_, io::Result<(Box<dyn Socket>, SocketAddr)>> {
+        Box::pin(async move {
+            let (stream, peer) = self.0.accept().await?;
+            stream.set_nodelay(true)?;
+            let socket: Box<dyn Socket> = Box::new(SystemSocket(stream));
+            Ok((socket, peer))
+        })
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "the adapter of the operating system's sockets")]
+struct SystemSocket(tokio::net::TcpStream);
+
+impl Socket for SystemSocket {
+    fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>> {
+        let parted: Box<dyn Travelling> = Box::new(Parted(self.0.into_std()?));
+        Ok(parted)
+    }
+}
+
+struct Parted(std::net::TcpStream);
+
+impl Travelling for Parted {
+    #[expect(clippy::disallowed_types, reason = "the adapter of the operating system's sockets")]
+    fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
+        let socket: Box<dyn Socket> = Box::new(SystemSocket(tokio::net::TcpStream::from_std(self.0)?));
+        Ok(socket)
+    }
+}
+
+impl AsyncRead for SystemSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for SystemSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,230 @@
+//! Executes the operations of the registry on this node. What they are stands in `domain::operations`.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+use pollux_domain::availability::Show;
+use pollux_domain::contract::{Command, EndReason};
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::operations::{
+    Caller, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation, OperationError,
+    OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
+};
+use pollux_raft::state;
+
+use crate::node::Node;
+use crate::users::{self, UserError};
+
+/// See the module.
+#[derive(Clone)]
+pub struct Executor {
+    node: Arc<Node>,
+}
+
+impl Executor {
+    pub fn new(node: Arc<Node>) -> Executor {
+        Executor { node }
+    }
+}
+
+impl OperationExecutor for Executor {
+    async fn execute(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+    ) -> Result<Outcome, OperationError> {
+        let permission = operation.permission();
+        if !caller.may(permission) {
+            return Err(OperationError::new(ErrorKind::Forbidden, "the caller may not do this"));
+        }
+        let line = operation.audit_line(caller);
+        let result = self.run(operation).await;
+        if permission.is_change() {
+            match &result {
+                Ok(_) => tracing::info!(audit = %line, "operation done"),
+                Err(error) => tracing::info!(audit = %line, %error, "operation refused"),
+            }
+        }
+        result
+    }
+}
+
+impl Executor {
+    async fn run(&self, operation: Operation) -> Result<Outcome, OperationError> {
+        match operation {
+            Operation::UserAdd { user, password } => {
+                let user = self.address(&user)?;
+                users::add(&self.node, &user, password.expose_secret().to_owned(), false).await?;
+                Ok(Outcome::Done)
+            }
+            Operation::UserSetPassword { user, password } => {
+                let user = self.address(&user)?;
+                users::set_password(&self.node, &user, password.expose_secret().to_owned()).await?;
+                Ok(Outcome::Done)
+            }
+            Operation::UserRemove { user } => {
+                let user = self.address(&user)?;
+                users::remove(&self.node, &user).await?;
+                Ok(Outcome::Done)
+            }
+            Operation::UserList { after } => self.user_list(after),
+            Operation::SessionList { user, after } => self.session_list(user, after),
+            Operation::SessionEnd { session } => self.session_end(&session).await,
+            Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
+            Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+        }
+    }
+
+    /// The user's address: a local part alone is one of this domain.
+    fn address(&self, user: &UserName) -> Result<BareJid, OperationError> {
+        let domain = &self.node.settings.domain;
+        let address = match user.as_str().contains('@') {
+            true => BareJid::parse(user.as_str()),
+            false => BareJid::from_parts(Some(user.as_str()), domain),
+        };
+        let address = address.map_err(|error| {
+            OperationError::new(ErrorKind::Invalid, format!("'{user}' is no user name: {error}"))
+        })?;
+        if address.local().is_none() || address.domain() != domain {
+            let message = format!("'{user}' is not a user of {domain}");
+            return Err(OperationError::new(ErrorKind::Invalid, message));
+        }
+        Ok(address)
+    }
+
+    fn user_list(&self, after: Option<UserName>) -> Result<Outcome, OperationError> {
+        let after = after.map(|after| self.address(&after)).transpose()?;
+        let users: Vec<(BareJid, bool)> = self.node.configuration.read(|state| {
+            let users = state.users().filter(|(user, _)| Some(*user) > after.as_ref());
+            users.map(|(user, account)| (user.clone(), account.administrator)).collect()
+        });
+        let rows = users.into_iter().filter_map(|(user, is_administrator)| {
+            let (sessions, offline) = self.node.subcluster.read(|state| {
+                (state.sessions_by_jid(&user).len(), state.offline_count(&user))
+            });
+            Some(UserRow {
+                user: UserName::new(user.as_str()).ok()?,
+                is_administrator,
+                session_count: sessions as u32,
+                offline_count: offline as u32,
+            })
+        });
+        Ok(Outcome::Users(Rows::fill(rows)))
+    }
+
+    fn session_list(
+        &self,
+        user: Option<UserName>,
+        after: Option<SessionRef>,
+    ) -> Result<Outcome, OperationError> {
+        let user = user.map(|user| self.address(&user)).transpose()?;
+        let mut rows = self.node.subcluster.read(|state| state.session_rows(user.as_ref()));
+        rows.sort_by(|one, other| one.jid.cmp(&other.jid));
+        let behind = |row: &state::SessionRow| {
+            after.as_ref().is_none_or(|after| after.as_str() < row.jid.as_str())
+        };
+        let rows = rows.into_iter().filter(behind).filter_map(|row| {
+            Some(SessionRow {
+                session: SessionRef::new(row.jid.as_str()).ok()?,
+                user: UserName::new(row.jid.bare_str()).ok()?,
+                resource: row.jid.resource().unwrap_or_default().to_owned(),
+                peer: None,
+                availability: shown(&row),
+                has_stream_management: row.resumable,
+                slot_count: row.slots as u32,
+            })
+        });
+        Ok(Outcome::Sessions(Rows::fill(rows)))
+    }
+
+    async fn session_end(&self, session: &SessionRef) -> Result<Outcome, OperationError> {
+        let not_found = || {
+            OperationError::new(ErrorKind::NotFound, format!("there is no session '{session}'"))
+        };
+        let jid = Jid::parse(session.as_str()).map_err(|_| not_found())?;
+        let speaker = self.node.subcluster.read(|state| {
+            let sessions = state.sessions_by_jid(&jid.to_bare());
+            let (id, _) = sessions.into_iter().find(|(_, other)| *other == jid)?;
+            state.speaker(id)
+        });
+        let session = speaker.ok_or_else(not_found)?;
+        let command = Command::End { session, reason: EndReason::Administrator };
+        self.node.subcluster.execute(command).await.map_err(UserError::from)?;
+        Ok(Outcome::Done)
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let figure = |name: &str, value| Figure { name: name.to_owned(), value };
+        let statistics = self.node.subcluster.read(|state| state.statistics());
+        let mut figures = vec![
+            figure("pollux_users", statistics.users as u64),
+            figure("pollux_sessions", statistics.sessions as u64),
+            figure("pollux_sessions_attached", statistics.sessions_attached as u64),
+            figure("pollux_slots", statistics.slots as u64),
+            figure("pollux_offline_messages", statistics.offline as u64),
+        ];
+        let readings = self.node.metrics.readings();
+        figures.extend(readings.iter().map(|reading| figure(reading.name, reading.value)));
+        figures
+    }
+
+    fn status(&self) -> NodeStatus {
+        let node = &self.node;
+        let statistics = node.subcluster.read(|state| state.statistics());
+        let group = |name: &str, (_, applied, _): (u64, u64, u64)| GroupRow {
+            group: name.to_owned(),
+            role: "leader".to_owned(),
+            term: 0,
+            applied_index: applied,
+            voter_count: 1,
+        };
+        let listeners = node.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let uptime = node.ambient.clock.now().saturating_sub(node.started);
+        NodeStatus {
+            node_id: node.settings.node.0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            domain: node.settings.domain.clone(),
+            state: if node.is_stopping() { "stopping" } else { "serving" }.to_owned(),
+            uptime_seconds: uptime.as_secs(),
+            user_count: statistics.users as u64,
+            session_count: statistics.sessions as u64,
+            listeners: listeners
+                .iter()
+                .map(|address| ListenerRow {
+                    protocol: "xmpp".to_owned(),
+                    address: address.to_string(),
+                })
+                .collect(),
+            groups: vec![
+                group("configuration", node.configuration.indexes()),
+                group("subcluster", node.subcluster.indexes()),
+            ],
+        }
+    }
+}
+
+fn shown(row: &state::SessionRow) -> String {
+    match row.availability.map(|device| device.show) {
+        None => "unavailable",
+        Some(Show::Available) => "available",
+        Some(Show::Chat) => "chat",
+        Some(Show::Away) => "away",
+        Some(Show::ExtendedAway) => "extended away",
+        Some(Show::DoNotDisturb) => "do not disturb",
+    }
+    .to_owned()
+}
+
+impl From<UserError> for OperationError {
+    fn from(error: UserError) -> OperationError {
+        let kind = match &error {
+            UserError::Exists => ErrorKind::AlreadyExists,
+            UserError::NoSuchUser => ErrorKind::NotFound,
+            UserError::TooMany => ErrorKind::ResourceConstraint,
+            UserError::Password(_) => ErrorKind::Invalid,
+            UserError::Group(_) => ErrorKind::Unavailable,
+            UserError::Codec(_) | UserError::GivenUp => ErrorKind::Internal,
+        };
+        OperationError::new(kind, error.to_string())
+    }
+}

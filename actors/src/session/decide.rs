@@ -1,0 +1,238 @@
+//! What a client's stanza does, as a command's action: a function of the stanza and its sender. Not for where a parcel
+//! goes: the database decides that.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pollux_domain::availability::{DeviceAvailability, Show};
+use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
+use pollux_domain::ids::WallMs;
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::limits;
+use pollux_domain::subscription::SubscriptionRequest;
+use pollux_xmpp::roster::RosterRequest;
+use pollux_xmpp::stanza::{
+    ErrorCondition, IqType, MessageType, PresenceType, Show as WireShow, Stanza, StanzaError,
+    StanzaKind,
+};
+use pollux_xmpp::{disco, ns, ping, session};
+
+/// Who speaks, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    pub jid: &'a Jid,
+    /// The domain that this cluster serves.
+    pub domain: &'a str,
+    pub now: WallMs,
+}
+
+/// Whom a stanza concerns.
+enum Target {
+    /// The sender's own account, or nobody named.
+    Account,
+    /// The server itself.
+    Server,
+    /// A user of this domain, or one of the user's devices.
+    User(Jid),
+    /// Another domain, which is not served yet.
+    Foreign,
+}
+
+/// The action of a stanza. Its `from` is replaced by the sender's address (RFC 6120 section 8.1.2.1).
+pub fn decide(mut stanza: Stanza, sender: Sender<'_>) -> Action {
+    stanza.from = Some(sender.jid.clone());
+    let target = target(stanza.to.as_ref(), sender);
+    match stanza.kind {
+        StanzaKind::Message(kind) => message(stanza, kind, target, sender),
+        StanzaKind::Presence(kind) => presence(stanza, kind, target, sender),
+        StanzaKind::Iq(kind) => iq(stanza, kind, target, sender),
+    }
+}
+
+/// The stanza comes back as an error, where one is due.
+pub fn refuse(stanza: &Stanza, error: impl Into<StanzaError>) -> Action {
+    match stanza.error_reply(error.into()) {
+        Some(reply) => Action::Answer(reply.to_bytes()),
+        None => Action::Nothing,
+    }
+}
+
+fn target(to: Option<&Jid>, sender: Sender<'_>) -> Target {
+    let Some(to) = to else { return Target::Account };
+    if to.domain() != sender.domain {
+        return Target::Foreign;
+    }
+    if to.local().is_none() {
+        return Target::Server;
+    }
+    if to.resource().is_none() && to.as_str() == sender.jid.bare_str() {
+        return Target::Account;
+    }
+    Target::User(to.clone())
+}
+
+fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc<Parcel> {
+    let bytes = stanza.to_bytes();
+    Arc::new(Parcel { from: sender.jid.clone(), to, kind, bytes, sent: sender.now })
+}
+
+fn message(stanza: Stanza, kind: MessageType, target: Target, sender: Sender<'_>) -> Action {
+    let kind = match kind {
+        MessageType::Normal => ParcelKind::Normal,
+        MessageType::Chat => ParcelKind::Chat,
+        MessageType::Groupchat => ParcelKind::Groupchat,
+        MessageType::Headline => ParcelKind::Headline,
+        MessageType::Error => ParcelKind::MessageError,
+    };
+    match target {
+        // RFC 6120 section 10.3.1: as if to the own bare address.
+        Target::Account => {
+            Action::Send(parcel(&stanza, sender.jid.to_bare().to_jid(), kind, sender))
+        }
+        Target::User(to) => Action::Send(parcel(&stanza, to, kind, sender)),
+        Target::Server => refuse(&stanza, ErrorCondition::ServiceUnavailable),
+        Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
+    }
+}
+
+fn presence(stanza: Stanza, kind: PresenceType, target: Target, sender: Sender<'_>) -> Action {
+    let request = match kind {
+        PresenceType::Subscribe => SubscriptionRequest::Subscribe,
+        PresenceType::Subscribed => SubscriptionRequest::Subscribed,
+        PresenceType::Unsubscribe => SubscriptionRequest::Unsubscribe,
+        PresenceType::Unsubscribed => SubscriptionRequest::Unsubscribed,
+        PresenceType::Available => return availability(stanza, true, target),
+        PresenceType::Unavailable => return availability(stanza, false, target),
+        // RFC 6121 section 4.3: probes are the servers' business. Errors need no answer.
+        PresenceType::Probe | PresenceType::Error => return Action::Nothing,
+    };
+    match target {
+        Target::User(to) => subscription(stanza, to.to_bare(), request, sender),
+        Target::Account | Target::Server => refuse(&stanza, ErrorCondition::BadRequest),
+        Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
+    }
+}
+
+/// RFC 6121 section 3.1.2: both addresses are stamped bare.
+fn subscription(
+    mut stanza: Stanza,
+    to: BareJid,
+    request: SubscriptionRequest,
+    sender: Sender<'_>,
+) -> Action {
+    stanza.from = Some(sender.jid.to_bare().to_jid());
+    stanza.to = Some(to.to_jid());
+    Action::Subscription { to, request, bytes: stanza.to_bytes() }
+}
+
+fn availability(mut stanza: Stanza, available: bool, target: Target) -> Action {
+    let to = match target {
+        Target::Account if stanza.to.is_none() => None,
+        Target::Account => stanza.to.take(),
+        Target::User(to) => Some(to),
+        Target::Server => return Action::Nothing,
+        Target::Foreign => return refuse(&stanza, ErrorCondition::RemoteServerNotFound),
+    };
+    stanza.to = None;
+    let priority = match stanza.priority() {
+        Ok(priority) => priority,
+        Err(error) => return refuse(&stanza, error),
+    };
+    let bytes = stanza.to_bytes();
+    match to {
+        Some(to) => Action::Directed { to, available, bytes },
+        None => {
+            let device = DeviceAvailability { show: show(&stanza), priority };
+            Action::Availability { device: available.then_some(device), bytes }
+        }
+    }
+}
+
+fn show(stanza: &Stanza) -> Show {
+    match stanza.show() {
+        None => Show::Available,
+        Some(WireShow::Chat) => Show::Chat,
+        Some(WireShow::Away) => Show::Away,
+        Some(WireShow::Xa) => Show::ExtendedAway,
+        Some(WireShow::Dnd) => Show::DoNotDisturb,
+    }
+}
+
+fn iq(stanza: Stanza, kind: IqType, target: Target, sender: Sender<'_>) -> Action {
+    let request = stanza.kind.is_request();
+    match target {
+        Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
+        Target::Account | Target::Server if !request => Action::Nothing,
+        Target::Account => own_account(stanza, kind, sender),
+        Target::Server => server(stanza, kind),
+        Target::User(to) if to.resource().is_none() => {
+            // RFC 6121 section 8.5.2.1.3: the server answers for its user, and offers nothing to others yet.
+            refuse(&stanza, ErrorCondition::ServiceUnavailable)
+        }
+        Target::User(to) => {
+            let kind = if request { ParcelKind::IqRequest } else { ParcelKind::IqResponse };
+            Action::Send(parcel(&stanza, to, kind, sender))
+        }
+    }
+}
+
+fn own_account(stanza: Stanza, kind: IqType, sender: Sender<'_>) -> Action {
+    match RosterRequest::from_stanza(&stanza) {
+        None => server(stanza, kind),
+        Some(Err(error)) => refuse(&stanza, error),
+        Some(Ok(RosterRequest::Get { .. })) => ask(&stanza, true),
+        Some(Ok(RosterRequest::Update { jid, name, groups })) => {
+            let name = name.map(|name| name.as_str().to_owned());
+            let groups = groups.iter().map(|group| group.as_str().to_owned()).collect();
+            contact(&stanza, ContactChange::Set { jid: jid.to_bare(), name, groups }, sender)
+        }
+        Some(Ok(RosterRequest::Remove { jid })) => {
+            contact(&stanza, ContactChange::Remove { jid: jid.to_bare() }, sender)
+        }
+    }
+}
+
+fn contact(stanza: &Stanza, change: ContactChange, sender: Sender<'_>) -> Action {
+    if let ContactChange::Set { name, groups, .. } = &change {
+        let longest = groups.iter().chain(name).map(String::len).max().unwrap_or(0);
+        if limits::CONTACT_TEXT_BYTES_MAX < longest || limits::CONTACT_GROUPS_MAX < groups.len() {
+            return refuse(stanza, ErrorCondition::NotAcceptable);
+        }
+    }
+    let result = stanza.result(None).map(|result| result.to_bytes()).unwrap_or_default();
+    let account = sender.jid.to_bare().to_jid();
+    let iq = parcel(stanza, account, ParcelKind::IqRequest, sender);
+    Action::Contact { iq, result, change }
+}
+
+/// What server and account answer alike.
+fn server(stanza: Stanza, kind: IqType) -> Action {
+    let known = ping::is_request(&stanza)
+        || disco::info_request(&stanza).is_some()
+        || is_disco_items(&stanza);
+    if kind == IqType::Get && known {
+        return ask(&stanza, false);
+    }
+    if session::is_request(&stanza) {
+        // RFC 3921's session does nothing any more.
+        return match stanza.result(None) {
+            Some(result) => Action::Answer(result.to_bytes()),
+            None => Action::Nothing,
+        };
+    }
+    refuse(&stanza, ErrorCondition::ServiceUnavailable)
+}
+
+pub fn is_disco_items(stanza: &Stanza) -> bool {
+    stanza.kind == StanzaKind::Iq(IqType::Get) && stanza.find(ns::DISCO_ITEMS, "query").is_some()
+}
+
+/// A get whose request its slot keeps (design, section 5, rule 1).
+fn ask(stanza: &Stanza, contact_list: bool) -> Action {
+    let request = stanza.to_bytes();
+    if limits::ASK_BYTES_MAX < request.len() {
+        let error = StanzaError::new(ErrorCondition::PolicyViolation);
+        return refuse(stanza, error.with_text("the request is longer than 1,024 octets"));
+    }
+    Action::Ask { request: Bytes::clone(&request), contact_list }
+}

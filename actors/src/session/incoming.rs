@@ -1,0 +1,176 @@
+//! What a client sends: stanzas become commands, in order and counted; the rest goes to `stream_management`.
+
+use actix::{AsyncContext, Context, WrapFuture};
+use actix::fut::ActorFutureExt;
+use pollux_domain::contract::{Action, Command, EndReason, Place};
+use pollux_domain::limits;
+use pollux_raft::group::GroupError;
+use pollux_xml::{Element, Frame};
+use pollux_xmpp::stanza::{Stanza, StanzaProblem};
+use pollux_xmpp::stream_error::StreamCondition;
+
+use super::decide::{self, Sender};
+use super::{Ending, Session, render};
+
+impl Session {
+    /// Whether the socket is read: not while too much waits for its commit.
+    pub(super) fn may_read(&self) -> bool {
+        !self.closing
+            && !self.enabling
+            && self.stalled.is_empty()
+            && self.in_flight.len() < limits::IN_FLIGHT_MAX
+            && self.in_flight_bytes < limits::IN_FLIGHT_BYTES_MAX
+    }
+
+    pub(super) fn take_frame(&mut self, frame: Frame, ctx: &mut Context<Session>) {
+        match frame {
+            Frame::Element(bytes) => self.take_element(&bytes, ctx),
+            Frame::Whitespace => {}
+            Frame::Open(_) => {
+                self.close_with(StreamCondition::NotWellFormed.into(), Ending::Detach);
+            }
+            Frame::Close => {
+                self.close(b"</stream:stream>", Ending::End(EndReason::Closed));
+            }
+        }
+    }
+
+    fn take_element(&mut self, bytes: &[u8], ctx: &mut Context<Session>) {
+        let element = match Element::parse(bytes, &self.stream.namespaces) {
+            Ok(element) => element,
+            Err(error) => return self.close_with(error.into(), Ending::Detach),
+        };
+        if self.take_management(&element, ctx) {
+            return;
+        }
+        let action = match Stanza::from_element(element) {
+            Ok(stanza) => {
+                let jid = &self.jid;
+                // RFC 6120 section 8.1.2.1: the own address, full or bare, and no other.
+                let own = |from: &pollux_domain::jid::Jid| {
+                    from == jid || from.as_str() == jid.bare_str()
+                };
+                if !stanza.from.as_ref().is_none_or(own) {
+                    return self.close_with(StreamCondition::InvalidFrom.into(), Ending::Detach);
+                }
+                let now = self.node.ambient.clock.wall();
+                decide::decide(stanza, Sender { jid, domain: &self.node.settings.domain, now })
+            }
+            Err(problem) => {
+                if let Some(error) = problem.stream_error() {
+                    return self.close_with(error, Ending::Detach);
+                }
+                self.refuse(&problem)
+            }
+        };
+        self.act(action, bytes.len(), ctx);
+    }
+
+    fn refuse(&self, problem: &StanzaProblem) -> Action {
+        let Some(mut reply) = problem.reply() else { return Action::Nothing };
+        reply.to = Some(self.jid.clone());
+        Action::Answer(reply.to_bytes())
+    }
+
+    /// One stanza, one entry (design, section 5, rule 1); without stream management what changes nothing needs none.
+    fn act(&mut self, action: Action, size: usize, _ctx: &mut Context<Session>) {
+        if self.managed.is_none() && self.answer_at_once(&action) {
+            return;
+        }
+        let places = self.places(&action);
+        self.proposed += 1;
+        self.in_flight.push_back(size);
+        self.in_flight_bytes += size;
+        let (session, n) = (self.speaker(), self.proposed);
+        self.node.metrics.count_stanza();
+        self.propose(Command::Stanza { session, n, places, action });
+    }
+
+    /// True where nothing is left for the database.
+    fn answer_at_once(&mut self, action: &Action) -> bool {
+        let bytes = match action {
+            Action::Nothing => return true,
+            Action::Answer(bytes) => Ok(bytes.clone()),
+            Action::Ask { request, contact_list: false } => {
+                let parsed = Element::parse(request, &pollux_xml::StreamNamespaces::new("jabber:client"));
+                let stanza = parsed.ok().and_then(|element| Stanza::from_element(element).ok());
+                match stanza {
+                    Some(stanza) => render::answer(&self.node, &self.jid, &stanza),
+                    None => return false,
+                }
+            }
+            _ => return false,
+        };
+        match bytes {
+            Ok(bytes) => self.stream.write_queue.extend_from_slice(&bytes),
+            Err(error) => tracing::error!(%error, "failed to answer"),
+        }
+        true
+    }
+
+    /// Places for the slots that this action is likely to make, in sessions of this node.
+    fn places(&self, action: &Action) -> Vec<Place> {
+        match action {
+            Action::Send(parcel) => {
+                let targets = self.node.subcluster.read(|state| state.targets(parcel));
+                let inboxes = targets.iter().filter_map(|id| self.node.directory.inbox(*id));
+                inboxes.filter_map(|inbox| inbox.reserve()).collect()
+            }
+            Action::Ask { .. } | Action::Answer(_) | Action::Contact { .. } => {
+                self.inbox.reserve().into_iter().collect()
+            }
+            Action::Nothing
+            | Action::Availability { .. }
+            | Action::Directed { .. }
+            | Action::Subscription { .. } => Vec::new(),
+        }
+    }
+
+    /// Hands a command to the group. Where it has no room the command waits here, and the socket is not read.
+    pub(super) fn propose(&mut self, command: Command) {
+        if !self.stalled.is_empty() {
+            self.stalled.push_back(command);
+            return;
+        }
+        match self.node.subcluster.propose(command.clone()) {
+            Ok(()) => {}
+            Err(GroupError::Full) => {
+                self.stalled.push_back(command);
+                self.wake();
+            }
+            Err(error) => {
+                tracing::debug!(%error, "group takes no command");
+                self.close_with(StreamCondition::InternalServerError.into(), Ending::Detach);
+            }
+        }
+    }
+
+    /// Waits for room, if commands wait; to be called once a turn.
+    pub(super) fn wait_for_room(&mut self, ctx: &mut Context<Session>) {
+        if self.stalled.is_empty() || self.waits_for_room {
+            return;
+        }
+        self.waits_for_room = true;
+        let group = self.node.subcluster.clone();
+        let room = async move { group.room().await };
+        ctx.spawn(room.into_actor(self).map(|_room, session, _ctx| {
+            session.waits_for_room = false;
+            let waiting = std::mem::take(&mut session.stalled);
+            for command in waiting {
+                session.propose(command);
+            }
+            session.wake();
+        }));
+    }
+
+    /// Stanzas up to `n` are committed.
+    pub(super) fn take_handled(&mut self, n: u64) {
+        while self.handled < n {
+            self.handled += 1;
+            self.in_flight_bytes -= self.in_flight.pop_front().unwrap_or(0);
+        }
+        if self.owes_answer {
+            self.answer_count();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The actor of one session that has a stream: reads stanzas and proposes what they do, writes what is committed, counts
+//! both (XEP-0198). What must outlive the stream is in the database, not here: an actor that dies is made anew when its
+//! client resumes, and takes nobody with it.
+//!
+//! ```text
+//!   socket ─► framer ─► decide ─► Command ─► group          (incoming, stream_management)
+//!   group ─► Inbox ─► slots in order, announcements between ─► socket   (outgoing)
+//! ```
+
+mod decide;
+mod ending;
+mod incoming;
+mod outgoing;
+mod pump;
+pub mod render;
+mod stream_management;
+
+#[cfg(test)]
+mod session_test;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use bytes::BytesMut;
+use pollux_domain::contract::{self, Announcement, Command, Slot};
+use pollux_domain::ids::Seq;
+use pollux_domain::jid::Jid;
+use pollux_domain::limits;
+use pollux_raft::state::SessionState;
+use pollux_xml::{Framer, StreamNamespaces};
+
+use crate::inbox::Inbox;
+use crate::net::Socket;
+use crate::node::Node;
+use ending::Guard;
+
+pub use ending::Ending;
+
+/// A stream whose client is known, as the negotiation hands it over.
+pub struct Stream {
+    pub socket: Box<dyn Socket>,
+    pub framer: Framer,
+    pub namespaces: StreamNamespaces,
+    /// What the socket has not taken yet.
+    pub write_queue: BytesMut,
+}
+
+/// See the module.
+pub struct Session {
+    node: Arc<Node>,
+    jid: Jid,
+    stream: Stream,
+    inbox: Arc<Inbox>,
+    /// What becomes of the session when this actor ends, however that happens.
+    guard: Guard,
+    waker: Option<Waker>,
+    /// Under stream management, and whether it may be resumed.
+    managed: Option<bool>,
+
+    // --- incoming ---
+    /// Stanzas proposed, and stanzas committed, of this client.
+    proposed: u64,
+    handled: u64,
+    /// Sizes of the stanzas between the two.
+    in_flight: VecDeque<usize>,
+    in_flight_bytes: usize,
+    /// Commands that the group had no room for; the socket is not read meanwhile.
+    stalled: VecDeque<Command>,
+    waits_for_room: bool,
+    /// `<enable/>` is under way: nothing is read or written until it is committed.
+    enabling: bool,
+    /// An `<r/>` was answered with less than was received: another answer follows.
+    owes_answer: bool,
+
+    // --- outgoing ---
+    /// Slots in order, not written yet.
+    slots: VecDeque<Slot>,
+    /// The last slot taken from database or inbox.
+    taken: Seq,
+    /// The last slot written.
+    written: Seq,
+    /// The last slot for which a place is proposed.
+    placing: Seq,
+    announcements: VecDeque<Announcement>,
+    /// The client's count when this connection began, stanzas sent in it, and the client's last count.
+    base: u64,
+    sent: u64,
+    acked: u64,
+    /// An `<r/>` of ours waits for its answer, since when.
+    asked: Option<Duration>,
+    /// When the socket last took a byte, if bytes wait.
+    stalled_since: Option<Duration>,
+    /// The stream is to be closed when all is written.
+    closing: bool,
+}
+
+/// How often a session looks after itself: does the peer still read, does it still answer.
+const LOOK_AFTER: Duration = Duration::from_secs(15);
+/// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
+const ANSWER_SECONDS_MAX: u64 = 60;
+/// Seconds for the last bytes of a stream that closes.
+const CLOSE_SECONDS_MAX: u64 = 5;
+
+impl Session {
+    /// Starts the actor of a session that has just been given this stream. To be called on the user's arbiter. This is the
+    /// factory: whenever a session needs an actor again, it is made here, from the database.
+    pub fn start(node: Arc<Node>, speaker: contract::Session, stream: Stream) {
+        let inbox = Arc::new(Inbox::new(speaker.id));
+        let guard = Guard::new(node.clone(), speaker, inbox.clone());
+        // From here on effects come in; what was there before is read after, and told apart by its number.
+        node.directory.enter(inbox.clone());
+        let state = node.subcluster.read(|state| state.session(speaker.id).cloned());
+        let Some(state) = state else { return };
+        if state.connection != speaker.connection {
+            return;
+        }
+        let mut session = Session {
+            jid: state.jid.clone(),
+            stream,
+            inbox,
+            guard,
+            waker: None,
+            managed: None,
+            proposed: 0,
+            handled: 0,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            stalled: VecDeque::new(),
+            waits_for_room: false,
+            enabling: false,
+            owes_answer: false,
+            slots: VecDeque::new(),
+            taken: Seq::default(),
+            written: Seq::default(),
+            placing: Seq::default(),
+            announcements: VecDeque::new(),
+            base: 0,
+            sent: 0,
+            acked: 0,
+            asked: None,
+            stalled_since: None,
+            closing: false,
+            node,
+        };
+        session.begin_connection(&state);
+        if state.managed.is_some() {
+            session.announcements.extend(session.node.subcluster.read(|s| s.news_for(speaker.id)));
+        }
+        session.start_actor();
+    }
+
+    fn start_actor(self) {
+        let _address = Actor::start(self);
+    }
+
+    /// Takes over what the database says of the session in its new connection.
+    fn begin_connection(&mut self, state: &SessionState) {
+        self.managed = state.managed;
+        self.handled = state.handled;
+        self.proposed = state.handled;
+        self.in_flight.clear();
+        self.in_flight_bytes = 0;
+        self.base = state.base;
+        self.acked = state.acked;
+        self.sent = 0;
+        self.written = Seq::default();
+        self.placing = Seq::default();
+        self.taken = state.last_seq;
+        self.slots = state.slots.clone();
+        self.inbox.begin_connection(state.connection, state.managed.is_some());
+    }
+
+    fn speaker(&self) -> contract::Session {
+        self.guard.speaker
+    }
+
+    fn now(&self) -> Duration {
+        self.node.ambient.clock.now()
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(limits::SESSION_MAILBOX);
+        ctx.spawn(pump::Pump);
+        ctx.run_interval(LOOK_AFTER, |session, ctx| {
+            if session.is_given_up() {
+                ctx.stop();
+            }
+        });
+        self.node.metrics.session_streams.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn stopped(&mut self, _ctx: &mut Self::Context) {
+        self.node.metrics.session_streams.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// What an actor is at the moment, for tests and the admin pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    pub jid: Jid,
+    pub handled: u64,
+    pub in_flight: usize,
+    pub slots_unwritten: usize,
+    pub write_queue_bytes: usize,
+    pub read_buffer_bytes: usize,
+}
+
+/// Asks for [`Observed`]. A full mailbox answers for the actor: it is busy.
+#[derive(Debug)]
+pub struct Observe;
+
+impl Message for Observe {
+    type Result = Option<Observed>;
+}
+
+impl Handler<Observe> for Session {
+    type Result = Option<Observed>;
+
+    fn handle(&mut self, _message: Observe, _ctx: &mut Self::Context) -> Option<Observed> {
+        Some(Observed {
+            jid: self.jid.clone(),
+            handled: self.handled,
+            in_flight: self.in_flight.len(),
+            slots_unwritten: self.slots.len(),
+            write_queue_bytes: self.stream.write_queue.len(),
+            read_buffer_bytes: self.stream.framer.capacity(),
+        })
+    }
+}

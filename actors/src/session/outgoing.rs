@@ -1,0 +1,172 @@
+//! What a client gets, and in which order: slots by number, announcements between them where no slot has the next place.
+
+use pollux_domain::contract::{Command, EndReason};
+use pollux_domain::ids::Seq;
+use pollux_domain::limits;
+use pollux_xml::Element;
+use pollux_xmpp::ns;
+use pollux_xmpp::sm::SmElement;
+use pollux_xmpp::stream_error::{StreamCondition, StreamError};
+
+use super::{ANSWER_SECONDS_MAX, CLOSE_SECONDS_MAX, Ending, Session, render};
+use crate::inbox::Mail;
+
+/// Bytes that wait for the socket; above it slots stay where they are, shared with the database.
+const WRITE_AHEAD_BYTES: usize = 64 * 1024;
+
+impl Session {
+    /// Takes what others have put into the inbox.
+    pub(super) fn take_mail(&mut self, mail: Mail) {
+        let connection = self.speaker().connection;
+        for (of, slot) in mail.slots {
+            if of == connection && self.taken < slot.seq {
+                self.taken = slot.seq;
+                self.slots.push_back(slot);
+            }
+        }
+        if let Some((of, through)) = mail.placed
+            && of == connection
+        {
+            let v = self.inbox.volatile_count();
+            let waiting = self.slots.iter_mut().filter(|slot| slot.placed.is_none());
+            for slot in waiting.take_while(|slot| slot.seq <= through) {
+                slot.placed = Some(v);
+            }
+        }
+        if let Some((of, n)) = mail.handled
+            && of == connection
+        {
+            self.take_handled(n);
+        }
+        self.announcements.extend(mail.announcements);
+        if mail.missed {
+            let id = self.speaker().id;
+            self.announcements = self.node.subcluster.read(|state| state.news_for(id)).into();
+        }
+        if mail.moved.is_some_and(|of| of == connection) {
+            let error = StreamError::new(StreamCondition::Conflict);
+            self.close_with(error.with_text("the session goes on in another stream"), Ending::Known);
+        }
+        if let Some(reason) = mail.ended {
+            self.take_end(reason);
+        }
+        if mail.shut_down {
+            self.close_with(StreamCondition::SystemShutdown.into(), Ending::Detach);
+        }
+    }
+
+    fn take_end(&mut self, reason: EndReason) {
+        let (condition, text) = match reason {
+            EndReason::Conflict => (StreamCondition::Conflict, "another client has the resource"),
+            EndReason::UserRemoved => (StreamCondition::NotAuthorized, "the user was removed"),
+            EndReason::TooMuchWaiting => {
+                (StreamCondition::ResourceConstraint, "too much waits for this session")
+            }
+            EndReason::Administrator => (StreamCondition::Reset, "an administrator ended it"),
+            EndReason::Closed | EndReason::Expired => (StreamCondition::ConnectionTimeout, "over"),
+        };
+        self.close_with(StreamError::new(condition).with_text(text), Ending::Known);
+    }
+
+    /// Puts into the write queue what may be written now.
+    pub(super) fn fill(&mut self) {
+        while !self.closing && !self.enabling && self.stream.write_queue.len() < WRITE_AHEAD_BYTES {
+            if !self.slots.is_empty() {
+                if !self.fill_slot() {
+                    break;
+                }
+            } else if self.announcements.is_empty() || !self.inbox.take_volatile_place() {
+                break;
+            } else if let Some(announcement) = self.announcements.pop_front() {
+                self.stream.write_queue.extend_from_slice(&render::announcement(&announcement));
+                self.sent += 1;
+            }
+        }
+        self.ask_for_answer();
+    }
+
+    /// False while the next slot may not be written.
+    fn fill_slot(&mut self) -> bool {
+        let Some(slot) = self.slots.front() else { return false };
+        if slot.placed.is_none() {
+            self.propose_places();
+            return false;
+        }
+        match render::slot(&self.node, &self.jid, slot) {
+            Ok(bytes) => self.stream.write_queue.extend_from_slice(&bytes),
+            Err(error) => {
+                tracing::error!(session = %self.speaker().id, %error, "failed to render a slot");
+                self.close_with(StreamCondition::InternalServerError.into(), Ending::Detach);
+                return false;
+            }
+        }
+        self.written = slot.seq;
+        self.slots.pop_front();
+        self.sent += 1;
+        true
+    }
+
+    /// All slots that wait without place stand here; what is volatile waits behind them.
+    fn propose_places(&mut self) {
+        if self.slots.front().is_none_or(|slot| slot.seq <= self.placing) {
+            return;
+        }
+        let through = self.slots.back().map_or(Seq::default(), |slot| slot.seq);
+        self.placing = through;
+        let (session, v) = (self.speaker(), self.inbox.volatile_count());
+        self.propose(Command::Placed { session, through, v });
+    }
+
+    /// The socket has taken everything.
+    pub(super) fn all_written(&mut self) {
+        if self.managed.is_none() && self.acked < self.written.0 && !self.enabling {
+            // Without stream management what is written counts as served (design, section 5, "Edges").
+            self.acked = self.written.0;
+            let (session, seq) = (self.speaker(), self.written);
+            self.propose(Command::Written { session, seq });
+        }
+    }
+
+    /// XEP-0198 section 4: one request at a time, as long as something is not acknowledged.
+    fn ask_for_answer(&mut self) {
+        let waits = self.acked < self.base + self.sent;
+        if self.managed.is_some() && waits && self.asked.is_none() && !self.closing {
+            self.asked = Some(self.now());
+            self.write_element(&SmElement::Request.to_element());
+        }
+    }
+
+    pub(super) fn write_element(&mut self, element: &Element) {
+        self.stream.write_queue.extend_from_slice(&element.to_bytes(ns::CLIENT));
+    }
+
+    /// The last word to the client; the actor stops when it is written.
+    pub(super) fn close_with(&mut self, error: StreamError, ending: Ending) {
+        if self.closing {
+            return;
+        }
+        let mut last = Vec::new();
+        error.write(&mut last);
+        self.close(&last, ending);
+    }
+
+    pub(super) fn close(&mut self, last: &[u8], ending: Ending) {
+        self.closing = true;
+        self.guard.ending = ending;
+        if self.stream.write_queue.len() < limits::WRITE_QUEUE_BYTES_MAX {
+            self.stream.write_queue.extend_from_slice(last);
+        }
+        self.stalled_since = Some(self.now());
+        self.wake();
+    }
+
+    /// Whether the peer neither reads nor answers any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        let now = self.now();
+        let stall = if self.closing { CLOSE_SECONDS_MAX } else { limits::WRITE_STALL_SECONDS_MAX };
+        let over = |since: Option<std::time::Duration>, seconds: u64| {
+            since.is_some_and(|since| since.as_secs() + seconds <= now.as_secs())
+        };
+        over(self.stalled_since, stall) || over(self.asked, ANSWER_SECONDS_MAX)
+    }
+}

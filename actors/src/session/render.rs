@@ -1,0 +1,183 @@
+//! Slots and announcements as the bytes that a client gets. Reads the database for answers that are made afresh.
+
+use std::io;
+
+use bytes::Bytes;
+use pollux_domain::contact::Contact;
+use pollux_domain::contract::{Announcement, Parcel, ParcelKind, Slot, SlotBody};
+use pollux_domain::ids::WallMs;
+use pollux_domain::jid::Jid;
+use pollux_domain::stanza_error::Condition;
+use pollux_domain::subscription::{Subscription, SubscriptionRequest};
+use pollux_raft::rows;
+use pollux_xml::{Element, StreamNamespaces};
+use pollux_xmpp::delay::Delay;
+use pollux_xmpp::disco::{self, DiscoInfo, Identity};
+use pollux_xmpp::ns;
+use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
+use pollux_xmpp::stanza::{
+    ErrorCondition, IqType, PresenceType, Stanza, StanzaKind,
+};
+
+use super::decide::is_disco_items;
+use crate::node::Node;
+
+/// The bytes of a slot for the session of `jid`.
+pub fn slot(node: &Node, jid: &Jid, slot: &Slot) -> io::Result<Bytes> {
+    match &slot.body {
+        SlotBody::Parcel(parcel) => Ok(parcel_bytes(parcel)),
+        SlotBody::Stored { .. } => {
+            let parcel = rows::read(node.tables.as_ref(), slot.stanza)?;
+            let parcel = parcel.ok_or_else(|| io::Error::other("a stored message is missing"))?;
+            delayed(&parcel, &node.settings.domain)
+        }
+        SlotBody::Ask(request) => answer(node, jid, &stanza(request)?),
+        SlotBody::Push(contact) => Ok(push(jid, contact, slot.stanza.0)),
+        SlotBody::Answer(bytes) => Ok(bytes.clone()),
+        SlotBody::Bounce(parcel, condition) => bounce(parcel, *condition),
+    }
+}
+
+/// `to` alone differs among the copies of an announcement: it goes in behind the name.
+pub fn announcement(announcement: &Announcement) -> Bytes {
+    const NAME: &[u8] = b"<presence";
+    match &announcement.bytes {
+        Some(bytes) if bytes.starts_with(NAME) => {
+            let to = Element::new(ns::CLIENT, "presence").attr("to", announcement.to.to_string());
+            let head = to.to_bytes(ns::CLIENT);
+            let mut out = Vec::with_capacity(head.len() + bytes.len());
+            // The empty element ends in "/>".
+            out.extend_from_slice(&head[..head.len() - 2]);
+            out.extend_from_slice(&bytes[NAME.len()..]);
+            out.into()
+        }
+        _ => Stanza::new(StanzaKind::Presence(PresenceType::Unavailable))
+            .from(announcement.from.clone())
+            .to(announcement.to.clone())
+            .to_bytes(),
+    }
+}
+
+fn stanza(bytes: &[u8]) -> io::Result<Stanza> {
+    let element = Element::parse(bytes, &StreamNamespaces::new(ns::CLIENT))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Stanza::from_element(element)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "what was kept is no stanza"))
+}
+
+fn parcel_bytes(parcel: &Parcel) -> Bytes {
+    match parcel.kind {
+        ParcelKind::Subscription(request) if parcel.bytes.is_empty() => {
+            let kind = match request {
+                SubscriptionRequest::Subscribe => PresenceType::Subscribe,
+                SubscriptionRequest::Subscribed => PresenceType::Subscribed,
+                SubscriptionRequest::Unsubscribe => PresenceType::Unsubscribe,
+                SubscriptionRequest::Unsubscribed => PresenceType::Unsubscribed,
+            };
+            Stanza::new(StanzaKind::Presence(kind))
+                .from(parcel.from.to_bare())
+                .to(parcel.to.clone())
+                .to_bytes()
+        }
+        _ => parcel.bytes.clone(),
+    }
+}
+
+/// XEP-0160 section 3, XEP-0203: when it was sent, and that the server says so.
+fn delayed(parcel: &Parcel, domain: &str) -> io::Result<Bytes> {
+    let mut stanza = stanza(&parcel.bytes)?;
+    let WallMs(stamp_ms) = parcel.sent;
+    let from = Jid::parse(domain).ok();
+    stanza.payload.push(Delay { from, stamp_ms, reason: None }.to_element());
+    Ok(stanza.to_bytes())
+}
+
+fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {
+    let mut stanza = stanza(&parcel_bytes(parcel))?;
+    stanza.from = Some(parcel.from.clone());
+    let reply = stanza.error_reply(wire_condition(condition).into());
+    let reply = reply.ok_or_else(|| io::Error::other("an error would answer an error"))?;
+    Ok(reply.to_bytes())
+}
+
+fn wire_condition(condition: Condition) -> ErrorCondition {
+    match condition {
+        Condition::BadRequest => ErrorCondition::BadRequest,
+        Condition::FeatureNotImplemented => ErrorCondition::FeatureNotImplemented,
+        Condition::Forbidden => ErrorCondition::Forbidden,
+        Condition::ItemNotFound => ErrorCondition::ItemNotFound,
+        Condition::JidMalformed => ErrorCondition::JidMalformed,
+        Condition::NotAcceptable => ErrorCondition::NotAcceptable,
+        Condition::NotAllowed => ErrorCondition::NotAllowed,
+        Condition::PolicyViolation => ErrorCondition::PolicyViolation,
+        Condition::RecipientUnavailable => ErrorCondition::RecipientUnavailable,
+        Condition::RemoteServerNotFound => ErrorCondition::RemoteServerNotFound,
+        Condition::ResourceConstraint => ErrorCondition::ResourceConstraint,
+        Condition::ServiceUnavailable => ErrorCondition::ServiceUnavailable,
+    }
+}
+
+/// RFC 6121 section 2.1.6.
+fn push(jid: &Jid, contact: &Contact, number: u64) -> Bytes {
+    let roster = Roster { ver: None, items: vec![item(contact)] };
+    Stanza::new(StanzaKind::Iq(IqType::Set))
+        .to(jid.clone())
+        .id(format!("push-{number}"))
+        .payload(roster.to_element())
+        .to_bytes()
+}
+
+fn item(contact: &Contact) -> RosterItem {
+    let subscription = match contact.relation.subscription() {
+        _ if !contact.listed => RosterSubscription::Remove,
+        Subscription::None => RosterSubscription::None,
+        Subscription::To => RosterSubscription::To,
+        Subscription::From => RosterSubscription::From,
+        Subscription::Both => RosterSubscription::Both,
+    };
+    RosterItem {
+        jid: contact.jid.to_jid(),
+        name: contact.name.clone().map(Into::into),
+        subscription,
+        is_asking: contact.relation.pending_out,
+        is_approved: false,
+        groups: contact.groups.iter().map(|group| group.clone().into()).collect(),
+    }
+}
+
+/// The answer to a get of the session to its server or account, from the database as it is now.
+pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
+    let payload = if let Some(Ok(RosterRequest::Get { .. })) = RosterRequest::from_stanza(request) {
+        let contacts = node.subcluster.read(|state| state.contacts(&jid.to_bare()));
+        Some(Roster { ver: None, items: contacts.iter().map(item).collect() }.to_element())
+    } else if let Some(disco_node) = disco::info_request(request) {
+        if disco_node.is_some() {
+            let error = request.error_reply(ErrorCondition::ItemNotFound.into());
+            return Ok(error.map(|error| error.to_bytes()).unwrap_or_default());
+        }
+        Some(info(request.to.as_ref()).to_element())
+    } else if is_disco_items(request) {
+        Some(Element::new(ns::DISCO_ITEMS, "query"))
+    } else {
+        None
+    };
+    let result = request.result(payload);
+    let result = result.ok_or_else(|| io::Error::other("the kept request is no request"))?;
+    Ok(result.to_bytes())
+}
+
+/// What the server, or an account, is and can do.
+fn info(to: Option<&Jid>) -> DiscoInfo {
+    let server = to.is_some_and(|to| to.local().is_none());
+    let (category, kind) = if server { ("server", "im") } else { ("account", "registered") };
+    let name = server.then(|| "Pollux".into());
+    DiscoInfo {
+        disco_node: None,
+        identities: vec![Identity { category: category.into(), kind: kind.into(), name }],
+        features: [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::ROSTER]
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        forms: Vec::new(),
+    }
+}

@@ -1,0 +1,103 @@
+//! XEP-0198 on a bound stream: enable, requests and answers. Resumption begins before a session has its actor: see
+//! `stream::bind`.
+
+use actix::fut::ActorFutureExt;
+use actix::{AsyncContext, Context, WrapFuture};
+use pollux_domain::contract::{Command, Reply};
+use pollux_domain::limits;
+use pollux_xml::Element;
+use pollux_xmpp::sm::{SmElement, handled_count_too_high};
+use pollux_xmpp::stanza::ErrorCondition;
+use pollux_xmpp::stream_error::StreamCondition;
+
+use super::{Ending, Session};
+use crate::stream::resume_id;
+
+impl Session {
+    /// True where the element was one of stream management.
+    pub(super) fn take_management(&mut self, element: &Element, ctx: &mut Context<Session>) -> bool {
+        let Some(parsed) = SmElement::from_element(element) else { return false };
+        match parsed {
+            Ok(SmElement::Request) => self.answer_request(),
+            Ok(SmElement::Answer { h }) => self.take_answer(h),
+            Ok(SmElement::Enable { resume, .. }) => self.enable(resume, ctx),
+            Err(_) if element.name() == "a" => {
+                self.close_with(StreamCondition::BadFormat.into(), Ending::Detach);
+            }
+            // Section 3: once, after binding; resumption instead of binding, not after.
+            Ok(_) => self.fail(ErrorCondition::UnexpectedRequest),
+            Err(condition) => self.fail(condition),
+        }
+        true
+    }
+
+    fn fail(&mut self, condition: ErrorCondition) {
+        let failed = SmElement::Failed { h: None, condition: Some(condition) };
+        self.write_element(&failed.to_element());
+    }
+
+    /// Answered at once with what is committed (design, section 5, rule 4); more follows when more is.
+    fn answer_request(&mut self) {
+        if self.managed.is_none() {
+            return self.fail(ErrorCondition::UnexpectedRequest);
+        }
+        self.answer_count();
+    }
+
+    pub(super) fn answer_count(&mut self) {
+        self.owes_answer = self.handled < self.proposed;
+        self.write_element(&SmElement::Answer { h: self.handled as u32 }.to_element());
+    }
+
+    /// Section 4: the client has received `h` stanzas.
+    fn take_answer(&mut self, h: u32) {
+        if self.managed.is_none() {
+            return self.fail(ErrorCondition::UnexpectedRequest);
+        }
+        let count = self.acked + u64::from(h.wrapping_sub(self.acked as u32));
+        let sent = self.base + self.sent;
+        if sent < count {
+            let error = handled_count_too_high(h, sent as u32);
+            return self.close_with(error, Ending::Detach);
+        }
+        self.asked = None;
+        if self.acked < count {
+            self.acked = count;
+            let session = self.speaker();
+            self.propose(Command::Acked { session, h });
+        }
+    }
+
+    /// Section 3. Nothing is read or written until it is committed: both counts begin there.
+    fn enable(&mut self, resume: bool, ctx: &mut Context<Session>) {
+        if self.managed.is_some() {
+            return self.fail(ErrorCondition::UnexpectedRequest);
+        }
+        self.enabling = true;
+        let command =
+            Command::Enable { session: self.speaker(), resumable: resume, written: self.written };
+        let group = self.node.subcluster.clone();
+        let enabled = async move { group.execute(command).await };
+        ctx.spawn(enabled.into_actor(self).map(|reply, session, _ctx| match reply {
+            Ok(Reply::Session { session: speaker, .. }) => session.enabled(speaker),
+            _ => session.close_with(StreamCondition::InternalServerError.into(), Ending::Detach),
+        }));
+    }
+
+    fn enabled(&mut self, speaker: pollux_domain::contract::Session) {
+        self.enabling = false;
+        self.guard.speaker = speaker;
+        let state = self.node.subcluster.read(|state| state.session(speaker.id).cloned());
+        let Some(state) = state else { return self.wake() };
+        self.begin_connection(&state);
+        let resumable = state.managed == Some(true);
+        let enabled = SmElement::Enabled {
+            id: resumable.then(|| resume_id(speaker.id, &state.token).into()),
+            resume: resumable,
+            max_s: resumable.then_some((limits::RESUMPTION_MS / 1_000) as u32),
+            location: None,
+        };
+        self.write_element(&enabled.to_element());
+        self.wake();
+    }
+}

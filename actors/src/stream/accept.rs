@@ -1,0 +1,86 @@
+//! Takes connections and gives each to an arbiter in turn. A limit of connections that have not signed in holds the door.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pollux_domain::limits;
+use pollux_xmpp::stream_error::StreamCondition;
+
+use super::negotiate;
+use super::wire::{Broken, Wire};
+use crate::net::{Listener, Socket};
+use crate::node::{Node, PREAUTH_PATIENCE};
+
+/// Serves the clients that come to `listener` until the node stops. Runs on the thread that listens.
+pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>) {
+    let mut next = 0;
+    while !node.is_stopping() {
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: those who are here go on, newcomers wait in the backlog.
+                tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        node.metrics.connections.fetch_add(1, Ordering::Relaxed);
+        let travelling = match socket.depart() {
+            Ok(travelling) => travelling,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "connection was lost at once");
+                continue;
+            }
+        };
+        let arbiter_node = node.clone();
+        next += 1;
+        node.placement.run(next, Box::new(move || {
+            if let Ok(socket) = travelling.arrive() {
+                actix_rt::spawn(welcome(arbiter_node, socket, peer));
+            }
+        }));
+    }
+}
+
+async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, peer: SocketAddr) {
+    let door = Door::enter(&node);
+    if !door.open {
+        node.metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
+        let refusal = Wire::new(node.clone(), socket).end(StreamCondition::ResourceConstraint.into());
+        let _too_slow = tokio::time::timeout(Duration::from_secs(1), refusal).await;
+        return;
+    }
+    let mut wire = Wire::new(node, socket);
+    tracing::debug!(%peer, "connection accepted");
+    match tokio::time::timeout(PREAUTH_PATIENCE, negotiate::sign_in(&mut wire)).await {
+        Ok(Ok(user)) => negotiate::hand_over(wire, user),
+        Ok(Err(broken)) => farewell(wire, broken).await,
+        Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
+    }
+}
+
+/// Says why, to one who may not listen any more.
+pub(super) async fn farewell(wire: Wire, broken: Broken) {
+    let _too_slow = tokio::time::timeout(Duration::from_secs(5), wire.end(broken)).await;
+}
+
+/// Counts a stranger in, and out again on any way.
+struct Door {
+    node: Arc<Node>,
+    open: bool,
+}
+
+impl Door {
+    fn enter(node: &Arc<Node>) -> Door {
+        let inside = node.metrics.preauth_connections.fetch_add(1, Ordering::Relaxed);
+        Door { node: node.clone(), open: inside < limits::PREAUTH_CONNECTIONS_MAX as u64 }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.node.metrics.preauth_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

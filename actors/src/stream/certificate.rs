@@ -1,0 +1,68 @@
+//! Certificates of the client port: read from PEM files, or made and kept in the data folder.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Why there is no certificate to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    #[error("failed to read {}: {reason}", .path.display())]
+    Read { path: PathBuf, reason: String },
+    #[error("failed to write {}: {source}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("failed to make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    #[error("the certificate cannot be served: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// A chain and its key from PEM files. TLS 1.2 and 1.3 (RFC 7590, RFC 9325).
+pub fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
+    let failed = |path: &Path, error: rustls::pki_types::pem::Error| CertificateError::Read {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| failed(certificate, error))?;
+    if chain.is_empty() {
+        let reason = "it holds no certificate".to_owned();
+        return Err(CertificateError::Read { path: certificate.to_owned(), reason });
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, secret)?;
+    Ok(Arc::new(config))
+}
+
+/// The self-signed certificate of this folder, made at the first start. Clients must be told to trust it.
+pub fn self_signed(folder: &Path, domain: &str) -> Result<Arc<ServerConfig>, CertificateError> {
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    if !certificate.exists() || !key.exists() {
+        let made = rcgen::generate_simple_self_signed(vec![domain.to_owned()])?;
+        write(&key, made.signing_key.serialize_pem().as_bytes())?;
+        write(&certificate, made.cert.pem().as_bytes())?;
+    }
+    read(&certificate, &key)
+}
+
+/// For the owner's eyes only, whole or not at all.
+fn write(path: &Path, contents: &[u8]) -> Result<(), CertificateError> {
+    let failed = |source| CertificateError::Write { path: path.to_owned(), source };
+    let beside = path.with_extension("new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&beside).map_err(failed)?;
+    file.write_all(contents).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)
+}

@@ -1,0 +1,20 @@
+//! Streams until they have a session: accept, header, STARTTLS, SASL (`negotiate`), then on the user's arbiter bind or
+//! resume (`bind`). Straight-line code, bounded in bytes, elements and time. Not for sessions.
+
+mod accept;
+mod bind;
+pub mod certificate;
+mod negotiate;
+mod tls;
+mod wire;
+
+pub use accept::serve;
+
+use pollux_domain::ids::SessionId;
+
+use crate::node::hex;
+
+/// What a client resumes by: the session's number and its secret token.
+pub(crate) fn resume_id(session: SessionId, token: &[u8; 16]) -> String {
+    format!("{}-{}", session.0, hex(token))
+}

@@ -1,0 +1,209 @@
+//! One stream during its negotiation: frames in, elements out. Knows nothing of what is negotiated.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use pollux_domain::ids::SessionId;
+use pollux_domain::jid::Jid;
+use pollux_domain::limits;
+use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces};
+use pollux_xmpp::features::Features;
+use pollux_xmpp::ns;
+use pollux_xmpp::stream_error::{StreamCondition, StreamError};
+use pollux_xmpp::stream_header::{ContentNamespace, StreamHeader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::net::Socket;
+use crate::node::{Node, hex};
+
+/// What a stranger may send (design, section 10; issue of the thin path: 8 KiB and 32 elements in all).
+pub const STRANGER: Limits = Limits {
+    bytes_max: limits::PREAUTH_BYTES_MAX,
+    elements_max: Some(limits::PREAUTH_ELEMENTS_MAX),
+    depth_max: limits::STANZA_DEPTH_MAX as u16,
+    attributes_max: limits::ATTRIBUTES_MAX as u16,
+    namespaces_max: limits::NAMESPACES_MAX as u16,
+};
+
+/// What a client that has signed in may send.
+pub const CLIENT: Limits =
+    Limits { bytes_max: limits::STANZA_BYTES_MAX, elements_max: None, ..STRANGER };
+
+/// Why a negotiation ended without a session.
+#[derive(Debug)]
+pub enum Broken {
+    /// The client is told, and the stream closed.
+    Error(StreamError),
+    /// The client closed it, or the socket is gone.
+    Gone,
+}
+
+impl From<StreamError> for Broken {
+    fn from(error: StreamError) -> Broken {
+        Broken::Error(error)
+    }
+}
+
+impl From<StreamCondition> for Broken {
+    fn from(condition: StreamCondition) -> Broken {
+        Broken::Error(condition.into())
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(_error: io::Error) -> Broken {
+        Broken::Gone
+    }
+}
+
+/// See the module.
+pub struct Wire {
+    pub node: Arc<Node>,
+    pub socket: Box<dyn Socket>,
+    pub framer: Framer,
+    pub namespaces: StreamNamespaces,
+    /// Our header is out, so that an error may follow.
+    greeted: bool,
+    /// Bytes that a stranger has sent so far; none are counted for one who has signed in.
+    received: Option<usize>,
+}
+
+impl Wire {
+    pub fn new(node: Arc<Node>, socket: Box<dyn Socket>) -> Wire {
+        Wire::resumed(node, socket, Framer::new(STRANGER), Some(0))
+    }
+
+    /// Goes on with a socket that has moved here.
+    pub fn resumed(
+        node: Arc<Node>,
+        socket: Box<dyn Socket>,
+        framer: Framer,
+        received: Option<usize>,
+    ) -> Wire {
+        let namespaces = StreamNamespaces::new(ns::CLIENT);
+        Wire { node, socket, framer, namespaces, greeted: false, received }
+    }
+
+    pub async fn frame(&mut self) -> Result<Frame, Broken> {
+        loop {
+            if let Some(frame) = self.framer.next().map_err(StreamError::from)? {
+                return Ok(frame);
+            }
+            let mut bytes = [0; 1_024];
+            let count = self.socket.read(&mut bytes).await?;
+            if count == 0 {
+                return Err(Broken::Gone);
+            }
+            self.framer.push(&bytes[..count]);
+            if let Some(received) = &mut self.received {
+                *received += count;
+                if limits::PREAUTH_BYTES_MAX < *received {
+                    let error = StreamError::new(StreamCondition::PolicyViolation);
+                    return Err(error.with_text("too many octets before signing in").into());
+                }
+            }
+        }
+    }
+
+    /// The next first-level element.
+    pub async fn element(&mut self) -> Result<Element, Broken> {
+        loop {
+            match self.frame().await? {
+                Frame::Element(bytes) => {
+                    return Ok(Element::parse(&bytes, &self.namespaces).map_err(StreamError::from)?);
+                }
+                Frame::Whitespace => {}
+                Frame::Open(_) => return Err(StreamCondition::NotWellFormed.into()),
+                Frame::Close => {
+                    self.socket.write_all(b"</stream:stream>").await?;
+                    return Err(Broken::Gone);
+                }
+            }
+        }
+    }
+
+    /// Takes the client's header and answers with ours and the features (RFC 6120 sections 4.2, 4.3).
+    pub async fn open(&mut self, features: Features) -> Result<(), Broken> {
+        self.greeted = false;
+        let header = loop {
+            match self.frame().await? {
+                Frame::Open(bytes) => break StreamHeader::parse(&bytes, ContentNamespace::Client)?,
+                Frame::Whitespace => {}
+                Frame::Element(_) | Frame::Close => {
+                    return Err(StreamCondition::InvalidNamespace.into());
+                }
+            }
+        };
+        let domain = self.node.settings.domain.clone();
+        let mut out = Vec::new();
+        self.greet(Some(&header), &mut out);
+        if header.to.as_ref().is_some_and(|to| to.as_str() != domain) {
+            self.socket.write_all(&out).await?;
+            return Err(StreamCondition::HostUnknown.into());
+        }
+        self.namespaces = header.namespaces.clone();
+        features.to_element().write(&mut out, ns::CLIENT);
+        self.socket.write_all(&out).await?;
+        self.socket.flush().await?;
+        Ok(())
+    }
+
+    fn greet(&mut self, header: Option<&StreamHeader>, out: &mut Vec<u8>) {
+        self.greeted = true;
+        let own = StreamHeader::new(ContentNamespace::Client);
+        let header = header.unwrap_or(&own);
+        let Ok(from) = Jid::parse(&self.node.settings.domain) else { return };
+        header.reply(from, hex(&self.node.ambient.rand.token()), "en").write(out);
+    }
+
+    pub async fn send(&mut self, element: &Element) -> Result<(), Broken> {
+        self.socket.write_all(&element.to_bytes(ns::CLIENT)).await?;
+        self.socket.flush().await?;
+        Ok(())
+    }
+
+    /// The stream begins afresh on the same socket.
+    pub fn restart(&mut self) {
+        self.framer.restart();
+    }
+
+    /// Tells the client why it ends (RFC 6120 section 4.9.1.2: after our own header).
+    pub async fn end(mut self, broken: Broken) {
+        let Broken::Error(error) = broken else { return };
+        let metrics = &self.node.metrics;
+        metrics.stream_errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tracing::debug!(condition = %error.condition, "stream ends in an error");
+        let mut out = Vec::new();
+        if !self.greeted {
+            self.greet(None, &mut out);
+        }
+        error.write(&mut out);
+        if self.socket.write_all(&out).await.is_ok() {
+            let _closed = self.socket.shutdown().await;
+        }
+    }
+
+    /// Gives the stream to its session, `last` first.
+    pub fn into_stream(self, last: &[u8]) -> crate::session::Stream {
+        crate::session::Stream {
+            socket: self.socket,
+            framer: self.framer,
+            namespaces: self.namespaces,
+            write_queue: BytesMut::from(last),
+        }
+    }
+}
+
+/// Reads what `resume_id` wrote.
+pub fn parse_resume_id(text: &str) -> Option<(SessionId, [u8; 16])> {
+    let (session, token) = text.split_once('-')?;
+    if token.len() != 32 || !token.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&token[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some((SessionId(session.parse().ok()?), bytes))
+}

@@ -1,0 +1,120 @@
+//! Users come and go, in both groups: credentials in the configuration, everything else in the subcluster. Passwords become
+//! salted keys at once, off the arbiters, and are kept nowhere.
+
+use std::io;
+
+use bytes::Bytes;
+use pollux_domain::contract::Command;
+use pollux_domain::ids::NodeId;
+use pollux_domain::jid::BareJid;
+use pollux_domain::limits;
+use pollux_raft::configuration::{Account, Change, ChangeReply};
+use pollux_raft::group::GroupError;
+use pollux_store::codec::{self, CodecError};
+use pollux_xmpp::sasl::scram::{DeriveError, ScramHash, ScramKeys};
+use tokio::sync::oneshot;
+
+use crate::node::Node;
+
+const CREDENTIALS_VERSION: u16 = 1;
+
+/// Why a user cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    #[error("the user exists already")]
+    Exists,
+    #[error("there is no such user")]
+    NoSuchUser,
+    #[error("the cluster has as many users as it may")]
+    TooMany,
+    #[error(transparent)]
+    Password(#[from] DeriveError),
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error("failed to encode the keys: {0}")]
+    Codec(#[from] CodecError),
+    #[error("the hashing was given up")]
+    GivenUp,
+}
+
+/// Adds a user.
+pub async fn add(
+    node: &Node,
+    user: &BareJid,
+    password: String,
+    administrator: bool,
+) -> Result<(), UserError> {
+    if node.configuration.read(|state| state.account(user).is_some()) {
+        return Err(UserError::Exists);
+    }
+    let credentials = credentials(node, password).await?;
+    let home = node.settings.node;
+    let account = Account { home, credentials, administrator };
+    change(node, Change::AddUser { user: user.clone(), account }).await?;
+    adopt(node, user, home).await
+}
+
+/// Gives a user a new password.
+pub async fn set_password(node: &Node, user: &BareJid, password: String) -> Result<(), UserError> {
+    let credentials = credentials(node, password).await?;
+    change(node, Change::SetCredentials { user: user.clone(), credentials }).await
+}
+
+/// Removes a user with everything that was kept.
+pub async fn remove(node: &Node, user: &BareJid) -> Result<(), UserError> {
+    change(node, Change::RemoveUser { user: user.clone() }).await?;
+    node.subcluster.execute(Command::Release { user: user.clone() }).await?;
+    Ok(())
+}
+
+/// The keys of a user for one hash; fake ones for an unknown user, by the same work.
+pub fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> io::Result<ScramKeys> {
+    let (credentials, secret) = node.configuration.read(|state| {
+        let credentials = state.account(user).map(|account| account.credentials.clone());
+        (credentials, state.decoy_secret().cloned())
+    });
+    let secret = secret.unwrap_or_default().to_vec().into();
+    let fake = ScramKeys::fake(hash, &secret, user.as_str(), node.settings.scram_iterations);
+    let known: Vec<ScramKeys> = match credentials {
+        Some(credentials) => codec::decode(CREDENTIALS_VERSION, &credentials)?,
+        None => Vec::new(),
+    };
+    match known.into_iter().find(|keys| keys.hash() == hash) {
+        Some(keys) => Ok(keys),
+        None => fake.map_err(io::Error::other),
+    }
+}
+
+async fn adopt(node: &Node, user: &BareJid, home: NodeId) -> Result<(), UserError> {
+    node.subcluster.execute(Command::Adopt { user: user.clone(), home }).await?;
+    Ok(())
+}
+
+async fn change(node: &Node, change: Change) -> Result<(), UserError> {
+    match node.configuration.execute(change).await? {
+        ChangeReply::Done => Ok(()),
+        ChangeReply::Exists => Err(UserError::Exists),
+        ChangeReply::NoSuchUser => Err(UserError::NoSuchUser),
+        ChangeReply::TooManyUsers => Err(UserError::TooMany),
+    }
+}
+
+/// Salted keys for both hashes, each with a salt of its own (XEP-0438).
+async fn credentials(node: &Node, password: String) -> Result<Bytes, UserError> {
+    let mut salts = [[0; limits::SALT_BYTES]; 2];
+    for salt in &mut salts {
+        node.ambient.rand.fill(salt);
+    }
+    let iterations = node.settings.scram_iterations;
+    let (tell, told) = oneshot::channel();
+    let job = move || {
+        let hashes = [ScramHash::Sha1, ScramHash::Sha256].into_iter().zip(salts);
+        let keys: Result<Vec<ScramKeys>, DeriveError> = hashes
+            .map(|(hash, salt)| ScramKeys::derive(hash, &password, &salt, iterations))
+            .collect();
+        let _gone = tell.send(keys);
+    };
+    node.placement.run_aside(Box::new(job));
+    let keys = told.await.map_err(|_| UserError::GivenUp)??;
+    Ok(codec::encode(CREDENTIALS_VERSION, &keys)?.into())
+}

@@ -1,0 +1,229 @@
+//! The command line, whose help is the manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Drive, measure and drill an XMPP server
+///
+/// Every stanza is counted. At a rate, a message counts from the moment at which it was meant to
+/// go, so that a server which stalls cannot hide it. What a message, a sign-in or a session costs
+/// is read from the kernel, of the server's process and its children. A run prints one row for
+/// people, or `--json`.
+///
+/// Start a server for the run:   pollux-load messages --start prosody --pairs 100
+/// Use one that runs already:    pollux-load messages --address 127.0.0.1:5222 --pid 4711 \
+///                                 --password-file FILE
+/// Compare Prosody and Pollux:   pollux-load compare --pollux target/release/pollux
+/// Kill it twenty times:         pollux-load drill --start pollux --kills 20
+#[derive(Debug, Parser)]
+#[command(name = "pollux-load", version, verbatim_doc_comment)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Messages between pairs: CPU a message, rate, latency
+    ///
+    /// Without --rate in a closed loop: whoever gets a message answers it with the next. Ends with
+    /// 1 if a message was lost, came twice or out of order.
+    Messages(MessagesArguments),
+    /// Sign-ins: CPU and latency of one, from the connection to the closed stream
+    SignIn {
+        #[command(flatten)]
+        site: SiteArguments,
+        /// How many
+        #[arg(long, default_value_t = 1000)]
+        count: usize,
+        /// How many at the same time
+        #[arg(long, default_value_t = 8)]
+        concurrency: usize,
+        /// Also turn stream management on
+        #[arg(long)]
+        stream_management: bool,
+    },
+    /// Sessions that do nothing: memory of one
+    ///
+    /// Each is a user's own and has asked for its contact list and announced itself. Memory is read
+    /// before and after, when it has stopped moving.
+    Idle {
+        #[command(flatten)]
+        site: SiteArguments,
+        /// How many
+        #[arg(long, default_value_t = 5000)]
+        sessions: usize,
+        /// Also turn stream management on, with resumption
+        #[arg(long)]
+        stream_management: bool,
+    },
+    /// Talk through restarts of the server and keep the account of every promise
+    ///
+    /// Pairs talk with stream management; when the server goes, clients come back and resume. Runs
+    /// for --seconds, or over --kills, or until a line comes on standard input; then waits until
+    /// all that was acknowledged has arrived. Ends with 1 if a message was lost, came twice or out
+    /// of order, or an acknowledgement ran backwards or ahead.
+    Drill(DrillArguments),
+    /// Measure Prosody from Debian and Pollux side by side
+    ///
+    /// Both get equal settings: SCRAM-SHA-1 with 4,096 iterations, an ECDSA P-256 certificate,
+    /// stream management, no shapers; Prosody the epoll backend and a collector threshold of 200.
+    /// Needs
+    /// `apt-get install prosody`. Shows medians with least and most of several runs.
+    Compare(CompareArguments),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Make {
+    Prosody,
+    Pollux,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scram {
+    Sha1,
+    Sha256,
+}
+
+/// Which server, and who signs in.
+#[derive(Debug, Args)]
+pub struct SiteArguments {
+    /// Start this server for the run, with users of its own, and stop it after
+    #[arg(long, value_name = "SERVER", conflicts_with = "address")]
+    pub start: Option<Make>,
+    /// The program to start with `--start pollux`
+    #[arg(long, value_name = "PATH", default_value = "target/release/pollux")]
+    pub pollux: PathBuf,
+    /// A server that runs already
+    #[arg(long, value_name = "IP:PORT", required_unless_present = "start")]
+    pub address: Option<SocketAddr>,
+    /// Its process, to measure it
+    #[arg(long, requires = "address")]
+    pub pid: Option<u32>,
+    /// Its domain
+    #[arg(long, default_value = "localhost")]
+    pub domain: String,
+    /// Its users are this word and a number, from 0
+    #[arg(long, default_value = "load")]
+    pub user_prefix: String,
+    /// The first line is the password of all its users
+    #[arg(long, value_name = "FILE", required_unless_present = "start")]
+    pub password_file: Option<PathBuf>,
+    /// Use STARTTLS, with a full handshake each time. Any certificate of a server that was not
+    /// started here is believed
+    #[arg(long)]
+    pub starttls: bool,
+    /// The only SASL mechanism to use
+    #[arg(long, default_value = "sha1")]
+    pub scram: Scram,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on standard error
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MessagesArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// How many pairs of clients; each client is a user of its own
+    #[arg(long, default_value_t = 100)]
+    pub pairs: usize,
+    /// Messages a second in all, sent on time whatever the server does; without it a closed loop
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Messages of a pair under way at the same time, in a closed loop
+    #[arg(long, default_value_t = 1)]
+    pub window: usize,
+    /// Use stream management
+    #[arg(long)]
+    pub stream_management: bool,
+    /// Ask for an acknowledgement after this many stanzas
+    #[arg(long, default_value_t = 1)]
+    pub request_every: u32,
+    /// Send to bare addresses; else to full ones
+    #[arg(long)]
+    pub bare: bool,
+    /// Length of the text of a message
+    #[arg(long, default_value_t = 64)]
+    pub body_bytes: usize,
+    /// Not measured, at the beginning
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    pub warm_up: f64,
+    /// Measured
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct DrillArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// How many pairs of clients
+    #[arg(long, default_value_t = 50)]
+    pub pairs: usize,
+    /// Messages a second in all
+    #[arg(long, default_value_t = 500.0)]
+    pub rate: f64,
+    /// Ends by itself after this time; without it, and without --kills, at a line on standard input
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// Kill the server (SIGKILL) this many times at moments that the seed decides, 2 to 4 seconds
+    /// apart, and start it again
+    #[arg(long, requires = "start", conflicts_with = "seconds")]
+    pub kills: Option<usize>,
+    /// Decides every moment that is left to chance
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Send to bare addresses; else to full ones
+    #[arg(long)]
+    pub bare: bool,
+    /// At the end, what is missing counts as lost when nothing has moved for this time
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    pub patience: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Figure {
+    Messages,
+    SignIn,
+    Idle,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// The built program; without it Prosody is measured alone
+    #[arg(long, value_name = "PATH")]
+    pub pollux: Option<PathBuf>,
+    /// Which figures
+    #[arg(long, value_delimiter = ',', default_value = "messages,sign-in,idle")]
+    pub figures: Vec<Figure>,
+    /// How often each is measured
+    #[arg(long, default_value_t = 3)]
+    pub runs: usize,
+    /// Pairs of clients, in a closed loop with stream management
+    #[arg(long, default_value_t = 100)]
+    pub pairs: usize,
+    /// Messages over STARTTLS; sign-ins always are
+    #[arg(long)]
+    pub starttls: bool,
+    /// Measured time of messages
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// Sign-ins of one run
+    #[arg(long, default_value_t = 1000)]
+    pub sign_ins: usize,
+    /// Idle sessions of one run, plain
+    #[arg(long, default_value_t = 5000)]
+    pub sessions: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on standard error
+    #[arg(long)]
+    pub quiet: bool,
+}

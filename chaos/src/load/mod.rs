@@ -1,0 +1,31 @@
+//! The load tool's inside: drives many clients, keeps the account of every stanza, and reads from
+//! the kernel what that cost the server. The drills use it as it is.
+
+mod clock;
+mod dial;
+mod drill;
+mod histogram;
+mod idle;
+mod killer;
+mod messages;
+mod oracle;
+mod pacer;
+mod player;
+mod sign_in;
+mod stage;
+mod target;
+mod ticket;
+mod usage;
+
+pub use dial::{Stream, dial};
+pub use drill::{Drill, DrillReport};
+pub use histogram::{Histogram, Latency};
+pub use idle::{Idle, IdleReport};
+pub use killer::Killer;
+pub use messages::{Messages, MessagesReport};
+pub use oracle::{Flow, Oracle, Verdict};
+pub use sign_in::{SignIn, SignInReport};
+pub use stage::Cast;
+pub use target::Target;
+pub use ticket::Ticket;
+pub use usage::{CpuTime, cpu_time, open_files_most, pss_kib};

@@ -1,0 +1,205 @@
+//! One client under load: sends when it is told to, answers in a closed loop, and comes back after
+//! a fault.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::select;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::clock::now;
+use super::histogram::Histogram;
+use super::oracle::{FLOW_MESSAGES_MAX, Oracle};
+use super::target::{Driven, Target};
+use super::ticket::Ticket;
+use crate::client::{Error, Event, Outcome};
+
+/// How often a client asks about what is still unacknowledged.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+const BACK_OFF_LEAST: Duration = Duration::from_millis(20);
+const BACK_OFF_MOST: Duration = Duration::from_millis(500);
+/// Faults that are kept in words.
+const FAULTS_MAX: usize = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Running,
+    /// Nothing new is sent; what is under way shall arrive.
+    Draining,
+    Finished,
+}
+
+/// What all players of a run share.
+pub struct Shared {
+    pub oracle: Rc<RefCell<Oracle>>,
+    pub run: u32,
+    pub start: Instant,
+    pub body: String,
+    pub stream_management: bool,
+    /// Whether a message that arrives is answered with the next one: the closed loop.
+    pub echo: bool,
+    pub latency: RefCell<Histogram>,
+    /// From a lost connection to the next signed-in one.
+    pub recovery: RefCell<Histogram>,
+    pub received: Cell<u64>,
+    pub ready: Cell<usize>,
+    /// Messages that are due and wait for their client.
+    pub queued: Cell<u64>,
+    pub faults: RefCell<Vec<String>>,
+}
+
+pub struct Player {
+    pub client: Driven,
+    pub flow: u32,
+    pub seq: u32,
+    /// To whom.
+    pub to: String,
+    /// When the next messages were meant to go.
+    pub due: mpsc::Receiver<Instant>,
+    pub phase: watch::Receiver<Phase>,
+    pub shared: Rc<Shared>,
+}
+
+impl Player {
+    /// Signs in or resumes; a new session announces itself and waits until the server has heard it.
+    pub async fn connect(&mut self, target: &Target) -> Result<(), Error> {
+        if target.connect(&mut self.client).await? == Outcome::Bound {
+            self.client.available()?;
+            let heard = async {
+                loop {
+                    match self.client.next().await? {
+                        Event::Presence(_) => return Ok(()),
+                        Event::Message(message) => {
+                            let id = message.attribute("id").unwrap_or_default();
+                            self.shared.arrived(&id);
+                        }
+                        Event::Closed => return Err(Error::Closed),
+                        Event::Iq(_) | Event::Acknowledged { .. } => {}
+                    }
+                }
+            };
+            let limit = Duration::from_secs(60);
+            let heard = tokio::time::timeout(limit, heard).await;
+            heard.unwrap_or(Err(Error::Timeout("announce itself")))?;
+        }
+        Ok(())
+    }
+
+    /// Plays until the run is finished (`Ok`) or the connection is lost.
+    pub async fn play(&mut self) -> Result<(), Error> {
+        let mut ask_again = interval(ASK_AGAIN);
+        ask_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = select! {
+                biased;
+                event = self.client.next() => match event? {
+                    Event::Message(message) => {
+                        let id = message.attribute("id").unwrap_or_default();
+                        let echo = self.shared.arrived(&id) && self.shared.echo;
+                        (echo && *self.phase.borrow() == Phase::Running).then(now)
+                    }
+                    Event::Closed => return Err(Error::Closed),
+                    _ => None,
+                },
+                Some(due) = self.due.recv() => {
+                    self.shared.queued.set(self.shared.queued.get() - 1);
+                    Some(due)
+                }
+                changed = self.phase.changed() => {
+                    if changed.is_err() || self.is_finished() {
+                        return Ok(());
+                    }
+                    None
+                }
+                _ = ask_again.tick(), if self.client.unacknowledged() > 0 => {
+                    self.client.request_acknowledgement()?;
+                    None
+                }
+            };
+            if let Some(meant) = due {
+                self.send(meant)?;
+            }
+        }
+    }
+
+    /// Plays over as many connections as it takes.
+    pub async fn persist(&mut self, target: &Target) -> Result<(), Error> {
+        let mut lost_at = None;
+        let mut back_off = BACK_OFF_LEAST;
+        while !self.is_finished() {
+            let result = match self.connect(target).await {
+                Ok(()) => {
+                    back_off = BACK_OFF_LEAST;
+                    if let Some(lost_at) = lost_at.take() {
+                        self.shared.recovery.borrow_mut().record(now() - lost_at);
+                    } else {
+                        self.shared.ready.set(self.shared.ready.get() + 1);
+                    }
+                    self.play().await
+                }
+                Err(error) => Err(error),
+            };
+            let Err(error) = result else { break };
+            if !error.is_retryable() {
+                self.shared
+                    .fault(format!("{}: {error}", self.client.account.user));
+                self.client.forget();
+            }
+            lost_at.get_or_insert_with(now);
+            self.client.cut();
+            select! {
+                biased;
+                _ = self.phase.wait_for(|phase| *phase == Phase::Finished) => {}
+                () = sleep(back_off) => {}
+            }
+            back_off = (back_off * 2).min(BACK_OFF_MOST);
+        }
+        // The account is closed: how the server takes the farewell is not judged.
+        let _ = self.client.close().await;
+        Ok(())
+    }
+
+    fn is_finished(&self) -> bool {
+        *self.phase.borrow() == Phase::Finished
+    }
+
+    fn send(&mut self, meant: Instant) -> Result<(), Error> {
+        if self.seq == FLOW_MESSAGES_MAX {
+            return Err(Error::Full("the account of one sender"));
+        }
+        let meant = meant.saturating_duration_since(self.shared.start);
+        let ticket = Ticket {
+            run: self.shared.run,
+            flow: self.flow,
+            seq: self.seq,
+            meant,
+        };
+        self.seq += 1;
+        self.client
+            .message(&self.to, &ticket.to_string(), &self.shared.body)
+    }
+}
+
+impl Shared {
+    pub fn fault(&self, words: String) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS_MAX {
+            faults.push(words);
+        }
+    }
+
+    /// Measures a message that arrived; whether it was one of this run.
+    fn arrived(&self, id: &str) -> bool {
+        match Ticket::parse(id) {
+            Some(ticket) if ticket.run == self.run => {
+                let took = now().saturating_duration_since(self.start + ticket.meant);
+                self.latency.borrow_mut().record(took);
+                self.received.set(self.received.get() + 1);
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The server under load as the drivers see it: where it is, who may sign in, which process to
+//! measure.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::dial::{Stream, dial};
+use super::oracle::Oracle;
+use super::usage::{CpuTime, cpu_time};
+use crate::client::{
+    Client, Error, Journal, KeyCache, Mechanism, Options, Outcome, StreamManagement, Tls,
+};
+use crate::servers::{Server, Users};
+
+pub struct Target {
+    pub address: SocketAddr,
+    /// The process to measure, if it is on this machine.
+    pub pid: Option<u32>,
+    pub users: Users,
+    pub tls: Tls,
+    pub mechanism: Option<Mechanism>,
+    pub keys: KeyCache,
+    /// Whether long work says on standard error how far it is.
+    pub progress: bool,
+}
+
+/// A client whose account an oracle keeps.
+pub type Driven = Client<Stream, Rc<RefCell<Oracle>>>;
+
+impl Target {
+    /// A server that was started here. SCRAM-SHA-1, because every server offers it.
+    pub fn of(server: &dyn Server, users: &Users, starttls: bool) -> anyhow::Result<Self> {
+        let tls = if starttls {
+            server.certificate().tls()?
+        } else {
+            Tls::Never
+        };
+        Ok(Target {
+            address: server.address(),
+            pid: server.pid(),
+            users: users.clone(),
+            tls,
+            mechanism: Some(Mechanism::ScramSha1),
+            keys: KeyCache::default(),
+            progress: false,
+        })
+    }
+
+    pub fn options(&self, stream_management: StreamManagement, request_every: u32) -> Rc<Options> {
+        let options = Options {
+            tls: self.tls.clone(),
+            mechanism: self.mechanism,
+            stream_management,
+            request_every,
+            answer_requests: true,
+            timeout: Duration::from_secs(60),
+            keys: self.keys.clone(),
+        };
+        options.shared()
+    }
+
+    pub async fn connect<J: Journal>(
+        &self,
+        client: &mut Client<Stream, J>,
+    ) -> Result<Outcome, Error> {
+        let stream = dial(self.address).await?;
+        client.connect(stream).await
+    }
+
+    /// Whether clients use TLS.
+    pub fn is_secured(&self) -> bool {
+        !matches!(self.tls, Tls::Never)
+    }
+
+    /// CPU time of the server so far; `None` where no process was named.
+    pub fn cpu_time(&self) -> anyhow::Result<Option<CpuTime>> {
+        self.pid
+            .map(cpu_time)
+            .transpose()
+            .context("measure the server")
+    }
+
+    pub fn say(&self, text: std::fmt::Arguments<'_>) {
+        if self.progress {
+            // Progress that nobody can read is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Target({}, {:?})", self.address, self.tls)
+    }
+}

@@ -1,0 +1,32 @@
+//! Namespaces, each with its source. Not for names within them.
+
+/// RFC 6120 section 4.8.3.
+pub const CLIENT: &str = "jabber:client";
+pub const SERVER: &str = "jabber:server";
+/// RFC 6120 section 4.8.1.
+pub const STREAMS: &str = pollux_xml::STREAM_NAMESPACE;
+/// RFC 6120 section 4.9.2.
+pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// RFC 6120 section 8.3.2.
+pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// RFC 6120 section 4.9.3.14: conditions that explain a policy violation.
+pub const ERRORS: &str = "urn:xmpp:errors";
+/// RFC 6120 section 5.
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// RFC 6120 section 6.
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// RFC 6120 section 7.
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// RFC 3921 section 3, of which RFC 6120 only says that old clients ask for it.
+pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// RFC 6121 section 2.
+pub const ROSTER: &str = "jabber:iq:roster";
+/// XEP-0198.
+pub const SM: &str = "urn:xmpp:sm:3";
+/// XEP-0199.
+pub const PING: &str = "urn:xmpp:ping";
+/// XEP-0203.
+pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0030.
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";

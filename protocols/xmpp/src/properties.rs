@@ -1,0 +1,235 @@
+//! What must hold for any octets: nothing panics, and what was understood is written and understood
+//! again. Not for examples: see the tests of each module.
+
+use pollux_xml::{Element, StreamNamespaces};
+
+use crate::delay::Delay;
+use crate::disco::DiscoInfo;
+use crate::features::Features;
+use crate::roster::{Roster, RosterRequest};
+use crate::sasl::scram::{ClientFirst, ScramClient, ScramHash, ScramKeys};
+use crate::sasl::{SaslElement, Sent};
+use crate::sm::SmElement;
+use crate::stanza::{Stanza, StanzaError};
+use crate::starttls::Starttls;
+use crate::stream_error::StreamError;
+use crate::stream_header::{ContentNamespace, StreamHeader};
+use crate::{bind, disco, ns};
+
+/// One frame of a stream, taken for everything that it could be.
+pub fn check_frame(octets: &[u8]) {
+    if let Ok(header) = StreamHeader::parse(octets, ContentNamespace::Client) {
+        let mut out = Vec::new();
+        header.write(&mut out);
+        let frame = out
+            .strip_prefix(b"<?xml version='1.0'?>".as_slice())
+            .unwrap_or(&out);
+        let again = StreamHeader::parse(frame, ContentNamespace::Client);
+        assert_eq!(
+            again.map(|again| (again.to, again.from, again.id)),
+            Ok((header.to, header.from, header.id))
+        );
+    }
+    let Ok(element) = Element::parse(octets, &StreamNamespaces::new(ns::CLIENT)) else {
+        return;
+    };
+    check_nonzas(&element);
+    match Stanza::from_element(element) {
+        Ok(stanza) => check_stanza(&stanza),
+        Err(problem) => {
+            assert!(problem.reply().is_none() || problem.stream_error().is_none());
+            if let Some(reply) = problem.reply() {
+                assert_eq!(
+                    reparse(&reply).map(|again| again.error()),
+                    Ok(reply.error())
+                );
+            }
+        }
+    }
+}
+
+fn reparse(stanza: &Stanza) -> Result<Stanza, String> {
+    let context = StreamNamespaces::new(ns::CLIENT);
+    let element =
+        Element::parse(&stanza.to_bytes(), &context).map_err(|error| error.to_string())?;
+    Stanza::from_element(element).map_err(|problem| format!("{problem:?}"))
+}
+
+fn check_stanza(stanza: &Stanza) {
+    assert_eq!(reparse(stanza).as_ref(), Ok(stanza));
+    let _ = (
+        stanza.priority(),
+        stanza.show(),
+        stanza.status(),
+        stanza.body(),
+        stanza.error(),
+    );
+    if let Some(Ok(request)) = RosterRequest::from_stanza(stanza) {
+        let mut again = stanza.clone();
+        again.payload = vec![request.to_element()];
+        assert_eq!(RosterRequest::from_stanza(&again), Some(Ok(request)));
+    }
+    let _ = (
+        bind::BindRequest::from_stanza(stanza),
+        bind::bound_jid(stanza),
+        disco::info_request(stanza),
+    );
+    for child in &stanza.payload {
+        let error = StanzaError::from_element(child);
+        assert_eq!(
+            StanzaError::from_element(&error.to_element()).condition,
+            error.condition
+        );
+        if let Some(delay) = Delay::from_element(child) {
+            let again = Delay::from_element(&delay.to_element());
+            assert!(again.is_none_or(|again| again.from == delay.from));
+        }
+        let _ = (Roster::from_element(child), DiscoInfo::from_element(child));
+    }
+}
+
+fn check_nonzas(element: &Element) {
+    if let Some(Ok(sm)) = SmElement::from_element(element) {
+        assert_eq!(SmElement::from_element(&sm.to_element()), Some(Ok(sm)));
+    }
+    for sent in [Sent::ByInitiator, Sent::ByReceiver] {
+        if let Some(Ok(sasl)) = SaslElement::from_element(element, sent) {
+            assert_eq!(
+                SaslElement::from_element(&sasl.to_element(), sent),
+                Some(Ok(sasl))
+            );
+        }
+    }
+    if let Some(error) = StreamError::from_element(element) {
+        let again = StreamError::from_element(&error.to_element());
+        assert_eq!(again.map(|again| again.condition), Some(error.condition));
+    }
+    let _ = (
+        Features::from_element(element),
+        Starttls::from_element(element),
+    );
+}
+
+/// One SCRAM message, taken for each of the four.
+pub fn check_scram(octets: &[u8]) {
+    let Ok(keys) = ScramKeys::derive(ScramHash::Sha1, "pencil", b"salt", 1) else {
+        return;
+    };
+    let Ok(identity) = pollux_domain::jid::BareJid::parse("user@example.com") else {
+        return;
+    };
+    let first = ClientFirst::parse(octets);
+    if let Ok(first) = first
+        && let Ok(challenge) = first.challenge(keys.clone(), &identity, "b")
+    {
+        assert!(challenge.verify(octets).is_err());
+    }
+    if let Ok(first) = ClientFirst::parse(b"n,,n=user,r=a")
+        && let Ok(challenge) = first.challenge(keys, &identity, "b")
+    {
+        assert!(challenge.verify(octets).is_err(), "nobody knows the proof");
+    }
+    // Iterations would take the time of the test.
+    if !String::from_utf8_lossy(octets).contains("i=")
+        && let Ok(client) = ScramClient::new(ScramHash::Sha1, "user", "pencil", None, "a")
+    {
+        let _ = client.answer(octets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SEEDS: &[&str] = &[
+        "<message to='a@b/c' from='d@e' id='1' type='chat' xml:lang='en'><body>x &amp; y</body>\
+         <delay xmlns='urn:xmpp:delay' stamp='2002-09-10T23:08:25Z' from='a'>z</delay></message>",
+        "<presence type='unavailable' to='a@b'><show>away</show><priority>-5</priority></presence>",
+        "<iq id='1' type='set'><query xmlns='jabber:iq:roster' ver='1'><item jid='a@b' name='c' \
+         subscription='remove'>\
+         <group>d</group></item></query></iq>",
+        "<iq id='1' type='error'><error type='cancel' by='a'><gone \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:a</gone>\
+         </error></iq>",
+        "<iq id='1' type='set'><bind \
+         xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>a</resource></bind></iq>",
+        "<iq id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' \
+         node='a'><identity category='a' \
+         type='b'/><feature var='c'/></query></iq>",
+        "<enable xmlns='urn:xmpp:sm:3' resume='true' max='5'/>",
+        "<resume xmlns='urn:xmpp:sm:3' h='5' previd='a'/>",
+        "<failed xmlns='urn:xmpp:sm:3' h='5'><conflict \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
+        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biws</auth>",
+        "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</success>",
+        "<stream:error><see-other-host \
+         xmlns='urn:ietf:params:xml:ns:xmpp-streams'>a:1</see-other-host></stream:error>",
+        "<stream:stream to='a' from='b@c' version='1.0' xmlns='jabber:client' \
+         xmlns:stream='http://etherx.jabber.org/streams'>",
+        "n,a=user@example.com,n=user,r=fyko+d2lbb,x=y",
+        "r=ab,s=QSXCR+Q6sek8bf92,x=1",
+        "c=biws,r=ab,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+    ];
+
+    /// A generator with nothing but its seed (splitmix64).
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+        }
+
+        fn octets(&mut self) -> Vec<u8> {
+            let mut octets = SEEDS[self.below(SEEDS.len())].as_bytes().to_vec();
+            for _ in 0..self.below(4) {
+                let at = self.below(octets.len());
+                let end = (at + 1 + self.below(12)).min(octets.len());
+                let other = SEEDS[self.below(SEEDS.len())].as_bytes();
+                let from = self.below(other.len());
+                match self.below(4) {
+                    0 => octets[at] = self.below(128) as u8,
+                    1 => drop(octets.drain(at..end)),
+                    2 => drop(octets.splice(at..end, other[from..].iter().take(20).copied())),
+                    _ => octets.swap(at, end - 1),
+                }
+                if octets.is_empty() {
+                    break;
+                }
+            }
+            octets
+        }
+    }
+
+    #[test]
+    fn mutated_frames_keep_the_properties() {
+        for seed in 0..40_000 {
+            let octets = Dice(seed).octets();
+            let result = std::panic::catch_unwind(|| {
+                check_frame(&octets);
+                check_scram(&octets);
+            });
+            assert!(
+                result.is_ok(),
+                "seed {seed}: {:?}",
+                String::from_utf8_lossy(&octets)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_keep_the_properties(
+            octets: Vec<u8>,
+            text in "[nyp],(a=\\PC{0,9})?,n=\\PC{0,9},r=\\PC{0,9}",
+        ) {
+            check_frame(&octets);
+            check_scram(&octets);
+            check_scram(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! SASL as XMPP uses it (RFC 6120 section 6, RFC 4422). Not for accounts: keys come in and a
+//! decision goes out.
+
+mod elements;
+mod failure;
+mod mechanism;
+pub mod scram;
+mod secret;
+
+pub use elements::{SaslElement, Sent};
+pub use failure::{SaslCondition, SaslFailure};
+pub use mechanism::Mechanism;
+pub use secret::Secret;

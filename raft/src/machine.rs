@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use pollux_domain::contract::{Command, Effect, Reply, RowWrite, Stamp};
+use pollux_domain::contract::{Action, Command, Effect, Reply, RowWrite, Stamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned 
     type Command: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     type Reply: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     type Effect: Debug + Send + 'static;
+
+    /// Bytes that a command has in the log, about: what it carries of others, without what every command has.
+    fn weight(command: &Self::Command) -> usize;
 
     fn apply_batch(
         &mut self,
@@ -78,6 +81,13 @@ impl Machine for State {
     type Reply = Reply;
     type Effect = Effect;
 
+    fn weight(command: &Command) -> usize {
+        match command {
+            Command::Stanza { action, .. } => action_weight(action),
+            _ => 0,
+        }
+    }
+
     fn apply_batch(&mut self, batch: &Batch<Command>, applied: &mut Applied<Effect>) -> Vec<Reply> {
         self.set_stamp(batch.stamp);
         let mut outcome = Outcome::default();
@@ -92,11 +102,33 @@ impl Machine for State {
     }
 }
 
+fn action_weight(action: &Action) -> usize {
+    match action {
+        Action::Nothing => 0,
+        Action::Send(parcel) => parcel.bytes.len(),
+        Action::Availability { bytes, .. }
+        | Action::Directed { bytes, .. }
+        | Action::Subscription { bytes, .. }
+        | Action::Answer(bytes) => bytes.len(),
+        Action::Ask { request, .. } => request.len(),
+        Action::Contact { iq, result, .. } => iq.bytes.len() + result.len(),
+    }
+}
+
 impl Machine for Configuration {
     const VERSION: u16 = 1;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();
+
+    fn weight(change: &configuration::Change) -> usize {
+        match change {
+            configuration::Change::DecoySecret(bytes) => bytes.len(),
+            configuration::Change::AddUser { account, .. } => account.credentials.len(),
+            configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
+            configuration::Change::RemoveUser { .. } => 0,
+        }
+    }
 
     fn apply_batch(
         &mut self,

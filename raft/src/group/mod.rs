@@ -127,7 +127,10 @@ impl<G: Kind> Group<G> {
         raft.runtime_config().elect(false);
         let initialized = raft.is_initialized().await;
         if initialized.map_err(|error| step("read the membership", error.to_string()))? {
-            raft.trigger().elect().await.map_err(|error| step("elect", error.to_string()))?;
+            raft.trigger()
+                .elect()
+                .await
+                .map_err(|error| step("elect", error.to_string()))?;
         } else {
             let members = std::collections::BTreeMap::from([(id, openraft::impls::EmptyNode {})]);
             raft.initialize(members)

@@ -1,5 +1,7 @@
 //! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session that resumes is told afresh.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contract::{Announcement, Duty, Effect, SlotBody};
@@ -52,6 +54,7 @@ impl State {
             return;
         };
         let now = self.stamp.group;
+        let said_before = out.effects.len();
         if before.is_some() {
             self.tell_watchers(&jid, bytes.clone(), out);
             self.user_mut(&jid.to_bare(), |user| {
@@ -65,6 +68,7 @@ impl State {
         for to in directed {
             self.tell_address(&jid, &to, bytes.clone(), out);
         }
+        tell_once(said_before, out);
     }
 
     /// RFC 6121 section 4.6.
@@ -242,4 +246,16 @@ impl State {
             self.slot(id, stanza, SlotBody::Parcel(parcel), Duty::Sole, out);
         }
     }
+}
+
+/// A session that sees a device for several reasons is told once of its going: what was said since `start` of one device
+/// is kept for each session the first time only.
+fn tell_once(start: usize, out: &mut Outcome) {
+    let mut told = BTreeSet::new();
+    let said = out.effects.split_off(start);
+    let first = said.into_iter().filter(|effect| match effect {
+        Effect::Announce { session, .. } => told.insert(*session),
+        _ => true,
+    });
+    out.effects.extend(first);
 }

@@ -1,0 +1,158 @@
+//! What a client may say next.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pollux_domain::availability::{DeviceAvailability, Show};
+use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
+use pollux_domain::ids::WallMs;
+use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::subscription::SubscriptionRequest::{
+    Subscribe, Subscribed, Unsubscribe, Unsubscribed,
+};
+
+use super::{USERS, Walk, user};
+
+const WORDS: Bytes = Bytes::from_static(b"words");
+
+impl Walk {
+    pub(super) fn action(&mut self, client: usize) -> Action {
+        match self.chance.below(24) {
+            0 => Action::Nothing,
+            1..=4 => self.availability(5),
+            5..=6 => Action::Directed {
+                to: self.address(),
+                available: !self.chance.one_in(4),
+                bytes: WORDS,
+            },
+            7..=8 => self.subscription(client),
+            9 => Action::Ask {
+                request: WORDS,
+                contact_list: self.chance.one_in(2),
+            },
+            10 => self.contact(client),
+            11 => Action::Answer(WORDS),
+            12 => self.response(client),
+            _ => {
+                let kind = *self.chance.pick(&[
+                    ParcelKind::Chat,
+                    ParcelKind::Chat,
+                    ParcelKind::Chat,
+                    ParcelKind::Chat,
+                    ParcelKind::Normal,
+                    ParcelKind::Headline,
+                    ParcelKind::IqRequest,
+                ]);
+                let to = self.address();
+                Action::Send(self.message(client, to, kind))
+            }
+        }
+    }
+
+    /// A message with a number of its own.
+    pub(super) fn message(&mut self, client: usize, to: Jid, kind: ParcelKind) -> Arc<Parcel> {
+        self.numbers += 1;
+        Arc::new(Parcel {
+            from: self.clients[client].jid.clone(),
+            to,
+            kind,
+            bytes: Bytes::from(self.numbers.to_string()),
+            sent: WallMs(self.stamp.wall.0),
+        })
+    }
+
+    /// Unavailable once in so many times.
+    pub(super) fn availability(&mut self, times: u64) -> Action {
+        let priority = *self.chance.pick(&[0, 0, 0, 5, -1]);
+        let show = Show::Available;
+        let device = DeviceAvailability { show, priority };
+        Action::Availability {
+            device: (!self.chance.one_in(times)).then_some(device),
+            bytes: WORDS,
+        }
+    }
+
+    /// Answers a request that waits, or makes or ends something.
+    fn subscription(&mut self, client: usize) -> Action {
+        let own = &self.clients[client].user;
+        let waiting = self
+            .state
+            .users
+            .get(own)
+            .and_then(|user| user.requests.keys().next().cloned());
+        let (to, request) = match waiting {
+            Some(asker) if !self.chance.one_in(4) => (asker, Subscribed),
+            _ => {
+                let requests = [
+                    Subscribe,
+                    Subscribe,
+                    Subscribe,
+                    Subscribe,
+                    Unsubscribe,
+                    Unsubscribed,
+                ];
+                (self.anybody(), *self.chance.pick(&requests))
+            }
+        };
+        Action::Subscription {
+            to,
+            request,
+            bytes: WORDS,
+        }
+    }
+
+    fn contact(&mut self, client: usize) -> Action {
+        let jid = self.anybody();
+        let change = if self.chance.one_in(4) {
+            ContactChange::Remove { jid }
+        } else {
+            ContactChange::Set {
+                jid,
+                name: Some("name".to_owned()),
+                groups: vec!["group".to_owned()],
+            }
+        };
+        let own = self.clients[client].user.to_jid();
+        let iq = Parcel {
+            from: self.clients[client].jid.clone(),
+            to: own,
+            kind: ParcelKind::IqRequest,
+            bytes: WORDS,
+            sent: self.stamp.wall,
+        };
+        Action::Contact {
+            iq: Arc::new(iq),
+            result: WORDS,
+            change,
+        }
+    }
+
+    /// Answers a request, if one waits.
+    fn response(&mut self, client: usize) -> Action {
+        match self.clients[client].asked.pop() {
+            Some(to) => {
+                let kind = ParcelKind::IqResponse;
+                Action::Send(self.message(client, to, kind))
+            }
+            None => Action::Nothing,
+        }
+    }
+
+    /// A user, or nobody.
+    fn anybody(&mut self) -> BareJid {
+        if self.chance.one_in(12) {
+            return user("nobody");
+        }
+        user(self.chance.pick(&USERS).0)
+    }
+
+    /// The address of a user or of a device that may be there.
+    fn address(&mut self) -> Jid {
+        let user = self.anybody();
+        match self.chance.below(5) {
+            0 => user.with_resource("phone").unwrap(),
+            1 => user.with_resource("desk").unwrap(),
+            _ => user.to_jid(),
+        }
+    }
+}

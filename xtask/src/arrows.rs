@@ -41,7 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         "tokio-rustls",
         &["pollux-links", "pollux-actors", "pollux-chaos"],
     ),
-    ("rcgen", &["pollux-links", "pollux-actors"]),
+    ("rcgen", &["pollux-links", "pollux-actors", "pollux-chaos"]),
     ("actix", &["pollux-actors"]),
     ("actix-rt", &["pollux-actors"]),
     ("actix-web", &["pollux-admin-ui"]),

@@ -230,8 +230,7 @@ impl<G: Kind> Group<G> {
 
     /// A checksum of the applied state, equal on all replicas at the same index.
     pub fn digest(&self) -> io::Result<u32> {
-        self.read(|state| pollux_store::codec::digest(state))
-            .map_err(Into::into)
+        self.read(pollux_store::codec::digest).map_err(Into::into)
     }
 
     /// Stops taking commands and ends the group's tasks.

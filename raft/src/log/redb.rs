@@ -255,8 +255,6 @@ impl RedbLog {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::*;
 
     fn no_check(_: &[u8]) -> io::Result<()> {
@@ -264,7 +262,7 @@ mod tests {
     }
 
     fn wait(log: &RedbLog, write: LogWrite) -> io::Result<()> {
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         log.write(write, Box::new(move |result| tell.send(result).unwrap()));
         told.recv().unwrap()
     }
@@ -293,7 +291,7 @@ mod tests {
             },
         )
         .unwrap();
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         let done: Done = Box::new(move |result| tell.send(result).unwrap());
         log.save_snapshot(Box::new(|| Ok(b"image".to_vec())), done);
         told.recv().unwrap().unwrap();

@@ -214,6 +214,10 @@ impl State {
                 bytes,
             } => {
                 self.unavailable(id, Some(bytes.clone()), out);
+                // A device that was less available may be the one for stored messages now.
+                if let Some(user) = self.sessions.get(&id).map(|session| session.user()) {
+                    self.drain_offline(&user, out);
+                }
             }
             Action::Directed {
                 to,

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use pollux_domain::contract::{Command, Effect, Reply, RowWrite};
+use pollux_domain::contract::{Command, Effect, ParcelKind, Reply, RowWrite};
 use pollux_domain::ids::{Connection, SessionId, StanzaId};
+use pollux_domain::routing::Route;
 use pollux_store::codec;
 
 use super::step::{Step, left};
@@ -27,6 +28,7 @@ pub(super) fn check(step: &Step<'_>) {
     if !step.refused() {
         subscriptions_agree(step.after);
         sessions_are_indexed(step.after);
+        stored_messages_wait_for_a_reason(step.after);
     }
 }
 
@@ -369,6 +371,21 @@ fn sessions_are_indexed(state: &State) {
         Some((expiry(since), *id))
     });
     assert_eq!(state.expiring, detached.collect());
+}
+
+/// XEP-0160 section 3: what is stored is delivered when a session can take it. It waits only while none that is available
+/// with a priority of zero or more has room.
+fn stored_messages_wait_for_a_reason(state: &State) {
+    let waiting = state
+        .users
+        .iter()
+        .filter(|(_, user)| !user.offline.is_empty());
+    for (user, _) in waiting {
+        if let Route::Deliver(sessions) = state.route(user, ParcelKind::Chat, None) {
+            let idle = sessions.iter().find(|id| state.has_room(**id));
+            assert_eq!(idle, None, "stored messages of {user} wait for nothing");
+        }
+    }
 }
 
 /// The limits of a session are judged by a sum that is kept along.

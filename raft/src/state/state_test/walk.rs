@@ -117,6 +117,22 @@ impl Walk {
         self.proposals.push_back(Proposal { command, asker });
     }
 
+    /// Another node proposes for a client: nothing but the newest epoch is sure to come before it.
+    fn ask_elsewhere(&mut self, client: usize, command: Command) {
+        self.ask(client, command);
+        let Some(asked) = self.proposals.pop_back() else {
+            return;
+        };
+        let takes_over = |proposal: &Proposal| matches!(proposal.command, Command::TakeOver { .. });
+        let first = self
+            .proposals
+            .iter()
+            .rposition(takes_over)
+            .map_or(0, |at| at + 1);
+        let at = first + self.chance.index(self.proposals.len() - first + 1);
+        self.proposals.insert(at, asked);
+    }
+
     /// The group takes some of what was proposed.
     fn commit(&mut self, count: usize) {
         for _ in 0..count {

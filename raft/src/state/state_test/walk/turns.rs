@@ -106,7 +106,7 @@ impl Walk {
         match (&one.stream, one.session) {
             (None, Some(session)) if !self.chance.one_in(6) => {
                 let h = one.received as u32;
-                self.ask(client, Command::Resumed { session, epoch, h });
+                self.ask_elsewhere(client, Command::Resumed { session, epoch, h });
             }
             (None, _) => {
                 if let Some(session) = one.session {

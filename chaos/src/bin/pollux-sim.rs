@@ -1,0 +1,75 @@
+//! Runs seeds of the simulation from the command line, and shows the trace of one: what a failed test asks for.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use pollux_chaos::sim::{Plan, invariants, run};
+
+/// Runs a whole node and its clients in virtual time, from a seed
+///
+/// Prints `seed N: …` for each broken seed and ends with 1 if there was one.
+///
+///   one seed with its trace:   pollux-sim --first 4711 --trace
+///   a thousand:                pollux-sim --first 0 --count 1000
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment)]
+struct Arguments {
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// How many seeds, counting upwards
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// People close their streams now and then, and find what was stored when they come back
+    #[arg(long)]
+    leaves: bool,
+    /// How often the node is killed in a run
+    #[arg(long, default_value_t = 3)]
+    crashes: u64,
+    /// Messages that each of the four people says
+    #[arg(long, default_value_t = 24)]
+    messages: u64,
+    /// Prints what happened, with its virtual time
+    #[arg(long)]
+    trace: bool,
+    /// What the node logs (`debug`, `pollux_actors=trace`, …)
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some(filter) = &arguments.log {
+        tracing_subscriber::fmt().with_env_filter(filter).without_time().init();
+    }
+    let plan = Plan {
+        leaves: arguments.leaves,
+        crashes: arguments.crashes,
+        messages: arguments.messages,
+        ..Plan::default()
+    };
+    let mut out = io::stdout().lock();
+    let mut broken = 0;
+    for seed in arguments.first..arguments.first + arguments.count {
+        let run = match run(seed, plan) {
+            Ok(run) => run,
+            Err(error) => {
+                broken += 1;
+                writeln!(out, "seed {seed}: {error}")?;
+                continue;
+            }
+        };
+        if arguments.trace {
+            for entry in &run.history.entries {
+                writeln!(out, "{:>10.3} ms  {:?}", entry.at.as_secs_f64() * 1e3, entry.fact)?;
+            }
+        }
+        if let Err(what) = invariants::check(&run.history) {
+            broken += 1;
+            writeln!(out, "seed {seed}: {what}")?;
+        }
+    }
+    writeln!(out, "{} seeds, {broken} broken", arguments.count)?;
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,111 @@
+//! What happened, in order and with its virtual time: the trace, and the evidence for the invariants.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::client::{Journal, Note};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub at: Duration,
+    pub fact: Fact,
+}
+
+/// What it was. `who` is the number of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    NodeCrashed,
+    NodeStarted,
+    Bound { who: usize },
+    Resumed { who: usize, h: u32, resent: usize },
+    NotResumed { who: usize },
+    Disconnected { who: usize },
+    Sent { who: usize, id: String },
+    Acknowledged { who: usize, id: String },
+    Unknown { who: usize, id: String },
+    Received { who: usize, id: String },
+    Refused { who: usize, id: String },
+    Presence { who: usize, from: String, kind: String },
+    Handled { who: usize, h: u32 },
+    HandledBackwards { who: usize, last: u32, h: u32 },
+    HandledAhead { who: usize, sent: u32, h: u32 },
+}
+
+/// The account of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    pub entries: Vec<Entry>,
+    /// Messages that were acknowledged or received, to know when all has arrived.
+    pub acknowledged: BTreeSet<String>,
+    pub received: BTreeSet<String>,
+    pub refused: BTreeSet<String>,
+}
+
+impl History {
+    pub fn add(&mut self, fact: Fact) {
+        let at = turmoil::sim_elapsed().unwrap_or_default();
+        self.add_at(at, fact);
+    }
+
+    pub fn add_at(&mut self, at: Duration, fact: Fact) {
+        match &fact {
+            Fact::Acknowledged { id, .. } => self.acknowledged.insert(id.clone()),
+            Fact::Received { id, .. } => self.received.insert(id.clone()),
+            Fact::Refused { id, .. } => self.refused.insert(id.clone()),
+            _ => false,
+        };
+        self.entries.push(Entry { at, fact });
+    }
+
+    /// Acknowledged messages whose fate is open.
+    pub fn missing(&self) -> Vec<&String> {
+        let settled = |id: &&String| self.received.contains(*id) || self.refused.contains(*id);
+        let messages = self.acknowledged.iter().filter(|id| is_message(id));
+        messages.filter(|id| !settled(id)).collect()
+    }
+}
+
+/// Messages of people are named `m<sender>-<number>`.
+pub fn is_message(id: &str) -> bool {
+    id.starts_with('m')
+}
+
+/// Sender and number of a message.
+pub fn parse_message(id: &str) -> Option<(usize, u64)> {
+    let (who, number) = id.strip_prefix('m')?.split_once('-')?;
+    Some((who.parse().ok()?, number.parse().ok()?))
+}
+
+/// One person's pen.
+#[derive(Debug, Clone)]
+pub struct Pen {
+    pub who: usize,
+    pub history: Rc<RefCell<History>>,
+}
+
+impl Journal for Pen {
+    fn note(&mut self, note: Note<'_>) {
+        let who = self.who;
+        let fact = match note {
+            Note::Bound { .. } => Fact::Bound { who },
+            Note::Resumed { h, resent } => Fact::Resumed { who, h, resent },
+            Note::NotResumed { .. } => Fact::NotResumed { who },
+            Note::Disconnected => Fact::Disconnected { who },
+            Note::Sent { id } => Fact::Sent { who, id: id.to_owned() },
+            Note::Acknowledged { id } => Fact::Acknowledged { who, id: id.to_owned() },
+            Note::Unknown { id } => Fact::Unknown { who, id: id.to_owned() },
+            Note::Received { id, .. } => Fact::Received { who, id: id.to_owned() },
+            Note::Refused { id, .. } => Fact::Refused { who, id: id.to_owned() },
+            Note::Presence { from, kind } => {
+                Fact::Presence { who, from: from.to_owned(), kind: kind.to_owned() }
+            }
+            Note::Handled { h } => Fact::Handled { who, h },
+            Note::HandledBackwards { last, h } => Fact::HandledBackwards { who, last, h },
+            Note::HandledAhead { sent, h } => Fact::HandledAhead { who, sent, h },
+        };
+        self.history.borrow_mut().add(fact);
+    }
+}

@@ -1,0 +1,17 @@
+//! A whole node and its clients in one thread of virtual time, from one seed: crashes between any two steps, flushes cut off,
+//! connections lost. The same seed gives the same trace, bit for bit.
+//!
+//! ```text
+//!   world ── node (real groups, actors, streams; simulated disk, net, clock, randomness)
+//!         └─ people (the client of `client`), each a script from the seed ─► history ─► invariants
+//! ```
+
+mod environment;
+mod history;
+pub mod invariants;
+mod net;
+mod people;
+mod world;
+
+pub use history::{Entry, Fact, History};
+pub use world::{Plan, Run, run};

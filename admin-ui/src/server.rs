@@ -1,4 +1,5 @@
-//! The HTTP server: a thread of its own with one worker, small limits, a loopback address and no other.
+//! The HTTP server: a thread of its own with one worker, small limits, a loopback address and no
+//! other.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +36,8 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Serves what `vitals` says on `address`, which must be a loopback address: nobody is asked for a password.
+/// Serves what `vitals` says on `address`, which must be a loopback address: nobody is asked for a
+/// password.
 pub fn start(address: SocketAddr, vitals: Arc<dyn Vitals>) -> io::Result<Running> {
     if !address.ip().to_canonical().is_loopback() {
         let reason = format!("{address} is not a loopback address");
@@ -133,8 +135,9 @@ async fn answer(
         response.insert_header((header::ALLOW, "GET, HEAD"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::PAYLOAD_TOO_LARGE {
-        // What else the client has to say is not waited for. A chunked body that nobody holds any more would be, without
-        // end; one that is held unread closes the connection (actix-http, `should_close_for_unread_payload`).
+        // What else the client has to say is not waited for. A chunked body that nobody holds any
+        // more would be, without end; one that is held unread closes the connection (actix-http,
+        // `should_close_for_unread_payload`).
         response.force_close();
         actix_web::rt::spawn(async move {
             sleep(Duration::from_secs(STOP_SECONDS_MAX)).await;

@@ -1,8 +1,8 @@
 //! The server, asked over TCP byte by byte, as a monitor or a nuisance would.
-
 #![expect(
     clippy::disallowed_types,
-    reason = "a client of a real server, on a thread that may block"
+    clippy::unwrap_used,
+    reason = "a client of a real server, on a thread that may block; helpers included"
 )]
 
 use std::io::{ErrorKind, Read, Write};

@@ -3,7 +3,8 @@
 /// One published measurement. All samples of one name have one help text and one kind of value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// In the words of the glossary, unit last: `pollux_takeover_duration_ms`; a counter ends in `_total`.
+    /// In the words of the glossary, unit last: `pollux_takeover_duration_ms`; a counter ends in
+    /// `_total`.
     pub name: &'static str,
     /// One sentence for who reads the name for the first time.
     pub help: &'static str,

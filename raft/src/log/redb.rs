@@ -1,4 +1,5 @@
-//! The log in redb, written by a thread of its own: all changes that wait go into one transaction and one flush.
+//! The log in redb, written by a thread of its own: all changes that wait go into one transaction
+//! and one flush.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -33,8 +34,8 @@ pub struct RedbLog {
 }
 
 impl RedbLog {
-    /// Opens or creates `<folder>/<name>.log` and `<folder>/<name>.snapshot`. `check` is given every entry and mark in
-    /// order; what it or redb finds wrong is set aside.
+    /// Opens or creates `<folder>/<name>.log` and `<folder>/<name>.snapshot`. `check` is given
+    /// every entry and mark in order; what it or redb finds wrong is set aside.
     pub fn open(
         folder: &Path,
         name: &str,
@@ -131,7 +132,8 @@ fn open_checked(
     Ok(database)
 }
 
-/// The writer: takes what waits, writes it in one transaction, flushes, tells. Ends when the log is dropped.
+/// The writer: takes what waits, writes it in one transaction, flushes, tells. Ends when the log is
+/// dropped.
 fn write_all(database: &Database, waiting: &Receiver<(LogWrite, Done)>) {
     let mut broken = false;
     while let Ok(first) = waiting.recv() {
@@ -255,8 +257,6 @@ impl RedbLog {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::*;
 
     fn no_check(_: &[u8]) -> io::Result<()> {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     fn wait(log: &RedbLog, write: LogWrite) -> io::Result<()> {
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         log.write(write, Box::new(move |result| tell.send(result).unwrap()));
         told.recv().unwrap()
     }
@@ -293,7 +293,7 @@ mod tests {
             },
         )
         .unwrap();
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         let done: Done = Box::new(move |result| tell.send(result).unwrap());
         log.save_snapshot(Box::new(|| Ok(b"image".to_vec())), done);
         told.recv().unwrap().unwrap();

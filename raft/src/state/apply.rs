@@ -101,7 +101,8 @@ impl State {
         Ok(Reply::Done)
     }
 
-    /// The session, if the speaker speaks for its present: newest epoch, newest connection (design, section 5, rule 1).
+    /// The session, if the speaker speaks for its present: newest epoch, newest connection (design,
+    /// section 5, rule 1).
     fn current(&self, speaker: &Session) -> Result<&SessionState, Refusal> {
         let session = self
             .sessions

@@ -1,5 +1,5 @@
-//! Where a parcel goes: a slot, the offline store, back to its sender (RFC 6121 section 8.5; XEP-0160). `apply` has the
-//! last word on it (design, section 5, rule 3).
+//! Where a parcel goes: a slot, the offline store, back to its sender (RFC 6121 section 8.5;
+//! XEP-0160). `apply` has the last word on it (design, section 5, rule 3).
 
 use std::sync::Arc;
 
@@ -87,8 +87,9 @@ impl State {
     ) {
         let mut sessions = sessions.to_vec();
         if parcel.kind.fate() == Fate::Store {
-            // What is stored already goes first. A session that holds its fill is passed over where another has room, so
-            // that a device that is not there holds nothing back from one that is.
+            // What is stored already goes first. A session that holds its fill is passed over where
+            // another has room, so that a device that is not there holds nothing back from one that
+            // is.
             sessions.retain(|id| self.has_room(*id));
             let stored = self
                 .users
@@ -110,7 +111,8 @@ impl State {
         }
     }
 
-    /// The next slot of a session. A session that holds more than it may ends; what it held goes on.
+    /// The next slot of a session. A session that holds more than it may ends; what it held goes
+    /// on.
     pub(super) fn slot(
         &mut self,
         id: SessionId,
@@ -212,8 +214,8 @@ impl State {
         }
     }
 
-    /// The stanza comes back to its sender as an error, where one is due (RFC 6120 section 8.3.1) and the sender is
-    /// still there.
+    /// The stanza comes back to its sender as an error, where one is due (RFC 6120 section 8.3.1)
+    /// and the sender is still there.
     pub(super) fn bounce(&mut self, parcel: &Arc<Parcel>, condition: Condition, out: &mut Outcome) {
         if parcel.kind.fate() == Fate::Drop && !matches!(parcel.kind, ParcelKind::Subscription(_)) {
             return;

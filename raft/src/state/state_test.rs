@@ -1,5 +1,5 @@
-//! Proofs of the state machine: walks of a small model of clients, each step checked against the delivery contract, and
-//! tables of single rules written as short plays.
+//! Proofs of the state machine: walks of a small model of clients, each step checked against the
+//! delivery contract, and tables of single rules written as short plays.
 
 mod contact_list;
 mod invariants;

@@ -1,4 +1,5 @@
-//! Tables in sled. Its own flush is `sync_file_range`, which a power cut does not respect: `sync` adds an fsync.
+//! Tables in sled. Its own flush is `sync_file_range`, which a power cut does not respect: `sync`
+//! adds an fsync.
 
 use std::fmt;
 use std::fs::File;
@@ -57,7 +58,9 @@ impl SledTables {
 
 impl fmt::Debug for SledTables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SledTables").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("SledTables")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +148,9 @@ mod tests {
         }
         tables.sync().unwrap();
         drop(tables);
-        let snapshot = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let snapshot = std::fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         for file in snapshot.filter(|file| file.is_file()) {
             let length = std::fs::metadata(&file).unwrap().len() as usize;
             std::fs::write(&file, vec![0xa5; length]).unwrap();

@@ -18,7 +18,8 @@ fn remove(name: &str) -> ContactChange {
     ContactChange::Remove { jid: user(name) }
 }
 
-/// Sections 2.3 and 2.4; 2.1.6: every device that has asked for the list is told, the one that sets as well.
+/// Sections 2.3 and 2.4; 2.1.6: every device that has asked for the list is told, the one that sets
+/// as well.
 #[test]
 fn a_set_is_answered_and_pushed_to_interested_devices() {
     let mut world = World::new(&["ann", "ben"]);

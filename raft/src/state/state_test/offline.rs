@@ -33,7 +33,8 @@ fn what_is_stored_comes_in_order_with_the_first_presence() {
     assert_eq!((world.rows.len(), world.stored("ben")), (0, 0));
 }
 
-/// Section 3: only what says something to a person is stored; the rest comes back where an answer is due.
+/// Section 3: only what says something to a person is stored; the rest comes back where an answer
+/// is due.
 #[test]
 fn each_kind_has_its_fate() {
     let mut world = World::new(&["ann", "ben"]);
@@ -62,8 +63,8 @@ fn each_kind_has_its_fate() {
     check(ParcelKind::MessageError, "nobody", false, 3);
 }
 
-/// Design, section 5: what a session has not acknowledged when it ends goes to the other devices, or is stored, or comes
-/// back.
+/// Design, section 5: what a session has not acknowledged when it ends goes to the other devices,
+/// or is stored, or comes back.
 #[test]
 fn what_waited_in_a_session_goes_on_when_it_ends() {
     let mut world = World::new(&["ann", "ben"]);
@@ -109,7 +110,8 @@ fn a_message_to_several_devices_is_done_with_the_first_acknowledgement() {
     assert_eq!(world.stored("ben"), 1);
 }
 
-/// Limits of a session and of the store: first the slots, then the rows, then an error. In this order they come out again.
+/// Limits of a session and of the store: first the slots, then the rows, then an error. In this
+/// order they come out again.
 #[test]
 fn a_full_session_overflows_into_the_store_and_a_full_store_refuses() {
     let mut world = World::new(&["ann", "ben"]);
@@ -159,7 +161,8 @@ fn a_full_session_is_passed_over() {
     assert_eq!(world.waits("ben/desk"), ["last"]);
 }
 
-/// The device with the highest priority is full and goes: what was stored for it goes to the next at once.
+/// The device with the highest priority is full and goes: what was stored for it goes to the next
+/// at once.
 #[test]
 fn unavailability_lets_stored_messages_go_to_the_next_device() {
     let mut world = World::new(&["ann", "ben"]);

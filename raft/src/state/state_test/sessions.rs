@@ -1,4 +1,5 @@
-//! The life of a session: who takes it over, how often it may be resumed, when it is given up (XEP-0198, RFC 6120 section 7).
+//! The life of a session: who takes it over, how often it may be resumed, when it is given up
+//! (XEP-0198, RFC 6120 section 7).
 
 use pollux_domain::contract::{Command, Effect, Refusal, Reply};
 use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId};
@@ -14,7 +15,8 @@ fn refused(world: &mut World, command: &Command, refusal: Refusal) {
     );
 }
 
-/// RFC 6120 section 7.7.2.2, third way: the new client gets the resource, and what waited for the old one.
+/// RFC 6120 section 7.7.2.2, third way: the new client gets the resource, and what waited for the
+/// old one.
 #[test]
 fn a_resource_in_use_goes_to_the_newcomer() {
     let mut world = World::new(&["ann", "ben"]);
@@ -45,8 +47,8 @@ fn a_user_has_only_so_many_sessions() {
     world.done(more("0"));
 }
 
-/// Design, section 5, rule 4: what is acknowledged goes, what is not waits in order, placed before anything volatile; the
-/// client's count is the base of the next.
+/// Design, section 5, rule 4: what is acknowledged goes, what is not waits in order, placed before
+/// anything volatile; the client's count is the base of the next.
 #[test]
 fn a_resumption_keeps_what_is_not_acknowledged() {
     let mut world = World::new(&["ann", "ben"]);
@@ -180,7 +182,8 @@ fn only_an_enabled_session_is_resumed() {
     );
 }
 
-/// Only a session that waits is given up, after the resumption time, counted by the group's own time.
+/// Only a session that waits is given up, after the resumption time, counted by the group's own
+/// time.
 #[test]
 fn a_session_is_given_up_after_its_time() {
     let mut world = World::new(&["ann"]);

@@ -34,7 +34,8 @@ fn a_request_is_shown_approved_and_seen() {
     assert_eq!(world.contacts("ben"), ["ann from"]);
 }
 
-/// Section 3.1.3: a repeated request is not shown twice, and one that is granted already changes nothing.
+/// Section 3.1.3: a repeated request is not shown twice, and one that is granted already changes
+/// nothing.
 #[test]
 fn a_repeated_request_says_nothing_new() {
     let mut world = two();
@@ -49,7 +50,8 @@ fn a_repeated_request_says_nothing_new() {
     assert_eq!(world.contacts("ann"), ["ben to"]);
 }
 
-/// Section 3.1.3, rule 4: a request waits until it is answered, and is shown to each device that comes.
+/// Section 3.1.3, rule 4: a request waits until it is answered, and is shown to each device that
+/// comes.
 #[test]
 fn a_request_waits_for_a_user_who_is_not_there() {
     let mut world = World::new(&["ann", "ben"]);

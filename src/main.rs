@@ -8,6 +8,7 @@ mod exit;
 mod log;
 mod sample;
 mod start;
+mod vitals;
 
 use std::process::ExitCode;
 

@@ -28,6 +28,7 @@ use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
 use crate::exit::Exit;
 use crate::sample;
+use crate::vitals::NodeVitals;
 
 /// What a person said about files that were set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,17 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let main = { main }.enable_all().build().map_err(End::Threads)?;
     let node = groups.block_on(Node::start(parts))?;
     groups.spawn(expiry::run(node.clone()));
+    let _metrics = match config.metrics.listen {
+        Some(address) => {
+            let vitals = Arc::new(NodeVitals(node.clone()));
+            let failed = |source| End::Listen {
+                address: address.to_string(),
+                source,
+            };
+            Some(pollux_admin_ui::start(address, vitals).map_err(failed)?)
+        }
+        None => None,
+    };
     let result = main.block_on(serve(config, &node));
     groups.block_on(node.stop());
     result

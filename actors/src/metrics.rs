@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pollux_domain::metrics::Sample;
+
 /// Counters and gauges of one node.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -18,31 +20,18 @@ pub struct Metrics {
     pub session_panics: AtomicU64,
 }
 
-/// One published number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    pub name: &'static str,
-    pub help: &'static str,
-    pub is_counter: bool,
-    pub value: u64,
-}
-
 impl Metrics {
     pub fn count_stanza(&self) {
         self.stanzas.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All of them, by name.
-    pub fn readings(&self) -> Vec<Reading> {
-        let counter = |name, help, value: &AtomicU64| Reading {
-            name,
-            help,
-            is_counter: true,
-            value: value.load(Ordering::Relaxed),
+    /// All of them.
+    pub fn samples(&self) -> Vec<Sample> {
+        let counter = |name, help, value: &AtomicU64| {
+            Sample::counter(name, help, value.load(Ordering::Relaxed))
         };
-        let gauge = |name, help, value: &AtomicU64| Reading {
-            is_counter: false,
-            ..counter(name, help, value)
+        let gauge = |name, help, value: &AtomicU64| {
+            Sample::gauge(name, help, value.load(Ordering::Relaxed) as f64)
         };
         vec![
             counter(

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use pollux_domain::contract::{Command, Reply};
 use pollux_domain::ids::{Epoch, NodeId};
 use pollux_domain::limits;
+use pollux_domain::metrics::Sample;
 use pollux_domain::seams::Ambient;
 use pollux_raft::configuration::Change;
 use pollux_raft::group::{Group, GroupError, GroupParts, NoEffects};
@@ -209,6 +210,67 @@ impl Node {
     /// Commands that had no room.
     pub(crate) fn take_unsaid(&self) -> Vec<Command> {
         std::mem::take(&mut *self.unsaid.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All that is measured: of the process, and of the groups.
+    pub fn samples(&self) -> Vec<Sample> {
+        let statistics = self.subcluster.read(|state| state.statistics());
+        let gauge = |name, help, count: usize| Sample::gauge(name, help, count as f64);
+        let mut samples = vec![
+            gauge("pollux_users", "Users of the subcluster.", statistics.users),
+            gauge(
+                "pollux_sessions",
+                "Sessions, with a stream or without.",
+                statistics.sessions,
+            ),
+            gauge(
+                "pollux_sessions_attached",
+                "Sessions that a stream carries.",
+                statistics.sessions_attached,
+            ),
+            gauge(
+                "pollux_slots",
+                "Stanzas that wait for acknowledgement.",
+                statistics.slots,
+            ),
+            gauge(
+                "pollux_offline_messages",
+                "Messages in the offline store.",
+                statistics.offline,
+            ),
+        ];
+        let groups = [
+            ("configuration", self.configuration.indexes()),
+            ("subcluster", self.subcluster.indexes()),
+        ];
+        for (group, (last, applied, snapshot)) in groups {
+            let index = |name, help, index: u64| {
+                Sample::gauge(name, help, index as f64).with("group", group)
+            };
+            samples.push(index(
+                "pollux_raft_last_index",
+                "The newest log entry.",
+                last,
+            ));
+            samples.push(index(
+                "pollux_raft_applied_index",
+                "The newest applied entry.",
+                applied,
+            ));
+            samples.push(index(
+                "pollux_raft_snapshot_index",
+                "The last snapshot.",
+                snapshot,
+            ));
+        }
+        samples.extend(self.metrics.samples());
+        samples
+    }
+
+    /// Whether the groups can go on.
+    pub fn check_groups(&self) -> Result<(), String> {
+        self.subcluster.check()?;
+        self.configuration.check()
     }
 
     pub fn is_stopping(&self) -> bool {

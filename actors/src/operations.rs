@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use pollux_domain::availability::Show;
 use pollux_domain::contract::{Command, EndReason};
 use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::metrics::{Sample, Value};
 use pollux_domain::operations::{
     Caller, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation, OperationError,
     OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
@@ -188,28 +189,24 @@ impl Executor {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let figure = |name: &str, value| Figure {
-            name: name.to_owned(),
-            value,
-        };
-        let statistics = self.node.subcluster.read(|state| state.statistics());
-        let mut figures = vec![
-            figure("pollux_users", statistics.users as u64),
-            figure("pollux_sessions", statistics.sessions as u64),
-            figure(
-                "pollux_sessions_attached",
-                statistics.sessions_attached as u64,
-            ),
-            figure("pollux_slots", statistics.slots as u64),
-            figure("pollux_offline_messages", statistics.offline as u64),
-        ];
-        let readings = self.node.metrics.readings();
-        figures.extend(
-            readings
+        let figure = |sample: Sample| {
+            let value = match sample.value {
+                Value::Counter(count) => count,
+                Value::Gauge(level) => level as u64,
+                Value::Histogram(_) => return None,
+            };
+            let labels: Vec<String> = sample
+                .labels
                 .iter()
-                .map(|reading| figure(reading.name, reading.value)),
-        );
-        figures
+                .map(|(label, value)| format!("{label}={value}"))
+                .collect();
+            let name = match labels.is_empty() {
+                true => sample.name.to_owned(),
+                false => format!("{}{{{}}}", sample.name, labels.join(",")),
+            };
+            Some(Figure { name, value })
+        };
+        self.node.samples().into_iter().filter_map(figure).collect()
     }
 
     fn status(&self) -> NodeStatus {

@@ -1,4 +1,5 @@
-//! What one device is shown as. Not for the composition of several: that comes with the node in full.
+//! What one device is shown as. Not for the composition of several: that comes with the node in
+//! full.
 
 use serde::{Deserialize, Serialize};
 

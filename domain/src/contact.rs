@@ -1,4 +1,5 @@
-//! One entry of a user's contact list (RFC 6121 section 2.1.2). Not for the wire form: see protocols/xmpp.
+//! One entry of a user's contact list (RFC 6121 section 2.1.2). Not for the wire form: see
+//! protocols/xmpp.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ pub struct Contact {
     pub name: Option<String>,
     pub groups: Vec<String>,
     pub relation: Relation,
-    /// False for one that exists only to remember a subscription in progress, and for the push of a removal.
+    /// False for one that exists only to remember a subscription in progress, and for the push of a
+    /// removal.
     pub listed: bool,
 }
 

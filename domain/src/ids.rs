@@ -1,4 +1,5 @@
-//! Identities and counts as types. Not for values with rules of their own: those have files of their own.
+//! Identities and counts as types. Not for values with rules of their own: those have files of
+//! their own.
 
 use std::fmt;
 
@@ -8,7 +9,8 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(
-            Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+            Serialize, Deserialize,
         )]
         pub struct $name(pub $inner);
 
@@ -53,14 +55,15 @@ number!(
     StanzaId(u64)
 );
 
-/// Milliseconds since the Unix epoch, as stamped by the leader: for what people read, never for a decision.
+/// Milliseconds since the Unix epoch, as stamped by the leader: for what people read, never for a
+/// decision.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct WallMs(pub u64);
 
-/// Milliseconds of the group's own time: only leaders advance it, by their monotonic clocks, so that neither a
-/// jump of a wall clock nor the time in which nobody served makes anything expire.
+/// Milliseconds of the group's own time: only leaders advance it, by their monotonic clocks, so
+/// that neither a jump of a wall clock nor the time in which nobody served makes anything expire.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -6,6 +6,7 @@ pub mod contract;
 pub mod ids;
 pub mod jid;
 pub mod limits;
+pub mod metrics;
 pub mod operations;
 pub mod routing;
 pub mod seams;

@@ -1,12 +1,14 @@
 //! Every limit of the product, with its source. What happens at a limit is said beside it.
 
-/// Bytes that an unauthenticated stream may send in all; then `policy-violation` (design, "The path").
+/// Bytes that an unauthenticated stream may send in all; then `policy-violation` (design, "The
+/// path").
 pub const PREAUTH_BYTES_MAX: usize = 8 * 1024;
 /// Elements that an unauthenticated stream may send in all; then `policy-violation`.
 pub const PREAUTH_ELEMENTS_MAX: u32 = 32;
 /// Seconds from accept to a bound or resumed session; then `connection-timeout`.
 pub const PREAUTH_SECONDS_MAX: u64 = 30;
-/// Failed sign-ins on one connection (RFC 6120 section 6.4.5: between 2 and 5); then `policy-violation`.
+/// Failed sign-ins on one connection (RFC 6120 section 6.4.5: between 2 and 5); then
+/// `policy-violation`.
 pub const SIGN_IN_ATTEMPTS_MAX: u32 = 3;
 /// Bytes of one stanza after authentication; then `policy-violation`.
 pub const STANZA_BYTES_MAX: usize = 256 * 1024;
@@ -27,45 +29,54 @@ pub const USERS_MAX: usize = 75_000;
 pub const CONTACTS_MAX: usize = 2_000;
 /// Groups of one contact; more are refused with `bad-request`.
 pub const CONTACT_GROUPS_MAX: usize = 32;
-/// Bytes of a contact's name or of one group's name (RFC 6121 section 2.1.2.4 leaves it open); then `not-acceptable`.
+/// Bytes of a contact's name or of one group's name (RFC 6121 section 2.1.2.4 leaves it open); then
+/// `not-acceptable`.
 pub const CONTACT_TEXT_BYTES_MAX: usize = 1_023;
-/// Subscription requests that wait for one user's answer; one more is refused with `resource-constraint`.
+/// Subscription requests that wait for one user's answer; one more is refused with
+/// `resource-constraint`.
 pub const PENDING_REQUESTS_MAX: usize = 1_000;
-/// Addresses to which a session has sent directed presence; one more is refused with `resource-constraint`.
+/// Addresses to which a session has sent directed presence; one more is refused with
+/// `resource-constraint`.
 pub const DIRECTED_MAX: usize = 200;
 
 /// Slots of one session; what follows goes to the offline store and is drained in order.
 pub const SLOTS_MAX: usize = 500;
 /// Bytes held in the slots of one session; as above.
 pub const SLOTS_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Hard limit of slots, for stanzas that cannot be stored (answers, pushes, requests): then the session ends.
+/// Hard limit of slots, for stanzas that cannot be stored (answers, pushes, requests): then the
+/// session ends.
 pub const SLOTS_HARD_MAX: usize = 1_500;
 /// Hard limit of the bytes in a session's slots; as above.
 pub const SLOTS_HARD_BYTES_MAX: usize = 6 * 1024 * 1024;
-/// Messages in one user's offline store; one more is bounced with `service-unavailable` (XEP-0160 section 3).
+/// Messages in one user's offline store; one more is bounced with `service-unavailable` (XEP-0160
+/// section 3).
 pub const OFFLINE_MAX: usize = 1_000;
-/// Bytes of a get whose request a slot keeps, to be answered afresh; a longer one gets `policy-violation`.
+/// Bytes of a get whose request a slot keeps, to be answered afresh; a longer one gets
+/// `policy-violation`.
 pub const ASK_BYTES_MAX: usize = 1_024;
 /// Departures of one user that are remembered for those who resume; the oldest is forgotten.
 pub const DEPARTURES_MAX: usize = 16;
 
-/// How long a session may be resumed, and contacts see it as it was, in milliseconds (XEP-0198 `max`).
+/// How long a session may be resumed, and contacts see it as it was, in milliseconds (XEP-0198
+/// `max`).
 pub const RESUMPTION_MS: u64 = 300_000;
 /// Stanzas of one session that wait for their commit; then its socket is not read.
 pub const IN_FLIGHT_MAX: usize = 128;
 /// Bytes of stanzas of one session that wait for their commit; then its socket is not read.
 pub const IN_FLIGHT_BYTES_MAX: usize = 512 * 1024;
-/// Bytes in a socket's write queue; above it the slow reader's stream is closed with `resource-constraint`
-/// where that can still be written, and its session waits for resumption.
+/// Bytes in a socket's write queue; above it the slow reader's stream is closed with
+/// `resource-constraint` where that can still be written, and its session waits for resumption.
 pub const WRITE_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// Seconds for which a write queue may stand without a byte taken; then as above.
 pub const WRITE_STALL_SECONDS_MAX: u64 = 60;
-/// Volatile stanzas (announcements) that wait behind a slot of one session; the latest of a sender wins.
+/// Volatile stanzas (announcements) that wait behind a slot of one session; the latest of a sender
+/// wins.
 pub const ANNOUNCEMENTS_MAX: usize = 4_096;
 /// Messages in a session's mailbox. A full one loses nothing: what it would say waits in the inbox.
 pub const SESSION_MAILBOX: usize = 16;
 
-/// Commands that wait for the batcher; then proposers wait, and with them the sockets that they read.
+/// Commands that wait for the batcher; then proposers wait, and with them the sockets that they
+/// read.
 pub const PROPOSALS_MAX: usize = 8_192;
 /// Commands in one Raft entry.
 pub const BATCH_COMMANDS_MAX: usize = 512;
@@ -78,7 +89,8 @@ pub const SNAPSHOT_ENTRIES: u64 = 10_000;
 /// Raft entries kept behind a snapshot.
 pub const LOG_KEEP_ENTRIES: u64 = 1_000;
 
-/// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at each sign-in).
+/// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at
+/// each sign-in).
 pub const SCRAM_ITERATIONS: u32 = 10_000;
 /// Bytes of a new salt (XEP-0438: at least 16).
 pub const SALT_BYTES: usize = 16;

@@ -25,7 +25,8 @@ pub enum Route {
 /// Routes to a local user that exists. `resource`: of the address, if it has one.
 pub fn route(kind: ParcelKind, resource: Option<&str>, candidates: &[Candidate<'_>]) -> Route {
     if let Some(resource) = resource {
-        // 8.5.3.1: a match by resource, available or not (an IQ result finds a session before its first presence).
+        // 8.5.3.1: a match by resource, available or not (an IQ result finds a session before its
+        // first presence).
         let hit = candidates
             .iter()
             .find(|candidate| candidate.resource == resource);
@@ -54,8 +55,9 @@ fn to_bare(kind: ParcelKind, candidates: &[Candidate<'_>]) -> Route {
             none if none.is_empty() => Route::Store,
             sessions => Route::Deliver(sessions),
         },
-        // All that do not refuse by a negative priority; nobody there: nothing to tell them any more, and the sender
-        // gets to know it, since what was acknowledged is never dropped in silence.
+        // All that do not refuse by a negative priority; nobody there: nothing to tell them any
+        // more, and the sender gets to know it, since what was acknowledged is never dropped in
+        // silence.
         ParcelKind::Headline => match available(candidates) {
             none if none.is_empty() => Route::Bounce(Condition::ServiceUnavailable),
             sessions => Route::Deliver(sessions),

@@ -1,5 +1,5 @@
-//! The two seams that every crate may need: time and randomness come in from outside. Sockets, threads and disks have
-//! their seams where they are used.
+//! The two seams that every crate may need: time and randomness come in from outside. Sockets,
+//! threads and disks have their seams where they are used.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::ids::WallMs;
 
-/// A source of time. The real one reads CLOCK_BOOTTIME; the simulated one reads the virtual clock of its host.
+/// A source of time. The real one reads CLOCK_BOOTTIME; the simulated one reads the virtual clock
+/// of its host.
 pub trait Clock: Send + Sync + 'static {
     /// Monotonic time since some fixed point of this process.
     fn now(&self) -> Duration;

@@ -1,8 +1,10 @@
-//! Why a stanza is refused: the conditions of RFC 6120 section 8.3.3 that rules of the domain decide on.
+//! Why a stanza is refused: the conditions of RFC 6120 section 8.3.3 that rules of the domain
+//! decide on.
 
 use serde::{Deserialize, Serialize};
 
-/// A defined condition, as far as a rule of the domain names it. The wire form is in protocols/xmpp.
+/// A defined condition, as far as a rule of the domain names it. The wire form is in
+/// protocols/xmpp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     BadRequest,

@@ -1,5 +1,5 @@
-//! The subscription states of a contact and how stanzas change them (RFC 6121 appendix A). Not for who is told: the state
-//! machine of the group does that.
+//! The subscription states of a contact and how stanzas change them (RFC 6121 appendix A). Not for
+//! who is told: the state machine of the group does that.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,8 @@ pub enum Subscription {
     Both,
 }
 
-/// All that a contact-list entry knows of the two directions: nine states of RFC 6121 appendix A.1, less "pending in",
-/// which is a request that waits (the group keeps its stanza).
+/// All that a contact-list entry knows of the two directions: nine states of RFC 6121 appendix A.1,
+/// less "pending in", which is a request that waits (the group keeps its stanza).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relation {
     /// The user is told of the contact's availability.
@@ -106,7 +106,8 @@ pub fn outbound(relation: Relation, pending_in: bool, stanza: SubscriptionReques
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     pub change: Change,
-    /// The server answers in the user's name (A.3.1: "subscribed" to one who sees the user already).
+    /// The server answers in the user's name (A.3.1: "subscribed" to one who sees the user
+    /// already).
     pub answer: Option<SubscriptionRequest>,
 }
 

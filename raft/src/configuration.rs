@@ -1,5 +1,5 @@
-//! The cluster's configuration as a pure state machine: users with their credentials and homes. Topology, settings and the
-//! rest join it with the issues that need them.
+//! The cluster's configuration as a pure state machine: users with their credentials and homes.
+//! Topology, settings and the rest join it with the issues that need them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

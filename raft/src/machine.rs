@@ -33,7 +33,8 @@ pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned 
     type Reply: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     type Effect: Debug + Send + 'static;
 
-    /// Bytes that a command has in the log, about: what it carries of others, without what every command has.
+    /// Bytes that a command has in the log, about: what it carries of others, without what every
+    /// command has.
     fn weight(command: &Self::Command) -> usize;
 
     fn apply_batch(

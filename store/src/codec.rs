@@ -1,4 +1,5 @@
-//! Records on disk and between nodes: a version, a checksum, then the value by bincode. Nothing is decoded without a limit.
+//! Records on disk and between nodes: a version, a checksum, then the value by bincode. Nothing is
+//! decoded without a limit.
 
 use std::io;
 

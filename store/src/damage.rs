@@ -1,5 +1,5 @@
-//! Damaged files are moved aside under a name that says so, and the start stops there: nothing is overwritten, and nobody
-//! begins with less than was acknowledged without having said so.
+//! Damaged files are moved aside under a name that says so, and the start stops there: nothing is
+//! overwritten, and nobody begins with less than was acknowledged without having said so.
 
 use std::fs;
 use std::io;
@@ -62,7 +62,8 @@ pub fn undecided(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The operator accepts what is lost: the files stay, under a name that does not stop the start any more.
+/// The operator accepts what is lost: the files stay, under a name that does not stop the start any
+/// more.
 pub fn accept(files: &[PathBuf]) -> io::Result<()> {
     for file in files {
         let mut name = file.as_os_str().to_owned();

@@ -28,7 +28,8 @@ const LAYERS: &[(&str, u8)] = &[
 const BESIDE: &[(&str, &str)] = &[("pollux-xmpp", "pollux-xml"), ("pollux-soap", "pollux-xml")];
 
 /// One outside library, one crate: what makes each replaceable by rewriting one crate. The drills
-/// in chaos speak as clients from outside, so they carry a TLS and a command line of their own.
+/// in chaos speak as clients from outside, so they carry a TLS, certificates and a command line of
+/// their own.
 const OWNERS: &[(&str, &[&str])] = &[
     ("quick-xml", &["pollux-xml"]),
     ("rsip", &["pollux-sip"]),

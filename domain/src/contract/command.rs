@@ -13,7 +13,8 @@ use crate::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, WallMs};
 use crate::jid::{BareJid, Jid};
 use crate::subscription::SubscriptionRequest;
 
-/// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to it.
+/// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to
+/// it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub group: GroupMs,
@@ -28,8 +29,9 @@ pub struct Session {
     pub connection: Connection,
 }
 
-/// A promise made by the owner of a receiving session: a slot created by this command stands after `v` volatile stanzas
-/// of that connection, and nothing volatile is written until the command is decided.
+/// A promise made by the owner of a receiving session: a slot created by this command stands after
+/// `v` volatile stanzas of that connection, and nothing volatile is written until the command is
+/// decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub session: SessionId,
@@ -40,7 +42,8 @@ pub struct Place {
 /// One change of a subcluster's shared availability database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// `to` serves the users of `home` from now on. Also the restart of an owner: the node serves nobody before it.
+    /// `to` serves the users of `home` from now on. Also the restart of an owner: the node serves
+    /// nobody before it.
     TakeOver {
         home: NodeId,
         to: NodeId,
@@ -101,7 +104,8 @@ pub enum Action {
     Nothing,
     /// A message or IQ for somebody.
     Send(Arc<Parcel>),
-    /// Presence without `to` (RFC 6121 sections 4.2, 4.4, 4.5). None: unavailable. The bytes have `from` but no `to`.
+    /// Presence without `to` (RFC 6121 sections 4.2, 4.4, 4.5). None: unavailable. The bytes have
+    /// `from` but no `to`.
     Availability {
         device: Option<DeviceAvailability>,
         bytes: Bytes,
@@ -118,9 +122,11 @@ pub enum Action {
         request: SubscriptionRequest,
         bytes: Bytes,
     },
-    /// A get to the server or the own account. `contact_list`: it asks for the list, and for pushes from now on.
+    /// A get to the server or the own account. `contact_list`: it asks for the list, and for pushes
+    /// from now on.
     Ask { request: Bytes, contact_list: bool },
-    /// A set of one contact (RFC 6121 sections 2.3 to 2.5): answered by `result`, or by an error made from `iq`.
+    /// A set of one contact (RFC 6121 sections 2.3 to 2.5): answered by `result`, or by an error
+    /// made from `iq`.
     Contact {
         iq: Arc<Parcel>,
         result: Bytes,
@@ -147,7 +153,8 @@ pub enum ContactChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     Done,
-    /// The session that `SignIn`, `Enable` or `Resumed` leaves, and its committed count of stanzas handled.
+    /// The session that `SignIn`, `Enable` or `Resumed` leaves, and its committed count of stanzas
+    /// handled.
     Session {
         session: Session,
         handled: u64,

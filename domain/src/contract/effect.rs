@@ -1,4 +1,5 @@
-//! What follows from a command once it is committed. The serving node acts on effects; other replicas ignore them.
+//! What follows from a command once it is committed. The serving node acts on effects; other
+//! replicas ignore them.
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ pub enum Effect {
         connection: Connection,
         slot: Slot,
     },
-    /// The command that held a reservation of this connection is decided, and its slots, if any, came before this.
+    /// The command that held a reservation of this connection is decided, and its slots, if any,
+    /// came before this.
     PlaceReleased {
         session: SessionId,
         connection: Connection,
@@ -68,7 +70,8 @@ impl Effect {
     }
 }
 
-/// Presence of one sender as it is told to many: the bytes have `from` but no `to`, which alone differs.
+/// Presence of one sender as it is told to many: the bytes have `from` but no `to`, which alone
+/// differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     pub from: Jid,
@@ -94,7 +97,8 @@ pub enum EndReason {
     TooMuchWaiting,
 }
 
-/// A change of the offline rows. Written to the tables in the order of the log; writing it again changes nothing.
+/// A change of the offline rows. Written to the tables in the order of the log; writing it again
+/// changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowWrite {
     Put { row: StanzaId, parcel: Arc<Parcel> },

@@ -1,8 +1,9 @@
-//! The values of the delivery contract (design, section 5): what is proposed, what it leaves in a session, what follows.
+//! The values of the delivery contract (design, section 5): what is proposed, what it leaves in a
+//! session, what follows.
 //!
 //! ```text
 //!   session ── Command ──► the group's log ──► apply ──► Reply    to the proposer
-//!                                                  ├──► Effect   to sessions: slot, handled, announcement
+//!                                                  ├──► Effect   to sessions: slot, handled, news
 //!                                                  └──► RowWrite to the tables
 //! ```
 //! Not for the rules: `raft::state` applies them.

@@ -11,7 +11,8 @@ use crate::jid::Jid;
 use crate::stanza_error::Condition;
 use crate::subscription::SubscriptionRequest;
 
-/// A stanza on its way to a session, whole: its sender's address is stamped, its bytes are rendered once.
+/// A stanza on its way to a session, whole: its sender's address is stamped, its bytes are rendered
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
     pub from: Jid,
@@ -70,8 +71,8 @@ pub struct Slot {
     pub seq: Seq,
     /// Unique in the group; also the key of its offline row where it has one.
     pub stanza: StanzaId,
-    /// The number of volatile stanzas before it in this connection, once committed. A slot that is not placed has not
-    /// been written.
+    /// The number of volatile stanzas before it in this connection, once committed. A slot that is
+    /// not placed has not been written.
     pub placed: Option<u64>,
     pub body: SlotBody,
     pub duty: Duty,
@@ -96,7 +97,8 @@ pub enum SlotBody {
     Stored {
         bytes: u32,
     },
-    /// A get of this session to its server or account: the request, answered afresh whenever it is written.
+    /// A get of this session to its server or account: the request, answered afresh whenever it is
+    /// written.
     Ask(Bytes),
     /// A change of the contact list (RFC 6121 section 2.1.6).
     Push(Arc<Contact>),

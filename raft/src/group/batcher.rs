@@ -1,5 +1,5 @@
-//! Commands become entries: one in flight, and as many commands in the next as have come meanwhile. So a flush is shared by
-//! all who waited for it (design, section 5, "Batch, do not trickle").
+//! Commands become entries: one in flight, and as many commands in the next as have come meanwhile.
+//! So a flush is shared by all who waited for it (design, section 5, "Batch, do not trickle").
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ pub(super) struct Proposal<G: Kind> {
 /// The leader's time: the group's own goes on from where the state stands, by the monotonic clock.
 pub(super) struct Timekeeper {
     clock: Arc<dyn Clock>,
-    /// What is added to the clock, in milliseconds, to make the group's time. Modulo 2^64: the clock may be ahead of
-    /// the group by any time in which nobody served.
+    /// What is added to the clock, in milliseconds, to make the group's time. Modulo 2^64: the
+    /// clock may be ahead of the group by any time in which nobody served.
     offset: AtomicU64,
 }
 
@@ -138,7 +138,8 @@ impl<G: Kind> Batcher<G> {
     }
 }
 
-/// How many of these go into one entry: at least the first, and then as many as its limit of bytes allows.
+/// How many of these go into one entry: at least the first, and then as many as its limit of bytes
+/// allows.
 fn fitting(weights: impl Iterator<Item = usize>) -> usize {
     let mut sum = 0usize;
     let fits = weights.enumerate().take_while(|(index, weight)| {
@@ -183,8 +184,8 @@ mod tests {
         }
     }
 
-    /// `GroupMs`: neither a restart nor the time in which nobody served makes anything expire, however long the machine has
-    /// been running.
+    /// `GroupMs`: neither a restart nor the time in which nobody served makes anything expire,
+    /// however long the machine has been running.
     #[test]
     fn group_time_goes_on_where_the_state_stands() {
         for (clock, from) in [(500, 0), (1_000_000, 20), (30, 7_000_000), (40, 40)] {

@@ -1,5 +1,5 @@
-//! openraft's log storage over a [`LogStore`]: entries become records, and the newest stay in memory, so that `apply` does
-//! not read back what was just written.
+//! The log storage of openraft over a [`LogStore`]: entries become records, and the newest stay in
+//! memory, so that `apply` does not read back what was just written.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;

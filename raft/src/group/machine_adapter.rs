@@ -1,5 +1,6 @@
-//! openraft's state machine over a [`Machine`]: applies entries, writes rows to the tables before anybody is told of them,
-//! hands effects to the outlet, and takes snapshots of a cheap clone.
+//! The state machine of openraft over a [`Machine`]: applies entries, writes rows to the tables
+//! before anybody is told of them, hands effects to the outlet, and takes snapshots of a cheap
+//! clone.
 
 use std::io::{self, Cursor};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,7 +1,8 @@
 //! One running Raft group: openraft behind a narrow face. No type of openraft leaves this folder.
 //!
 //! ```text
-//!   propose / execute ─► batcher ─► openraft ─► LogStore (flush) ─► Machine::apply_batch ─► Tables, Outlet
+//!   propose / execute ─► batcher ─► openraft ─► LogStore (flush)
+//!                                      └──► Machine::apply_batch ─► Tables, Outlet
 //! ```
 
 mod batcher;
@@ -35,7 +36,8 @@ type CommandOf<G> = <<G as Kind>::Machine as Machine>::Command;
 type ReplyOf<G> = <<G as Kind>::Machine as Machine>::Reply;
 type EffectOf<G> = <<G as Kind>::Machine as Machine>::Effect;
 
-/// Takes the effects of each applied entry, in the order of the log. Called from the group's own thread: must not wait.
+/// Takes the effects of each applied entry, in the order of the log. Called from the group's own
+/// thread: must not wait.
 pub trait Outlet<E>: Send + Sync + 'static {
     fn take(&self, effects: Vec<E>);
 }
@@ -102,7 +104,8 @@ impl<G: Kind> std::fmt::Debug for Group<G> {
 }
 
 impl<G: Kind> Group<G> {
-    /// Starts a group of one voter and returns when everything in its log is applied. Tasks run on the current runtime.
+    /// Starts a group of one voter and returns when everything in its log is applied. Tasks run on
+    /// the current runtime.
     pub async fn start(parts: GroupParts<G>) -> Result<Group<G>, GroupError> {
         let state = Arc::new(RwLock::new(G::Machine::default()));
         let step = |step, error: String| GroupError::Start {
@@ -137,7 +140,8 @@ impl<G: Kind> Group<G> {
                 .await
                 .map_err(|error| step("initialize the group", error.to_string()))?;
         }
-        // An entry of this term is committed, and so all before it: what was promised earlier is in the state now.
+        // An entry of this term is committed, and so all before it: what was promised earlier is in
+        // the state now.
         let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
         raft.wait(Some(Duration::from_secs(60)))
             .metrics(|m| m.current_leader == Some(id), "leads")
@@ -203,7 +207,8 @@ impl<G: Kind> Group<G> {
         self.time.stamp().group
     }
 
-    /// Continues the group's time where the applied state stands. To be called once, by the node that serves.
+    /// Continues the group's time where the applied state stands. To be called once, by the node
+    /// that serves.
     pub fn continue_time(&self, from: GroupMs) {
         self.time.continue_from(from);
     }
@@ -214,6 +219,14 @@ impl<G: Kind> Group<G> {
         match failed.wait_for(Option::is_some).await {
             Ok(reason) => reason.clone().unwrap_or_default(),
             Err(_) => "the group has stopped".to_owned(),
+        }
+    }
+
+    /// The reason, if the group can go on no more.
+    pub fn check(&self) -> Result<(), String> {
+        match &*self.failed.borrow() {
+            None => Ok(()),
+            Some(reason) => Err(reason.clone()),
         }
     }
 
@@ -250,7 +263,8 @@ impl<G: Kind> Group<G> {
     }
 }
 
-/// openraft's own elections are off (design, section 4), so that its timer's range is one value: no randomness is used.
+/// openraft's own elections are off (design, section 4), so that its timer's range is one value: no
+/// randomness is used.
 fn raft_config<G: Kind>(parts: &GroupParts<G>) -> Result<Config, String> {
     let config = Config {
         cluster_name: G::NAME.to_owned(),

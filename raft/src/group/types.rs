@@ -1,4 +1,4 @@
-//! openraft's type configuration for a kind of group.
+//! The type configuration of openraft for a kind of group.
 
 use std::io::Cursor;
 use std::marker::PhantomData;

@@ -1,5 +1,5 @@
-//! The log in memory, for the simulation: a disk that outlives the process, and flushes that take their time and may be cut
-//! off by a crash.
+//! The log in memory, for the simulation: a disk that outlives the process, and flushes that take
+//! their time and may be cut off by a crash.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,8 +35,8 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    /// Must be called within the simulated process, whose end takes all flushes with it that are under way.
-    /// `latency` says how long each flush takes.
+    /// Must be called within the simulated process, whose end takes all flushes with it that are
+    /// under way. `latency` says how long each flush takes.
     pub fn open(
         disk: Arc<SimulatedDisk>,
         latency: impl Fn() -> Duration + Send + 'static,

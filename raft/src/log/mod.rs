@@ -1,5 +1,5 @@
-//! The log of one group on one node, as bytes: vote, entries, snapshot. One ordered writer; two makes. What the bytes mean
-//! is not known here.
+//! The log of one group on one node, as bytes: vote, entries, snapshot. One ordered writer; two
+//! makes. What the bytes mean is not known here.
 
 mod memory;
 mod redb;
@@ -44,7 +44,8 @@ pub struct LogBounds {
     pub last_entry: Option<Bytes>,
 }
 
-/// See the module. After a failed write every later one fails too: a disk that lied once is not asked again.
+/// See the module. After a failed write every later one fails too: a disk that lied once is not
+/// asked again.
 pub trait LogStore: Send + Sync + 'static {
     fn bounds(&self) -> io::Result<LogBounds>;
 

@@ -1,4 +1,5 @@
-//! The log in redb, written by a thread of its own: all changes that wait go into one transaction and one flush.
+//! The log in redb, written by a thread of its own: all changes that wait go into one transaction
+//! and one flush.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -33,8 +34,8 @@ pub struct RedbLog {
 }
 
 impl RedbLog {
-    /// Opens or creates `<folder>/<name>.log` and `<folder>/<name>.snapshot`. `check` is given every entry and mark in
-    /// order; what it or redb finds wrong is set aside.
+    /// Opens or creates `<folder>/<name>.log` and `<folder>/<name>.snapshot`. `check` is given
+    /// every entry and mark in order; what it or redb finds wrong is set aside.
     pub fn open(
         folder: &Path,
         name: &str,
@@ -131,7 +132,8 @@ fn open_checked(
     Ok(database)
 }
 
-/// The writer: takes what waits, writes it in one transaction, flushes, tells. Ends when the log is dropped.
+/// The writer: takes what waits, writes it in one transaction, flushes, tells. Ends when the log is
+/// dropped.
 fn write_all(database: &Database, waiting: &Receiver<(LogWrite, Done)>) {
     let mut broken = false;
     while let Ok(first) = waiting.recv() {

@@ -1,4 +1,5 @@
-//! The snapshot of one group as a file: written beside, flushed, renamed. What it says is not known here.
+//! The snapshot of one group as a file: written beside, flushed, renamed. What it says is not known
+//! here.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -101,7 +101,8 @@ impl State {
         Ok(Reply::Done)
     }
 
-    /// The session, if the speaker speaks for its present: newest epoch, newest connection (design, section 5, rule 1).
+    /// The session, if the speaker speaks for its present: newest epoch, newest connection (design,
+    /// section 5, rule 1).
     fn current(&self, speaker: &Session) -> Result<&SessionState, Refusal> {
         let session = self
             .sessions
@@ -214,6 +215,10 @@ impl State {
                 bytes,
             } => {
                 self.unavailable(id, Some(bytes.clone()), out);
+                // A device that was less available may be the one for stored messages now.
+                if let Some(user) = self.sessions.get(&id).map(|session| session.user()) {
+                    self.drain_offline(&user, out);
+                }
             }
             Action::Directed {
                 to,

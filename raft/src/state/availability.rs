@@ -1,4 +1,5 @@
-//! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session that resumes is told afresh.
+//! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session
+//! that resumes is told afresh.
 
 use std::collections::BTreeSet;
 
@@ -134,7 +135,8 @@ impl State {
         announcements
     }
 
-    /// Devices of those that `user` sees that have gone since the time given and have not come back.
+    /// Devices of those that `user` sees that have gone since the time given and have not come
+    /// back.
     pub(super) fn gone_since(&self, user: &BareJid, since: GroupMs) -> Vec<Announcement> {
         let Some(record) = self.users.get(user) else {
             return Vec::new();
@@ -248,8 +250,8 @@ impl State {
     }
 }
 
-/// A session that sees a device for several reasons is told once of its going: what was said since `start` of one device
-/// is kept for each session the first time only.
+/// A session that sees a device for several reasons is told once of its going: what was said since
+/// `start` of one device is kept for each session the first time only.
 fn tell_once(start: usize, out: &mut Outcome) {
     let mut told = BTreeSet::new();
     let said = out.effects.split_off(start);

@@ -1,5 +1,5 @@
-//! Where a parcel goes: a slot, the offline store, back to its sender (RFC 6121 section 8.5; XEP-0160). `apply` has the
-//! last word on it (design, section 5, rule 3).
+//! Where a parcel goes: a slot, the offline store, back to its sender (RFC 6121 section 8.5;
+//! XEP-0160). `apply` has the last word on it (design, section 5, rule 3).
 
 use std::sync::Arc;
 
@@ -85,16 +85,17 @@ impl State {
         sessions: &[SessionId],
         out: &mut Outcome,
     ) {
+        let mut sessions = sessions.to_vec();
         if parcel.kind.fate() == Fate::Store {
-            // What is stored already goes first, and a session that holds its fill waits for acknowledgements.
+            // What is stored already goes first. A session that holds its fill is passed over where
+            // another has room, so that a device that is not there holds nothing back from one that
+            // is.
+            sessions.retain(|id| self.has_room(*id));
             let stored = self
                 .users
                 .get(user)
                 .is_some_and(|user| !user.offline.is_empty());
-            let full = sessions
-                .iter()
-                .any(|id| self.sessions.get(id).is_none_or(|s| s.is_full()));
-            if stored || full {
+            if stored || sessions.is_empty() {
                 self.store(user, stanza, parcel, out);
                 self.drain_offline(user, out);
                 return;
@@ -106,17 +107,12 @@ impl State {
             Duty::Shared
         };
         for session in sessions {
-            self.slot(
-                *session,
-                stanza,
-                SlotBody::Parcel(parcel.clone()),
-                duty,
-                out,
-            );
+            self.slot(session, stanza, SlotBody::Parcel(parcel.clone()), duty, out);
         }
     }
 
-    /// The next slot of a session. A session that holds more than it may ends; what it held goes on.
+    /// The next slot of a session. A session that holds more than it may ends; what it held goes
+    /// on.
     pub(super) fn slot(
         &mut self,
         id: SessionId,
@@ -182,7 +178,7 @@ impl State {
         }
     }
 
-    /// Stored messages become slots of the user's most available session while it has room.
+    /// Stored messages become slots of the user's most available sessions while they have room.
     pub(super) fn drain_offline(&mut self, user: &BareJid, out: &mut Outcome) {
         if self
             .users
@@ -194,20 +190,21 @@ impl State {
         let Route::Deliver(sessions) = self.route(user, ParcelKind::Chat, None) else {
             return;
         };
-        let Some(session) = sessions.first().copied() else {
-            return;
-        };
-        while self
-            .sessions
-            .get(&session)
-            .is_some_and(|session| !session.is_full())
-        {
-            let next = self
-                .user_mut(user, |user| user.offline.pop_first())
-                .flatten();
-            let Some((stanza, bytes)) = next else { return };
-            self.slot(session, stanza, SlotBody::Stored { bytes }, Duty::Sole, out);
+        for session in sessions {
+            while self.has_room(session) {
+                let next = self
+                    .user_mut(user, |user| user.offline.pop_first())
+                    .flatten();
+                let Some((stanza, bytes)) = next else { return };
+                self.slot(session, stanza, SlotBody::Stored { bytes }, Duty::Sole, out);
+            }
         }
+    }
+
+    pub(super) fn has_room(&self, id: SessionId) -> bool {
+        self.sessions
+            .get(&id)
+            .is_some_and(|session| !session.is_full())
     }
 
     pub(super) fn forget_offline(&mut self, user: &BareJid, out: &mut Outcome) {
@@ -217,8 +214,8 @@ impl State {
         }
     }
 
-    /// The stanza comes back to its sender as an error, where one is due (RFC 6120 section 8.3.1) and the sender is
-    /// still there.
+    /// The stanza comes back to its sender as an error, where one is due (RFC 6120 section 8.3.1)
+    /// and the sender is still there.
     pub(super) fn bounce(&mut self, parcel: &Arc<Parcel>, condition: Condition, out: &mut Outcome) {
         if parcel.kind.fate() == Fate::Drop && !matches!(parcel.kind, ParcelKind::Subscription(_)) {
             return;

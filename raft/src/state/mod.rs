@@ -1,10 +1,12 @@
-//! The shared availability database of a subcluster: a pure state machine. No clock, no I/O, no randomness.
+//! The shared availability database of a subcluster: a pure state machine. No clock, no I/O, no
+//! randomness.
 //!
 //! ```text
 //!   Command + Stamp ──► apply ──► Reply, [Effect], [RowWrite]
 //! ```
-//! Every replica that applies the same commands has the same state, byte for byte (`digest`). What it says to outside is
-//! a list of effects; offline rows are written, never read here, so that a log may be applied again over newer tables.
+//! Every replica that applies the same commands has the same state, byte for byte (`digest`). What
+//! it says to outside is a list of effects; offline rows are written, never read here, so that a
+//! log may be applied again over newer tables.
 
 mod apply;
 mod availability;
@@ -31,11 +33,12 @@ use serde::{Deserialize, Serialize};
 
 pub use view::{SessionRow, Statistics};
 
-/// Maps whose order is the same in each process; their keys are names that an administrator or the group gave out.
+/// Maps whose order is the same in each process; their keys are names that an administrator or the
+/// group gave out.
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
-/// All that a subcluster knows of its users. Users and sessions are shared pointers, so that a copy for a snapshot costs
-/// a pointer each and what changes afterwards is copied then.
+/// All that a subcluster knows of its users. Users and sessions are shared pointers, so that a copy
+/// for a snapshot costs a pointer each and what changes afterwards is copied then.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     stamp: Stamp,
@@ -82,7 +85,8 @@ pub struct SessionState {
     pub detached: Option<GroupMs>,
     /// None: without stream management. Otherwise whether it may be resumed.
     pub managed: Option<bool>,
-    /// Stanzas of the client that are committed; since `<enable/>` where there is stream management.
+    /// Stanzas of the client that are committed; since `<enable/>` where there is stream
+    /// management.
     pub handled: u64,
     /// The client's count when this connection began.
     pub base: u64,
@@ -93,7 +97,8 @@ pub struct SessionState {
     weight: usize,
     availability: Option<(DeviceAvailability, Bytes)>,
     directed: BTreeSet<Jid>,
-    /// Has asked for its contact list and is told of changes (RFC 6121 section 2.2, "interested resource").
+    /// Has asked for its contact list and is told of changes (RFC 6121 section 2.2, "interested
+    /// resource").
     wants_pushes: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The life of a session: sign-in, enabling and resuming a stream, acknowledgements, detaching, the end. Delivery to it
-//! stands in `deliver`.
+//! The life of a session: sign-in, enabling and resuming a stream, acknowledgements, detaching, the
+//! end. Delivery to it stands in `deliver`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ impl State {
             .map(|user| change(Arc::make_mut(user)))
     }
 
-    /// RFC 6120 section 7; a resource in use is taken over from its old session (7.7.2.2, third way).
+    /// RFC 6120 section 7; a resource in use is taken over from its old session (7.7.2.2, third
+    /// way).
     pub(super) fn sign_in(
         &mut self,
         user: &BareJid,
@@ -158,7 +159,8 @@ impl State {
         out: &mut Outcome,
     ) -> Result<u64, Refusal> {
         let session = self.sessions.get(&id).ok_or(Refusal::NoSuchSession)?;
-        // The count wraps at 2^32 (XEP-0198 section 4): what lies behind by less than half is a count that went back.
+        // The count wraps at 2^32 (XEP-0198 section 4): what lies behind by less than half is a
+        // count that went back.
         let ahead = h.wrapping_sub(session.acked as u32);
         if (1 << 31) <= ahead {
             return Err(Refusal::AheadOfSent);
@@ -173,7 +175,8 @@ impl State {
         Ok(count)
     }
 
-    /// Slots up to `seq` were written to a stream without stream management: the client counts as served.
+    /// Slots up to `seq` were written to a stream without stream management: the client counts as
+    /// served.
     pub(super) fn written(&mut self, id: SessionId, seq: Seq, out: &mut Outcome) {
         self.drop_slots(id, |_, slot| slot.seq <= seq, out);
     }
@@ -250,7 +253,8 @@ impl State {
         }
     }
 
-    /// The session is over: contacts are told, and what waited for it goes on to its next place, in order.
+    /// The session is over: contacts are told, and what waited for it goes on to its next place, in
+    /// order.
     pub(super) fn end_session(&mut self, id: SessionId, reason: EndReason, out: &mut Outcome) {
         if !self.sessions.contains_key(&id) {
             return;
@@ -342,7 +346,8 @@ pub(super) fn expiry(since: GroupMs) -> GroupMs {
     GroupMs(since.0 + limits::RESUMPTION_MS)
 }
 
-/// A new stream carries the session: what waits is numbered afresh and stands before all that is volatile.
+/// A new stream carries the session: what waits is numbered afresh and stands before all that is
+/// volatile.
 fn begin_connection(session: &mut SessionState, base: u64) {
     session.connection = session.connection.next();
     session.base = base;

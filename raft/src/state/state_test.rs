@@ -1,8 +1,12 @@
-//! Proofs of the state machine: walks of a small model of clients, each step checked against the delivery contract, and
-//! tables of single rules written as short plays.
+//! Proofs of the state machine: walks of a small model of clients, each step checked against the
+//! delivery contract, and tables of single rules written as short plays.
 
+mod contact_list;
 mod invariants;
+mod offline;
 mod presence;
+mod sessions;
 mod step;
+mod subscriptions;
 mod walk;
 mod world;

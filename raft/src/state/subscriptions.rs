@@ -1,5 +1,5 @@
-//! Subscription requests between users of the group: both sides change in one entry (RFC 6121 section 3). The rules of one
-//! side are `domain::subscription`.
+//! Subscription requests between users of the group: both sides change in one entry (RFC 6121
+//! section 3). The rules of one side are `domain::subscription`.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl State {
         self.exchange(&user, to, request, Some(parcel), out);
     }
 
-    /// `user` says `request` to `contact`; both lists change, both sides are told. `parcel`: the client's own words;
-    /// None where the server speaks for the user.
+    /// `user` says `request` to `contact`; both lists change, both sides are told. `parcel`: the
+    /// client's own words; None where the server speaks for the user.
     pub(super) fn exchange(
         &mut self,
         user: &BareJid,
@@ -173,7 +173,8 @@ impl State {
         self.relation(observed, observer).0.from
     }
 
-    /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: what the observer sees of the observed begins or ends now.
+    /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: what the observer sees of the observed begins or ends
+    /// now.
     fn tell_new_view(
         &self,
         observed: &BareJid,

@@ -92,8 +92,8 @@ impl State {
             .collect()
     }
 
-    /// What a session that resumes is told afresh: devices that went while it may not have heard, then those that are
-    /// there.
+    /// What a session that resumes is told afresh: devices that went while it may not have heard,
+    /// then those that are there.
     pub fn news_for(&self, id: SessionId) -> Vec<Announcement> {
         let Some(session) = self.sessions.get(&id) else {
             return Vec::new();

@@ -1,5 +1,5 @@
-//! Cold rows of a node, by key: a narrow trait with two makes. Rows follow from a group's log, and the index up to which
-//! they do is kept with them; writing a row again changes nothing.
+//! Cold rows of a node, by key: a narrow trait with two makes. Rows follow from a group's log, and
+//! the index up to which they do is kept with them; writing a row again changes nothing.
 
 mod memory;
 mod sled;
@@ -20,8 +20,9 @@ pub enum TableWrite {
 
 /// The rows of one group on one node.
 pub trait Tables: Send + Sync + 'static {
-    /// Applies changes in order, atomically together with the log index that they follow from. Survives the death of the
-    /// process once the operating system has it; [`Tables::sync`] makes it survive a power cut.
+    /// Applies changes in order, atomically together with the log index that they follow from.
+    /// Survives the death of the process once the operating system has it; [`Tables::sync`] makes
+    /// it survive a power cut.
     fn write(&self, writes: &[TableWrite], applied: u64) -> io::Result<()>;
 
     fn read(&self, key: u64) -> io::Result<Option<Bytes>>;
@@ -29,6 +30,7 @@ pub trait Tables: Send + Sync + 'static {
     /// All keys, in order.
     fn keys(&self) -> io::Result<Vec<u64>>;
 
-    /// Everything written so far is on the disk for certain when this returns. The log may be purged up to here only.
+    /// Everything written so far is on the disk for certain when this returns. The log may be
+    /// purged up to here only.
     fn sync(&self) -> io::Result<()>;
 }

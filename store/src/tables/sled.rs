@@ -1,4 +1,5 @@
-//! Tables in sled. Its own flush is `sync_file_range`, which a power cut does not respect: `sync` adds an fsync.
+//! Tables in sled. Its own flush is `sync_file_range`, which a power cut does not respect: `sync`
+//! adds an fsync.
 
 use std::fmt;
 use std::fs::File;

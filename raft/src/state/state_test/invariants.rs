@@ -1,10 +1,11 @@
-//! What holds of every step, whatever the command: one function each, with the paragraph that it comes from. What can only
-//! be seen from the clients' side is checked by the walk.
+//! What holds of every step, whatever the command: one function each, with the paragraph that it
+//! comes from. What can only be seen from the clients' side is checked by the walk.
 
 use std::collections::BTreeMap;
 
-use pollux_domain::contract::{Command, Effect, Reply, RowWrite};
+use pollux_domain::contract::{Command, Effect, ParcelKind, Reply, RowWrite};
 use pollux_domain::ids::{Connection, SessionId, StanzaId};
+use pollux_domain::routing::Route;
 use pollux_store::codec;
 
 use super::step::{Step, left};
@@ -27,11 +28,12 @@ pub(super) fn check(step: &Step<'_>) {
     if !step.refused() {
         subscriptions_agree(step.after);
         sessions_are_indexed(step.after);
+        stored_messages_wait_for_a_reason(step.after);
     }
 }
 
-/// Design, section 5, rule 1: "a repetition is seen by one comparison". What is refused leaves the state as it was, byte for
-/// byte, and says nothing but that its reservations are over.
+/// Design, section 5, rule 1: "a repetition is seen by one comparison". What is refused leaves the
+/// state as it was, byte for byte, and says nothing but that its reservations are over.
 fn refused_changes_nothing(step: &Step<'_>) {
     if !step.refused() {
         return;
@@ -42,8 +44,8 @@ fn refused_changes_nothing(step: &Step<'_>) {
     assert!(step.effects.iter().all(silent), "{:?}", step.effects);
 }
 
-/// Design, section 5, rule 1: "`apply` takes it only if n = handled + 1 and epoch and connection are current"; section 4:
-/// "`apply` refuses a smaller epoch".
+/// Design, section 5, rule 1: "`apply` takes it only if n = handled + 1 and epoch and connection
+/// are current"; section 4: "`apply` refuses a smaller epoch".
 fn stale_is_refused(step: &Step<'_>) {
     let mut stale = false;
     if let Some((home, epoch)) = step.epoch() {
@@ -75,8 +77,8 @@ fn stale_is_refused(step: &Step<'_>) {
     }
 }
 
-/// Design, section 5, rule 1: a stanza is committed with "`handled = n`", and nothing else moves that count but `<enable/>`,
-/// which begins it (XEP-0198 section 3).
+/// Design, section 5, rule 1: a stanza is committed with "`handled = n`", and nothing else moves
+/// that count but `<enable/>`, which begins it (XEP-0198 section 3).
 fn handled_grows_by_one(step: &Step<'_>) {
     for (id, before, after) in step.lasting() {
         let want = match step.command {
@@ -108,8 +110,8 @@ fn handled(effect: &Effect) -> Option<(SessionId, Connection, u64)> {
     }
 }
 
-/// `domain::contract::Place`: "nothing volatile is written until the command is decided". Every reservation ends, once,
-/// whatever became of the command, and after the slots that stand on it.
+/// `domain::contract::Place`: "nothing volatile is written until the command is decided". Every
+/// reservation ends, once, whatever became of the command, and after the slots that stand on it.
 fn places_are_released_once(step: &Step<'_>) {
     let mut open: Vec<(SessionId, Connection)> = match step.command {
         Command::Stanza { places, .. } => places
@@ -141,16 +143,15 @@ fn places_are_released_once(step: &Step<'_>) {
 /// Design, section 5, rule 3: "A slot is the session's next `seq`".
 fn slots_are_numbered(step: &Step<'_>) {
     for (id, session) in step.changed() {
-        let mut next = session.last_seq.0 + 1 - session.slots.len() as u64;
-        for slot in &session.slots {
-            assert_eq!(slot.seq.0, next, "slots of {id}");
-            next += 1;
+        let first = session.last_seq.0 + 1 - session.slots.len() as u64;
+        for (slot, seq) in session.slots.iter().zip(first..) {
+            assert_eq!(slot.seq.0, seq, "slots of {id}");
         }
     }
 }
 
-/// Design, section 5, rule 3: "Wire count of a placed slot = base + seq + v". No two slots have one count, and the count
-/// that the client has told already covers none.
+/// Design, section 5, rule 3: "Wire count of a placed slot = base + seq + v". No two slots have one
+/// count, and the count that the client has told already covers none.
 fn wire_counts_increase(step: &Step<'_>) {
     for (id, session) in step.changed() {
         let mut last = session.acked;
@@ -167,8 +168,8 @@ fn wire_counts_increase(step: &Step<'_>) {
     }
 }
 
-/// Design, section 5, rules 3 and 4: placed slots with a wire count up to h leave, "all others" stay; "a slot that is not
-/// placed has not been written", so that no count of a client covers it.
+/// Design, section 5, rules 3 and 4: placed slots with a wire count up to h leave, "all others"
+/// stay; "a slot that is not placed has not been written", so that no count of a client covers it.
 fn slots_leave_when_acknowledged(step: &Step<'_>) {
     for (id, before, after) in step.lasting() {
         if std::ptr::eq(before, after) {
@@ -222,8 +223,8 @@ fn covers(session: &SessionState, h: u64) {
     );
 }
 
-/// Design, section 5, rule 3: the writer learns of every slot from an effect, once, and of no other. A new connection
-/// learns of what waits from the state.
+/// Design, section 5, rule 3: the writer learns of every slot from an effect, once, and of no
+/// other. A new connection learns of what waits from the state.
 fn new_slots_are_told(step: &Step<'_>) {
     let mut told: BTreeMap<(SessionId, StanzaId), usize> = BTreeMap::new();
     for effect in step.effects {
@@ -279,8 +280,9 @@ fn a_session_is_ended_once(step: &Step<'_>) {
     assert_eq!(said, gone);
 }
 
-/// RFC 6121 section 4.5.2: whoever sees the device (contacts, the user's other devices, and those of directed presence, 4.6.3)
-/// is told that it is gone when its session ends: once, and nobody else is.
+/// RFC 6121 section 4.5.2: whoever sees the device (contacts, the user's other devices, and those
+/// of directed presence, 4.6.3) is told that it is gone when its session ends: once, and nobody
+/// else is.
 fn watchers_are_told_once(step: &Step<'_>) {
     for (ended, gone) in step.ended() {
         for (id, before, after) in step.lasting() {
@@ -289,7 +291,9 @@ fn watchers_are_told_once(step: &Step<'_>) {
             }
             let told = step.effects.iter().filter(|effect| {
                 matches!(effect, Effect::Announce { session, announcement }
-                    if *session == id && announcement.from == gone.jid && announcement.bytes.is_none())
+                    if *session == id
+                        && announcement.from == gone.jid
+                        && announcement.bytes.is_none())
             });
             let want = usize::from(sees(step.before, gone, before));
             assert_eq!(told.count(), want, "session {id} of the end of {ended}");
@@ -369,6 +373,21 @@ fn sessions_are_indexed(state: &State) {
         Some((expiry(since), *id))
     });
     assert_eq!(state.expiring, detached.collect());
+}
+
+/// XEP-0160 section 3: what is stored is delivered when a session can take it. It waits only while
+/// none that is available with a priority of zero or more has room.
+fn stored_messages_wait_for_a_reason(state: &State) {
+    let waiting = state
+        .users
+        .iter()
+        .filter(|(_, user)| !user.offline.is_empty());
+    for (user, _) in waiting {
+        if let Route::Deliver(sessions) = state.route(user, ParcelKind::Chat, None) {
+            let idle = sessions.iter().find(|id| state.has_room(**id));
+            assert_eq!(idle, None, "stored messages of {user} wait for nothing");
+        }
+    }
 }
 
 /// The limits of a session are judged by a sum that is kept along.

@@ -5,7 +5,8 @@ use pollux_domain::limits;
 
 use super::world::World;
 
-/// Section 4.2: the contacts and the own devices hear of a new device; the new device hears of all that it may see.
+/// Section 4.2: the contacts and the own devices hear of a new device; the new device hears of all
+/// that it may see.
 #[test]
 fn initial_presence_is_told_to_contacts_and_answered_with_theirs() {
     let mut world = World::new(&["ann", "ben", "cid"]);
@@ -36,7 +37,8 @@ fn initial_presence_is_told_to_contacts_and_answered_with_theirs() {
     world.hears(&["ann/phone: ended, Closed"]);
 }
 
-/// Section 4.6: directed presence is told to its address, and its end as well, to each device once for all reasons.
+/// Section 4.6: directed presence is told to its address, and its end as well, to each device once
+/// for all reasons.
 #[test]
 fn directed_presence_ends_with_the_device_and_is_told_once() {
     let mut world = World::new(&["ann", "ben", "cid"]);
@@ -87,8 +89,8 @@ fn directed_presence_beyond_its_limit_ends_for_the_first() {
     world.hears(&["cid/0: ann/desk is gone"]);
 }
 
-/// Design, section 1: "contacts see the truth": a device that waits for its client is available, and one that is not there
-/// any more is not.
+/// Design, section 1: "contacts see the truth": a device that waits for its client is available,
+/// and one that is not there any more is not.
 #[test]
 fn a_detached_session_is_available_until_it_ends() {
     let mut world = World::new(&["ann", "ben"]);
@@ -104,7 +106,8 @@ fn a_detached_session_is_available_until_it_ends() {
     world.hears(&["ben/desk: ann/desk is gone", "ann/desk: ended, Expired"]);
 }
 
-/// A departure while the watcher's stream is gone is told when it resumes; a device that has come back is not called gone.
+/// A departure while the watcher's stream is gone is told when it resumes; a device that has come
+/// back is not called gone.
 #[test]
 fn departures_are_told_to_those_who_resume() {
     let mut world = World::new(&["ann", "ben"]);

@@ -1,10 +1,13 @@
-//! A walk: clients of several users, the writers of their streams, and commands in flight, driven by chance from a seed.
+//! A walk: clients of several users, the writers of their streams, and commands in flight, driven
+//! by chance from a seed.
 //!
 //! ```text
-//!   Client ──stanza──► proposals ──► State::apply ──► Effect ──► Stream (queue, places) ──► pipe ──► Client
+//!   Client ──stanza──► proposals ──► State::apply ──► Effect
+//!      ▲                                                │
+//!      └──── pipe ◄──── Stream (queue, places) ◄────────┘
 //! ```
-//! A stream follows design, section 5, to the letter; a client is honest, and forgets nothing but what a broken stream
-//! swallowed.
+//! A stream follows design, section 5, to the letter; a client is honest, and forgets nothing but
+//! what a broken stream swallowed.
 
 mod actions;
 mod chance;
@@ -117,6 +120,22 @@ impl Walk {
         self.proposals.push_back(Proposal { command, asker });
     }
 
+    /// Another node proposes for a client: nothing but the newest epoch is sure to come before it.
+    fn ask_elsewhere(&mut self, client: usize, command: Command) {
+        self.ask(client, command);
+        let Some(asked) = self.proposals.pop_back() else {
+            return;
+        };
+        let takes_over = |proposal: &Proposal| matches!(proposal.command, Command::TakeOver { .. });
+        let first = self
+            .proposals
+            .iter()
+            .rposition(takes_over)
+            .map_or(0, |at| at + 1);
+        let at = first + self.chance.index(self.proposals.len() - first + 1);
+        self.proposals.insert(at, asked);
+    }
+
     /// The group takes some of what was proposed.
     fn commit(&mut self, count: usize) {
         for _ in 0..count {
@@ -159,7 +178,7 @@ impl Walk {
         for effect in &applied.effects {
             self.effect(effect);
         }
-        if self.log.len() % 64 == 0 {
+        if self.log.len().is_multiple_of(64) {
             self.check_tables();
         }
         applied.reply
@@ -205,7 +224,8 @@ impl Walk {
         }
     }
 
-    /// "`rows()` equals what the `RowWrite`s left": the state counts on exactly the rows that there are.
+    /// "`rows()` equals what the `RowWrite`s left": the state counts on exactly the rows that there
+    /// are.
     fn check_tables(&self) {
         let rows: Vec<StanzaId> = self.table.keys().copied().collect();
         assert_eq!(self.state.rows(), rows);
@@ -225,7 +245,8 @@ impl Walk {
         }
     }
 
-    /// A log may be applied again over newer tables: the rows are the same afterwards, and so is the state.
+    /// A log may be applied again over newer tables: the rows are the same afterwards, and so is
+    /// the state.
     fn replay(&self) {
         let mut state: State = codec::decode(1, &self.middle.0).unwrap();
         let mut table = self.table.clone();
@@ -239,8 +260,9 @@ impl Walk {
         assert_eq!(digest(&state), digest(&self.state));
     }
 
-    /// Design, section 5: "an acknowledged stanza is delivered exactly once, stored, or refused with an error that
-    /// arrives". Where each message is that was accepted and has not come to an end.
+    /// Design, section 5: "an acknowledged stanza is delivered exactly once, stored, or refused
+    /// with an error that arrives". Where each message is that was accepted and has not come to an
+    /// end.
     fn check_custody(&self) {
         let mut kept = BTreeSet::new();
         for session in self.state.sessions.values() {

@@ -1,4 +1,5 @@
-//! A small world for plays: named users with named devices, and what is said to each as one line of text.
+//! A small world for plays: named users with named devices, and what is said to each as one line of
+//! text.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -139,7 +140,8 @@ impl World {
         });
     }
 
-    /// The usual start of a client: stream management, contact list, presence. What it hears of that is not kept.
+    /// The usual start of a client: stream management, contact list, presence. What it hears of
+    /// that is not kept.
     pub(super) fn online(&mut self, device: &str) {
         self.managed(device);
         self.act(device, list());

@@ -77,7 +77,8 @@ impl Client {
         self.unconfirmed.clear();
     }
 
-    /// The server's count. It never goes back, and never says more than was sent (design, section 5, rule 1).
+    /// The server's count. It never goes back, and never says more than was sent (design, section
+    /// 5, rule 1).
     pub(super) fn confirmed(&mut self, handled: u64) {
         assert!(handled <= self.sent, "{} handled of {}", handled, self.sent);
         let first = self.unconfirmed.front().map_or(self.sent + 1, |(n, _)| *n);

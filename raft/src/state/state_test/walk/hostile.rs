@@ -1,4 +1,5 @@
-//! Commands that must change nothing: repeated, gapped, of an older or newer epoch, of another connection, of nobody.
+//! Commands that must change nothing: repeated, gapped, of an older or newer epoch, of another
+//! connection, of nobody.
 
 use pollux_domain::contract::{Action, Command, Place, Reply, Session};
 use pollux_domain::ids::{Connection, Epoch, SessionId};

@@ -1,4 +1,5 @@
-//! What became of every message: the oracle of the walk. A message is known by the number in its bytes.
+//! What became of every message: the oracle of the walk. A message is known by the number in its
+//! bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +57,8 @@ impl Ledger {
         assert!(!twice, "message {number} was accepted twice");
     }
 
-    /// A slot was made. No stanza comes to a session twice, nor to anybody after it was acknowledged.
+    /// A slot was made. No stanza comes to a session twice, nor to anybody after it was
+    /// acknowledged.
     pub(super) fn slot(&mut self, session: SessionId, slot: &Slot) {
         let again = !self.given.insert((session, slot.stanza));
         assert!(!again, "{session} is given {} twice", slot.stanza);
@@ -108,8 +110,9 @@ impl Ledger {
         }
     }
 
-    /// A client has a message. Messages of one sender to one address come in the order in which they were sent (RFC 6120
-    /// section 10.1), except where one had waited in a session that ended. What is never stored may pass what is.
+    /// A client has a message. Messages of one sender to one address come in the order in which
+    /// they were sent (RFC 6120 section 10.1), except where one had waited in a session that ended.
+    /// What is never stored may pass what is.
     pub(super) fn received(&mut self, session: SessionId, parcel: &Parcel) {
         let Some(number) = number(parcel) else { return };
         let message = self
@@ -138,7 +141,8 @@ impl Ledger {
         }
     }
 
-    /// `kept`: what a slot or a row holds. All else has been received, or was refused to a sender that is gone.
+    /// `kept`: what a slot or a row holds. All else has been received, or was refused to a sender
+    /// that is gone.
     pub(super) fn check(&self, kept: &BTreeSet<u64>, there: impl Fn(SessionId) -> bool) {
         for (number, message) in &self.messages {
             let unanswerable = !there(message.sender)

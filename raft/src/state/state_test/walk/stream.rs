@@ -1,5 +1,5 @@
-//! The serving node's side of one stream, as design, section 5, rule 3 wants it: slots wait for their place, volatile
-//! stanzas are counted, a reservation holds back what is volatile.
+//! The serving node's side of one stream, as design, section 5, rule 3 wants it: slots wait for
+//! their place, volatile stanzas are counted, a reservation holds back what is volatile.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -122,7 +122,8 @@ impl Stream {
         }
     }
 
-    /// The slots to propose a place for: through which, and how many volatile stanzas stand before them.
+    /// The slots to propose a place for: through which, and how many volatile stanzas stand before
+    /// them.
     pub(super) fn next_place(&mut self) -> Option<(Seq, u64)> {
         let mut found: Option<(Seq, u64)> = None;
         for item in &mut self.queue {
@@ -146,7 +147,8 @@ impl Stream {
         found
     }
 
-    /// Writes the next stanza of the queue, unless it has no place yet. `parcel` finds that of a slot.
+    /// Writes the next stanza of the queue, unless it has no place yet. `parcel` finds that of a
+    /// slot.
     pub(super) fn write(&mut self, parcel: impl Fn(&Slot) -> Option<Arc<Parcel>>) -> bool {
         match self.queue.front() {
             None => return false,

@@ -67,7 +67,8 @@ impl Walk {
         self.propose_stanza(client, action);
     }
 
-    /// The node takes a stanza from a client: the next number, and reservations where it seems wise.
+    /// The node takes a stanza from a client: the next number, and reservations where it seems
+    /// wise.
     fn propose_stanza(&mut self, client: usize, action: Action) {
         let mut places = Vec::new();
         if let Action::Send(parcel) = &action {
@@ -106,7 +107,7 @@ impl Walk {
         match (&one.stream, one.session) {
             (None, Some(session)) if !self.chance.one_in(6) => {
                 let h = one.received as u32;
-                self.ask(client, Command::Resumed { session, epoch, h });
+                self.ask_elsewhere(client, Command::Resumed { session, epoch, h });
             }
             (None, _) => {
                 if let Some(session) = one.session {
@@ -276,7 +277,8 @@ impl Walk {
         }
     }
 
-    /// The node of a home dies, or is given up: what it proposed may be committed before, refused after, or lost.
+    /// The node of a home dies, or is given up: what it proposed may be committed before, refused
+    /// after, or lost.
     pub(super) fn take_over(&mut self, home: NodeId) {
         for client in 0..self.clients.len() {
             if self.clients[client].home != home {

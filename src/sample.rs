@@ -1,6 +1,8 @@
 //! The embedded default: sample users with passwords that are printed once, and what to type into a client.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::PoisonError;
 
 use pollux_actors::node::Node;
 use pollux_actors::users;
@@ -14,20 +16,26 @@ const USERS: [&str; 4] = ["alice", "bob", "carol", "admin"];
 /// Makes the users at the first start, and says how to sign in.
 pub async fn welcome(config: &Config, node: &Node) -> Result<(), String> {
     let domain = config.xmpp.domain.as_str();
-    let listeners = node.listeners.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let port = listeners.first().map_or(config.xmpp.listen, |bound| *bound);
-    drop(listeners);
+    let port = first_listener(node).unwrap_or(config.xmpp.listen);
     let mut text = String::new();
-    if node.configuration.read(|state| state.users().next().is_none()) {
+    if node
+        .configuration
+        .read(|state| state.users().next().is_none())
+    {
         text.push_str("\nSample users; their passwords are shown this once:\n\n");
         for name in USERS {
             let password = password(node);
-            let user = BareJid::from_parts(Some(name), domain).map_err(|error| error.to_string())?;
+            let user =
+                BareJid::from_parts(Some(name), domain).map_err(|error| error.to_string())?;
             let administrator = name == "admin";
             users::add(node, &user, password.clone(), administrator)
                 .await
                 .map_err(|error| error.to_string())?;
-            let role = if administrator { "   (administrator)" } else { "" };
+            let role = if administrator {
+                "   (administrator)"
+            } else {
+                ""
+            };
             text.push_str(&format!("  {user:<18} {password}{role}\n"));
         }
     } else {
@@ -43,13 +51,25 @@ pub async fn welcome(config: &Config, node: &Node) -> Result<(), String> {
         port.ip(),
         port.port(),
     ));
-    io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| error.to_string())
+}
+
+fn first_listener(node: &Node) -> Option<SocketAddr> {
+    let listeners = node
+        .listeners
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    listeners.first().copied()
 }
 
 /// Eighty bits in letters that nobody confuses.
 fn password(node: &Node) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let random = node.ambient.rand.token();
-    let letters = random.iter().map(|byte| LETTERS[usize::from(byte % 32)] as char);
+    let letters = random
+        .iter()
+        .map(|byte| LETTERS[usize::from(byte % 32)] as char);
     letters.collect()
 }

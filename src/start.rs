@@ -132,7 +132,10 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
 
 /// Makes the folder, for its owner only, and stops where something damaged waits for a decision.
 fn prepare(folder: &Path, loss: Loss) -> Result<(), End> {
-    let failed = |source| End::Folder { path: folder.display().to_string(), source };
+    let failed = |source| End::Folder {
+        path: folder.display().to_string(),
+        source,
+    };
     fs::create_dir_all(folder).map_err(failed)?;
     let owner = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     fs::set_permissions(folder, owner).map_err(failed)?;
@@ -141,10 +144,16 @@ fn prepare(folder: &Path, loss: Loss) -> Result<(), End> {
         return Ok(());
     }
     if loss == Loss::Accepted {
-        tracing::warn!(files = undecided.len(), "damaged files are left behind, as accepted");
+        tracing::warn!(
+            files = undecided.len(),
+            "damaged files are left behind, as accepted"
+        );
         return damage::accept(&undecided).map_err(failed);
     }
-    let names: Vec<String> = undecided.iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = undecided
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     Err(End::Undecided(names.join(", ")))
 }
 
@@ -191,10 +200,18 @@ async fn listen(config: &Config, node: &Arc<Node>) -> Result<(), End> {
         });
     };
     node.placement.run(0, Box::new(job));
-    let failed = |source| End::Listen { address: address.to_string(), source };
-    let bound = told.await.map_err(|_| failed(io::ErrorKind::BrokenPipe.into()))?;
+    let failed = |source| End::Listen {
+        address: address.to_string(),
+        source,
+    };
+    let bound = told
+        .await
+        .map_err(|_| failed(io::ErrorKind::BrokenPipe.into()))?;
     let bound = bound.map_err(failed)?;
-    node.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(bound);
+    node.listeners
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(bound);
     tracing::info!(address = %bound, "client port is open");
     Ok(())
 }

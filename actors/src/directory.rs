@@ -26,7 +26,10 @@ impl Directory {
     /// Forgets this inbox; a newer one of the same session stays.
     pub fn leave(&self, inbox: &Arc<Inbox>) {
         let mut inboxes = self.inboxes.write().unwrap_or_else(PoisonError::into_inner);
-        if inboxes.get(&inbox.session()).is_some_and(|known| Arc::ptr_eq(known, inbox)) {
+        if inboxes
+            .get(&inbox.session())
+            .is_some_and(|known| Arc::ptr_eq(known, inbox))
+        {
             inboxes.remove(&inbox.session());
         }
     }
@@ -37,7 +40,10 @@ impl Directory {
     }
 
     pub fn len(&self) -> usize {
-        self.inboxes.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.inboxes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -59,7 +65,9 @@ impl Outlet<Effect> for Directory {
         let mut touched: Vec<Arc<Inbox>> = Vec::new();
         let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
         for effect in effects {
-            let Some(inbox) = inboxes.get(&effect.session()) else { continue };
+            let Some(inbox) = inboxes.get(&effect.session()) else {
+                continue;
+            };
             inbox.put(effect);
             touched.push(inbox.clone());
         }

@@ -52,7 +52,10 @@ pub struct Mail {
 
 impl Inbox {
     pub fn new(session: SessionId) -> Inbox {
-        Inbox { session, contents: Mutex::default() }
+        Inbox {
+            session,
+            contents: Mutex::default(),
+        }
     }
 
     pub fn session(&self) -> SessionId {
@@ -70,7 +73,11 @@ impl Inbox {
             return None;
         }
         wire.reserved += 1;
-        Some(Place { session: self.session, connection: wire.connection, v: wire.v })
+        Some(Place {
+            session: self.session,
+            connection: wire.connection,
+            v: wire.v,
+        })
     }
 
     /// Gives back a place whose command was never proposed.
@@ -97,13 +104,22 @@ impl Inbox {
 
     /// A new stream carries the session: counting begins again.
     pub fn begin_connection(&self, connection: Connection, counted: bool) {
-        self.contents().wire = Wire { connection, counted, v: 0, reserved: 0 };
+        self.contents().wire = Wire {
+            connection,
+            counted,
+            v: 0,
+            reserved: 0,
+        };
     }
 
     /// Takes what waits; the waker is called at the next knock.
     pub fn open(&self, waker: &Waker) -> Mail {
         let mut contents = self.contents();
-        if !contents.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if !contents
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
             contents.waker = Some(waker.clone());
         }
         std::mem::take(&mut contents.mail)
@@ -121,9 +137,15 @@ impl Inbox {
         let mut contents = self.contents();
         let mail = &mut contents.mail;
         match effect {
-            Effect::Slot { connection, slot, .. } => mail.slots.push_back((connection, slot)),
+            Effect::Slot {
+                connection, slot, ..
+            } => mail.slots.push_back((connection, slot)),
             Effect::PlaceReleased { connection, .. } => contents.wire.release(connection),
-            Effect::Placed { connection, through, .. } => mail.placed = Some((connection, through)),
+            Effect::Placed {
+                connection,
+                through,
+                ..
+            } => mail.placed = Some((connection, through)),
             Effect::Handled { connection, n, .. } => mail.handled = Some((connection, n)),
             Effect::Announce { announcement, .. } => mail.announce(announcement),
             Effect::Ended { reason, .. } => mail.ended = Some(reason),
@@ -157,7 +179,8 @@ impl Mail {
         // A short queue is searched: while a slot waits for its place, only the latest of a sender matters.
         const SEARCHED: usize = 64;
         if self.announcements.len() <= SEARCHED {
-            self.announcements.retain(|other| other.from != announcement.from);
+            self.announcements
+                .retain(|other| other.from != announcement.from);
         }
         if limits::ANNOUNCEMENTS_MAX <= self.announcements.len() {
             self.announcements.clear();
@@ -179,10 +202,19 @@ mod tests {
         let place = inbox.reserve().unwrap();
         assert_eq!(place.v, 1);
         assert!(!inbox.take_volatile_place());
-        let stale = Effect::PlaceReleased { session: SessionId(1), connection: Connection(1) };
+        let stale = Effect::PlaceReleased {
+            session: SessionId(1),
+            connection: Connection(1),
+        };
         inbox.put(stale);
-        assert!(!inbox.take_volatile_place(), "an older connection's release frees nothing");
-        let release = Effect::PlaceReleased { session: SessionId(1), connection: Connection(2) };
+        assert!(
+            !inbox.take_volatile_place(),
+            "an older connection's release frees nothing"
+        );
+        let release = Effect::PlaceReleased {
+            session: SessionId(1),
+            connection: Connection(2),
+        };
         inbox.put(release);
         assert!(inbox.take_volatile_place());
         assert_eq!(inbox.volatile_count(), 2);
@@ -205,7 +237,10 @@ mod tests {
                 to: from.clone(),
                 bytes: Some(bytes::Bytes::from(vec![number])),
             };
-            inbox.put(Effect::Announce { session: SessionId(1), announcement });
+            inbox.put(Effect::Announce {
+                session: SessionId(1),
+                announcement,
+            });
         }
         let mail = inbox.open(Waker::noop());
         assert_eq!(mail.announcements.len(), 1);

@@ -45,7 +45,11 @@ impl Metrics {
             ..counter(name, help, value)
         };
         vec![
-            counter("pollux_connections_total", "Connections accepted.", &self.connections),
+            counter(
+                "pollux_connections_total",
+                "Connections accepted.",
+                &self.connections,
+            ),
             counter(
                 "pollux_connections_refused_total",
                 "Connections closed at once because a limit was reached.",
@@ -56,26 +60,46 @@ impl Metrics {
                 "Connections whose client has not signed in yet.",
                 &self.preauth_connections,
             ),
-            counter("pollux_sign_ins_total", "Clients that proved who they are.", &self.sign_ins),
+            counter(
+                "pollux_sign_ins_total",
+                "Clients that proved who they are.",
+                &self.sign_ins,
+            ),
             counter(
                 "pollux_sign_in_failures_total",
                 "Authentications that failed.",
                 &self.sign_in_failures,
             ),
-            counter("pollux_resumptions_total", "Sessions resumed.", &self.resumptions),
+            counter(
+                "pollux_resumptions_total",
+                "Sessions resumed.",
+                &self.resumptions,
+            ),
             counter(
                 "pollux_resumption_failures_total",
                 "Resumptions that were refused.",
                 &self.resumption_failures,
             ),
-            counter("pollux_stanzas_total", "Stanzas of clients proposed.", &self.stanzas),
+            counter(
+                "pollux_stanzas_total",
+                "Stanzas of clients proposed.",
+                &self.stanzas,
+            ),
             counter(
                 "pollux_stream_errors_total",
                 "Streams closed with an error before a session was bound.",
                 &self.stream_errors,
             ),
-            gauge("pollux_session_streams", "Sessions with a stream.", &self.session_streams),
-            counter("pollux_session_panics_total", "Session actors that died.", &self.session_panics),
+            gauge(
+                "pollux_session_streams",
+                "Sessions with a stream.",
+                &self.session_streams,
+            ),
+            counter(
+                "pollux_session_panics_total",
+                "Session actors that died.",
+                &self.session_panics,
+            ),
         ]
     }
 }

@@ -59,7 +59,10 @@ impl Net for SystemNet {
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "the adapter of the operating system's sockets")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "the adapter of the operating system's sockets"
+)]
 struct SystemListener(tokio::net::TcpListener);
 
 impl Listener for SystemListener {
@@ -77,7 +80,10 @@ impl Listener for SystemListener {
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "the adapter of the operating system's sockets")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "the adapter of the operating system's sockets"
+)]
 struct SystemSocket(tokio::net::TcpStream);
 
 impl Socket for SystemSocket {
@@ -87,12 +93,20 @@ impl Socket for SystemSocket {
     }
 }
 
+#[expect(
+    clippy::disallowed_types,
+    reason = "the adapter of the operating system's sockets"
+)]
 struct Parted(std::net::TcpStream);
 
 impl Travelling for Parted {
-    #[expect(clippy::disallowed_types, reason = "the adapter of the operating system's sockets")]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the adapter of the operating system's sockets"
+    )]
     fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
-        let socket: Box<dyn Socket> = Box::new(SystemSocket(tokio::net::TcpStream::from_std(self.0)?));
+        let socket: Box<dyn Socket> =
+            Box::new(SystemSocket(tokio::net::TcpStream::from_std(self.0)?));
         Ok(socket)
     }
 }

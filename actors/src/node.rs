@@ -71,7 +71,10 @@ pub struct Node {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("failed to start the {group} group: {source}")]
-    Group { group: &'static str, source: GroupError },
+    Group {
+        group: &'static str,
+        source: GroupError,
+    },
     #[error("{count} stored messages are missing from the tables or damaged (first: {first})")]
     Rows { count: usize, first: u64 },
     #[error("failed to read the tables: {0}")]
@@ -84,7 +87,14 @@ impl Node {
     /// Opens both groups and takes over the own users (design, section 4: the node serves nobody before it). To be called
     /// on the runtime that is to run the groups.
     pub async fn start(parts: Parts) -> Result<Arc<Node>, StartError> {
-        let Parts { settings, ambient, placement, subcluster_log, configuration_log, tables } = parts;
+        let Parts {
+            settings,
+            ambient,
+            placement,
+            subcluster_log,
+            configuration_log,
+            tables,
+        } = parts;
         let started = ambient.clock.now();
         let directory = Arc::new(Directory::default());
         let configuration = Group::<ConfigurationGroup>::start(GroupParts {
@@ -97,7 +107,10 @@ impl Node {
             keep_entries: settings.keep_entries,
         })
         .await
-        .map_err(|source| StartError::Group { group: "configuration", source })?;
+        .map_err(|source| StartError::Group {
+            group: "configuration",
+            source,
+        })?;
         let subcluster = Group::<Subcluster>::start(GroupParts {
             node: settings.node,
             log: subcluster_log,
@@ -108,11 +121,17 @@ impl Node {
             keep_entries: settings.keep_entries,
         })
         .await
-        .map_err(|source| StartError::Group { group: "subcluster", source })?;
+        .map_err(|source| StartError::Group {
+            group: "subcluster",
+            source,
+        })?;
         let wanted = subcluster.read(|state| state.rows());
         let missing = rows::missing(tables.as_ref(), &wanted)?;
         if let Some(first) = missing.first() {
-            return Err(StartError::Rows { count: missing.len(), first: first.0 });
+            return Err(StartError::Rows {
+                count: missing.len(),
+                first: first.0,
+            });
         }
         let epoch = take_over(&subcluster, settings.node).await?;
         let node = Arc::new(Node {
@@ -137,15 +156,24 @@ impl Node {
 
     /// The two groups say the same: every configured user is known to the subcluster, and no other.
     async fn agree(&self) -> Result<(), StartError> {
-        let failed = |source| StartError::Group { group: "configuration", source };
-        if self.configuration.read(|state| state.decoy_secret().is_none()) {
+        let failed = |source| StartError::Group {
+            group: "configuration",
+            source,
+        };
+        if self
+            .configuration
+            .read(|state| state.decoy_secret().is_none())
+        {
             let mut secret = [0; 32];
             self.ambient.rand.fill(&mut secret);
             let secret = Change::DecoySecret(Bytes::copy_from_slice(&secret));
             self.configuration.execute(secret).await.map_err(failed)?;
         }
         let configured: Vec<_> = self.configuration.read(|state| {
-            state.users().map(|(user, account)| (user.clone(), account.home)).collect()
+            state
+                .users()
+                .map(|(user, account)| (user.clone(), account.home))
+                .collect()
         });
         for (user, home) in configured {
             if !self.subcluster.read(|state| state.has_user(&user)) {
@@ -155,8 +183,14 @@ impl Node {
         }
         let known = self.subcluster.read(|state| state.users());
         for user in known {
-            if self.configuration.read(|state| state.account(&user).is_none()) {
-                self.subcluster.execute(Command::Release { user }).await.map_err(failed)?;
+            if self
+                .configuration
+                .read(|state| state.account(&user).is_none())
+            {
+                self.subcluster
+                    .execute(Command::Release { user })
+                    .await
+                    .map_err(failed)?;
             }
         }
         Ok(())
@@ -165,7 +199,10 @@ impl Node {
     /// Says a command that must not be lost: at once, or as soon as there is room.
     pub fn tell_later(&self, command: Command) {
         if self.subcluster.propose(command.clone()).is_err() {
-            self.unsaid.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+            self.unsaid
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(command);
         }
     }
 
@@ -198,11 +235,18 @@ async fn take_over(subcluster: &Group<Subcluster>, node: NodeId) -> Result<Epoch
     let (time, serving) = subcluster.read(|state| (state.group_time(), state.serving(node)));
     subcluster.continue_time(time);
     let epoch = serving.map_or(Epoch(1), |serving| serving.epoch.next());
-    let command = Command::TakeOver { home: node, to: node, epoch };
+    let command = Command::TakeOver {
+        home: node,
+        to: node,
+        epoch,
+    };
     match subcluster.execute(command).await {
         Ok(Reply::Done) => Ok(epoch),
         Ok(other) => Err(StartError::Refused(format!("{other:?}"))),
-        Err(source) => Err(StartError::Group { group: "subcluster", source }),
+        Err(source) => Err(StartError::Group {
+            group: "subcluster",
+            source,
+        }),
     }
 }
 

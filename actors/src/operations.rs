@@ -35,7 +35,10 @@ impl OperationExecutor for Executor {
     ) -> Result<Outcome, OperationError> {
         let permission = operation.permission();
         if !caller.may(permission) {
-            return Err(OperationError::new(ErrorKind::Forbidden, "the caller may not do this"));
+            return Err(OperationError::new(
+                ErrorKind::Forbidden,
+                "the caller may not do this",
+            ));
         }
         let line = operation.audit_line(caller);
         let result = self.run(operation).await;
@@ -54,7 +57,13 @@ impl Executor {
         match operation {
             Operation::UserAdd { user, password } => {
                 let user = self.address(&user)?;
-                users::add(&self.node, &user, password.expose_secret().to_owned(), false).await?;
+                users::add(
+                    &self.node,
+                    &user,
+                    password.expose_secret().to_owned(),
+                    false,
+                )
+                .await?;
                 Ok(Outcome::Done)
             }
             Operation::UserSetPassword { user, password } => {
@@ -83,7 +92,10 @@ impl Executor {
             false => BareJid::from_parts(Some(user.as_str()), domain),
         };
         let address = address.map_err(|error| {
-            OperationError::new(ErrorKind::Invalid, format!("'{user}' is no user name: {error}"))
+            OperationError::new(
+                ErrorKind::Invalid,
+                format!("'{user}' is no user name: {error}"),
+            )
         })?;
         if address.local().is_none() || address.domain() != domain {
             let message = format!("'{user}' is not a user of {domain}");
@@ -95,12 +107,19 @@ impl Executor {
     fn user_list(&self, after: Option<UserName>) -> Result<Outcome, OperationError> {
         let after = after.map(|after| self.address(&after)).transpose()?;
         let users: Vec<(BareJid, bool)> = self.node.configuration.read(|state| {
-            let users = state.users().filter(|(user, _)| Some(*user) > after.as_ref());
-            users.map(|(user, account)| (user.clone(), account.administrator)).collect()
+            let users = state
+                .users()
+                .filter(|(user, _)| Some(*user) > after.as_ref());
+            users
+                .map(|(user, account)| (user.clone(), account.administrator))
+                .collect()
         });
         let rows = users.into_iter().filter_map(|(user, is_administrator)| {
             let (sessions, offline) = self.node.subcluster.read(|state| {
-                (state.sessions_by_jid(&user).len(), state.offline_count(&user))
+                (
+                    state.sessions_by_jid(&user).len(),
+                    state.offline_count(&user),
+                )
             });
             Some(UserRow {
                 user: UserName::new(user.as_str()).ok()?,
@@ -118,10 +137,15 @@ impl Executor {
         after: Option<SessionRef>,
     ) -> Result<Outcome, OperationError> {
         let user = user.map(|user| self.address(&user)).transpose()?;
-        let mut rows = self.node.subcluster.read(|state| state.session_rows(user.as_ref()));
+        let mut rows = self
+            .node
+            .subcluster
+            .read(|state| state.session_rows(user.as_ref()));
         rows.sort_by(|one, other| one.jid.cmp(&other.jid));
         let behind = |row: &state::SessionRow| {
-            after.as_ref().is_none_or(|after| after.as_str() < row.jid.as_str())
+            after
+                .as_ref()
+                .is_none_or(|after| after.as_str() < row.jid.as_str())
         };
         let rows = rows.into_iter().filter(behind).filter_map(|row| {
             Some(SessionRow {
@@ -139,7 +163,10 @@ impl Executor {
 
     async fn session_end(&self, session: &SessionRef) -> Result<Outcome, OperationError> {
         let not_found = || {
-            OperationError::new(ErrorKind::NotFound, format!("there is no session '{session}'"))
+            OperationError::new(
+                ErrorKind::NotFound,
+                format!("there is no session '{session}'"),
+            )
         };
         let jid = Jid::parse(session.as_str()).map_err(|_| not_found())?;
         let speaker = self.node.subcluster.read(|state| {
@@ -148,23 +175,40 @@ impl Executor {
             state.speaker(id)
         });
         let session = speaker.ok_or_else(not_found)?;
-        let command = Command::End { session, reason: EndReason::Administrator };
-        self.node.subcluster.execute(command).await.map_err(UserError::from)?;
+        let command = Command::End {
+            session,
+            reason: EndReason::Administrator,
+        };
+        self.node
+            .subcluster
+            .execute(command)
+            .await
+            .map_err(UserError::from)?;
         Ok(Outcome::Done)
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let figure = |name: &str, value| Figure { name: name.to_owned(), value };
+        let figure = |name: &str, value| Figure {
+            name: name.to_owned(),
+            value,
+        };
         let statistics = self.node.subcluster.read(|state| state.statistics());
         let mut figures = vec![
             figure("pollux_users", statistics.users as u64),
             figure("pollux_sessions", statistics.sessions as u64),
-            figure("pollux_sessions_attached", statistics.sessions_attached as u64),
+            figure(
+                "pollux_sessions_attached",
+                statistics.sessions_attached as u64,
+            ),
             figure("pollux_slots", statistics.slots as u64),
             figure("pollux_offline_messages", statistics.offline as u64),
         ];
         let readings = self.node.metrics.readings();
-        figures.extend(readings.iter().map(|reading| figure(reading.name, reading.value)));
+        figures.extend(
+            readings
+                .iter()
+                .map(|reading| figure(reading.name, reading.value)),
+        );
         figures
     }
 
@@ -178,13 +222,21 @@ impl Executor {
             applied_index: applied,
             voter_count: 1,
         };
-        let listeners = node.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let listeners = node
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let uptime = node.ambient.clock.now().saturating_sub(node.started);
         NodeStatus {
             node_id: node.settings.node.0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             domain: node.settings.domain.clone(),
-            state: if node.is_stopping() { "stopping" } else { "serving" }.to_owned(),
+            state: if node.is_stopping() {
+                "stopping"
+            } else {
+                "serving"
+            }
+            .to_owned(),
             uptime_seconds: uptime.as_secs(),
             user_count: statistics.users as u64,
             session_count: statistics.sessions as u64,

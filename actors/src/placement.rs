@@ -42,10 +42,14 @@ impl Arbiters {
         let mut queues = Vec::new();
         for number in 0..count.max(1) {
             let (queue, jobs) = mpsc::channel::<Job>(QUEUE);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            std::thread::Builder::new().name(format!("arbiter-{number}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, serve(jobs));
-            })?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            std::thread::Builder::new()
+                .name(format!("arbiter-{number}"))
+                .spawn(move || {
+                    LocalSet::new().block_on(&runtime, serve(jobs));
+                })?;
             queues.push(queue);
         }
         Ok(Arbiters { queues })
@@ -67,13 +71,18 @@ impl Placement for Arbiters {
     }
 
     fn run(&self, arbiter: usize, job: Job) {
-        if self.queues[arbiter % self.queues.len()].try_send(job).is_err() {
+        if self.queues[arbiter % self.queues.len()]
+            .try_send(job)
+            .is_err()
+        {
             tracing::warn!(arbiter, "arbiter takes no more");
         }
     }
 
     fn run_aside(&self, job: Job) {
-        let made = std::thread::Builder::new().name("aside".to_owned()).spawn(job);
+        let made = std::thread::Builder::new()
+            .name("aside".to_owned())
+            .spawn(job);
         if let Err(error) = made {
             tracing::error!(%error, "failed to start a thread");
         }

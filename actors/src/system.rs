@@ -13,10 +13,16 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+        Duration::new(
+            now.tv_sec.unsigned_abs(),
+            u32::try_from(now.tv_nsec).unwrap_or(0),
+        )
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the adapter of the operating system's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the adapter of the operating system's clock"
+    )]
     fn wall(&self) -> WallMs {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         WallMs(since.map_or(0, |since| since.as_millis() as u64))
@@ -28,7 +34,10 @@ impl Clock for SystemClock {
 pub struct SystemRand;
 
 impl Rand for SystemRand {
-    #[expect(clippy::disallowed_methods, reason = "the adapter of the operating system's randomness")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the adapter of the operating system's randomness"
+    )]
     fn fill(&self, out: &mut [u8]) {
         getrandom::fill(out).expect("the operating system has random numbers");
     }
@@ -36,5 +45,8 @@ impl Rand for SystemRand {
 
 /// Both.
 pub fn ambient() -> Ambient {
-    Ambient { clock: std::sync::Arc::new(SystemClock), rand: std::sync::Arc::new(SystemRand) }
+    Ambient {
+        clock: std::sync::Arc::new(SystemClock),
+        rand: std::sync::Arc::new(SystemRand),
+    }
 }

@@ -44,33 +44,58 @@ pub async fn add(
     password: String,
     administrator: bool,
 ) -> Result<(), UserError> {
-    if node.configuration.read(|state| state.account(user).is_some()) {
+    if node
+        .configuration
+        .read(|state| state.account(user).is_some())
+    {
         return Err(UserError::Exists);
     }
     let credentials = credentials(node, password).await?;
     let home = node.settings.node;
-    let account = Account { home, credentials, administrator };
-    change(node, Change::AddUser { user: user.clone(), account }).await?;
+    let account = Account {
+        home,
+        credentials,
+        administrator,
+    };
+    change(
+        node,
+        Change::AddUser {
+            user: user.clone(),
+            account,
+        },
+    )
+    .await?;
     adopt(node, user, home).await
 }
 
 /// Gives a user a new password.
 pub async fn set_password(node: &Node, user: &BareJid, password: String) -> Result<(), UserError> {
     let credentials = credentials(node, password).await?;
-    change(node, Change::SetCredentials { user: user.clone(), credentials }).await
+    change(
+        node,
+        Change::SetCredentials {
+            user: user.clone(),
+            credentials,
+        },
+    )
+    .await
 }
 
 /// Removes a user with everything that was kept.
 pub async fn remove(node: &Node, user: &BareJid) -> Result<(), UserError> {
     change(node, Change::RemoveUser { user: user.clone() }).await?;
-    node.subcluster.execute(Command::Release { user: user.clone() }).await?;
+    node.subcluster
+        .execute(Command::Release { user: user.clone() })
+        .await?;
     Ok(())
 }
 
 /// The keys of a user for one hash; fake ones for an unknown user, by the same work.
 pub fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> io::Result<ScramKeys> {
     let (credentials, secret) = node.configuration.read(|state| {
-        let credentials = state.account(user).map(|account| account.credentials.clone());
+        let credentials = state
+            .account(user)
+            .map(|account| account.credentials.clone());
         (credentials, state.decoy_secret().cloned())
     });
     let secret = secret.unwrap_or_default().to_vec().into();
@@ -86,7 +111,12 @@ pub fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> io::Result<ScramKey
 }
 
 async fn adopt(node: &Node, user: &BareJid, home: NodeId) -> Result<(), UserError> {
-    node.subcluster.execute(Command::Adopt { user: user.clone(), home }).await?;
+    node.subcluster
+        .execute(Command::Adopt {
+            user: user.clone(),
+            home,
+        })
+        .await?;
     Ok(())
 }
 

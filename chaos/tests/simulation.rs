@@ -16,7 +16,7 @@ fn check(seeds: std::ops::Range<u64>, plan: Plan) {
                     if seeds.end <= seed {
                         return;
                     }
-                    let run = run(seed, plan).unwrap();
+                    let run = run(seed, plan).expect("the world holds together");
                     if let Err(broken) = invariants::check(&run.history) {
                         panic!("seed {seed} of {plan:?} breaks {broken}");
                     }
@@ -28,7 +28,10 @@ fn check(seeds: std::ops::Range<u64>, plan: Plan) {
     // A drill without anything under way at the fault proves nothing.
     let count = seeds.end - seeds.start;
     let telling = telling.into_inner();
-    assert!(count <= telling, "{telling} telling crashes in {count} runs");
+    assert!(
+        count <= telling,
+        "{telling} telling crashes in {count} runs"
+    );
 }
 
 #[test]
@@ -38,14 +41,23 @@ fn a_thousand_seeds_lose_nothing_and_repeat_nothing() {
 
 #[test]
 fn people_who_leave_find_what_was_stored() {
-    check(10_000..10_300, Plan { leaves: true, ..Plan::default() });
+    check(
+        10_000..10_300,
+        Plan {
+            leaves: true,
+            ..Plan::default()
+        },
+    );
 }
 
 #[test]
 fn a_seed_is_a_trace() {
     for seed in [1, 42, 4_711] {
         for leaves in [false, true] {
-            let plan = Plan { leaves, ..Plan::default() };
+            let plan = Plan {
+                leaves,
+                ..Plan::default()
+            };
             let (one, other) = (run(seed, plan).unwrap(), run(seed, plan).unwrap());
             assert!(one.history.entries.len() > 100);
             assert_eq!(one.history, other.history, "seed {seed}");

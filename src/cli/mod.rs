@@ -91,8 +91,15 @@ fn clap_ends(error: &clap::Error, output: &mut Output<'_>) -> ExitCode {
 
 fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failure> {
     match command {
-        Command::Node { config, accept_loss } => {
-            let loss = if accept_loss { start::Loss::Accepted } else { start::Loss::Refused };
+        Command::Node {
+            config,
+            accept_loss,
+        } => {
+            let loss = if accept_loss {
+                start::Loss::Accepted
+            } else {
+                start::Loss::Refused
+            };
             return node(config.as_deref(), loss);
         }
         Command::Ctl(ctl) => ctl::run(ctl, output)?,

@@ -73,7 +73,13 @@ fn target(to: Option<&Jid>, sender: Sender<'_>) -> Target {
 
 fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc<Parcel> {
     let bytes = stanza.to_bytes();
-    Arc::new(Parcel { from: sender.jid.clone(), to, kind, bytes, sent: sender.now })
+    Arc::new(Parcel {
+        from: sender.jid.clone(),
+        to,
+        kind,
+        bytes,
+        sent: sender.now,
+    })
 }
 
 fn message(stanza: Stanza, kind: MessageType, target: Target, sender: Sender<'_>) -> Action {
@@ -122,7 +128,11 @@ fn subscription(
 ) -> Action {
     stanza.from = Some(sender.jid.to_bare().to_jid());
     stanza.to = Some(to.to_jid());
-    Action::Subscription { to, request, bytes: stanza.to_bytes() }
+    Action::Subscription {
+        to,
+        request,
+        bytes: stanza.to_bytes(),
+    }
 }
 
 fn availability(mut stanza: Stanza, available: bool, target: Target) -> Action {
@@ -140,10 +150,20 @@ fn availability(mut stanza: Stanza, available: bool, target: Target) -> Action {
     };
     let bytes = stanza.to_bytes();
     match to {
-        Some(to) => Action::Directed { to, available, bytes },
+        Some(to) => Action::Directed {
+            to,
+            available,
+            bytes,
+        },
         None => {
-            let device = DeviceAvailability { show: show(&stanza), priority };
-            Action::Availability { device: available.then_some(device), bytes }
+            let device = DeviceAvailability {
+                show: show(&stanza),
+                priority,
+            };
+            Action::Availability {
+                device: available.then_some(device),
+                bytes,
+            }
         }
     }
 }
@@ -170,7 +190,11 @@ fn iq(stanza: Stanza, kind: IqType, target: Target, sender: Sender<'_>) -> Actio
             refuse(&stanza, ErrorCondition::ServiceUnavailable)
         }
         Target::User(to) => {
-            let kind = if request { ParcelKind::IqRequest } else { ParcelKind::IqResponse };
+            let kind = if request {
+                ParcelKind::IqRequest
+            } else {
+                ParcelKind::IqResponse
+            };
             Action::Send(parcel(&stanza, to, kind, sender))
         }
     }
@@ -183,23 +207,44 @@ fn own_account(stanza: Stanza, kind: IqType, sender: Sender<'_>) -> Action {
         Some(Ok(RosterRequest::Get { .. })) => ask(&stanza, true),
         Some(Ok(RosterRequest::Update { jid, name, groups })) => {
             let name = name.map(|name| name.as_str().to_owned());
-            let groups = groups.iter().map(|group| group.as_str().to_owned()).collect();
-            contact(&stanza, ContactChange::Set { jid: jid.to_bare(), name, groups }, sender)
+            let groups = groups
+                .iter()
+                .map(|group| group.as_str().to_owned())
+                .collect();
+            contact(
+                &stanza,
+                ContactChange::Set {
+                    jid: jid.to_bare(),
+                    name,
+                    groups,
+                },
+                sender,
+            )
         }
-        Some(Ok(RosterRequest::Remove { jid })) => {
-            contact(&stanza, ContactChange::Remove { jid: jid.to_bare() }, sender)
-        }
+        Some(Ok(RosterRequest::Remove { jid })) => contact(
+            &stanza,
+            ContactChange::Remove { jid: jid.to_bare() },
+            sender,
+        ),
     }
 }
 
 fn contact(stanza: &Stanza, change: ContactChange, sender: Sender<'_>) -> Action {
     if let ContactChange::Set { name, groups, .. } = &change {
-        let longest = groups.iter().chain(name).map(String::len).max().unwrap_or(0);
+        let longest = groups
+            .iter()
+            .chain(name)
+            .map(String::len)
+            .max()
+            .unwrap_or(0);
         if limits::CONTACT_TEXT_BYTES_MAX < longest || limits::CONTACT_GROUPS_MAX < groups.len() {
             return refuse(stanza, ErrorCondition::NotAcceptable);
         }
     }
-    let result = stanza.result(None).map(|result| result.to_bytes()).unwrap_or_default();
+    let result = stanza
+        .result(None)
+        .map(|result| result.to_bytes())
+        .unwrap_or_default();
     let account = sender.jid.to_bare().to_jid();
     let iq = parcel(stanza, account, ParcelKind::IqRequest, sender);
     Action::Contact { iq, result, change }
@@ -232,7 +277,13 @@ fn ask(stanza: &Stanza, contact_list: bool) -> Action {
     let request = stanza.to_bytes();
     if limits::ASK_BYTES_MAX < request.len() {
         let error = StanzaError::new(ErrorCondition::PolicyViolation);
-        return refuse(stanza, error.with_text("the request is longer than 1,024 octets"));
+        return refuse(
+            stanza,
+            error.with_text("the request is longer than 1,024 octets"),
+        );
     }
-    Action::Ask { request: Bytes::clone(&request), contact_list }
+    Action::Ask {
+        request: Bytes::clone(&request),
+        contact_list,
+    }
 }

@@ -29,7 +29,12 @@ pub struct Guard {
 
 impl Guard {
     pub fn new(node: Arc<Node>, speaker: Session, inbox: Arc<Inbox>) -> Guard {
-        Guard { node, inbox, speaker, ending: Ending::Detach }
+        Guard {
+            node,
+            inbox,
+            speaker,
+            ending: Ending::Detach,
+        }
     }
 }
 
@@ -37,7 +42,10 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.node.directory.leave(&self.inbox);
         if std::thread::panicking() {
-            self.node.metrics.session_panics.fetch_add(1, Ordering::Relaxed);
+            self.node
+                .metrics
+                .session_panics
+                .fetch_add(1, Ordering::Relaxed);
             tracing::error!(session = %self.speaker.id, "session actor panicked");
         }
         let session = self.speaker;

@@ -1,7 +1,7 @@
 //! What a client sends: stanzas become commands, in order and counted; the rest goes to `stream_management`.
 
-use actix::{AsyncContext, Context, WrapFuture};
 use actix::fut::ActorFutureExt;
+use actix::{AsyncContext, Context, WrapFuture};
 use pollux_domain::contract::{Action, Command, EndReason, Place};
 use pollux_domain::limits;
 use pollux_raft::group::GroupError;
@@ -47,14 +47,20 @@ impl Session {
             Ok(stanza) => {
                 let jid = &self.jid;
                 // RFC 6120 section 8.1.2.1: the own address, full or bare, and no other.
-                let own = |from: &pollux_domain::jid::Jid| {
-                    from == jid || from.as_str() == jid.bare_str()
-                };
+                let own =
+                    |from: &pollux_domain::jid::Jid| from == jid || from.as_str() == jid.bare_str();
                 if !stanza.from.as_ref().is_none_or(own) {
                     return self.close_with(StreamCondition::InvalidFrom.into(), Ending::Detach);
                 }
                 let now = self.node.ambient.clock.wall();
-                decide::decide(stanza, Sender { jid, domain: &self.node.settings.domain, now })
+                decide::decide(
+                    stanza,
+                    Sender {
+                        jid,
+                        domain: &self.node.settings.domain,
+                        now,
+                    },
+                )
             }
             Err(problem) => {
                 if let Some(error) = problem.stream_error() {
@@ -67,7 +73,9 @@ impl Session {
     }
 
     fn refuse(&self, problem: &StanzaProblem) -> Action {
-        let Some(mut reply) = problem.reply() else { return Action::Nothing };
+        let Some(mut reply) = problem.reply() else {
+            return Action::Nothing;
+        };
         reply.to = Some(self.jid.clone());
         Action::Answer(reply.to_bytes())
     }
@@ -83,7 +91,12 @@ impl Session {
         self.in_flight_bytes += size;
         let (session, n) = (self.speaker(), self.proposed);
         self.node.metrics.count_stanza();
-        self.propose(Command::Stanza { session, n, places, action });
+        self.propose(Command::Stanza {
+            session,
+            n,
+            places,
+            action,
+        });
     }
 
     /// True where nothing is left for the database.
@@ -91,9 +104,15 @@ impl Session {
         let bytes = match action {
             Action::Nothing => return true,
             Action::Answer(bytes) => Ok(bytes.clone()),
-            Action::Ask { request, contact_list: false } => {
-                let parsed = Element::parse(request, &pollux_xml::StreamNamespaces::new("jabber:client"));
-                let stanza = parsed.ok().and_then(|element| Stanza::from_element(element).ok());
+            Action::Ask {
+                request,
+                contact_list: false,
+            } => {
+                let parsed =
+                    Element::parse(request, &pollux_xml::StreamNamespaces::new("jabber:client"));
+                let stanza = parsed
+                    .ok()
+                    .and_then(|element| Stanza::from_element(element).ok());
                 match stanza {
                     Some(stanza) => render::answer(&self.node, &self.jid, &stanza),
                     None => return false,
@@ -113,7 +132,9 @@ impl Session {
         match action {
             Action::Send(parcel) => {
                 let targets = self.node.subcluster.read(|state| state.targets(parcel));
-                let inboxes = targets.iter().filter_map(|id| self.node.directory.inbox(*id));
+                let inboxes = targets
+                    .iter()
+                    .filter_map(|id| self.node.directory.inbox(*id));
                 inboxes.filter_map(|inbox| inbox.reserve()).collect()
             }
             Action::Ask { .. } | Action::Answer(_) | Action::Contact { .. } => {

@@ -15,9 +15,6 @@ mod pump;
 pub mod render;
 mod stream_management;
 
-#[cfg(test)]
-mod session_test;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
@@ -112,7 +109,9 @@ impl Session {
         let guard = Guard::new(node.clone(), speaker, inbox.clone());
         // From here on effects come in; what was there before is read after, and told apart by its number.
         node.directory.enter(inbox.clone());
-        let state = node.subcluster.read(|state| state.session(speaker.id).cloned());
+        let state = node
+            .subcluster
+            .read(|state| state.session(speaker.id).cloned());
         let Some(state) = state else { return };
         if state.connection != speaker.connection {
             return;
@@ -147,7 +146,9 @@ impl Session {
         };
         session.begin_connection(&state);
         if state.managed.is_some() {
-            session.announcements.extend(session.node.subcluster.read(|s| s.news_for(speaker.id)));
+            session
+                .announcements
+                .extend(session.node.subcluster.read(|s| s.news_for(speaker.id)));
         }
         session.start_actor();
     }
@@ -170,7 +171,8 @@ impl Session {
         self.placing = Seq::default();
         self.taken = state.last_seq;
         self.slots = state.slots.clone();
-        self.inbox.begin_connection(state.connection, state.managed.is_some());
+        self.inbox
+            .begin_connection(state.connection, state.managed.is_some());
     }
 
     fn speaker(&self) -> contract::Session {
@@ -199,11 +201,17 @@ impl Actor for Session {
                 ctx.stop();
             }
         });
-        self.node.metrics.session_streams.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.node
+            .metrics
+            .session_streams
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     fn stopped(&mut self, _ctx: &mut Self::Context) {
-        self.node.metrics.session_streams.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.node
+            .metrics
+            .session_streams
+            .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     }
 }
 

@@ -45,7 +45,10 @@ impl Session {
         }
         if mail.moved.is_some_and(|of| of == connection) {
             let error = StreamError::new(StreamCondition::Conflict);
-            self.close_with(error.with_text("the session goes on in another stream"), Ending::Known);
+            self.close_with(
+                error.with_text("the session goes on in another stream"),
+                Ending::Known,
+            );
         }
         if let Some(reason) = mail.ended {
             self.take_end(reason);
@@ -59,9 +62,10 @@ impl Session {
         let (condition, text) = match reason {
             EndReason::Conflict => (StreamCondition::Conflict, "another client has the resource"),
             EndReason::UserRemoved => (StreamCondition::NotAuthorized, "the user was removed"),
-            EndReason::TooMuchWaiting => {
-                (StreamCondition::ResourceConstraint, "too much waits for this session")
-            }
+            EndReason::TooMuchWaiting => (
+                StreamCondition::ResourceConstraint,
+                "too much waits for this session",
+            ),
             EndReason::Administrator => (StreamCondition::Reset, "an administrator ended it"),
             EndReason::Closed | EndReason::Expired => (StreamCondition::ConnectionTimeout, "over"),
         };
@@ -78,7 +82,9 @@ impl Session {
             } else if self.announcements.is_empty() || !self.inbox.take_volatile_place() {
                 break;
             } else if let Some(announcement) = self.announcements.pop_front() {
-                self.stream.write_queue.extend_from_slice(&render::announcement(&announcement));
+                self.stream
+                    .write_queue
+                    .extend_from_slice(&render::announcement(&announcement));
                 self.sent += 1;
             }
         }
@@ -87,7 +93,9 @@ impl Session {
 
     /// False while the next slot may not be written.
     fn fill_slot(&mut self) -> bool {
-        let Some(slot) = self.slots.front() else { return false };
+        let Some(slot) = self.slots.front() else {
+            return false;
+        };
         if slot.placed.is_none() {
             self.propose_places();
             return false;
@@ -108,13 +116,21 @@ impl Session {
 
     /// All slots that wait without place stand here; what is volatile waits behind them.
     fn propose_places(&mut self) {
-        if self.slots.front().is_none_or(|slot| slot.seq <= self.placing) {
+        if self
+            .slots
+            .front()
+            .is_none_or(|slot| slot.seq <= self.placing)
+        {
             return;
         }
         let through = self.slots.back().map_or(Seq::default(), |slot| slot.seq);
         self.placing = through;
         let (session, v) = (self.speaker(), self.inbox.volatile_count());
-        self.propose(Command::Placed { session, through, v });
+        self.propose(Command::Placed {
+            session,
+            through,
+            v,
+        });
     }
 
     /// The socket has taken everything.
@@ -137,7 +153,9 @@ impl Session {
     }
 
     pub(super) fn write_element(&mut self, element: &Element) {
-        self.stream.write_queue.extend_from_slice(&element.to_bytes(ns::CLIENT));
+        self.stream
+            .write_queue
+            .extend_from_slice(&element.to_bytes(ns::CLIENT));
     }
 
     /// The last word to the client; the actor stops when it is written.
@@ -163,7 +181,11 @@ impl Session {
     /// Whether the peer neither reads nor answers any more.
     pub(super) fn is_given_up(&self) -> bool {
         let now = self.now();
-        let stall = if self.closing { CLOSE_SECONDS_MAX } else { limits::WRITE_STALL_SECONDS_MAX };
+        let stall = if self.closing {
+            CLOSE_SECONDS_MAX
+        } else {
+            limits::WRITE_STALL_SECONDS_MAX
+        };
         let over = |since: Option<std::time::Duration>, seconds: u64| {
             since.is_some_and(|since| since.as_secs() + seconds <= now.as_secs())
         };

@@ -39,7 +39,11 @@ impl ActorFuture<Session> for Pump {
 impl Session {
     /// Ready when the actor has to stop.
     fn turn(&mut self, ctx: &mut Context<Session>, task: &mut Task<'_>) -> Poll<()> {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(task.waker()))
+        {
             self.waker = Some(task.waker().clone());
         }
         let mail = self.inbox.open(task.waker());

@@ -15,9 +15,7 @@ use pollux_xmpp::delay::Delay;
 use pollux_xmpp::disco::{self, DiscoInfo, Identity};
 use pollux_xmpp::ns;
 use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
-use pollux_xmpp::stanza::{
-    ErrorCondition, IqType, PresenceType, Stanza, StanzaKind,
-};
+use pollux_xmpp::stanza::{ErrorCondition, IqType, PresenceType, Stanza, StanzaKind};
 
 use super::decide::is_disco_items;
 use crate::node::Node;
@@ -88,7 +86,14 @@ fn delayed(parcel: &Parcel, domain: &str) -> io::Result<Bytes> {
     let mut stanza = stanza(&parcel.bytes)?;
     let WallMs(stamp_ms) = parcel.sent;
     let from = Jid::parse(domain).ok();
-    stanza.payload.push(Delay { from, stamp_ms, reason: None }.to_element());
+    stanza.payload.push(
+        Delay {
+            from,
+            stamp_ms,
+            reason: None,
+        }
+        .to_element(),
+    );
     Ok(stanza.to_bytes())
 }
 
@@ -119,7 +124,10 @@ fn wire_condition(condition: Condition) -> ErrorCondition {
 
 /// RFC 6121 section 2.1.6.
 fn push(jid: &Jid, contact: &Contact, number: u64) -> Bytes {
-    let roster = Roster { ver: None, items: vec![item(contact)] };
+    let roster = Roster {
+        ver: None,
+        items: vec![item(contact)],
+    };
     Stanza::new(StanzaKind::Iq(IqType::Set))
         .to(jid.clone())
         .id(format!("push-{number}"))
@@ -141,7 +149,11 @@ fn item(contact: &Contact) -> RosterItem {
         subscription,
         is_asking: contact.relation.pending_out,
         is_approved: false,
-        groups: contact.groups.iter().map(|group| group.clone().into()).collect(),
+        groups: contact
+            .groups
+            .iter()
+            .map(|group| group.clone().into())
+            .collect(),
     }
 }
 
@@ -149,7 +161,13 @@ fn item(contact: &Contact) -> RosterItem {
 pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
     let payload = if let Some(Ok(RosterRequest::Get { .. })) = RosterRequest::from_stanza(request) {
         let contacts = node.subcluster.read(|state| state.contacts(&jid.to_bare()));
-        Some(Roster { ver: None, items: contacts.iter().map(item).collect() }.to_element())
+        Some(
+            Roster {
+                ver: None,
+                items: contacts.iter().map(item).collect(),
+            }
+            .to_element(),
+        )
     } else if let Some(disco_node) = disco::info_request(request) {
         if disco_node.is_some() {
             let error = request.error_reply(ErrorCondition::ItemNotFound.into());
@@ -169,11 +187,19 @@ pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
 /// What the server, or an account, is and can do.
 fn info(to: Option<&Jid>) -> DiscoInfo {
     let server = to.is_some_and(|to| to.local().is_none());
-    let (category, kind) = if server { ("server", "im") } else { ("account", "registered") };
+    let (category, kind) = if server {
+        ("server", "im")
+    } else {
+        ("account", "registered")
+    };
     let name = server.then(|| "Pollux".into());
     DiscoInfo {
         disco_node: None,
-        identities: vec![Identity { category: category.into(), kind: kind.into(), name }],
+        identities: vec![Identity {
+            category: category.into(),
+            kind: kind.into(),
+            name,
+        }],
         features: [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::ROSTER]
             .into_iter()
             .map(Into::into)

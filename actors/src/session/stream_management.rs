@@ -15,8 +15,14 @@ use crate::stream::resume_id;
 
 impl Session {
     /// True where the element was one of stream management.
-    pub(super) fn take_management(&mut self, element: &Element, ctx: &mut Context<Session>) -> bool {
-        let Some(parsed) = SmElement::from_element(element) else { return false };
+    pub(super) fn take_management(
+        &mut self,
+        element: &Element,
+        ctx: &mut Context<Session>,
+    ) -> bool {
+        let Some(parsed) = SmElement::from_element(element) else {
+            return false;
+        };
         match parsed {
             Ok(SmElement::Request) => self.answer_request(),
             Ok(SmElement::Answer { h }) => self.take_answer(h),
@@ -32,7 +38,10 @@ impl Session {
     }
 
     fn fail(&mut self, condition: ErrorCondition) {
-        let failed = SmElement::Failed { h: None, condition: Some(condition) };
+        let failed = SmElement::Failed {
+            h: None,
+            condition: Some(condition),
+        };
         self.write_element(&failed.to_element());
     }
 
@@ -46,7 +55,12 @@ impl Session {
 
     pub(super) fn answer_count(&mut self) {
         self.owes_answer = self.handled < self.proposed;
-        self.write_element(&SmElement::Answer { h: self.handled as u32 }.to_element());
+        self.write_element(
+            &SmElement::Answer {
+                h: self.handled as u32,
+            }
+            .to_element(),
+        );
     }
 
     /// Section 4: the client has received `h` stanzas.
@@ -74,21 +88,36 @@ impl Session {
             return self.fail(ErrorCondition::UnexpectedRequest);
         }
         self.enabling = true;
-        let command =
-            Command::Enable { session: self.speaker(), resumable: resume, written: self.written };
+        let command = Command::Enable {
+            session: self.speaker(),
+            resumable: resume,
+            written: self.written,
+        };
         let group = self.node.subcluster.clone();
         let enabled = async move { group.execute(command).await };
-        ctx.spawn(enabled.into_actor(self).map(|reply, session, _ctx| match reply {
-            Ok(Reply::Session { session: speaker, .. }) => session.enabled(speaker),
-            _ => session.close_with(StreamCondition::InternalServerError.into(), Ending::Detach),
-        }));
+        ctx.spawn(
+            enabled
+                .into_actor(self)
+                .map(|reply, session, _ctx| match reply {
+                    Ok(Reply::Session {
+                        session: speaker, ..
+                    }) => session.enabled(speaker),
+                    _ => session
+                        .close_with(StreamCondition::InternalServerError.into(), Ending::Detach),
+                }),
+        );
     }
 
     fn enabled(&mut self, speaker: pollux_domain::contract::Session) {
         self.enabling = false;
         self.guard.speaker = speaker;
-        let state = self.node.subcluster.read(|state| state.session(speaker.id).cloned());
-        let Some(state) = state else { return self.wake() };
+        let state = self
+            .node
+            .subcluster
+            .read(|state| state.session(speaker.id).cloned());
+        let Some(state) = state else {
+            return self.wake();
+        };
         self.begin_connection(&state);
         let resumable = state.managed == Some(true);
         let enabled = SmElement::Enabled {

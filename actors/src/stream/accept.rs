@@ -36,19 +36,25 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>) {
         };
         let arbiter_node = node.clone();
         next += 1;
-        node.placement.run(next, Box::new(move || {
-            if let Ok(socket) = travelling.arrive() {
-                actix_rt::spawn(welcome(arbiter_node, socket, peer));
-            }
-        }));
+        node.placement.run(
+            next,
+            Box::new(move || {
+                if let Ok(socket) = travelling.arrive() {
+                    actix_rt::spawn(welcome(arbiter_node, socket, peer));
+                }
+            }),
+        );
     }
 }
 
 async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, peer: SocketAddr) {
     let door = Door::enter(&node);
     if !door.open {
-        node.metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
-        let refusal = Wire::new(node.clone(), socket).end(StreamCondition::ResourceConstraint.into());
+        node.metrics
+            .connections_refused
+            .fetch_add(1, Ordering::Relaxed);
+        let refusal =
+            Wire::new(node.clone(), socket).end(StreamCondition::ResourceConstraint.into());
         let _too_slow = tokio::time::timeout(Duration::from_secs(1), refusal).await;
         return;
     }
@@ -74,13 +80,22 @@ struct Door {
 
 impl Door {
     fn enter(node: &Arc<Node>) -> Door {
-        let inside = node.metrics.preauth_connections.fetch_add(1, Ordering::Relaxed);
-        Door { node: node.clone(), open: inside < limits::PREAUTH_CONNECTIONS_MAX as u64 }
+        let inside = node
+            .metrics
+            .preauth_connections
+            .fetch_add(1, Ordering::Relaxed);
+        Door {
+            node: node.clone(),
+            open: inside < limits::PREAUTH_CONNECTIONS_MAX as u64,
+        }
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.node.metrics.preauth_connections.fetch_sub(1, Ordering::Relaxed);
+        self.node
+            .metrics
+            .preauth_connections
+            .fetch_sub(1, Ordering::Relaxed);
     }
 }

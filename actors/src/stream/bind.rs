@@ -35,7 +35,12 @@ impl Bound {
 
 /// Negotiates until there is a session.
 pub async fn bind(wire: &mut Wire, user: &BareJid) -> Result<Bound, Broken> {
-    wire.open(Features { bind: true, sm: true, ..Features::default() }).await?;
+    wire.open(Features {
+        bind: true,
+        sm: true,
+        ..Features::default()
+    })
+    .await?;
     loop {
         let element = wire.element().await?;
         if let Some(managed) = SmElement::from_element(&element) {
@@ -65,7 +70,9 @@ pub async fn bind(wire: &mut Wire, user: &BareJid) -> Result<Bound, Broken> {
         match sign_in(wire, user, resource).await {
             Ok((speaker, payload)) => {
                 let result = stanza.result(Some(payload));
-                let last = result.map(|result| result.to_bytes().to_vec()).unwrap_or_default();
+                let last = result
+                    .map(|result| result.to_bytes().to_vec())
+                    .unwrap_or_default();
                 return Ok(Bound { speaker, last });
             }
             Err(error) => refuse(wire, &stanza, error).await?,
@@ -91,7 +98,12 @@ async fn sign_in(
     let jid = jid.map_err(|_| StanzaError::new(ErrorCondition::BadRequest))?;
     let resource = jid.resource().unwrap_or_default().to_owned();
     let token = node.ambient.rand.token();
-    let command = Command::SignIn { user: user.clone(), resource, epoch: node.epoch, token };
+    let command = Command::SignIn {
+        user: user.clone(),
+        resource,
+        epoch: node.epoch,
+        token,
+    };
     match node.subcluster.execute(command).await {
         Ok(Reply::Session { session, .. }) => Ok((session, wire_bind::bound(&jid))),
         Ok(Reply::Refused(Refusal::TooManySessions)) => {
@@ -125,8 +137,14 @@ async fn resume(
         Ok(_) => ErrorCondition::UnexpectedRequest,
         Err(condition) => condition,
     };
-    wire.node.metrics.resumption_failures.fetch_add(1, Ordering::Relaxed);
-    let failed = SmElement::Failed { h: None, condition: Some(condition) };
+    wire.node
+        .metrics
+        .resumption_failures
+        .fetch_add(1, Ordering::Relaxed);
+    let failed = SmElement::Failed {
+        h: None,
+        condition: Some(condition),
+    };
     wire.send(&failed.to_element()).await?;
     Ok(None)
 }
@@ -145,16 +163,29 @@ fn find(wire: &Wire, user: &BareJid, previd: &str) -> Option<Speaker> {
 async fn take_up(wire: &Wire, speaker: Speaker, h: u32, previd: &str) -> Option<Bound> {
     let node = &wire.node;
     let old: Option<Arc<Inbox>> = node.directory.inbox(speaker.id);
-    let command = Command::Resumed { session: speaker.id, epoch: node.epoch, h };
+    let command = Command::Resumed {
+        session: speaker.id,
+        epoch: node.epoch,
+        h,
+    };
     let Ok(Reply::Session { session, handled }) = node.subcluster.execute(command).await else {
         return None;
     };
     if let Some(old) = old {
-        old.put(Effect::Moved { session: session.id, connection: speaker.connection });
+        old.put(Effect::Moved {
+            session: session.id,
+            connection: speaker.connection,
+        });
         old.wake();
     }
     node.metrics.resumptions.fetch_add(1, Ordering::Relaxed);
-    let resumed = SmElement::Resumed { h: handled as u32, previd: previd.to_owned().into() };
+    let resumed = SmElement::Resumed {
+        h: handled as u32,
+        previd: previd.to_owned().into(),
+    };
     let last = resumed.to_element().to_bytes(ns::CLIENT).to_vec();
-    Some(Bound { speaker: session, last })
+    Some(Bound {
+        speaker: session,
+        last,
+    })
 }

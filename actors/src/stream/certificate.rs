@@ -34,7 +34,10 @@ pub fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Certifi
         .map_err(|error| failed(certificate, error))?;
     if chain.is_empty() {
         let reason = "it holds no certificate".to_owned();
-        return Err(CertificateError::Read { path: certificate.to_owned(), reason });
+        return Err(CertificateError::Read {
+            path: certificate.to_owned(),
+            reason,
+        });
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -58,11 +61,16 @@ pub fn self_signed(folder: &Path, domain: &str) -> Result<Arc<ServerConfig>, Cer
 
 /// For the owner's eyes only, whole or not at all.
 fn write(path: &Path, contents: &[u8]) -> Result<(), CertificateError> {
-    let failed = |source| CertificateError::Write { path: path.to_owned(), source };
+    let failed = |source| CertificateError::Write {
+        path: path.to_owned(),
+        source,
+    };
     let beside = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&beside).map_err(failed)?;
-    file.write_all(contents).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(contents)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)
 }

@@ -6,10 +6,8 @@ use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 use pollux_xml::Element;
 use pollux_xmpp::features::{Features, StartTls};
-use pollux_xmpp::sasl::{
-    Mechanism, SaslCondition, SaslElement, SaslFailure, Secret, Sent,
-};
 use pollux_xmpp::sasl::scram::ClientFirst;
+use pollux_xmpp::sasl::{Mechanism, SaslCondition, SaslElement, SaslFailure, Secret, Sent};
 use pollux_xmpp::starttls::Starttls;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 
@@ -26,13 +24,22 @@ pub async fn sign_in(wire: &mut Wire) -> Result<BareJid, Broken> {
     let plaintext = wire.node.settings.allow_plaintext;
     let mut encrypted = false;
     loop {
-        let mechanisms = if encrypted || plaintext { Mechanism::ALL.to_vec() } else { Vec::new() };
+        let mechanisms = if encrypted || plaintext {
+            Mechanism::ALL.to_vec()
+        } else {
+            Vec::new()
+        };
         let starttls = match (&tls, encrypted, plaintext) {
             (Some(_), false, false) => Some(StartTls::Required),
             (Some(_), false, true) => Some(StartTls::Optional),
             _ => None,
         };
-        wire.open(Features { starttls, mechanisms, ..Features::default() }).await?;
+        wire.open(Features {
+            starttls,
+            mechanisms,
+            ..Features::default()
+        })
+        .await?;
         let element = wire.element().await?;
         match (Starttls::from_element(&element), &tls) {
             (Some(Starttls::Request), Some(config)) if !encrypted => {
@@ -77,12 +84,18 @@ async fn authenticate(
             Some(Ok(SaslElement::Abort)) => SaslFailure::new(SaslCondition::Aborted),
             Some(Ok(_)) => SaslFailure::new(SaslCondition::MalformedRequest),
         };
-        wire.node.metrics.sign_in_failures.fetch_add(1, Ordering::Relaxed);
-        wire.send(&SaslElement::Failure(failure).to_element()).await?;
+        wire.node
+            .metrics
+            .sign_in_failures
+            .fetch_add(1, Ordering::Relaxed);
+        wire.send(&SaslElement::Failure(failure).to_element())
+            .await?;
         element = wire.element().await?;
     }
     let error = StreamError::new(StreamCondition::PolicyViolation);
-    Err(error.with_text("too many failed attempts to sign in").into())
+    Err(error
+        .with_text("too many failed attempts to sign in")
+        .into())
 }
 
 /// SCRAM (RFC 5802): the same steps and work for a user that does not exist.
@@ -124,44 +137,63 @@ async fn exchange(
         Err(failure) => return Ok(Err(failure)),
     };
     let last = Secret::new(proved.message.into_bytes());
-    wire.send(&SaslElement::Success(Some(last)).to_element()).await?;
+    wire.send(&SaslElement::Success(Some(last)).to_element())
+        .await?;
     wire.node.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
     Ok(Ok(user))
 }
 
 /// Sends a challenge and takes the response.
-async fn response(wire: &mut Wire, challenge: Secret) -> Result<Result<Secret, SaslFailure>, Broken> {
-    wire.send(&SaslElement::Challenge(challenge).to_element()).await?;
+async fn response(
+    wire: &mut Wire,
+    challenge: Secret,
+) -> Result<Result<Secret, SaslFailure>, Broken> {
+    wire.send(&SaslElement::Challenge(challenge).to_element())
+        .await?;
     let element = wire.element().await?;
-    Ok(match SaslElement::from_element(&element, Sent::ByInitiator) {
-        None => return Err(StreamCondition::NotAuthorized.into()),
-        Some(Ok(SaslElement::Response(data))) => Ok(data),
-        Some(Ok(SaslElement::Abort)) => Err(SaslFailure::new(SaslCondition::Aborted)),
-        Some(Ok(_)) => Err(SaslFailure::new(SaslCondition::MalformedRequest)),
-        Some(Err(failure)) => Err(failure),
-    })
+    Ok(
+        match SaslElement::from_element(&element, Sent::ByInitiator) {
+            None => return Err(StreamCondition::NotAuthorized.into()),
+            Some(Ok(SaslElement::Response(data))) => Ok(data),
+            Some(Ok(SaslElement::Abort)) => Err(SaslFailure::new(SaslCondition::Aborted)),
+            Some(Ok(_)) => Err(SaslFailure::new(SaslCondition::MalformedRequest)),
+            Some(Err(failure)) => Err(failure),
+        },
+    )
 }
 
 /// The stream goes on at the user's arbiter, where the sessions of the user live.
 pub fn hand_over(wire: Wire, user: BareJid) {
-    let Wire { node, socket, mut framer, .. } = wire;
+    let Wire {
+        node,
+        socket,
+        mut framer,
+        ..
+    } = wire;
     framer.restart();
     framer.set_limits(CLIENT);
     let arbiter = node.placement.arbiter_of(&user);
-    let Ok(travelling) = socket.depart() else { return };
+    let Ok(travelling) = socket.depart() else {
+        return;
+    };
     let there = node.clone();
-    node.placement.run(arbiter, Box::new(move || {
-        let Ok(socket) = travelling.arrive() else { return };
-        let mut wire = Wire::resumed(there, socket, framer, None);
-        actix_rt::spawn(async move {
-            let patience = crate::node::PREAUTH_PATIENCE;
-            match tokio::time::timeout(patience, bind::bind(&mut wire, &user)).await {
-                Ok(Ok(bound)) => bound.begin(wire),
-                Ok(Err(broken)) => farewell(wire, broken).await,
-                Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
-            }
-        });
-    }));
+    node.placement.run(
+        arbiter,
+        Box::new(move || {
+            let Ok(socket) = travelling.arrive() else {
+                return;
+            };
+            let mut wire = Wire::resumed(there, socket, framer, None);
+            actix_rt::spawn(async move {
+                let patience = crate::node::PREAUTH_PATIENCE;
+                match tokio::time::timeout(patience, bind::bind(&mut wire, &user)).await {
+                    Ok(Ok(bound)) => bound.begin(wire),
+                    Ok(Err(broken)) => farewell(wire, broken).await,
+                    Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
+                }
+            });
+        }),
+    );
 }
 
 /// Stands in for a socket while it changes its nature.

@@ -28,10 +28,16 @@ impl std::fmt::Debug for TlsSocket {
 
 impl TlsSocket {
     /// Shakes hands. The caller bounds the time.
-    pub async fn accept(socket: Box<dyn Socket>, config: Arc<ServerConfig>) -> io::Result<TlsSocket> {
+    pub async fn accept(
+        socket: Box<dyn Socket>,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<TlsSocket> {
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(SEND_BUFFER_BYTES));
-        let mut this = TlsSocket { socket, tls: Box::new(tls) };
+        let mut this = TlsSocket {
+            socket,
+            tls: Box::new(tls),
+        };
         std::future::poll_fn(|cx| this.poll_handshake(cx)).await?;
         Ok(this)
     }
@@ -49,7 +55,10 @@ impl TlsSocket {
     /// Sends what rustls has ready.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
-            let mut writer = Blocking { socket: &mut self.socket, cx };
+            let mut writer = Blocking {
+                socket: &mut self.socket,
+                cx,
+            };
             match self.tls.write_tls(&mut writer) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(_) => {}
@@ -62,7 +71,10 @@ impl TlsSocket {
 
     /// Takes some bytes from the peer; zero at the end.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut reader = Blocking { socket: &mut self.socket, cx };
+        let mut reader = Blocking {
+            socket: &mut self.socket,
+            cx,
+        };
         let count = match self.tls.read_tls(&mut reader) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
@@ -162,8 +174,10 @@ impl AsyncWrite for TlsSocket {
 
 impl Socket for TlsSocket {
     fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>> {
-        let parted: Box<dyn Travelling> =
-            Box::new(Parted { socket: self.socket.depart()?, tls: self.tls });
+        let parted: Box<dyn Travelling> = Box::new(Parted {
+            socket: self.socket.depart()?,
+            tls: self.tls,
+        });
         Ok(parted)
     }
 }
@@ -175,8 +189,10 @@ struct Parted {
 
 impl Travelling for Parted {
     fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
-        let socket: Box<dyn Socket> =
-            Box::new(TlsSocket { socket: self.socket.arrive()?, tls: self.tls });
+        let socket: Box<dyn Socket> = Box::new(TlsSocket {
+            socket: self.socket.arrive()?,
+            tls: self.tls,
+        });
         Ok(socket)
     }
 }

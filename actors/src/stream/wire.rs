@@ -27,8 +27,11 @@ pub const STRANGER: Limits = Limits {
 };
 
 /// What a client that has signed in may send.
-pub const CLIENT: Limits =
-    Limits { bytes_max: limits::STANZA_BYTES_MAX, elements_max: None, ..STRANGER };
+pub const CLIENT: Limits = Limits {
+    bytes_max: limits::STANZA_BYTES_MAX,
+    elements_max: None,
+    ..STRANGER
+};
 
 /// Why a negotiation ended without a session.
 #[derive(Debug)]
@@ -82,7 +85,14 @@ impl Wire {
         received: Option<usize>,
     ) -> Wire {
         let namespaces = StreamNamespaces::new(ns::CLIENT);
-        Wire { node, socket, framer, namespaces, greeted: false, received }
+        Wire {
+            node,
+            socket,
+            framer,
+            namespaces,
+            greeted: false,
+            received,
+        }
     }
 
     pub async fn frame(&mut self) -> Result<Frame, Broken> {
@@ -153,8 +163,12 @@ impl Wire {
         self.greeted = true;
         let own = StreamHeader::new(ContentNamespace::Client);
         let header = header.unwrap_or(&own);
-        let Ok(from) = Jid::parse(&self.node.settings.domain) else { return };
-        header.reply(from, hex(&self.node.ambient.rand.token()), "en").write(out);
+        let Ok(from) = Jid::parse(&self.node.settings.domain) else {
+            return;
+        };
+        header
+            .reply(from, hex(&self.node.ambient.rand.token()), "en")
+            .write(out);
     }
 
     pub async fn send(&mut self, element: &Element) -> Result<(), Broken> {
@@ -172,7 +186,9 @@ impl Wire {
     pub async fn end(mut self, broken: Broken) {
         let Broken::Error(error) = broken else { return };
         let metrics = &self.node.metrics;
-        metrics.stream_errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        metrics
+            .stream_errors
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         tracing::debug!(condition = %error.condition, "stream ends in an error");
         let mut out = Vec::new();
         if !self.greeted {

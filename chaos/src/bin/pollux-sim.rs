@@ -41,7 +41,10 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some(filter) = &arguments.log {
-        tracing_subscriber::fmt().with_env_filter(filter).without_time().init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .without_time()
+            .init();
     }
     let plan = Plan {
         leaves: arguments.leaves,
@@ -62,7 +65,12 @@ fn main() -> anyhow::Result<ExitCode> {
         };
         if arguments.trace {
             for entry in &run.history.entries {
-                writeln!(out, "{:>10.3} ms  {:?}", entry.at.as_secs_f64() * 1e3, entry.fact)?;
+                writeln!(
+                    out,
+                    "{:>10.3} ms  {:?}",
+                    entry.at.as_secs_f64() * 1e3,
+                    entry.fact
+                )?;
             }
         }
         if let Err(what) = invariants::check(&run.history) {
@@ -71,5 +79,9 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     }
     writeln!(out, "{} seeds, {broken} broken", arguments.count)?;
-    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if broken == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

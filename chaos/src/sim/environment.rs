@@ -33,7 +33,10 @@ impl SeededRand {
 
     /// A number below `below`.
     pub fn below(&self, below: u64) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).below(below)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .below(below)
     }
 }
 
@@ -48,7 +51,10 @@ impl Rand for SeededRand {
 }
 
 pub fn ambient(rand: Arc<SeededRand>) -> Ambient {
-    Ambient { clock: Arc::new(VirtualClock), rand }
+    Ambient {
+        clock: Arc::new(VirtualClock),
+        rand,
+    }
 }
 
 /// Everything on the one thread, at once.

@@ -19,19 +19,59 @@ pub struct Entry {
 pub enum Fact {
     NodeCrashed,
     NodeStarted,
-    Bound { who: usize },
-    Resumed { who: usize, h: u32, resent: usize },
-    NotResumed { who: usize },
-    Disconnected { who: usize },
-    Sent { who: usize, id: String },
-    Acknowledged { who: usize, id: String },
-    Unknown { who: usize, id: String },
-    Received { who: usize, id: String },
-    Refused { who: usize, id: String },
-    Presence { who: usize, from: String, kind: String },
-    Handled { who: usize, h: u32 },
-    HandledBackwards { who: usize, last: u32, h: u32 },
-    HandledAhead { who: usize, sent: u32, h: u32 },
+    Bound {
+        who: usize,
+    },
+    Resumed {
+        who: usize,
+        h: u32,
+        resent: usize,
+    },
+    NotResumed {
+        who: usize,
+    },
+    Disconnected {
+        who: usize,
+    },
+    Sent {
+        who: usize,
+        id: String,
+    },
+    Acknowledged {
+        who: usize,
+        id: String,
+    },
+    Unknown {
+        who: usize,
+        id: String,
+    },
+    Received {
+        who: usize,
+        id: String,
+    },
+    Refused {
+        who: usize,
+        id: String,
+    },
+    Presence {
+        who: usize,
+        from: String,
+        kind: String,
+    },
+    Handled {
+        who: usize,
+        h: u32,
+    },
+    HandledBackwards {
+        who: usize,
+        last: u32,
+        h: u32,
+    },
+    HandledAhead {
+        who: usize,
+        sent: u32,
+        h: u32,
+    },
 }
 
 /// The account of a run.
@@ -94,14 +134,31 @@ impl Journal for Pen {
             Note::Resumed { h, resent } => Fact::Resumed { who, h, resent },
             Note::NotResumed { .. } => Fact::NotResumed { who },
             Note::Disconnected => Fact::Disconnected { who },
-            Note::Sent { id } => Fact::Sent { who, id: id.to_owned() },
-            Note::Acknowledged { id } => Fact::Acknowledged { who, id: id.to_owned() },
-            Note::Unknown { id } => Fact::Unknown { who, id: id.to_owned() },
-            Note::Received { id, .. } => Fact::Received { who, id: id.to_owned() },
-            Note::Refused { id, .. } => Fact::Refused { who, id: id.to_owned() },
-            Note::Presence { from, kind } => {
-                Fact::Presence { who, from: from.to_owned(), kind: kind.to_owned() }
-            }
+            Note::Sent { id } => Fact::Sent {
+                who,
+                id: id.to_owned(),
+            },
+            Note::Acknowledged { id } => Fact::Acknowledged {
+                who,
+                id: id.to_owned(),
+            },
+            Note::Unknown { id } => Fact::Unknown {
+                who,
+                id: id.to_owned(),
+            },
+            Note::Received { id, .. } => Fact::Received {
+                who,
+                id: id.to_owned(),
+            },
+            Note::Refused { id, .. } => Fact::Refused {
+                who,
+                id: id.to_owned(),
+            },
+            Note::Presence { from, kind } => Fact::Presence {
+                who,
+                from: from.to_owned(),
+                kind: kind.to_owned(),
+            },
             Note::Handled { h } => Fact::Handled { who, h },
             Note::HandledBackwards { last, h } => Fact::HandledBackwards { who, last, h },
             Note::HandledAhead { sent, h } => Fact::HandledAhead { who, sent, h },

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use turmoil::net::TcpStream;
 
 use super::history::{History, Pen};
@@ -37,7 +37,10 @@ pub fn account(who: usize) -> Account {
 impl Person {
     /// Lives until all is said and has arrived, or virtual time is over.
     pub async fn live(mut self) -> turmoil::Result {
-        let pen = Pen { who: self.who, history: self.history.clone() };
+        let pen = Pen {
+            who: self.who,
+            history: self.history.clone(),
+        };
         let number = self.seed.number();
         let mut client = Driven::new(account(self.who), self.options.clone(), number, pen);
         let mut said = 0;
@@ -70,7 +73,10 @@ impl Person {
     fn all_have_spoken(&self) -> bool {
         let wanted = self.plan.people as u64 * self.plan.messages;
         let history = self.history.borrow();
-        let acknowledged = history.acknowledged.iter().filter(|id| super::history::is_message(id));
+        let acknowledged = history
+            .acknowledged
+            .iter()
+            .filter(|id| super::history::is_message(id));
         acknowledged.count() as u64 + self.plan.doubted(&history) >= wanted
     }
 
@@ -83,8 +89,8 @@ impl Person {
             client.available()?;
         }
         loop {
-            let next = Instant::now() + Duration::from_millis(1 + self.seed.below(16));
-            self.listen(client, next).await?;
+            let time = Duration::from_millis(1 + self.seed.below(16));
+            self.listen(client, time).await?;
             if self.is_over(*said, client) {
                 return client.close().await;
             }
@@ -109,8 +115,9 @@ impl Person {
         }
     }
 
-    /// Takes what comes until then.
-    async fn listen(&self, client: &mut Driven, until: Instant) -> Result<(), Error> {
+    /// Takes what comes for so long.
+    async fn listen(&self, client: &mut Driven, time: Duration) -> Result<(), Error> {
+        let mut over = std::pin::pin!(sleep(time));
         loop {
             tokio::select! {
                 biased;
@@ -119,7 +126,7 @@ impl Person {
                         return Err(Error::Closed);
                     }
                 }
-                () = sleep_until(until) => return Ok(()),
+                () = &mut over => return Ok(()),
             }
         }
     }

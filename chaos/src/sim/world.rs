@@ -52,9 +52,10 @@ impl Default for Plan {
 impl Plan {
     /// Messages of sessions that were given up: nobody knows, so that nobody waits for them.
     pub(super) fn doubted(&self, history: &History) -> u64 {
-        let doubted = history.entries.iter().filter(|entry| {
-            matches!(&entry.fact, Fact::Unknown { id, .. } if is_message(id))
-        });
+        let doubted = history
+            .entries
+            .iter()
+            .filter(|entry| matches!(&entry.fact, Fact::Unknown { id, .. } if is_message(id)));
         doubted.count() as u64
     }
 }
@@ -96,8 +97,14 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
         rand: Arc::new(SeededRand::new(dice.number())),
     });
     let (node_disk, node_history) = (disk.clone(), history.clone());
-    world.host("node", move || live(node_disk.clone(), plan, node_history.clone()));
-    let options = Options { timeout: Duration::from_secs(5), ..Options::default() }.shared();
+    world.host("node", move || {
+        live(node_disk.clone(), plan, node_history.clone())
+    });
+    let options = Options {
+        timeout: Duration::from_secs(5),
+        ..Options::default()
+    }
+    .shared();
     for who in 0..plan.people {
         let person = Person {
             who,
@@ -119,7 +126,11 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
             back_at = None;
             world.bounce("node");
         }
-        if back_at.is_none() && crashes.first().is_some_and(|at| u128::from(*at) <= now.as_millis()) {
+        if back_at.is_none()
+            && crashes
+                .first()
+                .is_some_and(|at| u128::from(*at) <= now.as_millis())
+        {
             crashes.remove(0);
             telling_crashes += u64::from(is_busy(&history.borrow()));
             world.crash("node");
@@ -134,18 +145,25 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
         }
     }
     let history = history.borrow().clone();
-    Ok(Run { seed, plan, history, telling_crashes })
+    Ok(Run {
+        seed,
+        plan,
+        history,
+        telling_crashes,
+    })
 }
 
 /// A message is on its way somewhere.
 fn is_busy(history: &History) -> bool {
-    let sent = history.entries.iter().filter_map(|entry| match &entry.fact {
-        Fact::Sent { id, .. } if is_message(id) => Some(id),
-        _ => None,
-    });
-    let mut open = sent.filter(|id| {
-        !history.acknowledged.contains(*id) || !history.received.contains(*id)
-    });
+    let sent = history
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.fact {
+            Fact::Sent { id, .. } if is_message(id) => Some(id),
+            _ => None,
+        });
+    let mut open =
+        sent.filter(|id| !history.acknowledged.contains(*id) || !history.received.contains(*id));
     open.next().is_some()
 }
 
@@ -165,7 +183,10 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
         },
         ambient: ambient(disk.rand.clone()),
         placement: Arc::new(OneThread),
-        subcluster_log: Arc::new(MemoryLog::open(disk.subcluster.clone(), latency(disk.rand.clone()))),
+        subcluster_log: Arc::new(MemoryLog::open(
+            disk.subcluster.clone(),
+            latency(disk.rand.clone()),
+        )),
         configuration_log: Arc::new(MemoryLog::open(
             disk.configuration.clone(),
             latency(disk.rand.clone()),
@@ -176,13 +197,18 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
     for who in 0..plan.people {
         let account = account(who);
         let user = BareJid::parse(&account.bare_jid())?;
-        if node.configuration.read(|state| state.account(&user).is_none()) {
+        if node
+            .configuration
+            .read(|state| state.account(&user).is_none())
+        {
             users::add(&node, &user, account.password, false).await?;
         }
     }
     history.borrow_mut().add(Fact::NodeStarted);
     tokio::task::spawn_local(expiry::run(node.clone()));
-    let listener = SimulatedNet.listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into()).await?;
+    let listener = SimulatedNet
+        .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
+        .await?;
     stream::serve(node, listener).await;
     Ok(())
 }

@@ -15,7 +15,9 @@ pub fn check(history: &History) -> Result<(), String> {
         })
         .collect();
     for entry in &history.entries {
-        let Fact::Sent { id, .. } = &entry.fact else { continue };
+        let Fact::Sent { id, .. } = &entry.fact else {
+            continue;
+        };
         if is_message(id) && !history.acknowledged.contains(id) && !doubted.contains(id) {
             return Err(format!("{id} was sent and nothing came of it"));
         }

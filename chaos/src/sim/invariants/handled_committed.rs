@@ -16,10 +16,16 @@ pub fn check(history: &History) -> Result<(), String> {
                 told.insert(*who, *h);
             }
             Fact::Resumed { who, h, .. } if *h < told.get(who).copied().unwrap_or(0) => {
-                return Err(format!("person{who} resumed at {h}, told more, at {:?}", entry.at));
+                return Err(format!(
+                    "person{who} resumed at {h}, told more, at {:?}",
+                    entry.at
+                ));
             }
             Fact::HandledAhead { who, sent, h } => {
-                return Err(format!("person{who} was told {h} of {sent}, at {:?}", entry.at));
+                return Err(format!(
+                    "person{who} was told {h} of {sent}, at {:?}",
+                    entry.at
+                ));
             }
             _ => {}
         }

@@ -11,7 +11,10 @@ pub fn check(history: &History) -> Result<(), String> {
         match &entry.fact {
             Fact::Bound { who } => session[*who] += 1,
             Fact::Received { who, id } if !seen.insert((*who, session[*who], id)) => {
-                return Err(format!("{id} came twice, the second time at {:?}", entry.at));
+                return Err(format!(
+                    "{id} came twice, the second time at {:?}",
+                    entry.at
+                ));
             }
             _ => {}
         }

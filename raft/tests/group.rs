@@ -1,6 +1,5 @@
 //! A group of one voter on a real disk: what it confirmed is there after a restart, with and
 //! without snapshots.
-
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::path::Path;

@@ -52,6 +52,8 @@ struct Proposal {
 
 struct Walk {
     chance: Chance,
+    /// The group takes its time, so that much is in flight.
+    slow: bool,
     state: State,
     /// A copy that has been through a snapshot and applies the same commands.
     twin: State,
@@ -76,6 +78,7 @@ impl Walk {
         let state = State::default();
         let mut walk = Walk {
             chance: Chance::new(seed),
+            slow: seed % 2 == 1,
             middle: (codec::encode(1, &state).unwrap(), 0),
             twin: state.clone(),
             state,

@@ -13,8 +13,11 @@ impl Walk {
         let client = self.chance.index(self.clients.len());
         match self.chance.below(200) {
             0..=49 => {
-                let count = 1 + self.chance.index(6);
-                self.commit(count);
+                let most = if self.slow { 60 } else { 6 };
+                let count = 1 + self.chance.index(most);
+                if !self.slow || self.chance.one_in(12) {
+                    self.commit(count);
+                }
             }
             50..=96 => self.say(client),
             97..=122 => self.write(client),

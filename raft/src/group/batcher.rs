@@ -60,6 +60,7 @@ pub(super) struct Batcher<G: Kind> {
     waiting: mpsc::Receiver<Proposal<G>>,
     time: Arc<Timekeeper>,
     failed: watch::Sender<Option<String>>,
+    stopping: watch::Receiver<bool>,
 }
 
 impl<G: Kind> Batcher<G> {
@@ -68,16 +69,18 @@ impl<G: Kind> Batcher<G> {
         waiting: mpsc::Receiver<Proposal<G>>,
         time: Arc<Timekeeper>,
         failed: watch::Sender<Option<String>>,
+        stopping: watch::Receiver<bool>,
     ) -> Batcher<G> {
         Batcher {
             raft,
             waiting,
             time,
             failed,
+            stopping,
         }
     }
 
-    /// Runs until all handles are gone or the group fails.
+    /// Runs until all handles are gone, the group stops and nothing waits, or the group fails.
     pub(super) async fn run(mut self) {
         let mut proposals = VecDeque::new();
         let mut taken = Vec::with_capacity(limits::BATCH_COMMANDS_MAX);
@@ -85,7 +88,12 @@ impl<G: Kind> Batcher<G> {
             let room = limits::BATCH_COMMANDS_MAX - proposals.len();
             // What did not fit into the last entry goes at once, with whatever has come meanwhile.
             if proposals.is_empty() {
-                if self.waiting.recv_many(&mut taken, room).await == 0 {
+                let count = tokio::select! {
+                    biased;
+                    count = self.waiting.recv_many(&mut taken, room) => count,
+                    _ = self.stopping.wait_for(|stopping| *stopping) => 0,
+                };
+                if count == 0 {
                     return;
                 }
             } else {

@@ -83,6 +83,7 @@ pub struct Group<G: Kind> {
     proposals: mpsc::Sender<Proposal<G>>,
     time: Arc<Timekeeper>,
     failed: watch::Receiver<Option<String>>,
+    stop: watch::Sender<bool>,
 }
 
 impl<G: Kind> Clone for Group<G> {
@@ -93,6 +94,7 @@ impl<G: Kind> Clone for Group<G> {
             proposals: self.proposals.clone(),
             time: self.time.clone(),
             failed: self.failed.clone(),
+            stop: self.stop.clone(),
         }
     }
 }
@@ -152,7 +154,8 @@ impl<G: Kind> Group<G> {
             .map_err(|error| step("apply the log", error.to_string()))?;
         let (proposals, waiting) = mpsc::channel(limits::PROPOSALS_MAX);
         let (fail, failed) = watch::channel(None);
-        let batcher = Batcher::new(raft.clone(), waiting, time.clone(), fail);
+        let (stop, stopping) = watch::channel(false);
+        let batcher = Batcher::new(raft.clone(), waiting, time.clone(), fail, stopping);
         #[expect(
             clippy::disallowed_methods,
             reason = "the group's own task, on the group's runtime"
@@ -164,6 +167,7 @@ impl<G: Kind> Group<G> {
             proposals,
             time,
             failed,
+            stop,
         })
     }
 
@@ -246,8 +250,12 @@ impl<G: Kind> Group<G> {
         self.read(pollux_store::codec::digest).map_err(Into::into)
     }
 
-    /// Stops taking commands and ends the group's tasks.
+    /// Stops taking commands, commits those that wait, and ends the group's tasks.
     pub async fn shutdown(&self) {
+        self.stop.send_replace(true);
+        // The batcher drops its end of this when it is done.
+        let mut failed = self.failed.clone();
+        while failed.changed().await.is_ok() {}
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(group = G::NAME, %error, "group ended badly");
         }

@@ -4,16 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use actix::Addr;
 use pollux_domain::contract::Effect;
 use pollux_domain::ids::SessionId;
 use pollux_raft::group::Outlet;
 
 use crate::inbox::Inbox;
+use crate::session::Session;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Directory {
     inboxes: RwLock<BTreeMap<SessionId, Arc<Inbox>>>,
+    /// Where the actors can be asked what they are.
+    addresses: RwLock<BTreeMap<SessionId, Addr<Session>>>,
 }
 
 impl Directory {
@@ -31,7 +35,29 @@ impl Directory {
             .is_some_and(|known| Arc::ptr_eq(known, inbox))
         {
             inboxes.remove(&inbox.session());
+            let mut addresses = self
+                .addresses
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            addresses.remove(&inbox.session());
         }
+    }
+
+    /// The actor behind an inbox that has entered.
+    pub fn introduce(&self, session: SessionId, address: Addr<Session>) {
+        let mut addresses = self
+            .addresses
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        addresses.insert(session, address);
+    }
+
+    pub fn address(&self, session: SessionId) -> Option<Addr<Session>> {
+        let addresses = self
+            .addresses
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        addresses.get(&session).cloned()
     }
 
     pub fn inbox(&self, session: SessionId) -> Option<Arc<Inbox>> {

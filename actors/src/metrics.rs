@@ -21,8 +21,9 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub fn count_stanza(&self) {
-        self.stanzas.fetch_add(1, Ordering::Relaxed);
+    /// Counts one stanza of a client, and gives it the number by which it can be followed in the log.
+    pub fn count_stanza(&self) -> u64 {
+        self.stanzas.fetch_add(1, Ordering::Relaxed)
     }
 
     /// All of them.
@@ -71,7 +72,7 @@ impl Metrics {
             ),
             counter(
                 "pollux_stanzas_total",
-                "Stanzas of clients proposed.",
+                "Stanzas of clients taken.",
                 &self.stanzas,
             ),
             counter(

@@ -16,6 +16,7 @@ use std::time::Duration;
 use pollux_actors::net::{Listener, LocalFuture, Socket, Travelling};
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::placement::{Job, Placement};
+use pollux_actors::session::Observe;
 use pollux_actors::{expiry, stream, users};
 use pollux_domain::ids::{NodeId, WallMs};
 use pollux_domain::jid::BareJid;
@@ -392,5 +393,53 @@ fn a_peer_that_does_not_answer_is_given_up_and_its_session_waits_then_expires() 
                 .read(|state| state.session_rows(None).len()),
             0
         );
+    });
+}
+
+#[test]
+fn an_idle_session_holds_no_buffer() {
+    with_node(|stage| async move {
+        let mut ann = stage.sign_in("ann").await;
+        ann.say("<r xmlns='urn:xmpp:sm:3'/>").await;
+        ann.hear("<a ").await;
+        let id = stage
+            .node
+            .subcluster
+            .read(|state| state.session_rows(None)[0].id);
+        let address = stage.node.directory.address(id).unwrap();
+        let observed = address.send(Observe).await.unwrap().unwrap();
+        assert_eq!(
+            (observed.write_queue_bytes, observed.read_buffer_bytes),
+            (0, 0)
+        );
+        assert_eq!(observed.jid.as_str(), "ann@example.org/r");
+    });
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_is_not_read_either() {
+    with_node(|stage| async move {
+        let mut ann = stage.sign_in("ann").await;
+        let id = stage
+            .node
+            .subcluster
+            .read(|state| state.session_rows(None)[0].id);
+        let address = stage.node.directory.address(id).unwrap();
+        // Each request is answered by more than it is long; the socket holds 64 KiB a way.
+        let flood = "<r xmlns='urn:xmpp:sm:3'/>".repeat(200);
+        for _ in 0..200 {
+            let patience = Duration::from_millis(50);
+            if tokio::time::timeout(patience, ann.say(&flood))
+                .await
+                .is_err()
+            {
+                break;
+            }
+        }
+        let observed = address.send(Observe).await.unwrap().unwrap();
+        assert!(observed.write_queue_bytes < 256 * 1024, "{observed:?}");
+        let written = tokio::time::timeout(Duration::from_millis(50), ann.say(&flood)).await;
+        assert!(written.is_err(), "the node goes on reading");
+        ann.hear("<a ").await;
     });
 }

@@ -10,14 +10,17 @@ use pollux_xmpp::stanza::{Stanza, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
 
 use super::decide::{self, Sender};
+use super::outgoing::WRITE_AHEAD_BYTES;
 use super::{Ending, Session, render};
 
 impl Session {
-    /// Whether the socket is read: not while too much waits for its commit.
+    /// Whether the socket is read: not while too much waits for its commit, nor while the peer does
+    /// not read what it asked for.
     pub(super) fn may_read(&self) -> bool {
         !self.closing
             && !self.enabling
             && self.stalled.is_empty()
+            && self.stream.write_queue.len() < WRITE_AHEAD_BYTES
             && self.in_flight.len() < limits::IN_FLIGHT_MAX
             && self.in_flight_bytes < limits::IN_FLIGHT_BYTES_MAX
     }
@@ -43,6 +46,10 @@ impl Session {
         if self.take_management(&element, ctx) {
             return;
         }
+        let trace = self.node.metrics.count_stanza();
+        let to = element.attribute("to").unwrap_or_default();
+        let span = tracing::debug_span!("stanza", trace, kind = element.name(), to);
+        let _inside = span.enter();
         let action = match Stanza::from_element(element) {
             Ok(stanza) => {
                 let jid = &self.jid;
@@ -90,7 +97,6 @@ impl Session {
         self.in_flight.push_back(size);
         self.in_flight_bytes += size;
         let (session, n) = (self.speaker(), self.proposed);
-        self.node.metrics.count_stanza();
         self.propose(Command::Stanza {
             session,
             n,

@@ -54,6 +54,8 @@ pub struct Session {
     /// What becomes of the session when this actor ends, however that happens.
     guard: Guard,
     waker: Option<Waker>,
+    /// In which all that the session does is told.
+    span: tracing::Span,
     /// Under stream management, and whether it may be resumed.
     managed: Option<bool>,
 
@@ -117,6 +119,13 @@ impl Session {
             return;
         }
         let mut session = Session {
+            span: tracing::debug_span!(
+                "session",
+                sid = speaker.id.0,
+                user = state.jid.bare_str(),
+                resource = state.jid.resource(),
+                connection = speaker.connection.0,
+            ),
             jid: state.jid.clone(),
             stream,
             inbox,
@@ -150,11 +159,8 @@ impl Session {
                 .announcements
                 .extend(session.node.subcluster.read(|s| s.news_for(speaker.id)));
         }
-        session.start_actor();
-    }
-
-    fn start_actor(self) {
-        let _address = Actor::start(self);
+        let directory = session.node.directory.clone();
+        directory.introduce(speaker.id, Actor::start(session));
     }
 
     /// Takes over what the database says of the session in its new connection.
@@ -243,7 +249,7 @@ impl Handler<Observe> for Session {
             handled: self.handled,
             in_flight: self.in_flight.len(),
             slots_unwritten: self.slots.len(),
-            write_queue_bytes: self.stream.write_queue.len(),
+            write_queue_bytes: self.stream.write_queue.capacity(),
             read_buffer_bytes: self.stream.framer.capacity(),
         })
     }

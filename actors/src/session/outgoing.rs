@@ -11,8 +11,9 @@ use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use super::{ANSWER_SECONDS_MAX, CLOSE_SECONDS_MAX, Ending, Session, render};
 use crate::inbox::Mail;
 
-/// Bytes that wait for the socket; above it slots stay where they are, shared with the database.
-const WRITE_AHEAD_BYTES: usize = 64 * 1024;
+/// Bytes that wait for the socket; above it slots stay where they are, shared with the database, and
+/// nothing is read that could be answered.
+pub(super) const WRITE_AHEAD_BYTES: usize = 64 * 1024;
 
 impl Session {
     /// Takes what others have put into the inbox.

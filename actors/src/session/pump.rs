@@ -28,7 +28,8 @@ impl ActorFuture<Session> for Pump {
         ctx: &mut Context<Session>,
         task: &mut Task<'_>,
     ) -> Poll<()> {
-        let turn = session.turn(ctx, task);
+        let span = session.span.clone();
+        let turn = span.in_scope(|| session.turn(ctx, task));
         if turn.is_ready() {
             ctx.stop();
         }

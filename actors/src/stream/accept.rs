@@ -1,12 +1,12 @@
 //! Takes connections and gives each to an arbiter in turn. A limit of connections that have not signed in holds the door.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pollux_domain::limits;
 use pollux_xmpp::stream_error::StreamCondition;
+use tracing::Instrument;
 
 use super::negotiate;
 use super::wire::{Broken, Wire};
@@ -40,14 +40,15 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>) {
             next,
             Box::new(move || {
                 if let Ok(socket) = travelling.arrive() {
-                    actix_rt::spawn(welcome(arbiter_node, socket, peer));
+                    let span = tracing::debug_span!("listener", proto = "c2s", %peer);
+                    actix_rt::spawn(welcome(arbiter_node, socket).instrument(span));
                 }
             }),
         );
     }
 }
 
-async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, peer: SocketAddr) {
+async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>) {
     let door = Door::enter(&node);
     if !door.open {
         node.metrics
@@ -59,7 +60,7 @@ async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, peer: SocketAddr) {
         return;
     }
     let mut wire = Wire::new(node, socket);
-    tracing::debug!(%peer, "connection accepted");
+    tracing::debug!("connection accepted");
     match tokio::time::timeout(PREAUTH_PATIENCE, negotiate::sign_in(&mut wire)).await {
         Ok(Ok(user)) => negotiate::hand_over(wire, user),
         Ok(Err(broken)) => farewell(wire, broken).await,

@@ -13,7 +13,7 @@ use pollux_xmpp::sasl::scram::ScramClient;
 
 use super::deadline::Deadline;
 use super::node::PASSWORD;
-use super::stream::{Event, Stream, shown, xml};
+use super::stream::{Event, Stream, shown, stream_condition, xml};
 
 pub const CLIENT: &str = "jabber:client";
 pub const SM: &str = "urn:xmpp:sm:3";
@@ -284,6 +284,27 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The stream ends with this error; no stanza comes before it.
+    #[track_caller]
+    pub fn ends_with(&mut self, condition: &str) {
+        match self.next() {
+            Event::Element(error) if error.is(pollux_xml::STREAM_NAMESPACE, "error") => {
+                assert_eq!(stream_condition(&error), condition, "{}", xml(&error));
+            }
+            other => panic!("waited for the error {condition}: {}", shown(&other)),
+        }
+        assert_eq!(
+            self.arrive(),
+            Event::Closed,
+            "a stream error closes the stream"
+        );
+        assert_eq!(
+            self.arrive(),
+            Event::Gone,
+            "a stream error ends the connection"
+        );
     }
 
     /// `</stream:stream>` both ways.

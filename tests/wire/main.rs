@@ -27,11 +27,53 @@ macro_rules! plays {
 }
 
 plays! {
-    sign_in
     bind_chosen
-    bind_made_up
     bind_conflict
+    bind_made_up
+    contact_list
+    contact_list_refused
+    contact_removed_ends_subscriptions
+    disco
+    iq_between_clients
+    iq_malformed
+    iq_unknown
+    kill_contact_list
+    kill_iq_asked_before
+    kill_messages
+    kill_subscription
     message_between_two
+    message_forged_from
+    message_of_each_type
+    message_to_bare
+    message_to_full
+    message_to_nobody
+    message_without_address
+    offline_store
+    offline_survives_kill
+    ping
+    presence_directed
+    presence_refused
+    presence_stream_closed
+    presence_stream_lost
+    presence_to_contacts
+    session_ended
+    session_request
+    sign_in
+    sm_count_too_high
+    sm_counts
+    sm_enable
+    sm_resume_after_cut
+    sm_resume_beside_old_stream
+    sm_resume_refused
+    sm_resume_sends_again
+    sm_session_ends_unacknowledged
+    stop_and_resume
+    subscription_both_ways
+    subscription_cancelled_by_watched
+    subscription_kept_until_answered
+    subscription_refused
+    subscription_unsubscribed_by_watcher
+    user_removed
 }
 
 #[test]

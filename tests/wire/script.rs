@@ -19,7 +19,8 @@
 //!     <message from='{alice.jid}' to='bob@localhost'><body>Hello</body></message>
 //! ```
 //!
-//! Each client's stanzas are compared in order; `receives in any order:` frees those of one step.
+//! Each client's stanzas are compared in order. `receives in any order:` frees those of one step,
+//! `receives each kind in order:` frees messages, presence and IQs from each other.
 
 use std::collections::BTreeMap;
 
@@ -77,6 +78,7 @@ pub enum Deed {
     Sends(String),
     Receives(String),
     ReceivesInAnyOrder(String),
+    ReceivesEachKindInOrder(String),
     ReceivesNothing,
     Answers,
     IsAcknowledged,
@@ -221,6 +223,7 @@ fn action(part: &Block<'_>) -> Result<Action, String> {
         (_, "sends:") => Deed::Sends(block()?),
         (_, "receives:") => Deed::Receives(block()?),
         (_, "receives in any order:") => Deed::ReceivesInAnyOrder(block()?),
+        (_, "receives each kind in order:") => Deed::ReceivesEachKindInOrder(block()?),
         (_, "receives nothing") => Deed::ReceivesNothing,
         (_, "says what was received") => Deed::Answers,
         (_, "is acknowledged") => Deed::IsAcknowledged,

@@ -121,6 +121,7 @@ impl<'a> Stage<'a> {
             }
             Deed::Receives(text) => self.receive(name, text),
             Deed::ReceivesInAnyOrder(text) => self.receive_unordered(name, text),
+            Deed::ReceivesEachKindInOrder(text) => self.receive_each_kind(name, text),
             Deed::ReceivesNothing => {
                 self.settle();
                 let waiting: Vec<String> = self.client(name).waiting().iter().map(xml).collect();
@@ -142,7 +143,7 @@ impl<'a> Stage<'a> {
                 self.leave(name);
             }
             Deed::EndsWith(condition) => {
-                self.client(name).stream.ends_with(condition);
+                self.client(name).ends_with(condition);
                 self.leave(name);
             }
         }
@@ -218,6 +219,20 @@ impl<'a> Stage<'a> {
             match place {
                 Some(place) => drop(left.remove(place)),
                 None => panic!("{name} received what is none of these: {}", xml(&element)),
+            }
+        }
+    }
+
+    fn receive_each_kind(&mut self, name: &str, text: &str) {
+        let mut left = patterns(text);
+        while !left.is_empty() {
+            let element = self.client(name).element();
+            let place = left
+                .iter()
+                .position(|pattern| pattern.name() == element.name());
+            let place = place.unwrap_or_else(|| panic!("{name} received {}", xml(&element)));
+            if let Err(reason) = matches(&left.remove(place), &element, &mut self.known) {
+                panic!("{name} received\n    {}\n    {reason}", xml(&element));
             }
         }
     }

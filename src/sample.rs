@@ -1,4 +1,5 @@
-//! The embedded default: sample users with passwords that are printed once, and what to type into a client.
+//! The embedded default: sample users with passwords that are printed once, and what to type into a
+//! client.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! Starts every part of a node in order and stops it in order: the composition root. Not for what a part does.
+//! Starts every part of a node in order and stops it in order: the composition root. Not for what a
+//! part does.
 
 use std::fs;
 use std::future::Future;

@@ -1,4 +1,5 @@
-//! The node as monitors see it: joins `admin-ui` to what `actors` measures. Not for what is measured.
+//! The node as monitors see it: joins `admin-ui` to what `actors` measures. Not for what is
+//! measured.
 
 use std::sync::{Arc, PoisonError};
 

@@ -1,5 +1,6 @@
-//! The sessions that have a stream on this node, by their number. Written by the sessions themselves as they come and go;
-//! read by the router and by the group's outlet. Not for who is signed in: the database knows that.
+//! The sessions that have a stream on this node, by their number. Written by the sessions
+//! themselves as they come and go; read by the router and by the group's outlet. Not for who is
+//! signed in: the database knows that.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,5 @@
-//! What happens because time passes: sessions whose client did not come back end, and what had no room is said again.
+//! What happens because time passes: sessions whose client did not come back end, and what had no
+//! room is said again.
 
 use std::sync::Arc;
 use std::time::Duration;

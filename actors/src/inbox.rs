@@ -1,6 +1,7 @@
-//! What a session is told by others: slots, counts, announcements, the end. Bounded by what it holds, not by a queue: slots
-//! are limited in the database, counts are one number, of announcements the latest of a sender wins. Nothing is lost when a
-//! mailbox is full, because this is not one; a session is woken once for all that waits.
+//! What a session is told by others: slots, counts, announcements, the end. Bounded by what it
+//! holds, not by a queue: slots are limited in the database, counts are one number, of
+//! announcements the latest of a sender wins. Nothing is lost when a mailbox is full, because this
+//! is not one; a session is woken once for all that waits.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -87,7 +88,8 @@ impl Inbox {
         contents.wake();
     }
 
-    /// The session may write one volatile stanza now; it counts. False while a slot has the next place.
+    /// The session may write one volatile stanza now; it counts. False while a slot has the next
+    /// place.
     pub fn take_volatile_place(&self) -> bool {
         let wire = &mut self.contents().wire;
         let free = !wire.counted || wire.reserved == 0;
@@ -176,7 +178,8 @@ impl Contents {
 
 impl Mail {
     fn announce(&mut self, announcement: Announcement) {
-        // A short queue is searched: while a slot waits for its place, only the latest of a sender matters.
+        // A short queue is searched: while a slot waits for its place, only the latest of a sender
+        // matters.
         const SEARCHED: usize = 64;
         if self.announcements.len() <= SEARCHED {
             self.announcements

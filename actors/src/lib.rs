@@ -1,5 +1,6 @@
-//! Streams, sessions, the router's data, operations: the parts of a node that live and talk. Only this crate knows actix; only
-//! `stream` knows rustls. What must outlive a process is proposed to a group of `raft`.
+//! Streams, sessions, the router's data, operations: the parts of a node that live and talk. Only
+//! this crate knows actix; only `stream` knows rustls. What must outlive a process is proposed to a
+//! group of `raft`.
 
 pub mod directory;
 pub mod expiry;

@@ -21,7 +21,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts one stanza of a client, and gives it the number by which it can be followed in the log.
+    /// Counts one stanza of a client, and gives it the number by which it can be followed in the
+    /// log.
     pub fn count_stanza(&self) -> u64 {
         self.stanzas.fetch_add(1, Ordering::Relaxed)
     }

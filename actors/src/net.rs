@@ -1,5 +1,5 @@
-//! Sockets as the node sees them: listen, accept, read, write, move to another thread. The real ones are tokio's; the
-//! simulation brings its own. Not for what is said on them.
+//! Sockets as the node sees them: listen, accept, read, write, move to another thread. The real
+//! ones are tokio's; the simulation brings its own. Not for what is said on them.
 
 use std::future::Future;
 use std::io;

@@ -85,8 +85,8 @@ pub enum StartError {
 }
 
 impl Node {
-    /// Opens both groups and takes over the own users (design, section 4: the node serves nobody before it). To be called
-    /// on the runtime that is to run the groups.
+    /// Opens both groups and takes over the own users (design, section 4: the node serves nobody
+    /// before it). To be called on the runtime that is to run the groups.
     pub async fn start(parts: Parts) -> Result<Arc<Node>, StartError> {
         let Parts {
             settings,
@@ -277,8 +277,8 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Tells clients, waits a little for their streams to close, and stops the groups. Nothing depends on it: what is
-    /// acknowledged is committed.
+    /// Tells clients, waits a little for their streams to close, and stops the groups. Nothing
+    /// depends on it: what is acknowledged is committed.
     pub async fn stop(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
         self.stopping.store(true, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Executes the operations of the registry on this node. What they are stands in `domain::operations`.
+//! Executes the operations of the registry on this node. What they are stands in
+//! `domain::operations`.
 
 use std::sync::Arc;
 use std::sync::PoisonError;

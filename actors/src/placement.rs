@@ -1,5 +1,6 @@
-//! Which thread an actor lives on. The real placement is a thread for each arbiter; the simulated one runs everything on the
-//! thread that asks. A user's sessions live together, so that what they say to each other stays on one thread.
+//! Which thread an actor lives on. The real placement is a thread for each arbiter; the simulated
+//! one runs everything on the thread that asks. A user's sessions live together, so that what they
+//! say to each other stays on one thread.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
@@ -8,7 +9,8 @@ use pollux_domain::jid::BareJid;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-/// Something to be started on an arbiter: it runs at once there and may spawn actors and local tasks.
+/// Something to be started on an arbiter: it runs at once there and may spawn actors and local
+/// tasks.
 pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Arbiters, by number.
@@ -34,7 +36,8 @@ pub struct Arbiters {
     queues: Vec<mpsc::Sender<Job>>,
 }
 
-/// Jobs that wait for one arbiter; more are dropped with their connections (they hold newcomers, nothing acknowledged).
+/// Jobs that wait for one arbiter; more are dropped with their connections (they hold newcomers,
+/// nothing acknowledged).
 const QUEUE: usize = 4_096;
 
 impl Arbiters {

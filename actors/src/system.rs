@@ -5,8 +5,8 @@ use std::time::Duration;
 use pollux_domain::ids::WallMs;
 use pollux_domain::seams::{Ambient, Clock, Rand};
 
-/// The clocks of the operating system: CLOCK_BOOTTIME goes on while the machine sleeps, so that nobody holds a lease for
-/// longer than it was given.
+/// The clocks of the operating system: CLOCK_BOOTTIME goes on while the machine sleeps, so that
+/// nobody holds a lease for longer than it was given.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 

@@ -1,5 +1,5 @@
-//! Users come and go, in both groups: credentials in the configuration, everything else in the subcluster. Passwords become
-//! salted keys at once, off the arbiters, and are kept nowhere.
+//! Users come and go, in both groups: credentials in the configuration, everything else in the
+//! subcluster. Passwords become salted keys at once, off the arbiters, and are kept nowhere.
 
 use std::io;
 

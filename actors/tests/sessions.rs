@@ -1,5 +1,5 @@
-//! Real actors on a real node with a disk in memory, fake sockets and a paused clock: what happens to one session when
-//! another dies, when a peer falls silent, when nobody talks.
+//! Real actors on a real node with a disk in memory, fake sockets and a paused clock: what happens
+//! to one session when another dies, when a peer falls silent, when nobody talks.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::cell::RefCell;

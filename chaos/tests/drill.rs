@@ -1,5 +1,5 @@
-//! The promise on a real process: fifty pairs of clients talk with stream management while the node is killed twenty times
-//! and started again; nothing acknowledged is lost, nothing is said twice.
+//! The promise on a real process: fifty pairs of clients talk with stream management while the node
+//! is killed twenty times and started again; nothing acknowledged is lost, nothing is said twice.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! The simulation in CI: a thousand seeds with crashes between any two steps, and proof that a seed is a trace.
+//! The simulation in CI: a thousand seeds with crashes between any two steps, and proof that a seed
+//! is a trace.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

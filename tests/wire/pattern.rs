@@ -1,8 +1,8 @@
 //! Compares what came with what a play expects: attributes in any order, whitespace between
 //! elements ignored, everything else exact but for the places that the play leaves open.
 //!
-//! In a value or a text `{any}` stands for anything, `{capture:name}` too and keeps it, `{name}` for
-//! what was kept. A child text `{...}` stands for whatever other children there are, and with
+//! In a value or a text `{any}` stands for anything, `{capture:name}` too and keeps it, `{name}`
+//! for what was kept. A child text `{...}` stands for whatever other children there are, and with
 //! `{unordered}` the children are compared in any order.
 
 use std::collections::BTreeMap;

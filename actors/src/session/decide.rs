@@ -1,5 +1,5 @@
-//! What a client's stanza does, as a command's action: a function of the stanza and its sender. Not for where a parcel
-//! goes: the database decides that.
+//! What a client's stanza does, as a command's action: a function of the stanza and its sender. Not
+//! for where a parcel goes: the database decides that.
 
 use std::sync::Arc;
 
@@ -38,7 +38,8 @@ enum Target {
     Foreign,
 }
 
-/// The action of a stanza. Its `from` is replaced by the sender's address (RFC 6120 section 8.1.2.1).
+/// The action of a stanza. Its `from` is replaced by the sender's address (RFC 6120 section
+/// 8.1.2.1).
 pub fn decide(mut stanza: Stanza, sender: Sender<'_>) -> Action {
     stanza.from = Some(sender.jid.clone());
     let target = target(stanza.to.as_ref(), sender);
@@ -186,7 +187,8 @@ fn iq(stanza: Stanza, kind: IqType, target: Target, sender: Sender<'_>) -> Actio
         Target::Account => own_account(stanza, kind, sender),
         Target::Server => server(stanza, kind),
         Target::User(to) if to.resource().is_none() => {
-            // RFC 6121 section 8.5.2.1.3: the server answers for its user, and offers nothing to others yet.
+            // RFC 6121 section 8.5.2.1.3: the server answers for its user, and offers nothing to
+            // others yet.
             refuse(&stanza, ErrorCondition::ServiceUnavailable)
         }
         Target::User(to) => {

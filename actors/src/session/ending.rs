@@ -1,4 +1,5 @@
-//! The end of a session's actor, on any way: what the database is told, exactly once. Also when the actor panics.
+//! The end of a session's actor, on any way: what the database is told, exactly once. Also when the
+//! actor panics.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,5 @@
-//! What a client sends: stanzas become commands, in order and counted; the rest goes to `stream_management`.
+//! What a client sends: stanzas become commands, in order and counted; the rest goes to
+//! `stream_management`.
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
@@ -87,7 +88,8 @@ impl Session {
         Action::Answer(reply.to_bytes())
     }
 
-    /// One stanza, one entry (design, section 5, rule 1); without stream management what changes nothing needs none.
+    /// One stanza, one entry (design, section 5, rule 1); without stream management what changes
+    /// nothing needs none.
     fn act(&mut self, action: Action, size: usize, _ctx: &mut Context<Session>) {
         if self.managed.is_none() && self.answer_at_once(&action) {
             return;
@@ -153,7 +155,8 @@ impl Session {
         }
     }
 
-    /// Hands a command to the group. Where it has no room the command waits here, and the socket is not read.
+    /// Hands a command to the group. Where it has no room the command waits here, and the socket is
+    /// not read.
     pub(super) fn propose(&mut self, command: Command) {
         if !self.stalled.is_empty() {
             self.stalled.push_back(command);

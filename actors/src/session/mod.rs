@@ -1,6 +1,6 @@
-//! The actor of one session that has a stream: reads stanzas and proposes what they do, writes what is committed, counts
-//! both (XEP-0198). What must outlive the stream is in the database, not here: an actor that dies is made anew when its
-//! client resumes, and takes nobody with it.
+//! The actor of one session that has a stream: reads stanzas and proposes what they do, writes what
+//! is committed, counts both (XEP-0198). What must outlive the stream is in the database, not here:
+//! an actor that dies is made anew when its client resumes, and takes nobody with it.
 //!
 //! ```text
 //!   socket ─► framer ─► decide ─► Command ─► group          (incoming, stream_management)
@@ -84,7 +84,8 @@ pub struct Session {
     /// The last slot for which a place is proposed.
     placing: Seq,
     announcements: VecDeque<Announcement>,
-    /// The client's count when this connection began, stanzas sent in it, and the client's last count.
+    /// The client's count when this connection began, stanzas sent in it, and the client's last
+    /// count.
     base: u64,
     sent: u64,
     acked: u64,
@@ -104,12 +105,14 @@ const ANSWER_SECONDS_MAX: u64 = 60;
 const CLOSE_SECONDS_MAX: u64 = 5;
 
 impl Session {
-    /// Starts the actor of a session that has just been given this stream. To be called on the user's arbiter. This is the
-    /// factory: whenever a session needs an actor again, it is made here, from the database.
+    /// Starts the actor of a session that has just been given this stream. To be called on the
+    /// user's arbiter. This is the factory: whenever a session needs an actor again, it is made
+    /// here, from the database.
     pub fn start(node: Arc<Node>, speaker: contract::Session, stream: Stream) {
         let inbox = Arc::new(Inbox::new(speaker.id));
         let guard = Guard::new(node.clone(), speaker, inbox.clone());
-        // From here on effects come in; what was there before is read after, and told apart by its number.
+        // From here on effects come in; what was there before is read after, and told apart by its
+        // number.
         node.directory.enter(inbox.clone());
         let state = node
             .subcluster

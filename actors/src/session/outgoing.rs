@@ -1,4 +1,5 @@
-//! What a client gets, and in which order: slots by number, announcements between them where no slot has the next place.
+//! What a client gets, and in which order: slots by number, announcements between them where no
+//! slot has the next place.
 
 use pollux_domain::contract::{Command, EndReason};
 use pollux_domain::ids::Seq;
@@ -11,8 +12,8 @@ use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use super::{ANSWER_SECONDS_MAX, CLOSE_SECONDS_MAX, Ending, Session, render};
 use crate::inbox::Mail;
 
-/// Bytes that wait for the socket; above it slots stay where they are, shared with the database, and
-/// nothing is read that could be answered.
+/// Bytes that wait for the socket; above it slots stay where they are, shared with the database,
+/// and nothing is read that could be answered.
 pub(super) const WRITE_AHEAD_BYTES: usize = 64 * 1024;
 
 impl Session {
@@ -137,7 +138,8 @@ impl Session {
     /// The socket has taken everything.
     pub(super) fn all_written(&mut self) {
         if self.managed.is_none() && self.acked < self.written.0 && !self.enabling {
-            // Without stream management what is written counts as served (design, section 5, "Edges").
+            // Without stream management what is written counts as served (design, section 5,
+            // "Edges").
             self.acked = self.written.0;
             let (session, seq) = (self.speaker(), self.written);
             self.propose(Command::Written { session, seq });

@@ -1,4 +1,5 @@
-//! The turn of a session: mail in, frames in, bytes out. One future of the actor, woken by socket, inbox and room.
+//! The turn of a session: mail in, frames in, bytes out. One future of the actor, woken by socket,
+//! inbox and room.
 
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};

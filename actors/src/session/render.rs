@@ -1,4 +1,5 @@
-//! Slots and announcements as the bytes that a client gets. Reads the database for answers that are made afresh.
+//! Slots and announcements as the bytes that a client gets. Reads the database for answers that are
+//! made afresh.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! XEP-0198 on a bound stream: enable, requests and answers. Resumption begins before a session has its actor: see
-//! `stream::bind`.
+//! XEP-0198 on a bound stream: enable, requests and answers. Resumption begins before a session has
+//! its actor: see `stream::bind`.
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
@@ -45,7 +45,8 @@ impl Session {
         self.write_element(&failed.to_element());
     }
 
-    /// Answered at once with what is committed (design, section 5, rule 4); more follows when more is.
+    /// Answered at once with what is committed (design, section 5, rule 4); more follows when more
+    /// is.
     fn answer_request(&mut self) {
         if self.managed.is_none() {
             return self.fail(ErrorCondition::UnexpectedRequest);

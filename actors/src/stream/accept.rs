@@ -1,4 +1,5 @@
-//! Takes connections and gives each to an arbiter in turn. A limit of connections that have not signed in holds the door.
+//! Takes connections and gives each to an arbiter in turn. A limit of connections that have not
+//! signed in holds the door.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,14 +14,16 @@ use super::wire::{Broken, Wire};
 use crate::net::{Listener, Socket};
 use crate::node::{Node, PREAUTH_PATIENCE};
 
-/// Serves the clients that come to `listener` until the node stops. Runs on the thread that listens.
+/// Serves the clients that come to `listener` until the node stops. Runs on the thread that
+/// listens.
 pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>) {
     let mut next = 0;
     while !node.is_stopping() {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, most likely: those who are here go on, newcomers wait in the backlog.
+                // Out of file descriptors, most likely: those who are here go on, newcomers wait in
+                // the backlog.
                 tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;

@@ -1,4 +1,5 @@
-//! A user becomes a session: a resource is bound (RFC 6120 section 7), or an earlier session resumed (XEP-0198 section 5).
+//! A user becomes a session: a resource is bound (RFC 6120 section 7), or an earlier session
+//! resumed (XEP-0198 section 5).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

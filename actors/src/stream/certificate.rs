@@ -48,7 +48,8 @@ pub fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Certifi
     Ok(Arc::new(config))
 }
 
-/// The self-signed certificate of this folder, made at the first start. Clients must be told to trust it.
+/// The self-signed certificate of this folder, made at the first start. Clients must be told to
+/// trust it.
 pub fn self_signed(folder: &Path, domain: &str) -> Result<Arc<ServerConfig>, CertificateError> {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     if !certificate.exists() || !key.exists() {

@@ -1,5 +1,6 @@
-//! Streams until they have a session: accept, header, STARTTLS, SASL (`negotiate`), then on the user's arbiter bind or
-//! resume (`bind`). Straight-line code, bounded in bytes, elements and time. Not for sessions.
+//! Streams until they have a session: accept, header, STARTTLS, SASL (`negotiate`), then on the
+//! user's arbiter bind or resume (`bind`). Straight-line code, bounded in bytes, elements and time.
+//! Not for sessions.
 
 mod accept;
 mod bind;

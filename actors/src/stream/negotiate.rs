@@ -1,4 +1,5 @@
-//! From a stranger to a user: STARTTLS (RFC 6120 section 5) and SASL (section 6). Not for what follows.
+//! From a stranger to a user: STARTTLS (RFC 6120 section 5) and SASL (section 6). Not for what
+//! follows.
 
 use std::sync::atomic::Ordering;
 
@@ -45,7 +46,8 @@ pub async fn sign_in(wire: &mut Wire) -> Result<BareJid, Broken> {
             (Some(Starttls::Request), Some(config)) if !encrypted => {
                 let config = config.clone();
                 wire.send(&Starttls::Proceed.to_element()).await?;
-                // What came with the request was not encrypted and is not read (RFC 6120 section 5.4.3.3).
+                // What came with the request was not encrypted and is not read (RFC 6120 section
+                // 5.4.3.3).
                 wire.restart();
                 drop(wire.framer.take_buffered());
                 let socket = std::mem::replace(&mut wire.socket, Box::new(Nothing));

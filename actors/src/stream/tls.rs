@@ -1,5 +1,5 @@
-//! TLS over any socket, by rustls' own state machine, so that an encrypted stream can move to another thread. It holds no
-//! buffers beyond those of rustls.
+//! TLS over any socket, by rustls' own state machine, so that an encrypted stream can move to
+//! another thread. It holds no buffers beyond those of rustls.
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;

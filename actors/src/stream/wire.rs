@@ -17,7 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::net::Socket;
 use crate::node::{Node, hex};
 
-/// What a stranger may send (design, section 10; issue of the thin path: 8 KiB and 32 elements in all).
+/// What a stranger may send (design, section 10; issue of the thin path: 8 KiB and 32 elements in
+/// all).
 pub const STRANGER: Limits = Limits {
     bytes_max: limits::PREAUTH_BYTES_MAX,
     elements_max: Some(limits::PREAUTH_ELEMENTS_MAX),
@@ -133,7 +134,8 @@ impl Wire {
         }
     }
 
-    /// Takes the client's header and answers with ours and the features (RFC 6120 sections 4.2, 4.3).
+    /// Takes the client's header and answers with ours and the features (RFC 6120 sections 4.2,
+    /// 4.3).
     pub async fn open(&mut self, features: Features) -> Result<(), Broken> {
         self.greeted = false;
         let header = loop {

@@ -1,4 +1,5 @@
-//! Runs seeds of the simulation from the command line, and shows the trace of one: what a failed test asks for.
+//! Runs seeds of the simulation from the command line, and shows the trace of one: what a failed
+//! test asks for.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

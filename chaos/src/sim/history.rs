@@ -1,4 +1,5 @@
-//! What happened, in order and with its virtual time: the trace, and the evidence for the invariants.
+//! What happened, in order and with its virtual time: the trace, and the evidence for the
+//! invariants.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! A whole node and its clients in one thread of virtual time, from one seed: crashes between any two steps, flushes cut off,
-//! connections lost. The same seed gives the same trace, bit for bit.
+//! A whole node and its clients in one thread of virtual time, from one seed: crashes between any
+//! two steps, flushes cut off, connections lost. The same seed gives the same trace, bit for bit.
 //!
 //! ```text
 //!   world ── node (real groups, actors, streams; simulated disk, net, clock, randomness)

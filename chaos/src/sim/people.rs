@@ -1,5 +1,5 @@
-//! A person in the simulation: signs in, talks to the partner, loses the connection, goes away and comes back, all by the
-//! seed; stays until everything that was promised has arrived.
+//! A person in the simulation: signs in, talks to the partner, loses the connection, goes away and
+//! comes back, all by the seed; stays until everything that was promised has arrived.
 
 use std::cell::RefCell;
 use std::rc::Rc;

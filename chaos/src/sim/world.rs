@@ -1,4 +1,5 @@
-//! One run: builds the node and the people, crashes the node at moments of the seed, and returns the history.
+//! One run: builds the node and the people, crashes the node at moments of the seed, and returns
+//! the history.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,5 +1,5 @@
-//! After the last fault everything that was sent comes to an end: acknowledged and received, or known to be in doubt. This is
-//! the liveness half of a run.
+//! After the last fault everything that was sent comes to an end: acknowledged and received, or
+//! known to be in doubt. This is the liveness half of a run.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! "… or ahead of what is committed." (design, section 5, rule 1) What a node said before a crash and is not committed would
-//! be missing from the count with which its next life resumes; a count above what was sent is no client's.
+//! "… or ahead of what is committed." (design, section 5, rule 1) What a node said before a crash
+//! and is not committed would be missing from the count with which its next life resumes; a count
+//! above what was sent is no client's.
 
 use std::collections::BTreeMap;
 

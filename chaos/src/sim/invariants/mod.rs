@@ -1,4 +1,5 @@
-//! What must hold in every run, one file each. An invariant reads a history and returns the first thing that breaks it.
+//! What must hold in every run, one file each. An invariant reads a history and returns the first
+//! thing that breaks it.
 
 mod all_arrive;
 mod handled_committed;

@@ -44,11 +44,12 @@ pub async fn welcome(config: &Config, node: &Node) -> Result<(), String> {
         text.push_str("  pollux ctl user set-password alice\n");
     }
     text.push_str(&format!(
-        "\nThe node serves {domain} at {port}. Its certificate is self-signed: a client asks once\n\
-         whether to trust it. In a terminal, for example:\n\n\
+        "\nThe node serves {domain} at {port}. Its certificate is self-signed: a client asks\n\
+         once whether to trust it. In a terminal, for example:\n\n\
          \x20 profanity -a alice@{domain}\n\
          \x20 /connect alice@{domain} server {} port {} tls trust\n\n\
-         Ask the node with `pollux ctl status`; stop it with Ctrl-C. What it acknowledged is kept.\n\n",
+         Ask the node with `pollux ctl status`; stop it with Ctrl-C. What it\n\
+         acknowledged is kept.\n\n",
         port.ip(),
         port.port(),
     ));

@@ -47,7 +47,8 @@ enum End {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(
-        "files were set aside as damaged: {0}\nRestore a backup of the data folder, or go on with what is left by \
+        "files were set aside as damaged: {0}\n\
+         Restore a backup of the data folder, or go on with what is left by\n\
          `pollux node --accept-loss`; what was acknowledged since the last snapshot may be lost"
     )]
     Undecided(String),

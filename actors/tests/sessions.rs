@@ -226,7 +226,8 @@ impl Stage {
         let first = encode(&scram.first_message());
         client
             .say(&format!(
-                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>{first}</auth>"
+                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' \
+                 mechanism='{mechanism}'>{first}</auth>"
             ))
             .await;
         let challenge = client.hear("</challenge>").await;

@@ -222,6 +222,7 @@ impl TestNode {
 }
 
 impl Drop for TestNode {
+    #[expect(clippy::print_stderr, reason = "the test's own output")]
     fn drop(&mut self) {
         // Ended first, so that its last words are in the log.
         self.process = None;

@@ -23,10 +23,9 @@ pub fn matches(pattern: &Element, actual: &Element, known: &mut Known) -> Result
 
 /// Puts known values in place of their names; what is not known stays.
 pub fn filled(text: &str, known: &Known) -> String {
-    let filled = known.iter().fold(text.to_owned(), |text, (name, value)| {
+    known.iter().fold(text.to_owned(), |text, (name, value)| {
         text.replace(&format!("{{{name}}}"), value)
-    });
-    filled
+    })
 }
 
 fn element(pattern: &Element, actual: &Element, known: &mut Known) -> Result<(), String> {

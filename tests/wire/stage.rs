@@ -12,6 +12,7 @@ use crate::pattern::{Known, filled, matches};
 use crate::script::{Action, Deed, Management, Play, Role};
 
 /// Performs the play in this file. What fails is named by file, line and step.
+#[expect(clippy::print_stderr, reason = "the test's own output")]
 pub fn perform(file: &Path) {
     let text = std::fs::read_to_string(file).expect("the play can be read");
     let play = Play::parse(&text);

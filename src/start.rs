@@ -177,8 +177,9 @@ fn open_log<G: Kind>(folder: &Path) -> Result<Arc<dyn LogStore>, End> {
 
 /// From here on clients are served, until a signal comes or something fails.
 async fn serve(config: &Config, node: &Arc<Node>) -> Result<(), End> {
-    listen(config, node).await?;
+    // The client port opens last: where it is open, everything else is there.
     let control = ControlServer::bind(&config.control.socket)?;
+    listen(config, node).await?;
     if config.origin == Origin::EmbeddedDefault {
         sample::welcome(config, node).await.map_err(End::Sample)?;
     }

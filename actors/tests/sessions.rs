@@ -444,3 +444,24 @@ fn a_client_that_asks_and_never_reads_is_not_read_either() {
         ann.hear("<a ").await;
     });
 }
+
+#[test]
+fn a_full_mailbox_says_so_and_the_session_goes_on() {
+    with_node(|stage| async move {
+        let mut ann = stage.sign_in("ann").await;
+        let id = stage
+            .node
+            .subcluster
+            .read(|state| state.session_rows(None)[0].id);
+        let address = stage.node.directory.address(id).unwrap();
+        let full = |answer: &Result<(), actix::prelude::SendError<Observe>>| {
+            matches!(answer, Err(actix::prelude::SendError::Full(_)))
+        };
+        let answers: Vec<_> = (0..100).map(|_| address.try_send(Observe)).collect();
+        assert!(answers[0].is_ok());
+        assert!(answers.iter().any(full), "the mailbox has a bound");
+        ann.say("<r xmlns='urn:xmpp:sm:3'/>").await;
+        ann.hear("<a ").await;
+        assert!(address.send(Observe).await.unwrap().is_some());
+    });
+}

@@ -4,9 +4,11 @@
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use pollux_domain::contract::{Action, Command, EndReason, Place};
+use pollux_domain::jid::Jid;
 use pollux_domain::limits;
 use pollux_raft::group::GroupError;
 use pollux_xml::{Element, Frame};
+use pollux_xmpp::ns;
 use pollux_xmpp::stanza::{Stanza, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
 
@@ -47,25 +49,35 @@ impl Session {
         if self.take_management(&element, ctx) {
             return;
         }
+        // RFC 6120 section 4.8.3: a client's stream has the client's content namespace.
+        if element.namespace() == ns::SERVER {
+            let error = StreamCondition::UnsupportedStanzaType.into();
+            return self.close_with(error, Ending::Detach);
+        }
         let trace = self.node.metrics.count_stanza();
         let to = element.attribute("to").unwrap_or_default();
         let span = tracing::debug_span!("stanza", trace, kind = element.name(), to);
         let _inside = span.enter();
-        let action = match Stanza::from_element(element) {
+        let judged = Stanza::from_element(element);
+        let from = match &judged {
+            Ok(stanza) => stanza.from.as_ref(),
+            Err(StanzaProblem::Refused { from, .. }) => from.as_ref(),
+            Err(_) => None,
+        };
+        // RFC 6120 section 8.1.2.1: the own address, full or bare, and no other.
+        let own = |from: &Jid| *from == self.jid || from.as_str() == self.jid.bare_str();
+        if !from.is_none_or(own) {
+            return self.close_with(StreamCondition::InvalidFrom.into(), Ending::Detach);
+        }
+        let action = match judged {
             Ok(stanza) => {
-                let jid = &self.jid;
-                // RFC 6120 section 8.1.2.1: the own address, full or bare, and no other.
-                let own =
-                    |from: &pollux_domain::jid::Jid| from == jid || from.as_str() == jid.bare_str();
-                if !stanza.from.as_ref().is_none_or(own) {
-                    return self.close_with(StreamCondition::InvalidFrom.into(), Ending::Detach);
-                }
                 let now = self.node.ambient.clock.wall();
+                let domain = &self.node.settings.domain;
                 decide::decide(
                     stanza,
                     Sender {
-                        jid,
-                        domain: &self.node.settings.domain,
+                        jid: &self.jid,
+                        domain,
                         now,
                     },
                 )

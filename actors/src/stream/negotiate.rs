@@ -55,7 +55,9 @@ pub async fn sign_in(wire: &mut Wire) -> Result<BareJid, Broken> {
                 encrypted = true;
             }
             (Some(_), _) => {
+                // RFC 6120 section 5.4.2.2: the failure, then the end of the stream.
                 wire.send(&Starttls::Failure.to_element()).await?;
+                wire.close().await?;
                 return Err(Broken::Gone);
             }
             (None, _) => return authenticate(wire, element, encrypted || plaintext).await,

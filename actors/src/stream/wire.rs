@@ -127,7 +127,7 @@ impl Wire {
                 Frame::Whitespace => {}
                 Frame::Open(_) => return Err(StreamCondition::NotWellFormed.into()),
                 Frame::Close => {
-                    self.socket.write_all(b"</stream:stream>").await?;
+                    self.close().await?;
                     return Err(Broken::Gone);
                 }
             }
@@ -175,6 +175,13 @@ impl Wire {
 
     pub async fn send(&mut self, element: &Element) -> Result<(), Broken> {
         self.socket.write_all(&element.to_bytes(ns::CLIENT)).await?;
+        self.socket.flush().await?;
+        Ok(())
+    }
+
+    /// Ends the stream from our side.
+    pub async fn close(&mut self) -> Result<(), Broken> {
+        self.socket.write_all(b"</stream:stream>").await?;
         self.socket.flush().await?;
         Ok(())
     }

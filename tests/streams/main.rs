@@ -1,0 +1,45 @@
+//! Streams before they are sessions, and what breaks them: the exact error of RFC 6120 for each
+//! mistake, however its octets arrive, and nobody else disturbed.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod after_sign_in;
+mod header;
+mod patience;
+mod sasl;
+mod slow_reader;
+mod starttls;
+mod stranger;
+
+use common::node::TestNode;
+use common::stream::Stream;
+
+/// How the octets of one mistake arrive.
+#[derive(Debug, Clone, Copy)]
+enum Delivery {
+    Whole,
+    OctetByOctet,
+}
+
+impl Delivery {
+    const EACH: [Delivery; 2] = [Delivery::Whole, Delivery::OctetByOctet];
+
+    fn send(self, stream: &mut Stream, octets: &[u8]) {
+        match self {
+            Delivery::Whole => stream.send(octets),
+            Delivery::OctetByOctet => stream.send_octet_by_octet(octets),
+        }
+    }
+}
+
+/// Named in the transcript of a test, so that the last line before a failure says what failed.
+fn case(name: &str, delivery: Delivery) {
+    eprintln!("{name} ({delivery:?})");
+}
+
+/// A connection to which nothing was said yet.
+#[track_caller]
+fn connect(node: &TestNode) -> Stream {
+    Stream::connect(node.address())
+}

@@ -1,0 +1,156 @@
+//! A client that does not read, while others go on saying things to it: nobody waits for it, the
+//! node holds no more than its limits, and when it reads at last nothing is missing and nothing out
+//! of order: each message came, or went back to who said it.
+
+use std::collections::BTreeSet;
+
+use crate::common::client::{Answers, Client};
+use crate::common::deadline::wait_for;
+use crate::common::node::{Plaintext, TestNode};
+use crate::common::stream::xml;
+
+const MESSAGES: usize = 3_000;
+/// What the node may hold more of, in KiB, when all is over: what the allocators keep of the pages
+/// that they have had, and no more than that. All the messages together are three times as much.
+const MARGIN_KIB: u64 = 16 * 1024;
+
+/// What the node's process has in memory, by the kernel's count.
+fn resident_kib(node: &TestNode) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", node.id()));
+    let rollup = rollup.expect("the kernel tells");
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let value = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    value
+        .and_then(|value| value.trim().parse().ok())
+        .expect("a number of KiB")
+}
+
+fn body(number: usize) -> String {
+    format!("{number} {}", "x".repeat(1_000))
+}
+
+/// Takes what comes until every message came or was refused; the numbers of those that came.
+fn read_all(reader: &mut Client, refused: &BTreeSet<usize>) -> Vec<usize> {
+    let mut came = Vec::new();
+    while came.len() + refused.len() < MESSAGES {
+        let element = reader.element();
+        if element.name() == "message" {
+            let body = element
+                .find("jabber:client", "body")
+                .expect("a body")
+                .text_content();
+            let (number, _) = body.split_once(' ').expect("a number first");
+            came.push(number.parse().expect("a number"));
+        }
+    }
+    came
+}
+
+/// What a writer is told went back, once all that it said is done.
+fn refusals(writer: &mut Client) -> BTreeSet<usize> {
+    writer.round_trip();
+    let mut refused = BTreeSet::new();
+    while !writer.waiting().is_empty() {
+        let element = writer.element();
+        assert_eq!(
+            element.attribute("type"),
+            Some("error"),
+            "{}",
+            xml(&element)
+        );
+        let id = element.attribute("id").expect("the message's id");
+        assert!(
+            refused.insert(id.parse().expect("a number")),
+            "{id} was refused twice"
+        );
+    }
+    refused
+}
+
+/// Says all messages to bob, and between them carol and dave talk without waiting.
+fn say_everything(node: &TestNode) -> (Client, BTreeSet<usize>) {
+    let mut writer = Client::connect(node.address(), "alice", Some("phone"));
+    let mut carol = Client::connect(node.address(), "carol", Some("garden"));
+    let mut dave = Client::connect(node.address(), "dave", Some("garage"));
+    let mut refused = BTreeSet::new();
+    for number in 0..MESSAGES {
+        writer.send(&format!(
+            "<message to='bob@localhost/desk' type='chat' id='{number}'><body>{}</body></message>",
+            body(number)
+        ));
+        if number % 100 == 99 {
+            carol.send("<message to='dave@localhost/garage'><body>Still there?</body></message>");
+            assert_eq!(dave.element().name(), "message");
+            refused.extend(refusals(&mut writer));
+        }
+    }
+    refused.extend(refusals(&mut writer));
+    (writer, refused)
+}
+
+#[track_caller]
+fn check_all(came: &[usize], refused: &BTreeSet<usize>) {
+    let in_order = came.windows(2).all(|pair| pair[0] < pair[1]);
+    assert!(in_order, "in the order in which they were said: {came:?}");
+    assert!(
+        came.iter().all(|number| !refused.contains(number)),
+        "none came and went back"
+    );
+    assert_eq!(came.len() + refused.len(), MESSAGES);
+    // What was said first had room.
+    assert!(came.len() >= 500, "only {} came", came.len());
+}
+
+fn node_with_users() -> TestNode {
+    let node = TestNode::start(Plaintext::Allowed);
+    for user in ["alice", "bob", "carol", "dave"] {
+        node.add_user(user);
+    }
+    node
+}
+
+#[track_caller]
+fn check(management: bool) {
+    let node = node_with_users();
+    // Once round, so that what is made once is there before the node is weighed.
+    Client::connect(node.address(), "bob", Some("desk")).round_trip();
+    let before = resident_kib(&node);
+    let mut reader = Client::connect(node.address(), "bob", Some("desk"));
+    if management {
+        reader.enable(true, Answers::Always);
+    }
+    reader.send("<presence/>");
+    reader.round_trip();
+    let (mut writer, refused) = say_everything(&node);
+    let came = read_all(&mut reader, &refused);
+    check_all(&came, &refused);
+    reader.answer();
+    reader.round_trip();
+    assert!(
+        reader
+            .waiting()
+            .iter()
+            .all(|element| element.name() != "message"),
+        "twice"
+    );
+    assert!(refusals(&mut writer).is_empty());
+    drop((reader, writer));
+    wait_for("the node to give back what it held", || {
+        let after = resident_kib(&node);
+        eprintln!(
+            "{before} KiB before, {after} KiB after, {} refused",
+            refused.len()
+        );
+        (after < before + MARGIN_KIB).then_some(())
+    });
+}
+
+#[test]
+fn without_stream_management() {
+    check(false);
+}
+
+#[test]
+fn under_stream_management() {
+    check(true);
+}

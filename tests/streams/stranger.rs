@@ -1,0 +1,97 @@
+//! What one may say who has not signed in: little, and nothing but the negotiation (RFC 6120
+//! sections 4.9.3 and 13.12).
+
+use crate::common::client::{Client, SASL};
+use crate::common::node::{Plaintext, TestNode};
+use crate::common::stream::{Event, Stream};
+use crate::{Delivery, case, connect};
+
+#[track_caller]
+fn check(node: &TestNode, said: &str, condition: &str) {
+    for delivery in Delivery::EACH {
+        case(&said[..said.len().min(80)], delivery);
+        let mut stream = connect(node);
+        stream.open();
+        delivery.send(&mut stream, said.as_bytes());
+        stream.ends_with(condition);
+    }
+}
+
+#[test]
+fn nothing_but_the_negotiation() {
+    let node = TestNode::start(Plaintext::Allowed);
+    check(
+        &node,
+        "<message to='alice@localhost'><body>Hello</body></message>",
+        "not-authorized",
+    );
+    check(
+        &node,
+        "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
+        "not-authorized",
+    );
+    check(
+        &node,
+        "<resume xmlns='urn:xmpp:sm:3' previd='1-0' h='0'/>",
+        "not-authorized",
+    );
+    check(
+        &node,
+        "<unheard-of xmlns='urn:example:unheard-of'/>",
+        "not-authorized",
+    );
+    check(&node, "hello", "bad-format");
+    check(&node, "<!-- hello -->", "restricted-xml");
+}
+
+#[test]
+fn at_most_eight_kibibytes() {
+    let node = TestNode::start(Plaintext::Allowed);
+    // One element that never ends, many small ones, and whitespace without end.
+    let long = format!("<auth xmlns='{SASL}'>{}", "A".repeat(8 * 1024));
+    check(&node, &long, "policy-violation");
+    check(&node, &" ".repeat(8 * 1024), "policy-violation");
+    check(
+        &node,
+        &format!("<auth xmlns='{}'/>", "n".repeat(9_000)),
+        "policy-violation",
+    );
+}
+
+#[test]
+fn at_most_thirty_two_elements() {
+    let node = TestNode::start(Plaintext::Allowed);
+    let many = format!("<auth xmlns='{SASL}'>{}", "<a/>".repeat(32));
+    check(&node, &many, "policy-violation");
+}
+
+#[test]
+fn a_stream_may_be_closed_at_once() {
+    let node = TestNode::start(Plaintext::Allowed);
+    for delivery in Delivery::EACH {
+        let mut stream = connect(&node);
+        stream.open();
+        delivery.send(&mut stream, b"</stream:stream>");
+        assert_eq!(stream.next(), Event::Closed);
+        assert_eq!(stream.next(), Event::Gone);
+    }
+}
+
+/// Those who break off at any octet of a sign-in leave nothing behind.
+#[test]
+fn who_breaks_off_disturbs_nobody() {
+    let node = TestNode::start(Plaintext::Allowed);
+    node.add_user("alice");
+    let mut alice = Client::connect(node.address(), "alice", Some("phone"));
+    let said = format!(
+        "{}<auth xmlns='{SASL}' mechanism='SCRAM-SHA-1'>",
+        Stream::header()
+    );
+    for end in 0..said.len() {
+        let mut stream = connect(&node);
+        stream.send(&said[..end]);
+        stream.socket.cut();
+    }
+    alice.round_trip();
+    assert!(alice.waiting().is_empty());
+}

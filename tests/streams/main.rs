@@ -1,5 +1,6 @@
 //! Streams before they are sessions, and what breaks them: the exact error of RFC 6120 for each
 //! mistake, however its octets arrive, and nobody else disturbed.
+#![expect(clippy::print_stderr, reason = "the test's own output")]
 
 #[path = "../common/mod.rs"]
 mod common;

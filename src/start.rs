@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
 
-use pollux_actors::net::{Net, SystemNet};
 use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
@@ -16,6 +15,7 @@ use pollux_actors::stream::certificate::{self, CertificateError};
 use pollux_actors::{expiry, stream, system};
 use pollux_domain::ids::NodeId;
 use pollux_domain::limits;
+use pollux_links::net::{Net, SystemNet};
 use pollux_raft::group::check_record;
 use pollux_raft::log::{LogStore, RedbLog};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};

@@ -6,7 +6,6 @@ pub mod directory;
 pub mod expiry;
 pub mod inbox;
 pub mod metrics;
-pub mod net;
 pub mod node;
 pub mod operations;
 pub mod placement;

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pollux_actors::net::{Listener, LocalFuture, Socket, Travelling};
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::placement::{Job, Placement};
 use pollux_actors::session::Observe;
@@ -21,6 +20,7 @@ use pollux_actors::{expiry, stream, users};
 use pollux_domain::ids::{NodeId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_links::net::{Listener, LocalFuture, Socket, Travelling};
 use pollux_raft::log::MemoryLog;
 use pollux_store::tables::MemoryTables;
 use pollux_xmpp::sasl::Mechanism;

@@ -35,6 +35,14 @@ number!(
     NodeId(u16)
 );
 number!(
+    /// One node, or a pair that shares an availability database.
+    SubclusterId(u16)
+);
+number!(
+    /// New life of a voter or a group that lost its memory; never the old name again.
+    Incarnation(u32)
+);
+number!(
     /// Raised by each takeover and fallback; fences the old serving node.
     Epoch(u64)
 );
@@ -68,3 +76,65 @@ pub struct WallMs(pub u64);
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct GroupMs(pub u64);
+
+/// One replicated group: the cluster's configuration, or a subcluster's database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum GroupId {
+    Configuration,
+    Subcluster(SubclusterId),
+}
+
+impl GroupId {
+    /// Its name on the wire between nodes: 0 is the configuration, so that no subcluster may have
+    /// that number.
+    pub const fn number(self) -> u16 {
+        match self {
+            GroupId::Configuration => 0,
+            GroupId::Subcluster(SubclusterId(number)) => number,
+        }
+    }
+
+    pub const fn from_number(number: u16) -> GroupId {
+        match number {
+            0 => GroupId::Configuration,
+            number => GroupId::Subcluster(SubclusterId(number)),
+        }
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GroupId::Configuration => f.write_str("configuration"),
+            GroupId::Subcluster(id) => write!(f, "subcluster {id}"),
+        }
+    }
+}
+
+/// One voter of a group: a node in one life of its memory. A node that lost its log comes back
+/// under the next incarnation (design, section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Voter {
+    pub node: NodeId,
+    pub incarnation: Incarnation,
+}
+
+impl Voter {
+    /// As one number, for the log.
+    pub const fn number(self) -> u64 {
+        (self.node.0 as u64) << 32 | self.incarnation.0 as u64
+    }
+
+    pub const fn from_number(number: u64) -> Voter {
+        Voter {
+            node: NodeId((number >> 32) as u16),
+            incarnation: Incarnation(number as u32),
+        }
+    }
+}
+
+impl fmt::Display for Voter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.node, self.incarnation)
+    }
+}

@@ -30,9 +30,9 @@ use pollux_raft::state::SessionState;
 use pollux_xml::{Framer, StreamNamespaces};
 
 use crate::inbox::Inbox;
-use crate::net::Socket;
 use crate::node::Node;
 use ending::Guard;
+use pollux_links::net::Socket;
 
 pub use ending::Ending;
 

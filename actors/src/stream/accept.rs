@@ -11,8 +11,8 @@ use tracing::Instrument;
 
 use super::negotiate;
 use super::wire::{Broken, Wire};
-use crate::net::{Listener, Socket};
 use crate::node::{Node, PREAUTH_PATIENCE};
+use pollux_links::net::{Listener, Socket};
 
 /// Serves the clients that come to `listener` until the node stops. Runs on the thread that
 /// listens.

@@ -237,8 +237,8 @@ impl tokio::io::AsyncWrite for Nothing {
     }
 }
 
-impl crate::net::Socket for Nothing {
-    fn depart(self: Box<Self>) -> std::io::Result<Box<dyn crate::net::Travelling>> {
+impl pollux_links::net::Socket for Nothing {
+    fn depart(self: Box<Self>) -> std::io::Result<Box<dyn pollux_links::net::Travelling>> {
         Err(std::io::ErrorKind::NotConnected.into())
     }
 }

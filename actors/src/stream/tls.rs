@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::{Socket, Travelling};
+use pollux_links::net::{Socket, Travelling};
 
 /// Plaintext that rustls may hold for a socket that takes nothing.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;

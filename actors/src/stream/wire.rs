@@ -14,8 +14,8 @@ use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use pollux_xmpp::stream_header::{ContentNamespace, StreamHeader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::net::Socket;
 use crate::node::{Node, hex};
+use pollux_links::net::Socket;
 
 /// What a stranger may send (design, section 10; issue of the thin path: 8 KiB and 32 elements in
 /// all).

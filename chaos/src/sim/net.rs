@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pollux_actors::net::{Listener, LocalFuture, Net, Socket, Travelling};
+use pollux_links::net::{Listener, LocalFuture, Net, Socket, Travelling};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -17,6 +17,14 @@ impl Net for SimulatedNet {
         Box::pin(async move {
             let listener: Box<dyn Listener> = Box::new(Port(TcpListener::bind(address).await?));
             Ok(listener)
+        })
+    }
+
+    /// A name is one of turmoil's hosts.
+    fn connect<'a>(&'a self, address: &'a str) -> LocalFuture<'a, io::Result<Box<dyn Socket>>> {
+        Box::pin(async move {
+            let socket: Box<dyn Socket> = Box::new(Plain(TcpStream::connect(address).await?));
+            Ok(socket)
         })
     }
 }

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pollux_actors::net::Net;
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::{expiry, stream, users};
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
+use pollux_links::net::Net;
 use pollux_raft::log::{MemoryLog, SimulatedDisk};
 use pollux_store::tables::MemoryTables;
 

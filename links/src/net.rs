@@ -24,6 +24,9 @@ pub trait Travelling: Send + 'static {
 /// Where connections come from.
 pub trait Net: Send + Sync + 'static {
     fn listen(&self, address: SocketAddr) -> LocalFuture<'_, io::Result<Box<dyn Listener>>>;
+
+    /// `address`: `host:port`; a name is looked up each time, since it may move.
+    fn connect<'a>(&'a self, address: &'a str) -> LocalFuture<'a, io::Result<Box<dyn Socket>>>;
 }
 
 /// A bound port.
@@ -55,6 +58,19 @@ impl Net for SystemNet {
             socket.bind(address)?;
             let listener: Box<dyn Listener> = Box::new(SystemListener(socket.listen(BACKLOG)?));
             Ok(listener)
+        })
+    }
+
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the adapter of the operating system's sockets"
+    )]
+    fn connect<'a>(&'a self, address: &'a str) -> LocalFuture<'a, io::Result<Box<dyn Socket>>> {
+        Box::pin(async move {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let socket: Box<dyn Socket> = Box::new(SystemSocket(stream));
+            Ok(socket)
         })
     }
 }

@@ -1,0 +1,5 @@
+//! Node to node: sockets as a node sees them, what nodes say to each other and how. Knows neither
+//! the log nor clients: what a message means is known where its topic is.
+
+pub mod net;
+pub mod peers;

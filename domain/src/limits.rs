@@ -79,6 +79,9 @@ pub const SESSION_MAILBOX: usize = 16;
 /// Commands that wait for the batcher; then proposers wait, and with them the sockets that they
 /// read.
 pub const PROPOSALS_MAX: usize = 8_192;
+/// Commands of other nodes that wait in the leader; then it answers that it is full, and they wait
+/// where they came from.
+pub const INTAKE_COMMANDS_MAX: usize = 16_384;
 /// Commands in one Raft entry.
 pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Bytes of one Raft entry, beyond its first command.

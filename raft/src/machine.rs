@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use pollux_domain::contract::{Action, Command, Effect, Reply, RowWrite, Stamp};
+use pollux_domain::ids::GroupMs;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::configuration::{self, Configuration};
 use crate::state::{Outcome, State};
@@ -37,18 +38,23 @@ pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned 
     /// command has.
     fn weight(command: &Self::Command) -> usize;
 
+    /// Applies the commands of one entry, in order, with the leader's time. One reply for each.
     fn apply_batch(
         &mut self,
-        batch: &Batch<Self::Command>,
+        stamp: Stamp,
+        commands: &[&Self::Command],
         applied: &mut Applied<Self::Effect>,
     ) -> Vec<Self::Reply>;
-}
 
-/// The commands of one entry, in order, with the leader's time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Batch<C> {
-    pub stamp: Stamp,
-    pub commands: Vec<C>,
+    /// The group's own time, as far as it has one.
+    fn group_time(&self) -> GroupMs {
+        GroupMs::default()
+    }
+
+    /// The rows that the tables must hold.
+    fn row_keys(&self) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 /// A kind of group: names its machine where openraft wants a plain type.
@@ -89,11 +95,23 @@ impl Machine for State {
         }
     }
 
-    fn apply_batch(&mut self, batch: &Batch<Command>, applied: &mut Applied<Effect>) -> Vec<Reply> {
-        self.set_stamp(batch.stamp);
+    fn group_time(&self) -> GroupMs {
+        State::group_time(self)
+    }
+
+    fn row_keys(&self) -> Vec<u64> {
+        self.rows().into_iter().map(|row| row.0).collect()
+    }
+
+    fn apply_batch(
+        &mut self,
+        stamp: Stamp,
+        commands: &[&Command],
+        applied: &mut Applied<Effect>,
+    ) -> Vec<Reply> {
+        self.set_stamp(stamp);
         let mut outcome = Outcome::default();
-        let replies = batch
-            .commands
+        let replies = commands
             .iter()
             .map(|command| self.apply(command, &mut outcome));
         let replies = replies.collect();
@@ -133,13 +151,12 @@ impl Machine for Configuration {
 
     fn apply_batch(
         &mut self,
-        batch: &Batch<configuration::Change>,
-        _applied: &mut Applied<()>,
+        _stamp: Stamp,
+        changes: &[&configuration::Change],
+        applied: &mut Applied<()>,
     ) -> Vec<configuration::ChangeReply> {
-        batch
-            .commands
-            .iter()
-            .map(|change| self.apply(change))
-            .collect()
+        // Whoever reads the configuration looks again.
+        applied.effects.push(());
+        changes.iter().map(|change| self.apply(change)).collect()
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_domain::contract::{Action, Command, Effect, Parcel, ParcelKind, Reply, Session};
-use pollux_domain::ids::{Epoch, NodeId, WallMs};
+use pollux_domain::ids::{Epoch, GroupId, Incarnation, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
-use pollux_raft::group::{Group, GroupParts, Outlet, check_record};
+use pollux_links::peers::Alone;
+use pollux_raft::group::{Begin, Group, GroupParts, Life, Outlet, check_record};
 use pollux_raft::log::RedbLog;
 use pollux_raft::machine::Subcluster;
 use pollux_store::damage::OpenError;
@@ -43,9 +44,11 @@ impl Outlet<Effect> for Count {
     fn take(&self, effects: Vec<Effect>) {
         self.0.fetch_add(effects.len(), Ordering::Relaxed);
     }
+
+    fn replaced(&self) {}
 }
 
-async fn open(folder: &Path) -> (Group<Subcluster>, Arc<SledTables>) {
+async fn open(folder: &Path, life: u64) -> (Group<Subcluster>, Arc<SledTables>) {
     let log = loop {
         match RedbLog::open(folder, "g", check_record::<Subcluster>) {
             Ok(log) => break log,
@@ -55,7 +58,15 @@ async fn open(folder: &Path) -> (Group<Subcluster>, Arc<SledTables>) {
     };
     let tables = Arc::new(SledTables::open(&folder.join("tables")).unwrap());
     let parts = GroupParts {
-        node: NodeId(1),
+        group: GroupId::Subcluster(SubclusterId(1)),
+        me: Voter {
+            node: NodeId(1),
+            incarnation: Incarnation(1),
+        },
+        life: Life(life),
+        begin: Begin::Found,
+        peers: Arc::new(Alone),
+        desks: Arc::default(),
         log: Arc::new(log),
         tables: tables.clone(),
         outlet: Arc::new(Count::default()),
@@ -66,7 +77,9 @@ async fn open(folder: &Path) -> (Group<Subcluster>, Arc<SledTables>) {
         snapshot_entries: 20,
         keep_entries: 5,
     };
-    (Group::start(parts).await.unwrap(), tables)
+    let group = Group::start(parts).await.unwrap();
+    group.catch_up().await.unwrap();
+    (group, tables)
 }
 
 fn user(name: &str) -> BareJid {
@@ -91,7 +104,7 @@ async fn what_is_confirmed_is_there_after_each_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut digest = None;
     for round in 1..=6u64 {
-        let (group, tables) = open(folder.path()).await;
+        let (group, tables) = open(folder.path(), round).await;
         let epoch = Epoch(round);
         if let Some(digest) = digest {
             assert_eq!(group.digest().unwrap(), digest, "round {round}");

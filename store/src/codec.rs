@@ -74,6 +74,11 @@ pub fn digest<T: Serialize>(value: &T) -> Result<u32, CodecError> {
     Ok(crc32fast::hash(&options().serialize(value)?))
 }
 
+/// A checksum of bytes as they are.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,17 +6,19 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{LogState, RaftLogReader};
+use pollux_domain::seams::Clock;
 use pollux_store::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::types::{LogId, StorageError, StorageIOError, Types, Vote};
-use crate::log::{LogStore, LogWrite};
+use crate::log::{Done, LogStore, LogWrite};
 use crate::machine::{Kind, Machine};
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
@@ -32,9 +34,57 @@ pub fn check_record<G: Kind>(record: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// What others may know of the log without asking the core, which may be waiting for a flush.
+#[derive(Debug, Default)]
+pub(super) struct LogFacts {
+    inner: Mutex<FactsInner>,
+}
+
+#[derive(Debug, Default)]
+struct FactsInner {
+    last: Option<LogId>,
+    flushes: u64,
+    pending_since: Option<Duration>,
+}
+
+impl LogFacts {
+    fn inner(&self) -> MutexGuard<'_, FactsInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last entry, as (term, index).
+    pub(super) fn last(&self) -> (u64, u64) {
+        let last = self.inner().last;
+        last.map_or((0, 0), |id| (id.leader_id.term, id.index))
+    }
+
+    /// Since when the oldest flush has been under way.
+    pub(super) fn flush_pending_since(&self) -> Option<Duration> {
+        self.inner().pending_since
+    }
+
+    fn set_last(&self, last: Option<LogId>) {
+        self.inner().last = last;
+    }
+
+    fn begin(&self, now: Duration) {
+        let mut inner = self.inner();
+        inner.flushes += 1;
+        inner.pending_since.get_or_insert(now);
+    }
+
+    fn end(&self, now: Duration) {
+        let mut inner = self.inner();
+        inner.flushes -= 1;
+        inner.pending_since = (0 < inner.flushes).then_some(now);
+    }
+}
+
 /// See the module.
 pub(super) struct LogAdapter<G: Kind> {
     store: Arc<dyn LogStore>,
+    facts: Arc<LogFacts>,
+    clock: Arc<dyn Clock>,
     tail: Arc<Mutex<Tail<G>>>,
     vote: Option<Vote>,
     purged: Option<LogId>,
@@ -45,6 +95,8 @@ impl<G: Kind> Clone for LogAdapter<G> {
     fn clone(&self) -> Self {
         LogAdapter {
             store: self.store.clone(),
+            facts: self.facts.clone(),
+            clock: self.clock.clone(),
             tail: self.tail.clone(),
             vote: self.vote,
             purged: self.purged,
@@ -103,7 +155,10 @@ impl<G: Kind> Tail<G> {
 }
 
 impl<G: Kind> LogAdapter<G> {
-    pub(super) fn open(store: Arc<dyn LogStore>) -> io::Result<LogAdapter<G>> {
+    pub(super) fn open(
+        store: Arc<dyn LogStore>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<LogAdapter<G>> {
         let bounds = store.bounds()?;
         let vote = bounds
             .vote
@@ -124,8 +179,12 @@ impl<G: Kind> LogAdapter<G> {
             bytes: 0,
             flushed,
         };
+        let facts = Arc::new(LogFacts::default());
+        facts.set_last(last);
         Ok(LogAdapter {
             store,
+            facts,
+            clock,
             tail: Arc::new(Mutex::new(tail)),
             vote,
             purged,
@@ -133,14 +192,28 @@ impl<G: Kind> LogAdapter<G> {
         })
     }
 
+    pub(super) fn facts(&self) -> Arc<LogFacts> {
+        self.facts.clone()
+    }
+
     fn tail(&self) -> MutexGuard<'_, Tail<G>> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that a flush begins now and ends when `done` is called.
+    fn flushing(&self, done: impl FnOnce(io::Result<()>) + Send + 'static) -> Done {
+        let (facts, clock) = (self.facts.clone(), self.clock.clone());
+        facts.begin(clock.now());
+        Box::new(move |result| {
+            facts.end(clock.now());
+            done(result);
+        })
+    }
+
     async fn written(&self, write: LogWrite) -> io::Result<()> {
         let (tell, told) = oneshot::channel();
-        let done = move |result| drop(tell.send(result));
-        self.store.write(write, Box::new(done));
+        let done = self.flushing(move |result| drop(tell.send(result)));
+        self.store.write(write, done);
         told.await
             .map_err(|_| io::Error::other("the log's writer has ended"))?
     }
@@ -238,6 +311,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
             return Ok(());
         };
         self.last = Some(last);
+        self.facts.set_last(self.last);
         let tail = self.tail.clone();
         let done = move |result: io::Result<()>| {
             if result.is_ok() {
@@ -246,7 +320,8 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
             }
             callback.log_io_completed(result);
         };
-        self.store.write(LogWrite::Append(records), Box::new(done));
+        self.store
+            .write(LogWrite::Append(records), self.flushing(done));
         Ok(())
     }
 
@@ -265,6 +340,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
             .transpose()
             .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
         self.last = last.map(|entry| entry.log_id).or(self.purged);
+        self.facts.set_last(self.last);
         Ok(())
     }
 
@@ -280,6 +356,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
         self.purged = Some(log_id);
         if self.last < self.purged {
             self.last = self.purged;
+            self.facts.set_last(self.last);
         }
         Ok(())
     }

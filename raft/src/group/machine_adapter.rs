@@ -3,7 +3,7 @@
 //! clone.
 
 use std::io::{self, Cursor};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use openraft::storage::RaftStateMachine;
@@ -13,8 +13,11 @@ use pollux_store::codec;
 use pollux_store::tables::{TableWrite, Tables};
 use tokio::sync::oneshot;
 
+use super::entry::{Batch, Item, Taken};
+use super::held::{Held, State};
+use super::pipeline::Pipeline;
 use super::types::{Image, LogId, Membership, Meta, StorageError, StorageIOError, Types};
-use super::{EffectOf, Outlet, ReplyOf};
+use super::{CommandOf, EffectOf, Outlet, ReplyOf};
 use crate::log::LogStore;
 use crate::machine::{Applied, Kind, Machine};
 
@@ -25,7 +28,8 @@ pub(crate) const ROW_VERSION: u16 = 1;
 
 /// See the module.
 pub(super) struct MachineAdapter<G: Kind> {
-    state: Arc<RwLock<G::Machine>>,
+    state: State<G>,
+    pipeline: Arc<Pipeline<G>>,
     store: Arc<dyn LogStore>,
     tables: Arc<dyn Tables>,
     outlet: Arc<dyn Outlet<EffectOf<G>>>,
@@ -36,13 +40,15 @@ pub(super) struct MachineAdapter<G: Kind> {
 impl<G: Kind> MachineAdapter<G> {
     /// Begins with the snapshot, where there is one; the log after it is applied again.
     pub(super) fn open(
-        state: Arc<RwLock<G::Machine>>,
+        state: State<G>,
+        pipeline: Arc<Pipeline<G>>,
         store: Arc<dyn LogStore>,
         tables: Arc<dyn Tables>,
         outlet: Arc<dyn Outlet<EffectOf<G>>>,
     ) -> io::Result<MachineAdapter<G>> {
         let mut adapter = MachineAdapter {
             state,
+            pipeline,
             store,
             tables,
             outlet,
@@ -59,25 +65,38 @@ impl<G: Kind> MachineAdapter<G> {
         let image: Image<G::Machine> = codec::decode(G::Machine::VERSION, bytes)?;
         self.last_applied = image.meta.last_log_id;
         self.membership = image.meta.last_membership;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = image.machine;
+        let through = image.taken.through(self.pipeline.origin());
+        let index = self.last_applied.map_or(0, |id| id.index);
+        self.state.write(|held| {
+            *held = Held {
+                machine: image.machine,
+                taken: image.taken,
+                index,
+            };
+        });
+        self.pipeline.settle(through, Vec::new());
         Ok(())
     }
 
-    fn apply_one(&mut self, entry: Entry<G>) -> io::Result<Vec<ReplyOf<G>>> {
+    fn apply_one(&mut self, entry: Entry<G>) -> io::Result<()> {
         self.last_applied = Some(entry.log_id);
         let batch = match entry.payload {
-            EntryPayload::Blank => return Ok(Vec::new()),
+            EntryPayload::Normal(batch) => batch,
             EntryPayload::Membership(membership) => {
                 self.membership = Membership::new(Some(entry.log_id), membership);
-                return Ok(Vec::new());
+                self.state.write(|held| held.index = entry.log_id.index);
+                return Ok(());
             }
-            EntryPayload::Normal(batch) => batch,
+            EntryPayload::Blank => {
+                self.state.write(|held| held.index = entry.log_id.index);
+                return Ok(());
+            }
         };
         let mut applied = Applied::default();
-        let replies = {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            state.apply_batch(&batch, &mut applied)
-        };
+        let mine = self.state.write(|held| {
+            held.index = entry.log_id.index;
+            self.apply_batch(held, &batch, &mut applied)
+        });
         let rows = applied
             .rows
             .iter()
@@ -85,7 +104,47 @@ impl<G: Kind> MachineAdapter<G> {
             .collect::<io::Result<Vec<_>>>()?;
         self.tables.write(&rows, entry.log_id.index)?;
         self.outlet.take(applied.effects);
-        Ok(replies)
+        if let Some((through, replies)) = mine {
+            self.pipeline.settle(through, replies);
+        }
+        Ok(())
+    }
+
+    /// Applies what may be taken of each part. Returns the replies to this process's own items,
+    /// with the number of the last.
+    fn apply_batch(
+        &self,
+        held: &mut Held<G>,
+        batch: &Batch<CommandOf<G>>,
+        applied: &mut Applied<EffectOf<G>>,
+    ) -> Option<(u64, Vec<Option<ReplyOf<G>>>)> {
+        let mut items = Vec::new();
+        let mut mine = Vec::new();
+        let mut through = None;
+        for part in &batch.parts {
+            let Some(skipped) = held.taken.take(part) else {
+                continue;
+            };
+            let from = items.len();
+            items.extend(&part.items[skipped..]);
+            if part.origin == self.pipeline.origin() {
+                mine.push(from..items.len());
+                through = Some(part.last());
+            }
+        }
+        let commands: Vec<&CommandOf<G>> = items.iter().filter_map(|item| item.command()).collect();
+        let replies = held.machine.apply_batch(batch.stamp, &commands, applied);
+        if items.iter().any(|item| matches!(item, Item::Digest)) {
+            self.state.mark(held);
+        }
+        let through = through?;
+        let mut replies = replies.into_iter();
+        let told = items
+            .iter()
+            .map(|item| item.command().and_then(|_| replies.next()));
+        let told: Vec<Option<ReplyOf<G>>> = told.collect();
+        let mine = mine.into_iter().flat_map(|range| told[range].to_vec());
+        Some((through, mine.collect()))
     }
 }
 
@@ -106,7 +165,7 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
         Ok((self.last_applied, self.membership.clone()))
     }
 
-    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Vec<ReplyOf<G>>>, StorageError>
+    async fn apply<I>(&mut self, entries: I) -> Result<Vec<()>, StorageError>
     where
         I: IntoIterator<Item = Entry<G>> + Send,
         I::IntoIter: Send,
@@ -122,12 +181,12 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder<G> {
+        let (machine, taken) = self
+            .state
+            .read(|held| (held.machine.clone(), held.taken.clone()));
         Builder {
-            machine: self
-                .state
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            machine,
+            taken,
             meta: Meta {
                 last_log_id: self.last_applied,
                 last_membership: self.membership.clone(),
@@ -151,7 +210,10 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
         let fail = |error: io::Error| -> StorageError {
             StorageIOError::write_snapshot(Some(meta.signature()), &error).into()
         };
+        // What follows may count on the rows that came with it.
+        self.tables.sync().map_err(fail)?;
         self.replace(&bytes).map_err(fail)?;
+        self.outlet.replaced();
         save(&self.store, Box::new(move || Ok(bytes)))
             .await
             .map_err(fail)
@@ -183,6 +245,7 @@ async fn save(store: &Arc<dyn LogStore>, encode: crate::log::Encode) -> io::Resu
 /// Makes one snapshot of the state as it was.
 pub(super) struct Builder<G: Kind> {
     machine: G::Machine,
+    taken: Taken,
     meta: Meta,
     store: Arc<dyn LogStore>,
     tables: Arc<dyn Tables>,
@@ -192,6 +255,7 @@ impl<G: Kind> RaftSnapshotBuilder<Types<G>> for Builder<G> {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types<G>>, StorageError> {
         let image = Image {
             meta: self.meta.clone(),
+            taken: std::mem::take(&mut self.taken),
             machine: std::mem::take(&mut self.machine),
         };
         let tables = self.tables.clone();

@@ -1,36 +1,60 @@
 //! One running Raft group: openraft behind a narrow face. No type of openraft leaves this folder.
 //!
 //! ```text
-//!   propose / execute ─► batcher ─► openraft ─► LogStore (flush)
-//!                                      └──► Machine::apply_batch ─► Tables, Outlet
+//!   propose / execute ─► Pipeline ─► Courier ─┬─► openraft ─► LogStore (flush), Peers (entries)
+//!                           ▲                 └─► the leader's Intake, while another leads
+//!                           └── settled by MachineAdapter::apply ──► Tables, Outlet
 //! ```
+//! A command leaves the pipeline when this replica has applied it: a change of leaders loses none
+//! and repeats none.
 
-mod batcher;
+mod courier;
+mod desk;
+mod entry;
+mod gate;
+mod held;
+mod intake;
 mod log_adapter;
 mod machine_adapter;
+mod membership;
 mod network;
+mod pipeline;
+mod snapshot_transfer;
+mod time;
 mod types;
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use openraft::impls::EmptyNode;
 use openraft::{Config, Raft, SnapshotPolicy};
-use pollux_domain::ids::{GroupMs, NodeId};
-use pollux_domain::limits;
+use pollux_domain::ids::{GroupId, GroupMs, Voter};
 use pollux_domain::seams::Ambient;
+use pollux_links::peers::{Desks, Peers, Subject, Topic};
 use pollux_store::tables::Tables;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::log::LogStore;
 use crate::machine::{Kind, Machine};
-use batcher::{Batcher, Proposal, Timekeeper};
-use log_adapter::LogAdapter;
+use courier::Courier;
+use desk::{LogDesk, ProposalDesk};
+use entry::{Item, Origin};
+use gate::{Gate, OpenGate};
+use held::State;
+use intake::Intake;
+use log_adapter::{LogAdapter, LogFacts};
 use machine_adapter::MachineAdapter;
+use network::LinkNetworks;
+use pipeline::Pipeline;
+use time::Timekeeper;
 use types::Types;
 
+pub use entry::Life;
 pub use log_adapter::check_record;
 pub(crate) use machine_adapter::ROW_VERSION;
+pub use membership::{MemberRow, MembershipError};
 
 type CommandOf<G> = <<G as Kind>::Machine as Machine>::Command;
 type ReplyOf<G> = <<G as Kind>::Machine as Machine>::Reply;
@@ -40,6 +64,9 @@ type EffectOf<G> = <<G as Kind>::Machine as Machine>::Effect;
 /// thread: must not wait.
 pub trait Outlet<E>: Send + Sync + 'static {
     fn take(&self, effects: Vec<E>);
+
+    /// The state was replaced by another replica's: effects were missed.
+    fn replaced(&self);
 }
 
 /// An outlet for machines without effects.
@@ -48,6 +75,8 @@ pub struct NoEffects;
 
 impl Outlet<()> for NoEffects {
     fn take(&self, _effects: Vec<()>) {}
+
+    fn replaced(&self) {}
 }
 
 /// Why a group does not take a command.
@@ -64,157 +93,230 @@ pub enum GroupError {
     Start { step: &'static str, reason: String },
 }
 
-/// What a group is made of.
+/// How a replica without a log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// As the first voter of a new group.
+    Found,
+    /// As one who waits until the group takes it in.
+    Join,
+}
+
+/// What a replica of a group is made of.
 pub struct GroupParts<G: Kind> {
-    pub node: NodeId,
+    pub group: GroupId,
+    pub me: Voter,
+    /// Greater than at any earlier start of this node.
+    pub life: Life,
+    pub begin: Begin,
+    pub peers: Arc<dyn Peers>,
+    pub desks: Arc<Desks>,
     pub log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
     pub outlet: Arc<dyn Outlet<EffectOf<G>>>,
     pub ambient: Ambient,
-    /// Entries after which a snapshot is taken; [`limits::SNAPSHOT_ENTRIES`] but in tests.
+    /// Entries after which a snapshot is taken; `limits::SNAPSHOT_ENTRIES` but in tests.
     pub snapshot_entries: u64,
     pub keep_entries: u64,
 }
 
 /// A member's handle to its group. Cheap to clone; may be used from any thread.
 pub struct Group<G: Kind> {
+    me: Voter,
+    topic: Topic,
     raft: Raft<Types<G>>,
-    state: Arc<RwLock<G::Machine>>,
-    proposals: mpsc::Sender<Proposal<G>>,
+    state: State<G>,
+    pipeline: Arc<Pipeline<G>>,
     time: Arc<Timekeeper>,
+    facts: Arc<LogFacts>,
+    peers: Arc<dyn Peers>,
     failed: watch::Receiver<Option<String>>,
     stop: watch::Sender<bool>,
+    pause: watch::Sender<bool>,
 }
 
 impl<G: Kind> Clone for Group<G> {
     fn clone(&self) -> Self {
         Group {
+            me: self.me,
+            topic: self.topic,
             raft: self.raft.clone(),
             state: self.state.clone(),
-            proposals: self.proposals.clone(),
+            pipeline: self.pipeline.clone(),
             time: self.time.clone(),
+            facts: self.facts.clone(),
+            peers: self.peers.clone(),
             failed: self.failed.clone(),
             stop: self.stop.clone(),
+            pause: self.pause.clone(),
         }
     }
 }
 
 impl<G: Kind> std::fmt::Debug for Group<G> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Group({})", G::NAME)
+        write!(f, "Group({})", self.topic.group)
     }
 }
 
 impl<G: Kind> Group<G> {
-    /// Starts a group of one voter and returns when everything in its log is applied. Tasks run on
-    /// the current runtime.
+    /// Starts a replica. Tasks run on the current runtime. What is in its log is applied as the
+    /// leader confirms it: see [`Group::catch_up`].
     pub async fn start(parts: GroupParts<G>) -> Result<Group<G>, GroupError> {
-        let state = Arc::new(RwLock::new(G::Machine::default()));
         let step = |step, error: String| GroupError::Start {
             step,
             reason: error,
         };
-        let log = LogAdapter::<G>::open(parts.log.clone())
+        let topic = Topic {
+            subject: Subject::Log,
+            group: parts.group,
+        };
+        let config =
+            Arc::new(raft_config::<G>(&parts).map_err(|error| step("check the settings", error))?);
+        let state = State::<G>::default();
+        let pipeline = Arc::new(Pipeline::<G>::new(Origin {
+            node: parts.me.node,
+            life: parts.life,
+        }));
+        let log = LogAdapter::<G>::open(parts.log.clone(), parts.ambient.clock.clone())
             .map_err(|error| step("open the log", error.to_string()))?;
+        let facts = log.facts();
         let machine = MachineAdapter::<G>::open(
             state.clone(),
+            pipeline.clone(),
             parts.log.clone(),
             parts.tables.clone(),
             parts.outlet.clone(),
         )
         .map_err(|error| step("load the snapshot", error.to_string()))?;
-        let config =
-            Arc::new(raft_config::<G>(&parts).map_err(|error| step("check the settings", error))?);
-        let id = u64::from(parts.node.0);
-        let raft = Raft::new(id, config, network::NoNetwork, log, machine)
+        let networks = LinkNetworks {
+            me: parts.me,
+            topic,
+            peers: parts.peers.clone(),
+            tables: parts.tables.clone(),
+        };
+        let raft = Raft::new(parts.me.number(), config, networks, log, machine)
             .await
             .map_err(|error| step("start the group", error.to_string()))?;
         raft.runtime_config().elect(false);
-        let initialized = raft.is_initialized().await;
-        if initialized.map_err(|error| step("read the membership", error.to_string()))? {
-            raft.trigger()
-                .elect()
-                .await
-                .map_err(|error| step("elect", error.to_string()))?;
-        } else {
-            let members = std::collections::BTreeMap::from([(id, openraft::impls::EmptyNode {})]);
-            raft.initialize(members)
-                .await
-                .map_err(|error| step("initialize the group", error.to_string()))?;
-        }
-        // An entry of this term is committed, and so all before it: what was promised earlier is in
-        // the state now.
-        let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
-        raft.wait(Some(Duration::from_secs(60)))
-            .metrics(|m| m.current_leader == Some(id), "leads")
-            .await
-            .map_err(|error| step("elect", error.to_string()))?;
-        raft.ensure_linearizable()
-            .await
-            .map_err(|error| step("apply the log", error.to_string()))?;
-        let (proposals, waiting) = mpsc::channel(limits::PROPOSALS_MAX);
+        let gate: Arc<dyn Gate> = Arc::new(OpenGate);
+        begin(&raft, &parts).await?;
         let (fail, failed) = watch::channel(None);
         let (stop, stopping) = watch::channel(false);
-        let batcher = Batcher::new(raft.clone(), waiting, time.clone(), fail, stopping);
+        let (pause, paused) = watch::channel(false);
+        let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
+        let intake = Arc::new(Intake::new());
+        let log_desk = LogDesk::<G> {
+            me: parts.me,
+            raft: raft.clone(),
+            gate,
+            tables: parts.tables.clone(),
+            incoming: Arc::new(Mutex::default()),
+        };
+        parts.desks.open(topic, Arc::new(log_desk));
+        let proposals = Topic {
+            subject: Subject::Proposal,
+            group: parts.group,
+        };
+        let proposal_desk = ProposalDesk::<G> {
+            me: parts.me,
+            intake: intake.clone(),
+        };
+        parts.desks.open(proposals, Arc::new(proposal_desk));
+        let courier = Courier {
+            raft: raft.clone(),
+            me: parts.me,
+            topic: proposals,
+            peers: parts.peers.clone(),
+            clock: parts.ambient.clock.clone(),
+            state: state.clone(),
+            pipeline: pipeline.clone(),
+            intake,
+            time: time.clone(),
+            failed: fail,
+            stopping,
+            paused,
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "the group's own task, on the group's runtime"
         )]
-        tokio::spawn(batcher.run());
+        tokio::spawn(courier.run());
         Ok(Group {
+            me: parts.me,
+            topic,
             raft,
             state,
-            proposals,
+            pipeline,
             time,
+            facts,
+            peers: parts.peers,
             failed,
             stop,
+            pause,
         })
     }
 
-    /// Hands over a command; what becomes of it comes as effects. Never waits.
+    /// Hands over a command; what becomes of it comes as effects. Never waits. It is committed
+    /// once, in the order of this process's commands, whoever leads.
     pub fn propose(&self, command: CommandOf<G>) -> Result<(), GroupError> {
-        self.send(Proposal {
-            command,
-            reply: None,
-        })
+        self.pipeline
+            .push(Item::Command(Arc::new(command)), &mut None)
     }
 
-    /// Hands over a command and waits until it is applied.
+    /// Hands over a command and waits until this replica has applied it.
     pub async fn execute(&self, command: CommandOf<G>) -> Result<ReplyOf<G>, GroupError> {
-        let (reply, replied) = oneshot::channel();
-        self.proposals
-            .send(Proposal {
-                command,
-                reply: Some(reply),
-            })
-            .await
-            .map_err(|_| GroupError::Stopped)?;
-        replied.await.map_err(|_| GroupError::Stopped)?
+        let reply = self.put(Item::Command(Arc::new(command))).await?;
+        reply.ok_or_else(|| GroupError::Unknown("it had no reply".to_owned()))
+    }
+
+    /// Resolves when this replica has applied all that was committed when it was called: a read
+    /// after it is linearizable.
+    pub async fn catch_up(&self) -> Result<(), GroupError> {
+        self.put(Item::Barrier).await.map(|_| ())
+    }
+
+    async fn put(&self, item: Item<CommandOf<G>>) -> Result<Option<ReplyOf<G>>, GroupError> {
+        let (told, reply) = oneshot::channel();
+        let mut told = Some(told);
+        loop {
+            self.pipeline.room().await?;
+            match self.pipeline.push(item.clone(), &mut told) {
+                Err(GroupError::Full) => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        reply.await.map_err(|_| GroupError::Stopped)?
     }
 
     /// Resolves when a proposal would be taken again.
     pub async fn room(&self) -> Result<(), GroupError> {
-        self.proposals
-            .reserve()
-            .await
-            .map(|_| ())
-            .map_err(|_| GroupError::Stopped)
+        self.pipeline.room().await
     }
 
     /// Reads the applied state. Keep it short: `apply` waits meanwhile.
     pub fn read<R>(&self, read: impl FnOnce(&G::Machine) -> R) -> R {
-        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+        self.state.read(|held| read(&held.machine))
     }
 
-    /// The group's time that the next batch would be stamped with.
+    /// The group's time that the next entry would be stamped with.
     pub fn time(&self) -> GroupMs {
         self.time.stamp().group
     }
 
-    /// Continues the group's time where the applied state stands. To be called once, by the node
-    /// that serves.
+    /// Continues the group's time where the applied state stands: by the node that serves, whenever
+    /// it begins to, or goes on after it could not.
     pub fn continue_time(&self, from: GroupMs) {
         self.time.continue_from(from);
+    }
+
+    pub fn group(&self) -> GroupId {
+        self.topic.group
+    }
+
+    pub fn me(&self) -> Voter {
+        self.me
     }
 
     /// Resolves with the reason when the group can go on no more.
@@ -236,13 +338,11 @@ impl<G: Kind> Group<G> {
 
     /// Log indexes: last, applied, snapshot. For metrics.
     pub fn indexes(&self) -> (u64, u64, u64) {
+        let (_, last) = self.facts.last();
+        let applied = self.state.read(|held| held.index);
         let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        (
-            metrics.last_log_index.unwrap_or(0),
-            metrics.last_applied.map_or(0, |id| id.index),
-            metrics.snapshot.map_or(0, |id| id.index),
-        )
+        let snapshot = metrics.borrow().snapshot.map_or(0, |id| id.index);
+        (last, applied, snapshot)
     }
 
     /// A checksum of the applied state, equal on all replicas at the same index.
@@ -250,39 +350,77 @@ impl<G: Kind> Group<G> {
         self.read(pollux_store::codec::digest).map_err(Into::into)
     }
 
+    /// Has every replica keep its state after one entry, and returns the entry's index.
+    pub async fn mark(&self) -> Result<u64, GroupError> {
+        self.put(Item::Digest).await?;
+        let mark = self.state.last_mark();
+        mark.ok_or_else(|| GroupError::Unknown("no state was kept".to_owned()))
+    }
+
+    /// The checksum of this replica's state after a marked entry; none where it is not there yet.
+    pub fn digest_at(&self, index: u64) -> io::Result<Option<u32>> {
+        self.state.digest_at(index)
+    }
+
     /// Stops taking commands, commits those that wait, and ends the group's tasks.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The batcher drops its end of this when it is done.
+        // The courier drops its end of this when it is done.
         let mut failed = self.failed.clone();
-        while failed.changed().await.is_ok() {}
-        if let Err(error) = self.raft.shutdown().await {
-            tracing::warn!(group = G::NAME, %error, "group ended badly");
+        let ended = async { while failed.changed().await.is_ok() {} };
+        if tokio::time::timeout(STOP_PATIENCE, ended).await.is_err() {
+            tracing::warn!(group = %self.topic.group, "nobody takes the last commands");
         }
-    }
-
-    fn send(&self, proposal: Proposal<G>) -> Result<(), GroupError> {
-        self.proposals
-            .try_send(proposal)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => GroupError::Full,
-                mpsc::error::TrySendError::Closed(_) => GroupError::Stopped,
-            })
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(group = %self.topic.group, %error, "group ended badly");
+        }
     }
 }
 
+/// How long the last commands of a node that stops may take.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A voter that is alone elects itself; a new group is founded; whoever joins waits.
+async fn begin<G: Kind>(raft: &Raft<Types<G>>, parts: &GroupParts<G>) -> Result<(), GroupError> {
+    let step = |step, reason: String| GroupError::Start { step, reason };
+    let id = parts.me.number();
+    let initialized = raft
+        .is_initialized()
+        .await
+        .map_err(|error| step("read the membership", error.to_string()))?;
+    if !initialized && parts.begin == Begin::Found {
+        let members = BTreeMap::from([(id, EmptyNode {})]);
+        return raft
+            .initialize(members)
+            .await
+            .map_err(|error| step("initialize the group", error.to_string()));
+    }
+    let metrics = raft.server_metrics();
+    let voters: Vec<u64> = metrics.borrow().membership_config.voter_ids().collect();
+    if voters == [id] {
+        raft.trigger()
+            .elect()
+            .await
+            .map_err(|error| step("elect", error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// openraft's own elections are off (design, section 4), so that its timer's range is one value: no
-/// randomness is used.
+/// randomness is used. Its lease is as short as it may be, since ours stands in front of the votes.
 fn raft_config<G: Kind>(parts: &GroupParts<G>) -> Result<Config, String> {
     let config = Config {
         cluster_name: G::NAME.to_owned(),
         heartbeat_interval: 100,
-        election_timeout_min: 299,
-        election_timeout_max: 300,
+        election_timeout_min: 101,
+        election_timeout_max: 102,
         enable_elect: false,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(parts.snapshot_entries),
         max_in_snapshot_log_to_keep: parts.keep_entries,
         purge_batch_size: 64,
+        // Entries are up to some megabytes each.
+        max_payload_entries: 32,
+        install_snapshot_timeout: 60_000,
         ..Config::default()
     };
     config.validate().map_err(|error| error.to_string())

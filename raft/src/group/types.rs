@@ -8,9 +8,9 @@ use openraft::impls::{EmptyNode, Entry, OneshotResponder, TokioRuntime};
 use openraft::{RaftTypeConfig, SnapshotMeta, StoredMembership};
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{Batch, Kind};
-
-use super::{CommandOf, ReplyOf};
+use super::CommandOf;
+use super::entry::{Batch, Taken};
+use crate::machine::Kind;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,8 @@ pub(super) struct Types<G>(PhantomData<G>);
 
 impl<G: Kind> RaftTypeConfig for Types<G> {
     type D = Arc<Batch<CommandOf<G>>>;
-    type R = Vec<ReplyOf<G>>;
+    /// Replies go to those who proposed, where they apply the entry themselves.
+    type R = ();
     type NodeId = u64;
     type Node = EmptyNode;
     type Entry = Entry<Self>;
@@ -34,9 +35,11 @@ pub(super) type Meta = SnapshotMeta<u64, EmptyNode>;
 pub(super) type StorageError = openraft::StorageError<u64>;
 pub(super) type StorageIOError = openraft::StorageIOError<u64>;
 
-/// A snapshot as it is stored: which log it covers, and the machine.
+/// A snapshot as it is stored: which log it covers, how far each process's commands are taken, and
+/// the machine.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Image<M> {
     pub(super) meta: Meta,
+    pub(super) taken: Taken,
     pub(super) machine: M,
 }

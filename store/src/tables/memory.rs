@@ -30,6 +30,10 @@ impl MemoryTables {
 
 impl Tables for MemoryTables {
     fn write(&self, writes: &[TableWrite], _applied: u64) -> io::Result<()> {
+        self.put(writes)
+    }
+
+    fn put(&self, writes: &[TableWrite]) -> io::Result<()> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for write in writes {
             match write {

@@ -68,20 +68,30 @@ fn is_lock(error: &io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
 }
 
+fn batch(writes: &[TableWrite]) -> ::sled::Batch {
+    let mut batch = ::sled::Batch::default();
+    for write in writes {
+        match write {
+            TableWrite::Put { key, value } => batch.insert(&key.to_be_bytes(), value.as_ref()),
+            TableWrite::Delete { key } => batch.remove(&key.to_be_bytes()),
+        }
+    }
+    batch
+}
+
 impl Tables for SledTables {
     fn write(&self, writes: &[TableWrite], applied: u64) -> io::Result<()> {
         if writes.is_empty() {
             return Ok(());
         }
-        let mut batch = ::sled::Batch::default();
-        for write in writes {
-            match write {
-                TableWrite::Put { key, value } => batch.insert(&key.to_be_bytes(), value.as_ref()),
-                TableWrite::Delete { key } => batch.remove(&key.to_be_bytes()),
-            }
-        }
+        let mut batch = batch(writes);
         batch.insert(APPLIED, &applied.to_be_bytes());
         self.database.apply_batch(batch)?;
+        Ok(())
+    }
+
+    fn put(&self, writes: &[TableWrite]) -> io::Result<()> {
+        self.database.apply_batch(batch(writes))?;
         Ok(())
     }
 

@@ -1,0 +1,166 @@
+//! Answers what other voters ask of this one: votes, entries, snapshots, and commands for the
+//! leader. What comes from a stranger, or for another incarnation, is refused with its reason.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use openraft::{Raft, Snapshot};
+use pollux_domain::ids::{NodeId, Voter};
+use pollux_links::peers::Desk;
+use pollux_store::codec;
+use pollux_store::tables::Tables;
+use serde::Serialize;
+
+use super::CommandOf;
+use super::courier::Handover;
+use super::gate::Gate;
+use super::intake::Intake;
+use super::network::{Envelope, LogRequest};
+use super::snapshot_transfer::{Incoming, SnapshotPart, SnapshotReceipt};
+use super::types::{Image, Types};
+use crate::machine::{Kind, Machine};
+
+type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
+
+/// Answers about the log.
+pub(super) struct LogDesk<G: Kind> {
+    pub(super) me: Voter,
+    pub(super) raft: Raft<Types<G>>,
+    pub(super) gate: Arc<dyn Gate>,
+    pub(super) tables: Arc<dyn Tables>,
+    pub(super) incoming: Arc<Mutex<Incoming>>,
+}
+
+/// Answers those who hand over commands.
+pub(super) struct ProposalDesk<G: Kind> {
+    pub(super) me: Voter,
+    pub(super) intake: Arc<Intake<CommandOf<G>>>,
+}
+
+fn answer<G: Kind, T: Serialize>(value: &T) -> Result<Bytes, String> {
+    let record = codec::encode(G::Machine::VERSION, value).map_err(|error| error.to_string())?;
+    Ok(record.into())
+}
+
+impl<G: Kind> Desk for LogDesk<G> {
+    fn told(&self, from: NodeId, _body: Bytes) {
+        tracing::debug!(%from, "nothing is told about the log, only asked");
+    }
+
+    fn asked(&self, from: NodeId, body: Bytes) -> Answering {
+        let envelope: Result<Envelope<G>, _> = codec::decode(G::Machine::VERSION, &body);
+        let envelope = match envelope {
+            Ok(envelope) => envelope,
+            Err(error) => return Box::pin(async move { Err(error.to_string()) }),
+        };
+        if envelope.to != self.me.number() {
+            let wanted = Voter::from_number(envelope.to);
+            let error = format!("voter {wanted} is not here, this is voter {}", self.me);
+            return Box::pin(async move { Err(error) });
+        }
+        let sender = Voter::from_number(envelope.from);
+        if sender.node != from {
+            return Box::pin(async move { Err(format!("voter {sender} is not node {from}")) });
+        }
+        let raft = self.raft.clone();
+        match envelope.request {
+            LogRequest::Vote(request) => {
+                let last = request.last_log_id.map(|id| (id.leader_id.term, id.index));
+                let candidate = Voter::from_number(request.vote.leader_id.node_id);
+                if candidate != sender
+                    || !self
+                        .gate
+                        .may_vote(sender, request.vote.leader_id.term, last)
+                {
+                    return Box::pin(async move { Err("no vote now".to_owned()) });
+                }
+                Box::pin(async move {
+                    answer::<G, _>(
+                        &raft
+                            .vote(request)
+                            .await
+                            .map_err(|error| error.to_string())?,
+                    )
+                })
+            }
+            LogRequest::Append(request) => {
+                let gate = self.gate.clone();
+                let term = request.vote.leader_id.term;
+                Box::pin(async move {
+                    let appended = raft.append_entries(request).await;
+                    let appended = appended.map_err(|error| error.to_string())?;
+                    if !matches!(
+                        appended,
+                        openraft::raft::AppendEntriesResponse::HigherVote(_)
+                    ) {
+                        gate.heard(sender, term);
+                    }
+                    answer::<G, _>(&appended)
+                })
+            }
+            LogRequest::Snapshot(part) => {
+                let (incoming, tables) = (self.incoming.clone(), self.tables.clone());
+                Box::pin(async move { take_part(raft, &incoming, tables.as_ref(), part).await })
+            }
+        }
+    }
+}
+
+async fn take_part<G: Kind>(
+    raft: Raft<Types<G>>,
+    incoming: &Mutex<Incoming>,
+    tables: &dyn Tables,
+    part: SnapshotPart,
+) -> Result<Bytes, String> {
+    let lock = || incoming.lock().unwrap_or_else(PoisonError::into_inner);
+    let (id, vote, length, digest) = match part {
+        SnapshotPart::Chunk { id, offset, bytes } => {
+            lock().take_chunk(id, offset, &bytes)?;
+            return answer::<G, _>(&SnapshotReceipt::Taken);
+        }
+        SnapshotPart::Rows { id, rows } => {
+            let taken = lock().take_rows(&id, rows, tables);
+            taken.map_err(|error| error.to_string())?;
+            return answer::<G, _>(&SnapshotReceipt::Taken);
+        }
+        SnapshotPart::Install {
+            id,
+            vote,
+            length,
+            digest,
+        } => (id, vote, length, digest),
+    };
+    let bytes = lock().finish(&id, length, digest)?;
+    let image: Image<G::Machine> =
+        codec::decode(G::Machine::VERSION, &bytes).map_err(|error| error.to_string())?;
+    let snapshot = Snapshot {
+        meta: image.meta,
+        snapshot: Box::new(std::io::Cursor::new(bytes)),
+    };
+    let installed = raft.install_full_snapshot(vote, snapshot).await;
+    let response = installed.map_err(|error| error.to_string())?;
+    answer::<G, _>(&SnapshotReceipt::Installed(response))
+}
+
+impl<G: Kind> Desk for ProposalDesk<G> {
+    fn told(&self, from: NodeId, _body: Bytes) {
+        tracing::debug!(%from, "commands are handed over by asking");
+    }
+
+    fn asked(&self, from: NodeId, body: Bytes) -> Answering {
+        let handover: Result<Handover<CommandOf<G>>, _> = codec::decode(G::Machine::VERSION, &body);
+        let answered = match handover {
+            Err(error) => Err(error.to_string()),
+            Ok(handover) if handover.part.origin.node != from => {
+                Err(format!("the commands are not node {from}'s"))
+            }
+            Ok(handover) if handover.to != self.me => {
+                Err(format!("voter {} is not here", handover.to))
+            }
+            Ok(handover) => answer::<G, _>(&self.intake.offer(handover.part, handover.afresh)),
+        };
+        Box::pin(async move { answered })
+    }
+}

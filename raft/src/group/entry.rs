@@ -1,0 +1,150 @@
+//! What one entry of the log carries: the commands of one batch with the leader's stamp, in parts,
+//! each from one process. Each process's commands are taken in its order and once, however often
+//! they are sent. Not for what a command does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pollux_domain::contract::Stamp;
+use pollux_domain::ids::NodeId;
+use serde::{Deserialize, Serialize};
+
+/// One life of a process: what it has proposed dies with it. Grows from start to start of a node,
+/// over incarnations too.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Life(pub u64);
+
+/// Who proposes: one process of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    pub node: NodeId,
+    pub life: Life,
+}
+
+/// One thing that a process wants in the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
+pub enum Item<C> {
+    Command(Arc<C>),
+    /// Nothing: the origin wants to know that it has applied all that was committed before.
+    Barrier,
+    /// Every replica keeps the state after this entry for a digest.
+    Digest,
+}
+
+impl<C> Item<C> {
+    pub fn command(&self) -> Option<&C> {
+        match self {
+            Item::Command(command) => Some(command),
+            Item::Barrier | Item::Digest => None,
+        }
+    }
+}
+
+/// Consecutive items of one origin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
+pub struct Part<C> {
+    pub origin: Origin,
+    /// The number of the first; an origin's first command ever is 1.
+    pub first: u64,
+    pub items: Vec<Item<C>>,
+}
+
+impl<C> Part<C> {
+    /// Bytes in the log, about.
+    pub fn weight(&self, weight: impl Fn(&C) -> usize) -> usize {
+        self.items
+            .iter()
+            .filter_map(Item::command)
+            .map(weight)
+            .sum()
+    }
+
+    /// The number of the last item.
+    pub fn last(&self) -> u64 {
+        self.first + self.items.len() as u64 - 1
+    }
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
+pub struct Batch<C> {
+    pub stamp: Stamp,
+    pub parts: Vec<Part<C>>,
+}
+
+/// How far each node's commands are taken. Part of the replicated state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken(BTreeMap<NodeId, (Life, u64)>);
+
+impl Taken {
+    /// How many commands at the front of a part are to be passed over, and notes the rest as
+    /// taken. None: nothing of it may be taken (an older life, or a gap).
+    pub fn take<C>(&mut self, part: &Part<C>) -> Option<usize> {
+        let (life, through) = self.0.get(&part.origin.node).copied().unwrap_or_default();
+        let through = match part.origin.life {
+            newer if life < newer => 0,
+            same if life == same => through,
+            _ => return None,
+        };
+        if part.items.is_empty() || through + 1 < part.first || part.last() <= through {
+            return None;
+        }
+        self.0
+            .insert(part.origin.node, (part.origin.life, part.last()));
+        Some((through + 1 - part.first) as usize)
+    }
+
+    /// The number of the origin's last command that was taken.
+    pub fn through(&self, origin: Origin) -> u64 {
+        match self.0.get(&origin.node) {
+            Some((life, through)) if *life == origin.life => *through,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(life: u64, first: u64, count: usize) -> Part<()> {
+        let origin = Origin {
+            node: NodeId(1),
+            life: Life(life),
+        };
+        Part {
+            origin,
+            first,
+            items: (0..count).map(|_| Item::Barrier).collect(),
+        }
+    }
+
+    #[test]
+    fn each_command_of_a_process_is_taken_once_and_in_order() {
+        let mut taken = Taken::default();
+        for (life, first, count, want) in [
+            (5, 2, 1, None),
+            (5, 1, 3, Some(0)),
+            (5, 1, 3, None),
+            (5, 2, 4, Some(2)),
+            (5, 7, 1, None),
+            (5, 6, 0, None),
+            (5, 6, 1, Some(0)),
+            (6, 2, 2, None),
+            (5, 7, 1, Some(0)),
+            (6, 1, 1, Some(0)),
+            (5, 8, 1, None),
+            (6, 2, 1, Some(0)),
+        ] {
+            let found = taken.take(&part(life, first, count));
+            assert_eq!(found, want, "life {life}: {count} from {first}");
+        }
+        assert_eq!(taken.through(part(6, 1, 1).origin), 2);
+        assert_eq!(taken.through(part(5, 1, 1).origin), 0);
+    }
+}

@@ -1,0 +1,136 @@
+//! Who votes in a group, and how that changes: one voter at a time, each caught up before it votes.
+//! Asked of the leader only.
+
+use std::collections::BTreeSet;
+
+use openraft::impls::EmptyNode;
+use openraft::{ChangeMembers, ServerState};
+use pollux_domain::ids::{NodeId, Voter};
+
+use super::Group;
+use crate::machine::Kind;
+
+/// Why the membership does not change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MembershipError {
+    #[error("this node does not lead the group; {}", leader(.0))]
+    NotLeader(Option<Voter>),
+    #[error("voter {0} is not newer than voter {1}, which the group knows")]
+    Stale(Voter, Voter),
+    #[error("a group keeps at least one voter")]
+    Last,
+    #[error("the group did not change: {0}")]
+    Failed(String),
+}
+
+fn leader(voter: &Option<Voter>) -> String {
+    match voter {
+        Some(voter) => format!("node {} does", voter.node),
+        None => "nobody does".to_owned(),
+    }
+}
+
+/// One member as the leader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    pub voter: Voter,
+    pub votes: bool,
+    /// The last entry that it is known to have; only the leader knows.
+    pub matched: Option<u64>,
+}
+
+impl<G: Kind> Group<G> {
+    /// Whether this node leads.
+    pub fn leads(&self) -> bool {
+        let metrics = self.raft.server_metrics();
+        metrics.borrow().state == ServerState::Leader
+    }
+
+    pub fn leader(&self) -> Option<Voter> {
+        let metrics = self.raft.server_metrics();
+        let leader = metrics.borrow().current_leader;
+        leader.map(Voter::from_number)
+    }
+
+    pub fn term(&self) -> u64 {
+        let metrics = self.raft.server_metrics();
+        let term = metrics.borrow().vote.leader_id.term;
+        term
+    }
+
+    pub fn members(&self) -> Vec<MemberRow> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let membership = metrics.membership_config.membership();
+        let voters: BTreeSet<u64> = membership.voter_ids().collect();
+        let rows = membership.nodes().map(|(id, _)| MemberRow {
+            voter: Voter::from_number(*id),
+            votes: voters.contains(id),
+            matched: metrics
+                .replication
+                .as_ref()
+                .and_then(|replication| replication.get(id)?.map(|id| id.index)),
+        });
+        rows.collect()
+    }
+
+    /// The voters, as the newest membership in the log names them.
+    pub fn voters(&self) -> BTreeSet<Voter> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        let voters = metrics.membership_config.voter_ids();
+        voters.map(Voter::from_number).collect()
+    }
+
+    /// Takes a voter in: it is brought up to date first. An older incarnation of its node goes with
+    /// the same change (design, section 4, "Voters").
+    pub async fn admit(&self, voter: Voter) -> Result<(), MembershipError> {
+        let known: Vec<Voter> = self.members().into_iter().map(|row| row.voter).collect();
+        let old: Vec<Voter> = known
+            .into_iter()
+            .filter(|known| known.node == voter.node && *known != voter)
+            .collect();
+        if let Some(newer) = old.iter().find(|old| voter.incarnation < old.incarnation) {
+            return Err(MembershipError::Stale(voter, *newer));
+        }
+        if self.voters().contains(&voter) {
+            return Ok(());
+        }
+        self.raft
+            .add_learner(voter.number(), EmptyNode {}, true)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        let mut voters: BTreeSet<u64> = self.voters().iter().map(|voter| voter.number()).collect();
+        voters.insert(voter.number());
+        for old in old {
+            voters.remove(&old.number());
+        }
+        self.set_voters(voters).await
+    }
+
+    /// Gives up all voters of a node.
+    pub async fn expel(&self, node: NodeId) -> Result<(), MembershipError> {
+        let voters = self.voters();
+        let rest = voters.iter().filter(|voter| voter.node != node);
+        let rest: BTreeSet<u64> = rest.map(|voter| voter.number()).collect();
+        if rest.is_empty() {
+            return Err(MembershipError::Last);
+        }
+        self.set_voters(rest).await
+    }
+
+    async fn set_voters(&self, voters: BTreeSet<u64>) -> Result<(), MembershipError> {
+        self.raft
+            .change_membership(ChangeMembers::ReplaceAllVoters(voters), false)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        Ok(())
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> MembershipError {
+        match self.leads() {
+            true => MembershipError::Failed(error.to_string()),
+            false => MembershipError::NotLeader(self.leader()),
+        }
+    }
+}

@@ -43,6 +43,11 @@ number!(
     Incarnation(u32)
 );
 number!(
+    /// One life of a process: what it has proposed and what it holds die with it. Grows from start
+    /// to start of a node, over incarnations too.
+    Life(u64)
+);
+number!(
     /// Raised by each takeover and fallback; fences the old serving node.
     Epoch(u64)
 );

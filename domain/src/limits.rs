@@ -23,6 +23,10 @@ pub const PREAUTH_CONNECTIONS_MAX: usize = 2_000;
 
 /// Sessions of one user (ejabberd, MongooseIM: 10); the next sign-in gets `resource-constraint`.
 pub const SESSIONS_PER_USER_MAX: usize = 10;
+/// Nodes of one cluster, removed ones and witnesses included; one more is not admitted.
+pub const NODES_MAX: usize = 64;
+/// Invitations that wait for somebody to join; one more is refused.
+pub const INVITATIONS_MAX: usize = 64;
 /// Users of one subcluster (reference: 25,000 a node for IM only, times two, with room).
 pub const USERS_MAX: usize = 75_000;
 /// Contacts of one user; one more is refused with `resource-constraint`.

@@ -3,6 +3,7 @@
 //! as effects.
 
 pub mod configuration;
+pub mod duty;
 pub mod group;
 pub mod log;
 pub mod machine;

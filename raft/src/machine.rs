@@ -145,7 +145,7 @@ impl Machine for Configuration {
             configuration::Change::DecoySecret(bytes) => bytes.len(),
             configuration::Change::AddUser { account, .. } => account.credentials.len(),
             configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
-            configuration::Change::RemoveUser { .. } => 0,
+            configuration::Change::RemoveUser { .. } | configuration::Change::Topology(_) => 0,
         }
     }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_domain::contract::{Action, Command, Effect, Parcel, ParcelKind, Reply, Session};
-use pollux_domain::ids::{Epoch, GroupId, Incarnation, NodeId, SubclusterId, Voter, WallMs};
+use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_links::peers::Alone;
-use pollux_raft::group::{Begin, Group, GroupParts, Life, Outlet, check_record};
+use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
 use pollux_raft::log::RedbLog;
 use pollux_raft::machine::Subcluster;
 use pollux_store::damage::OpenError;
@@ -115,6 +115,7 @@ async fn what_is_confirmed_is_there_after_each_restart() {
         let take_over = Command::TakeOver {
             home: node,
             to: node,
+            life: Life(round),
             epoch,
         };
         assert_eq!(group.execute(take_over).await.unwrap(), Reply::Done);

@@ -9,7 +9,7 @@ use crate::availability::DeviceAvailability;
 use crate::contact::Contact;
 use crate::contract::effect::EndReason;
 use crate::contract::slot::Parcel;
-use crate::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, WallMs};
+use crate::ids::{Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, WallMs};
 use crate::jid::{BareJid, Jid};
 use crate::subscription::SubscriptionRequest;
 
@@ -42,11 +42,12 @@ pub struct Place {
 /// One change of a subcluster's shared availability database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// `to` serves the users of `home` from now on. Also the restart of an owner: the node serves
-    /// nobody before it.
+    /// `to` serves the users of `home` from now on, in its present life. Also the restart of an
+    /// owner: the node serves nobody before it.
     TakeOver {
         home: NodeId,
         to: NodeId,
+        life: Life,
         epoch: Epoch,
     },
     /// The user belongs to this subcluster and has `home` as home node.

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::slot::{Parcel, Slot};
-use crate::ids::{Connection, Seq, SessionId, StanzaId};
+use crate::ids::{Connection, Epoch, Life, NodeId, Seq, SessionId, StanzaId};
 use crate::jid::Jid;
 
-/// For a session of this node.
+/// For a session of this node, or for the node itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A new slot.
@@ -53,11 +53,18 @@ pub enum Effect {
         session: SessionId,
         connection: Connection,
     },
+    /// `node` serves the users of `home` from now on; whoever did before ends their streams.
+    Serving {
+        home: NodeId,
+        node: NodeId,
+        life: Life,
+        epoch: Epoch,
+    },
 }
 
 impl Effect {
-    /// The session that it is for.
-    pub fn session(&self) -> SessionId {
+    /// The session that it is for, if it is for one.
+    pub fn session(&self) -> Option<SessionId> {
         match self {
             Effect::Slot { session, .. }
             | Effect::PlaceReleased { session, .. }
@@ -65,7 +72,8 @@ impl Effect {
             | Effect::Handled { session, .. }
             | Effect::Announce { session, .. }
             | Effect::Ended { session, .. }
-            | Effect::Moved { session, .. } => *session,
+            | Effect::Moved { session, .. } => Some(*session),
+            Effect::Serving { .. } => None,
         }
     }
 }

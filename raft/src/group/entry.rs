@@ -6,15 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pollux_domain::contract::Stamp;
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{Life, NodeId};
 use serde::{Deserialize, Serialize};
-
-/// One life of a process: what it has proposed dies with it. Grows from start to start of a node,
-/// over incarnations too.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Life(pub u64);
 
 /// Who proposes: one process of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

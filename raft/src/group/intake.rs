@@ -125,8 +125,8 @@ impl<C> Intake<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::group::entry::{Item, Life};
-    use pollux_domain::ids::NodeId;
+    use crate::group::entry::Item;
+    use pollux_domain::ids::{Life, NodeId};
 
     fn part(first: u64, count: usize) -> Part<()> {
         let origin = Origin {

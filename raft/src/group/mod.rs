@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use openraft::impls::EmptyNode;
 use openraft::{Config, Raft, SnapshotPolicy};
-use pollux_domain::ids::{GroupId, GroupMs, Voter};
+use pollux_domain::ids::{GroupId, GroupMs, Life, Voter};
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Desks, Peers, Subject, Topic};
 use pollux_store::tables::Tables;
@@ -51,7 +51,6 @@ use pipeline::Pipeline;
 use time::Timekeeper;
 use types::Types;
 
-pub use entry::Life;
 pub use log_adapter::check_record;
 pub(crate) use machine_adapter::ROW_VERSION;
 pub use membership::{MemberRow, MembershipError};

@@ -37,7 +37,19 @@ impl State {
 
     fn decide(&mut self, command: &Command, out: &mut Outcome) -> Result<Reply, Refusal> {
         match command {
-            Command::TakeOver { home, to, epoch } => self.take_over(*home, *to, *epoch, out)?,
+            Command::TakeOver {
+                home,
+                to,
+                life,
+                epoch,
+            } => {
+                let serving = Serving {
+                    node: *to,
+                    life: *life,
+                    epoch: *epoch,
+                };
+                self.take_over(*home, serving, out)?;
+            }
             Command::Adopt { user, home } => self.adopt(user, *home)?,
             Command::Release { user } => self.release(user, out)?,
             Command::SignIn {
@@ -125,18 +137,23 @@ impl State {
     fn take_over(
         &mut self,
         home: NodeId,
-        to: NodeId,
-        epoch: Epoch,
+        new: Serving,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
         if self
             .serving
             .get(&home)
-            .is_some_and(|serving| epoch <= serving.epoch)
+            .is_some_and(|serving| new.epoch <= serving.epoch)
         {
             return Err(Refusal::StaleEpoch);
         }
-        self.serving.insert(home, Serving { node: to, epoch });
+        self.serving.insert(home, new);
+        out.effects.push(Effect::Serving {
+            home,
+            node: new.node,
+            life: new.life,
+            epoch: new.epoch,
+        });
         // Streams ended with the node that carried them.
         let mut attached: Vec<SessionId> = self
             .sessions

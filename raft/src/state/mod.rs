@@ -27,7 +27,7 @@ use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Effect, EndReason, Parcel, Place, RowWrite, Slot, Stamp};
-use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, StanzaId};
+use pollux_domain::ids::{Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,8 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Serving {
     pub node: NodeId,
+    /// Its process: another one of the same node holds nothing.
+    pub life: Life,
     pub epoch: Epoch,
 }
 

@@ -227,6 +227,7 @@ fn an_epoch_is_taken_once() {
         let again = Command::TakeOver {
             home: HOME,
             to: NodeId(3),
+            life: pollux_domain::ids::Life(1),
             epoch: Epoch(epoch),
         };
         refused(&mut world, &again, Refusal::StaleEpoch);

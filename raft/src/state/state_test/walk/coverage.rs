@@ -60,6 +60,7 @@ impl Coverage {
                 Effect::Placed { .. } => "placed".to_owned(),
                 Effect::Moved { .. } => "moved".to_owned(),
                 Effect::Handled { .. } => "handled".to_owned(),
+                Effect::Serving { .. } => "serving".to_owned(),
             });
         }
         for row in &applied.rows {

@@ -53,6 +53,7 @@ impl Walk {
             10 => Command::TakeOver {
                 home: self.state.sessions[&id].home,
                 to: pollux_domain::ids::NodeId(9),
+                life: pollux_domain::ids::Life(1),
                 epoch: present.epoch,
             },
             _ => Command::Resumed {

@@ -302,6 +302,7 @@ impl Walk {
         let take_over = Command::TakeOver {
             home,
             to: NodeId(3 - home.0),
+            life: pollux_domain::ids::Life(1),
             epoch: *epoch,
         };
         let cut = self.chance.index(self.proposals.len() + 1);
@@ -448,7 +449,8 @@ impl Walk {
     }
 
     pub(super) fn effect(&mut self, effect: &Effect) {
-        let Some(owner) = self.owners.get(&effect.session()).copied() else {
+        let owner = effect.session().and_then(|id| self.owners.get(&id).copied());
+        let Some(owner) = owner else {
             return;
         };
         if let Effect::Ended { session, .. } = effect {

@@ -1,5 +1,7 @@
-//! The cluster's configuration as a pure state machine: users with their credentials and homes.
-//! Topology, settings and the rest join it with the issues that need them.
+//! The cluster's configuration as a pure state machine: users with their credentials and homes, and
+//! the topology. Settings and the rest join it with the issues that need them.
+
+mod topology;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +12,18 @@ use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 use serde::{Deserialize, Serialize};
 
+pub use topology::{
+    ClusterSecrets, Invitation, NodeEntry, Role, SubclusterEntry, Topology, TopologyChange,
+    TopologyReply,
+};
+
 /// What is configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Configuration {
     users: Arc<BTreeMap<BareJid, Account>>,
     /// Makes unknown users look like known ones (RFC 5802 section 9); made once, secret.
     decoy_secret: Option<Bytes>,
+    topology: Arc<Topology>,
 }
 
 /// One user as the cluster knows it.
@@ -43,6 +51,7 @@ pub enum Change {
     RemoveUser {
         user: BareJid,
     },
+    Topology(TopologyChange),
 }
 
 /// What became of a change.
@@ -52,6 +61,7 @@ pub enum ChangeReply {
     Exists,
     NoSuchUser,
     TooManyUsers,
+    Topology(TopologyReply),
 }
 
 impl Configuration {
@@ -80,8 +90,16 @@ impl Configuration {
                     return ChangeReply::NoSuchUser;
                 }
             }
+            Change::Topology(change) => {
+                let topology = Arc::make_mut(&mut self.topology);
+                return ChangeReply::Topology(topology.apply(change));
+            }
         }
         ChangeReply::Done
+    }
+
+    pub fn topology(&self) -> &Topology {
+        &self.topology
     }
 
     pub fn account(&self, user: &BareJid) -> Option<&Account> {

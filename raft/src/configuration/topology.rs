@@ -1,0 +1,361 @@
+//! Which nodes a cluster has and how they form subclusters: the part of the configuration that
+//! changes when a node is founded, admitted, removed, or given another address.
+
+use std::collections::BTreeMap;
+
+use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter};
+use pollux_domain::limits;
+use serde::{Deserialize, Serialize};
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
+    pub cluster: ClusterId,
+    nodes: BTreeMap<NodeId, NodeEntry>,
+    subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
+    /// By the digest of their secret: who knows it may join, once.
+    invitations: BTreeMap<[u8; 32], Invitation>,
+    /// The cluster's own authority: certificate and key in PEM, and the secret of the TLS tickets.
+    pub secrets: Option<ClusterSecrets>,
+}
+
+/// What makes and joins certificates and tickets of this cluster.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterSecrets {
+    pub authority_certificate: String,
+    pub authority_key: String,
+    pub ticket_secret: [u8; 32],
+}
+
+impl std::fmt::Debug for ClusterSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClusterSecrets(…)")
+    }
+}
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Serves users of its subcluster.
+    Node,
+    /// Votes in its subcluster and serves nobody.
+    Witness,
+}
+
+/// One node as the cluster knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeEntry {
+    pub name: String,
+    pub role: Role,
+    pub subcluster: SubclusterId,
+    pub incarnation: Incarnation,
+    /// `host:port` at which other nodes reach it; empty where it is alone.
+    pub address: String,
+    /// `host:port` that clients are told to resume at, where there is one.
+    pub client_address: Option<String>,
+    /// It may not come back.
+    pub removed: bool,
+}
+
+/// One node, or a pair.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubclusterEntry {
+    /// Whether a node takes over from its twin by itself.
+    pub high_availability: bool,
+}
+
+/// A place in the cluster that waits for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    pub role: Role,
+    pub subcluster: SubclusterId,
+    /// The node that comes back without its memory, under its next incarnation.
+    pub replaces: Option<NodeId>,
+}
+
+/// One change of the topology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TopologyChange {
+    /// The first node; taken only once.
+    Found {
+        cluster: ClusterId,
+        node: NodeId,
+        entry: NodeEntry,
+        secrets: Option<ClusterSecrets>,
+    },
+    Invite {
+        digest: [u8; 32],
+        invitation: Invitation,
+    },
+    /// Uses an invitation up. `digest`: of the secret that the newcomer knows.
+    Admit {
+        digest: [u8; 32],
+        name: String,
+        address: String,
+        client_address: Option<String>,
+    },
+    Remove {
+        node: NodeId,
+    },
+    SetHighAvailability {
+        subcluster: SubclusterId,
+        on: bool,
+    },
+    SetAddress {
+        node: NodeId,
+        address: String,
+        client_address: Option<String>,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TopologyReply {
+    Done,
+    Admitted(Voter),
+    NotInvited,
+    NoSuchNode,
+    NoSuchSubcluster,
+    /// The subcluster has its two nodes and its witness.
+    Complete,
+    Founded,
+    TooMany,
+}
+
+impl Topology {
+    pub(super) fn apply(&mut self, change: &TopologyChange) -> TopologyReply {
+        match change {
+            TopologyChange::Found { .. } if !self.nodes.is_empty() => return TopologyReply::Founded,
+            TopologyChange::Found {
+                cluster,
+                node,
+                entry,
+                secrets,
+            } => {
+                self.cluster = *cluster;
+                self.secrets = secrets.clone();
+                self.subclusters.entry(entry.subcluster).or_default();
+                self.nodes.insert(*node, entry.clone());
+            }
+            TopologyChange::Invite { digest, invitation } => {
+                return self.invite(*digest, *invitation);
+            }
+            TopologyChange::Admit {
+                digest,
+                name,
+                address,
+                client_address,
+            } => return self.admit(digest, name, address, client_address.as_ref()),
+            TopologyChange::Remove { node } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.removed = true,
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::SetHighAvailability { subcluster, on } => {
+                match self.subclusters.get_mut(subcluster) {
+                    Some(entry) => entry.high_availability = *on,
+                    None => return TopologyReply::NoSuchSubcluster,
+                }
+            }
+            TopologyChange::SetAddress {
+                node,
+                address,
+                client_address,
+            } => match self.nodes.get_mut(node) {
+                Some(entry) => {
+                    entry.address.clone_from(address);
+                    entry.client_address.clone_from(client_address);
+                }
+                None => return TopologyReply::NoSuchNode,
+            },
+        }
+        TopologyReply::Done
+    }
+
+    fn invite(&mut self, digest: [u8; 32], invitation: Invitation) -> TopologyReply {
+        if let Some(node) = invitation.replaces {
+            let known = self.nodes.get(&node);
+            if known.is_none_or(|known| known.subcluster != invitation.subcluster) {
+                return TopologyReply::NoSuchNode;
+            }
+        }
+        if limits::INVITATIONS_MAX <= self.invitations.len() {
+            return TopologyReply::TooMany;
+        }
+        self.invitations.insert(digest, invitation);
+        TopologyReply::Done
+    }
+
+    fn admit(
+        &mut self,
+        digest: &[u8; 32],
+        name: &str,
+        address: &str,
+        client_address: Option<&String>,
+    ) -> TopologyReply {
+        let Some(invitation) = self.invitations.get(digest).copied() else {
+            return TopologyReply::NotInvited;
+        };
+        let (node, incarnation) = match invitation.replaces {
+            Some(node) => {
+                let old = self.nodes.get(&node).map_or(0, |old| old.incarnation.0);
+                (node, Incarnation(old + 1))
+            }
+            None => {
+                let present = self.members(invitation.subcluster);
+                let alike = present.filter(|(_, entry)| entry.role == invitation.role);
+                let most = match invitation.role {
+                    Role::Node => 2,
+                    Role::Witness => 1,
+                };
+                if most <= alike.count() {
+                    return TopologyReply::Complete;
+                }
+                if limits::NODES_MAX <= self.nodes.len() {
+                    return TopologyReply::TooMany;
+                }
+                let last = self.nodes.keys().next_back().copied().unwrap_or_default();
+                (last.next(), Incarnation(1))
+            }
+        };
+        self.invitations.remove(digest);
+        self.subclusters.entry(invitation.subcluster).or_default();
+        let entry = NodeEntry {
+            name: name.to_owned(),
+            role: invitation.role,
+            subcluster: invitation.subcluster,
+            incarnation,
+            address: address.to_owned(),
+            client_address: client_address.cloned(),
+            removed: false,
+        };
+        self.nodes.insert(node, entry);
+        TopologyReply::Admitted(Voter { node, incarnation })
+    }
+
+    pub fn node(&self, node: NodeId) -> Option<&NodeEntry> {
+        self.nodes.get(&node)
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeEntry)> {
+        self.nodes.iter().map(|(node, entry)| (*node, entry))
+    }
+
+    pub fn subcluster(&self, id: SubclusterId) -> Option<&SubclusterEntry> {
+        self.subclusters.get(&id)
+    }
+
+    pub fn subclusters(&self) -> impl Iterator<Item = SubclusterId> {
+        self.subclusters.keys().copied()
+    }
+
+    /// Those who vote in a subcluster's group, present ones only.
+    pub fn members(&self, id: SubclusterId) -> impl Iterator<Item = (NodeId, &NodeEntry)> {
+        self.nodes()
+            .filter(move |(_, entry)| entry.subcluster == id && !entry.removed)
+    }
+
+    /// The nodes of a subcluster that serve users: each is the home of some.
+    pub fn homes(&self, id: SubclusterId) -> Vec<NodeId> {
+        let members = self.members(id);
+        members
+            .filter(|(_, entry)| entry.role == Role::Node)
+            .map(|(node, _)| node)
+            .collect()
+    }
+
+    /// Whether this secret's digest is an invitation that was not used.
+    pub fn invitation(&self, digest: &[u8; 32]) -> Option<&Invitation> {
+        self.invitations.get(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(role: Role) -> NodeEntry {
+        NodeEntry {
+            name: "castor".to_owned(),
+            role,
+            subcluster: SubclusterId(1),
+            incarnation: Incarnation(1),
+            address: "127.0.0.1:7222".to_owned(),
+            client_address: None,
+            removed: false,
+        }
+    }
+
+    fn founded() -> Topology {
+        let mut topology = Topology::default();
+        let found = TopologyChange::Found {
+            cluster: ClusterId::default(),
+            node: NodeId(1),
+            entry: entry(Role::Node),
+            secrets: None,
+        };
+        assert_eq!(topology.apply(&found), TopologyReply::Done);
+        assert_eq!(topology.apply(&found), TopologyReply::Founded);
+        topology
+    }
+
+    fn invite(topology: &mut Topology, secret: u8, role: Role, replaces: Option<NodeId>) -> TopologyReply {
+        topology.apply(&TopologyChange::Invite {
+            digest: [secret; 32],
+            invitation: Invitation {
+                role,
+                subcluster: SubclusterId(1),
+                replaces,
+            },
+        })
+    }
+
+    fn admit(topology: &mut Topology, secret: u8) -> TopologyReply {
+        topology.apply(&TopologyChange::Admit {
+            digest: [secret; 32],
+            name: "pollux".to_owned(),
+            address: "127.0.0.1:7223".to_owned(),
+            client_address: None,
+        })
+    }
+
+    fn voter(node: u16, incarnation: u32) -> Voter {
+        Voter {
+            node: NodeId(node),
+            incarnation: Incarnation(incarnation),
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_used_once() {
+        let mut topology = founded();
+        assert_eq!(admit(&mut topology, 7), TopologyReply::NotInvited);
+        assert_eq!(invite(&mut topology, 7, Role::Node, None), TopologyReply::Done);
+        assert_eq!(admit(&mut topology, 7), TopologyReply::Admitted(voter(2, 1)));
+        assert_eq!(admit(&mut topology, 7), TopologyReply::NotInvited);
+        assert_eq!(topology.homes(SubclusterId(1)), [NodeId(1), NodeId(2)]);
+    }
+
+    #[test]
+    fn a_subcluster_has_two_nodes_and_one_witness() {
+        let mut topology = founded();
+        for (secret, role, want) in [
+            (1, Role::Node, TopologyReply::Admitted(voter(2, 1))),
+            (2, Role::Node, TopologyReply::Complete),
+            (3, Role::Witness, TopologyReply::Admitted(voter(3, 1))),
+            (4, Role::Witness, TopologyReply::Complete),
+        ] {
+            invite(&mut topology, secret, role, None);
+            assert_eq!(admit(&mut topology, secret), want, "{secret}");
+        }
+        assert_eq!(topology.homes(SubclusterId(1)), [NodeId(1), NodeId(2)]);
+    }
+
+    #[test]
+    fn who_lost_its_memory_comes_back_under_the_next_incarnation() {
+        let mut topology = founded();
+        let stranger = invite(&mut topology, 1, Role::Node, Some(NodeId(9)));
+        assert_eq!(stranger, TopologyReply::NoSuchNode);
+        invite(&mut topology, 2, Role::Node, Some(NodeId(1)));
+        assert_eq!(admit(&mut topology, 2), TopologyReply::Admitted(voter(1, 2)));
+    }
+}

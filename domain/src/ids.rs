@@ -82,6 +82,33 @@ pub struct WallMs(pub u64);
 )]
 pub struct GroupMs(pub u64);
 
+/// All nodes under one configuration: a random token, made with the cluster, that is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterId(pub [u8; 16]);
+
+impl ClusterId {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<ClusterId> {
+        let digits = text.as_bytes();
+        if digits.len() != 32 {
+            return None;
+        }
+        let mut token = [0; 16];
+        for (byte, pair) in token.iter_mut().zip(digits.chunks_exact(2)) {
+            let high = char::from(pair[0]).to_digit(16)?;
+            let low = char::from(pair[1]).to_digit(16)?;
+            *byte = (high << 4 | low) as u8;
+        }
+        Some(ClusterId(token))
+    }
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// One replicated group: the cluster's configuration, or a subcluster's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum GroupId {
@@ -141,5 +168,27 @@ impl Voter {
 impl fmt::Display for Voter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.node, self.incarnation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_reads_what_it_writes() {
+        let cluster = ClusterId(std::array::from_fn(|index| index as u8 * 17));
+        let text = cluster.to_string();
+        assert_eq!(text.len(), 32);
+        assert_eq!(ClusterId::parse(&text), Some(cluster));
+        for wrong in [
+            "",
+            "00",
+            &text[1..],
+            &text.replace('0', "g"),
+            "é234567890123456789012345678901",
+        ] {
+            assert_eq!(ClusterId::parse(wrong), None, "{wrong}");
+        }
     }
 }

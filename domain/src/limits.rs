@@ -102,3 +102,34 @@ pub const LOG_KEEP_ENTRIES: u64 = 1_000;
 pub const SCRAM_ITERATIONS: u32 = 10_000;
 /// Bytes of a new salt (XEP-0438: at least 16).
 pub const SALT_BYTES: usize = 16;
+
+/// Bytes of one message between nodes on the control lane; a longer one is not sent (`TooLong`), and
+/// a peer that announces one is hung up.
+pub const LINK_CONTROL_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one message between nodes on the bulk lane; as above.
+pub const LINK_BULK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages that wait to be written to one lane of one node; one more is not sent (`Full`).
+pub const LINK_QUEUE_MAX: usize = 4_096;
+/// Bytes that wait for one control lane; what would exceed them is not sent (`Full`).
+pub const LINK_CONTROL_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that wait for one bulk lane; what would exceed them is not sent (`Full`).
+pub const LINK_BULK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Questions on one lane of one node that wait for their answer; one more is not sent (`Full`), and
+/// a peer that asks more is refused.
+pub const LINK_ASKS_MAX: usize = 4_096;
+/// Connections on the port between nodes that have not said who they are; one more is closed.
+pub const LINK_STRANGERS_MAX: usize = 256;
+/// Seconds from accept to a complete hello on that port; then it is closed.
+pub const LINK_HELLO_SECONDS_MAX: u64 = 5;
+/// Relayed clients that one node takes from all others; one more is refused by name.
+pub const VISITS_MAX: usize = 100_000;
+/// Bytes of the header of a visit; a longer one is not sent, and a peer that sends one is hung up.
+pub const VISIT_HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a request to join; a longer one is not sent, and who sends one is hung up.
+pub const JOIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of the answer to a request to join; with more the joining node is refused.
+pub const JOIN_GRANT_BYTES_MAX: usize = 256 * 1024;
+/// Seconds for joining, from connection to answer; then it is closed.
+pub const JOIN_SECONDS_MAX: u64 = 10;
+/// Nodes that join at once through one node; one more is refused and may try again.
+pub const JOINS_MAX: usize = 4;

@@ -43,6 +43,8 @@ const OWNERS: &[(&str, &[&str])] = &[
         &["pollux-links", "pollux-actors", "pollux-chaos"],
     ),
     ("rcgen", &["pollux-links", "pollux-actors", "pollux-chaos"]),
+    ("rustls-webpki", &["pollux-links"]),
+    ("ring", &["pollux-links"]),
     ("actix", &["pollux-actors"]),
     ("actix-rt", &["pollux-actors"]),
     ("actix-web", &["pollux-admin-ui"]),

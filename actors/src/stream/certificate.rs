@@ -1,11 +1,10 @@
 //! Certificates of the client port: read from PEM files, or made and kept in the data folder.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pollux_links::secret_file;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -53,25 +52,15 @@ pub fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Certifi
 pub fn self_signed(folder: &Path, domain: &str) -> Result<Arc<ServerConfig>, CertificateError> {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     if !certificate.exists() || !key.exists() {
+        let write = |path: &Path, contents: &[u8]| {
+            secret_file::write(path, contents).map_err(|source| CertificateError::Write {
+                path: path.to_owned(),
+                source,
+            })
+        };
         let made = rcgen::generate_simple_self_signed(vec![domain.to_owned()])?;
         write(&key, made.signing_key.serialize_pem().as_bytes())?;
         write(&certificate, made.cert.pem().as_bytes())?;
     }
     read(&certificate, &key)
-}
-
-/// For the owner's eyes only, whole or not at all.
-fn write(path: &Path, contents: &[u8]) -> Result<(), CertificateError> {
-    let failed = |source| CertificateError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    let beside = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&beside).map_err(failed)?;
-    file.write_all(contents)
-        .and_then(|()| file.sync_all())
-        .map_err(failed)?;
-    fs::rename(&beside, path).map_err(failed)
 }

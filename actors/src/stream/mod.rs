@@ -6,7 +6,6 @@ mod accept;
 mod bind;
 pub mod certificate;
 mod negotiate;
-mod tls;
 mod wire;
 
 pub use accept::serve;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
+use pollux_links::tls::TlsSocket;
 use pollux_xml::Element;
 use pollux_xmpp::features::{Features, StartTls};
 use pollux_xmpp::sasl::scram::ClientFirst;
@@ -14,7 +15,6 @@ use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 
 use super::accept::farewell;
 use super::bind;
-use super::tls::TlsSocket;
 use super::wire::{Broken, CLIENT, Wire};
 use crate::node::hex;
 use crate::users;

@@ -6,18 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{Acceptor, ClientHello};
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use pollux_links::net::{Socket, Travelling};
+use crate::net::{Socket, Travelling};
 
 /// Plaintext that rustls may hold for a socket that takes nothing.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The server's end of an encrypted stream.
+/// One end of an encrypted stream.
 pub struct TlsSocket {
     socket: Box<dyn Socket>,
-    tls: Box<ServerConnection>,
+    tls: Box<Connection>,
 }
 
 impl std::fmt::Debug for TlsSocket {
@@ -27,19 +29,86 @@ impl std::fmt::Debug for TlsSocket {
 }
 
 impl TlsSocket {
-    /// Shakes hands. The caller bounds the time.
+    /// Shakes hands as the server. The caller bounds the time.
     pub async fn accept(
         socket: Box<dyn Socket>,
         config: Arc<ServerConfig>,
     ) -> io::Result<TlsSocket> {
-        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        Self::served(socket, tls).await
+    }
+
+    /// Shakes hands as the server, with the configuration that `choose` takes for what the client
+    /// offers; with none the client is cut off.
+    pub async fn accept_by(
+        mut socket: Box<dyn Socket>,
+        choose: impl FnOnce(&ClientHello<'_>) -> Option<Arc<ServerConfig>>,
+    ) -> io::Result<TlsSocket> {
+        let mut acceptor = Acceptor::default();
+        let accepted = loop {
+            let count = std::future::poll_fn(|cx| {
+                let mut reader = Blocking {
+                    socket: &mut socket,
+                    cx,
+                };
+                pending(acceptor.read_tls(&mut reader))
+            })
+            .await?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match acceptor.accept() {
+                Ok(Some(accepted)) => break accepted,
+                Ok(None) => {}
+                Err((error, _alert)) => return Err(invalid(error)),
+            }
+        };
+        let config = choose(&accepted.client_hello())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no protocol in common"))?;
+        let tls = accepted
+            .into_connection(config)
+            .map_err(|(error, _alert)| invalid(error))?;
+        Self::served(socket, tls).await
+    }
+
+    async fn served(socket: Box<dyn Socket>, mut tls: ServerConnection) -> io::Result<TlsSocket> {
         tls.set_buffer_limit(Some(SEND_BUFFER_BYTES));
+        Self::shaken(socket, Connection::Server(tls)).await
+    }
+
+    /// Shakes hands as the client. The caller bounds the time.
+    pub async fn connect(
+        socket: Box<dyn Socket>,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<TlsSocket> {
+        let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        tls.set_buffer_limit(Some(SEND_BUFFER_BYTES));
+        Self::shaken(socket, Connection::Client(tls)).await
+    }
+
+    async fn shaken(socket: Box<dyn Socket>, tls: Connection) -> io::Result<TlsSocket> {
         let mut this = TlsSocket {
             socket,
             tls: Box::new(tls),
         };
         std::future::poll_fn(|cx| this.poll_handshake(cx)).await?;
         Ok(this)
+    }
+
+    /// The certificate that the other side has proved to hold, also in a resumed session.
+    pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.tls.peer_certificates()?.first()
+    }
+
+    /// What both sides agreed to speak.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        self.tls.alpn_protocol()
+    }
+
+    /// Whether the handshake went by a ticket.
+    pub fn is_resumed(&self) -> bool {
+        self.tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -75,18 +144,26 @@ impl TlsSocket {
             socket: &mut self.socket,
             cx,
         };
-        let count = match self.tls.read_tls(&mut reader) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
+        let count = ready!(pending(self.tls.read_tls(&mut reader)))?;
         if let Err(error) = self.tls.process_new_packets() {
             // The peer is told by an alert, if it still listens.
             let _unheard = self.poll_send(cx);
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+            return Poll::Ready(Err(invalid(error)));
         }
         Poll::Ready(Ok(count))
     }
+}
+
+/// What would block is not ready yet.
+fn pending<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
+fn invalid(error: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// A socket as rustls wants one: what is not ready would block.
@@ -184,7 +261,7 @@ impl Socket for TlsSocket {
 
 struct Parted {
     socket: Box<dyn Travelling>,
-    tls: Box<ServerConnection>,
+    tls: Box<Connection>,
 }
 
 impl Travelling for Parted {

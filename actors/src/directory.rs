@@ -7,21 +7,42 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 use pollux_domain::contract::Effect;
-use pollux_domain::ids::SessionId;
+use pollux_domain::ids::{Life, NodeId, SessionId};
+use pollux_raft::duty::Streams;
 use pollux_raft::group::Outlet;
+use tokio::sync::watch;
 
 use crate::inbox::Inbox;
 use crate::session::Session;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Directory {
+    node: NodeId,
+    life: Life,
+    /// How often the table of who serves whom has changed.
+    serving: watch::Sender<u64>,
     inboxes: RwLock<BTreeMap<SessionId, Arc<Inbox>>>,
     /// Where the actors can be asked what they are.
     addresses: RwLock<BTreeMap<SessionId, Addr<Session>>>,
 }
 
 impl Directory {
+    pub fn new(node: NodeId, life: Life) -> Directory {
+        Directory {
+            node,
+            life,
+            serving: watch::Sender::new(0),
+            inboxes: RwLock::default(),
+            addresses: RwLock::default(),
+        }
+    }
+
+    /// Changes whenever somebody else serves the users of a home.
+    pub fn serving(&self) -> watch::Receiver<u64> {
+        self.serving.subscribe()
+    }
+
     /// The session's newest stream is served through this inbox from now on.
     pub fn enter(&self, inbox: Arc<Inbox>) {
         let mut inboxes = self.inboxes.write().unwrap_or_else(PoisonError::into_inner);
@@ -86,23 +107,69 @@ impl Directory {
     }
 }
 
+impl Streams for Directory {
+    fn wake(&self, home: NodeId) {
+        let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
+        for inbox in inboxes.values().filter(|inbox| inbox.home() == home) {
+            inbox.wake();
+        }
+        drop(inboxes);
+        self.serving.send_modify(|version| *version += 1);
+    }
+
+    fn cut(&self, home: NodeId) {
+        let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
+        for inbox in inboxes.values().filter(|inbox| inbox.home() == home) {
+            inbox.cut();
+        }
+    }
+
+    fn move_on(&self, home: NodeId) -> usize {
+        let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
+        let concerned = inboxes.values().filter(|inbox| inbox.home() == home);
+        concerned.map(|inbox| inbox.move_on()).count()
+    }
+}
+
 impl Outlet<Effect> for Directory {
     /// Each session that is concerned is woken once, after all that concerns it is there.
     fn take(&self, effects: Vec<Effect>) {
         let mut touched: Vec<Arc<Inbox>> = Vec::new();
         let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut served_anew = false;
         for effect in effects {
-            let Some(inbox) = inboxes.get(&effect.session()) else {
+            if let Effect::Serving {
+                home, node, life, ..
+            } = effect
+            {
+                served_anew = true;
+                // The streams of an older epoch are over; the database has detached their sessions.
+                let older = inboxes.values().filter(|inbox| inbox.home() == home);
+                older.for_each(|inbox| inbox.cut());
+                tracing::info!(%home, %node, mine = (node, life) == (self.node, self.life), "home is served anew");
+                continue;
+            }
+            let Some(inbox) = effect.session().and_then(|session| inboxes.get(&session)) else {
                 continue;
             };
             inbox.put(effect);
             touched.push(inbox.clone());
         }
         drop(inboxes);
+        if served_anew {
+            self.serving.send_modify(|version| *version += 1);
+        }
         touched.sort_unstable_by_key(|inbox| inbox.session());
         touched.dedup_by_key(|inbox| inbox.session());
         for inbox in touched {
             inbox.wake();
         }
+    }
+    /// Effects were missed: every stream begins afresh, from the database.
+    fn replaced(&self) {
+        let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
+        inboxes.values().for_each(|inbox| inbox.cut());
+        drop(inboxes);
+        self.serving.send_modify(|version| *version += 1);
     }
 }

@@ -8,13 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use pollux_domain::contract::{Announcement, Effect, EndReason, Place, Slot};
-use pollux_domain::ids::{Connection, Seq, SessionId};
+use pollux_domain::ids::{Connection, NodeId, Seq, SessionId};
 use pollux_domain::limits;
 
 /// The door of one session; the router and the group's outlet knock, the session opens.
 #[derive(Debug)]
 pub struct Inbox {
     session: SessionId,
+    home: NodeId,
     contents: Mutex<Contents>,
 }
 
@@ -49,18 +50,26 @@ pub struct Mail {
     pub ended: Option<EndReason>,
     pub moved: Option<Connection>,
     pub shut_down: bool,
+    pub move_on: bool,
+    pub cut: bool,
 }
 
 impl Inbox {
-    pub fn new(session: SessionId) -> Inbox {
+    pub fn new(session: SessionId, home: NodeId) -> Inbox {
         Inbox {
             session,
+            home,
             contents: Mutex::default(),
         }
     }
 
     pub fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// Whose users the session's user belongs to.
+    pub fn home(&self) -> NodeId {
+        self.home
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -134,6 +143,20 @@ impl Inbox {
         contents.wake();
     }
 
+    /// The stream ends without a word: this node may not speak for the session any more.
+    pub fn cut(&self) {
+        let mut contents = self.contents();
+        contents.mail.cut = true;
+        contents.wake();
+    }
+
+    /// The client is sent on to the node that will serve it.
+    pub fn move_on(&self) {
+        let mut contents = self.contents();
+        contents.mail.move_on = true;
+        contents.wake();
+    }
+
     /// Puts one effect in, without waking.
     pub fn put(&self, effect: Effect) {
         let mut contents = self.contents();
@@ -152,6 +175,7 @@ impl Inbox {
             Effect::Announce { announcement, .. } => mail.announce(announcement),
             Effect::Ended { reason, .. } => mail.ended = Some(reason),
             Effect::Moved { connection, .. } => mail.moved = Some(connection),
+            Effect::Serving { .. } => {}
         }
     }
 
@@ -199,7 +223,7 @@ mod tests {
 
     #[test]
     fn nothing_volatile_passes_a_reserved_place() {
-        let inbox = Inbox::new(SessionId(1));
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
         inbox.begin_connection(Connection(2), true);
         assert!(inbox.take_volatile_place());
         let place = inbox.reserve().unwrap();
@@ -225,14 +249,14 @@ mod tests {
 
     #[test]
     fn a_session_without_stream_management_reserves_nothing() {
-        let inbox = Inbox::new(SessionId(1));
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
         assert_eq!(inbox.reserve(), None);
         assert!(inbox.take_volatile_place());
     }
 
     #[test]
     fn of_a_senders_announcements_the_latest_waits() {
-        let inbox = Inbox::new(SessionId(1));
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
         let from = pollux_domain::jid::Jid::parse("ann@example.org/r").unwrap();
         for number in 0..10 {
             let announcement = Announcement {

@@ -2,6 +2,7 @@
 //! this crate knows actix; only `stream` knows rustls. What must outlive a process is proposed to a
 //! group of `raft`.
 
+pub mod agreement;
 pub mod directory;
 pub mod expiry;
 pub mod inbox;
@@ -9,6 +10,7 @@ pub mod metrics;
 pub mod node;
 pub mod operations;
 pub mod placement;
+pub mod serving;
 pub mod session;
 pub mod stream;
 pub mod system;

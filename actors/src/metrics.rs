@@ -18,6 +18,7 @@ pub struct Metrics {
     pub stream_errors: AtomicU64,
     pub session_streams: AtomicU64,
     pub session_panics: AtomicU64,
+    pub relayed_streams: AtomicU64,
 }
 
 impl Metrics {
@@ -36,6 +37,11 @@ impl Metrics {
             Sample::gauge(name, help, value.load(Ordering::Relaxed) as f64)
         };
         vec![
+            gauge(
+                "pollux_relayed_streams",
+                "Clients that came to this node and are served by another.",
+                &self.relayed_streams,
+            ),
             counter(
                 "pollux_connections_total",
                 "Connections accepted.",

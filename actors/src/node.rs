@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use pollux_domain::contract::{Command, Reply};
-use pollux_domain::ids::{Epoch, NodeId};
+use pollux_domain::contract::Command;
+use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
 use pollux_domain::metrics::Sample;
 use pollux_domain::seams::Ambient;
-use pollux_raft::configuration::Change;
-use pollux_raft::group::{Group, GroupError, GroupParts, NoEffects};
+use pollux_links::peers::{Desks, Peers, Visits};
+use pollux_raft::duty::Tenures;
+use pollux_raft::group::{Begin, Group, GroupError, GroupParts, NoEffects};
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Subcluster};
 use pollux_raft::rows;
@@ -28,9 +28,17 @@ use crate::placement::Placement;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub node: NodeId,
+    pub incarnation: Incarnation,
+    pub subcluster: SubclusterId,
+    /// Votes, and serves nobody.
+    pub is_witness: bool,
+    /// Founds its groups, or waits to be taken into those of others.
+    pub begin: Begin,
     pub domain: String,
     /// Passwords may be proved on streams without TLS.
     pub allow_plaintext: bool,
+    /// A client that came to the other node is sent on to it, rather than relayed.
+    pub see_other_host: bool,
     pub tls: Option<Arc<ServerConfig>>,
     /// Iterations for new passwords; [`limits::SCRAM_ITERATIONS`] but in tests.
     pub scram_iterations: u32,
@@ -39,11 +47,36 @@ pub struct Settings {
     pub keep_entries: u64,
 }
 
+impl Settings {
+    /// A node that is alone: founded by itself, with no other.
+    pub fn alone(node: NodeId, domain: String) -> Settings {
+        Settings {
+            node,
+            incarnation: Incarnation(1),
+            subcluster: SubclusterId(1),
+            is_witness: false,
+            begin: Begin::Found,
+            domain,
+            allow_plaintext: false,
+            see_other_host: false,
+            tls: None,
+            scram_iterations: limits::SCRAM_ITERATIONS,
+            snapshot_entries: limits::SNAPSHOT_ENTRIES,
+            keep_entries: limits::LOG_KEEP_ENTRIES,
+        }
+    }
+}
+
 /// Where a node keeps what must last, and what it lives in.
 pub struct Parts {
     pub settings: Settings,
+    /// Greater than at any earlier start of this node.
+    pub life: Life,
     pub ambient: Ambient,
     pub placement: Arc<dyn Placement>,
+    pub peers: Arc<dyn Peers>,
+    pub visits: Arc<dyn Visits>,
+    pub desks: Arc<Desks>,
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
@@ -52,15 +85,19 @@ pub struct Parts {
 /// See the module. Shared by everything that runs in a node; two may live in one process.
 pub struct Node {
     pub settings: Settings,
+    pub life: Life,
     pub ambient: Ambient,
     pub placement: Arc<dyn Placement>,
+    pub peers: Arc<dyn Peers>,
+    pub visits: Arc<dyn Visits>,
+    pub desks: Arc<Desks>,
     pub subcluster: Group<Subcluster>,
     pub configuration: Group<ConfigurationGroup>,
     pub tables: Arc<dyn Tables>,
     pub directory: Arc<Directory>,
     pub metrics: Metrics,
-    /// Under which this node serves its users.
-    pub epoch: Epoch,
+    /// Whose users this node serves at the moment.
+    pub tenures: Arc<Tenures>,
     pub started: Duration,
     pub listeners: Mutex<Vec<SocketAddr>>,
     stopping: AtomicBool,
@@ -72,34 +109,43 @@ pub struct Node {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("failed to start the {group} group: {source}")]
-    Group {
-        group: &'static str,
-        source: GroupError,
-    },
+    Group { group: GroupId, source: GroupError },
     #[error("{count} stored messages are missing from the tables or damaged (first: {first})")]
     Rows { count: usize, first: u64 },
     #[error("failed to read the tables: {0}")]
     Tables(#[from] io::Error),
-    #[error("the group refused to let this node serve: {0}")]
-    Refused(String),
 }
 
 impl Node {
-    /// Opens both groups and takes over the own users (design, section 4: the node serves nobody
-    /// before it). To be called on the runtime that is to run the groups.
+    /// Opens both groups. The node serves nobody before its group's leader has given it the lease
+    /// of a home (design, section 4): see [`crate::control::run`]. To be called on the runtime that
+    /// is to run the groups.
     pub async fn start(parts: Parts) -> Result<Arc<Node>, StartError> {
         let Parts {
             settings,
+            life,
             ambient,
             placement,
+            peers,
+            visits,
+            desks,
             subcluster_log,
             configuration_log,
             tables,
         } = parts;
         let started = ambient.clock.now();
-        let directory = Arc::new(Directory::default());
-        let configuration = Group::<ConfigurationGroup>::start(GroupParts {
+        let directory = Arc::new(Directory::new(settings.node, life));
+        let me = Voter {
             node: settings.node,
+            incarnation: settings.incarnation,
+        };
+        let configuration = Group::<ConfigurationGroup>::start(GroupParts {
+            group: GroupId::Configuration,
+            me,
+            life,
+            begin: settings.begin,
+            peers: peers.clone(),
+            desks: desks.clone(),
             log: configuration_log,
             tables: Arc::new(MemoryTables::default()),
             outlet: Arc::new(NoEffects),
@@ -109,11 +155,17 @@ impl Node {
         })
         .await
         .map_err(|source| StartError::Group {
-            group: "configuration",
+            group: GroupId::Configuration,
             source,
         })?;
+        let group = GroupId::Subcluster(settings.subcluster);
         let subcluster = Group::<Subcluster>::start(GroupParts {
-            node: settings.node,
+            group,
+            me,
+            life,
+            begin: settings.begin,
+            peers: peers.clone(),
+            desks: desks.clone(),
             log: subcluster_log,
             tables: tables.clone(),
             outlet: directory.clone(),
@@ -122,79 +174,59 @@ impl Node {
             keep_entries: settings.keep_entries,
         })
         .await
-        .map_err(|source| StartError::Group {
-            group: "subcluster",
-            source,
-        })?;
-        let wanted = subcluster.read(|state| state.rows());
-        let missing = rows::missing(tables.as_ref(), &wanted)?;
-        if let Some(first) = missing.first() {
-            return Err(StartError::Rows {
-                count: missing.len(),
-                first: first.0,
-            });
-        }
-        let epoch = take_over(&subcluster, settings.node).await?;
+        .map_err(|source| StartError::Group { group, source })?;
         let node = Arc::new(Node {
             settings,
+            life,
             ambient,
             placement,
+            peers,
+            visits,
+            desks,
             subcluster,
             configuration,
             tables,
             directory,
             metrics: Metrics::default(),
-            epoch,
+            tenures: Arc::default(),
             started,
             listeners: Mutex::default(),
             stopping: AtomicBool::new(false),
             unsaid: Mutex::default(),
         });
-        node.agree().await?;
-        tracing::info!(node = %node.settings.node, %epoch, "node serves");
+        if node.subcluster.voters().len() == 1 {
+            // Whoever is alone sees at once what a damaged disk has taken.
+            let caught_up = node.subcluster.catch_up().await;
+            caught_up.map_err(|source| StartError::Group { group, source })?;
+            node.check_rows()?;
+        }
+        tracing::info!(node = %node.settings.node, life = node.life.0, "node has opened its groups");
         Ok(node)
     }
 
-    /// The two groups say the same: every configured user is known to the subcluster, and no other.
-    async fn agree(&self) -> Result<(), StartError> {
-        let failed = |source| StartError::Group {
-            group: "configuration",
-            source,
-        };
-        if self
-            .configuration
-            .read(|state| state.decoy_secret().is_none())
-        {
-            let mut secret = [0; 32];
-            self.ambient.rand.fill(&mut secret);
-            let secret = Change::DecoySecret(Bytes::copy_from_slice(&secret));
-            self.configuration.execute(secret).await.map_err(failed)?;
+    /// The rows that the state counts on are there.
+    pub fn check_rows(&self) -> Result<(), StartError> {
+        let wanted = self.subcluster.read(|state| state.rows());
+        let missing = rows::missing(self.tables.as_ref(), &wanted)?;
+        match missing.first() {
+            None => Ok(()),
+            Some(first) => Err(StartError::Rows {
+                count: missing.len(),
+                first: first.0,
+            }),
         }
-        let configured: Vec<_> = self.configuration.read(|state| {
-            state
-                .users()
-                .map(|(user, account)| (user.clone(), account.home))
-                .collect()
-        });
-        for (user, home) in configured {
-            if !self.subcluster.read(|state| state.has_user(&user)) {
-                let adopt = Command::Adopt { user, home };
-                self.subcluster.execute(adopt).await.map_err(failed)?;
-            }
-        }
-        let known = self.subcluster.read(|state| state.users());
-        for user in known {
-            if self
-                .configuration
-                .read(|state| state.account(&user).is_none())
-            {
-                self.subcluster
-                    .execute(Command::Release { user })
-                    .await
-                    .map_err(failed)?;
-            }
-        }
-        Ok(())
+    }
+
+    /// The client address of the node beside `home`'s serving node, where clients are told to come
+    /// back.
+    pub fn client_address_beside(&self, _home: NodeId) -> Option<String> {
+        let me = self.settings.node;
+        self.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let homes = topology.homes(self.settings.subcluster);
+            let twin = homes.into_iter().find(|node| *node != me)?;
+            topology.node(twin)?.client_address.clone()
+        })
     }
 
     /// Says a command that must not be lost: at once, or as soon as there is room.
@@ -289,26 +321,6 @@ impl Node {
         }
         self.subcluster.shutdown().await;
         self.configuration.shutdown().await;
-    }
-}
-
-/// A restart of the owner is a takeover by the same node.
-async fn take_over(subcluster: &Group<Subcluster>, node: NodeId) -> Result<Epoch, StartError> {
-    let (time, serving) = subcluster.read(|state| (state.group_time(), state.serving(node)));
-    subcluster.continue_time(time);
-    let epoch = serving.map_or(Epoch(1), |serving| serving.epoch.next());
-    let command = Command::TakeOver {
-        home: node,
-        to: node,
-        epoch,
-    };
-    match subcluster.execute(command).await {
-        Ok(Reply::Done) => Ok(epoch),
-        Ok(other) => Err(StartError::Refused(format!("{other:?}"))),
-        Err(source) => Err(StartError::Group {
-            group: "subcluster",
-            source,
-        }),
     }
 }
 

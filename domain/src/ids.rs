@@ -83,7 +83,9 @@ pub struct WallMs(pub u64);
 pub struct GroupMs(pub u64);
 
 /// All nodes under one configuration: a random token, made with the cluster, that is no secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct ClusterId(pub [u8; 16]);
 
 impl ClusterId {

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use pollux_domain::ids::{GroupId, NodeId};
+
+use crate::net::{LocalFuture, Socket};
 
 /// Which of the two connections between two nodes (design, section 4): what decides about leaders
 /// and leases never waits behind entries, snapshots and stanzas.
@@ -89,6 +92,12 @@ pub trait Peers: Send + Sync + 'static {
     fn ask(&self, to: NodeId, lane: Lane, topic: Topic, body: Bytes) -> Answer;
 }
 
+/// Streams of bytes to another node, each a connection of its own: for clients that are relayed.
+pub trait Visits: Send + Sync + 'static {
+    /// Opens one. `header` is what the other side is told first.
+    fn visit(&self, to: NodeId, header: Bytes) -> LocalFuture<'_, io::Result<Box<dyn Socket>>>;
+}
+
 /// Takes what other nodes say about one topic. Called on the thread of the lane: must not block.
 pub trait Desk: Send + Sync + 'static {
     fn told(&self, from: NodeId, body: Bytes);
@@ -130,6 +139,12 @@ impl std::fmt::Debug for Desks {
 /// A node without others.
 #[derive(Debug, Clone, Copy)]
 pub struct Alone;
+
+impl Visits for Alone {
+    fn visit(&self, _to: NodeId, _header: Bytes) -> LocalFuture<'_, io::Result<Box<dyn Socket>>> {
+        Box::pin(async { Err(io::ErrorKind::NotConnected.into()) })
+    }
+}
 
 impl Peers for Alone {
     fn tell(&self, to: NodeId, _lane: Lane, _topic: Topic, _body: Bytes) -> Result<(), LinkError> {

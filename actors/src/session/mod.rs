@@ -26,6 +26,7 @@ use pollux_domain::contract::{self, Announcement, Command, Slot};
 use pollux_domain::ids::Seq;
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
+use pollux_raft::duty::Tenure;
 use pollux_raft::state::SessionState;
 use pollux_xml::{Framer, StreamNamespaces};
 
@@ -49,6 +50,8 @@ pub struct Stream {
 pub struct Session {
     node: Arc<Node>,
     jid: Jid,
+    /// Whether this node may speak for the user at this moment.
+    tenure: Arc<Tenure>,
     stream: Stream,
     inbox: Arc<Inbox>,
     /// What becomes of the session when this actor ends, however that happens.
@@ -109,7 +112,11 @@ impl Session {
     /// user's arbiter. This is the factory: whenever a session needs an actor again, it is made
     /// here, from the database.
     pub fn start(node: Arc<Node>, speaker: contract::Session, stream: Stream) {
-        let inbox = Arc::new(Inbox::new(speaker.id));
+        let home = node
+            .subcluster
+            .read(|state| state.session(speaker.id).map(|session| session.home));
+        let Some(home) = home else { return };
+        let inbox = Arc::new(Inbox::new(speaker.id, home));
         let guard = Guard::new(node.clone(), speaker, inbox.clone());
         // From here on effects come in; what was there before is read after, and told apart by its
         // number.
@@ -118,7 +125,7 @@ impl Session {
             .subcluster
             .read(|state| state.session(speaker.id).cloned());
         let Some(state) = state else { return };
-        if state.connection != speaker.connection {
+        if state.connection != speaker.connection || state.detached.is_some() {
             return;
         }
         let mut session = Session {
@@ -130,6 +137,7 @@ impl Session {
                 connection = speaker.connection.0,
             ),
             jid: state.jid.clone(),
+            tenure: node.tenures.of(home),
             stream,
             inbox,
             guard,
@@ -190,6 +198,11 @@ impl Session {
 
     fn now(&self) -> Duration {
         self.node.ambient.clock.now()
+    }
+
+    /// The last check before an act that the log does not guard (design, section 4).
+    fn may_speak(&self) -> bool {
+        self.tenure.holds(self.now())
     }
 
     fn wake(&self) {

@@ -58,6 +58,20 @@ impl Session {
         if mail.shut_down {
             self.close_with(StreamCondition::SystemShutdown.into(), Ending::Detach);
         }
+        if mail.move_on {
+            self.close_with(self.farewell(), Ending::Detach);
+        }
+    }
+
+    /// RFC 6120 section 4.9.3.19, where it is known where to go.
+    fn farewell(&self) -> StreamError {
+        let home = self.tenure.home();
+        let elsewhere = self.node.client_address_beside(home);
+        let error = StreamError::new(StreamCondition::Reset);
+        match elsewhere {
+            Some(address) => StreamError::see_other_host(address),
+            None => error.with_text("another node serves you from now on"),
+        }
     }
 
     fn take_end(&mut self, reason: EndReason) {
@@ -76,6 +90,9 @@ impl Session {
 
     /// Puts into the write queue what may be written now.
     pub(super) fn fill(&mut self) {
+        if !self.may_speak() {
+            return;
+        }
         while !self.closing && !self.enabling && self.stream.write_queue.len() < WRITE_AHEAD_BYTES {
             if !self.slots.is_empty() {
                 if !self.fill_slot() {

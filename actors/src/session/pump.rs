@@ -16,6 +16,8 @@ use crate::session::Ending;
 const FRAMES_A_TURN: usize = 32;
 /// Read at once, into a buffer that lives no longer than the turn.
 const READ_BYTES: usize = 8 * 1024;
+/// Written at once: the lease is checked before each (design, section 4).
+const WRITE_BYTES: usize = 16 * 1024;
 
 /// Runs as long as the actor.
 pub struct Pump;
@@ -49,6 +51,9 @@ impl Session {
             self.waker = Some(task.waker().clone());
         }
         let mail = self.inbox.open(task.waker());
+        if mail.cut {
+            return Poll::Ready(());
+        }
         self.take_mail(mail);
         for count in 0.. {
             if !self.may_read() {
@@ -99,8 +104,13 @@ impl Session {
 
     fn poll_write(&mut self, task: &mut Task<'_>) -> std::io::Result<()> {
         while !self.stream.write_queue.is_empty() {
+            if !self.may_speak() {
+                // Whoever gives the lease back wakes this session.
+                return Ok(());
+            }
             let socket = Pin::new(&mut self.stream.socket);
-            match socket.poll_write(task, &self.stream.write_queue) {
+            let act = self.stream.write_queue.len().min(WRITE_BYTES);
+            match socket.poll_write(task, &self.stream.write_queue[..act]) {
                 Poll::Pending => {
                     let now = self.now();
                     self.stalled_since.get_or_insert(now);

@@ -125,7 +125,10 @@ impl Session {
             id: resumable.then(|| resume_id(speaker.id, &state.token).into()),
             resume: resumable,
             max_s: resumable.then_some((limits::RESUMPTION_MS / 1_000) as u32),
-            location: None,
+            location: resumable
+                .then(|| self.node.client_address_beside(self.tenure.home()))
+                .flatten()
+                .map(Into::into),
         };
         self.write_element(&enabled.to_element());
         self.wake();

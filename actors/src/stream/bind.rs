@@ -6,36 +6,66 @@ use std::sync::atomic::Ordering;
 
 use pollux_domain::contract::{Command, Effect, Refusal, Reply, Session as Speaker};
 use pollux_domain::jid::BareJid;
+use pollux_raft::duty::Tenure;
+use pollux_raft::group::GroupError;
 use pollux_xml::Element;
 use pollux_xmpp::bind::{self as wire_bind, BindRequest};
 use pollux_xmpp::features::Features;
 use pollux_xmpp::ns;
 use pollux_xmpp::sm::SmElement;
 use pollux_xmpp::stanza::{ErrorCondition, Stanza, StanzaError};
-use pollux_xmpp::stream_error::StreamCondition;
+use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
 
 use super::wire::{Broken, Wire, parse_resume_id};
 use crate::inbox::Inbox;
-use crate::node::made_up_resource;
+use crate::node::{Node, made_up_resource};
 use crate::session::Session;
 
 /// A session of the user, and what its client is told first.
 pub struct Bound {
-    speaker: Speaker,
+    /// None when an actor has it.
+    speaker: Option<Speaker>,
+    node: Arc<Node>,
     last: Vec<u8>,
 }
 
 impl Bound {
     /// The session's actor takes the stream.
-    pub fn begin(self, wire: Wire) {
-        let node = wire.node.clone();
-        Session::start(node, self.speaker, wire.into_stream(&self.last));
+    pub fn begin(mut self, wire: Wire) {
+        if let Some(speaker) = self.speaker.take() {
+            let node = wire.node.clone();
+            Session::start(node, speaker, wire.into_stream(&self.last));
+        }
     }
 }
 
+impl Drop for Bound {
+    /// The client did not wait: the session has no stream.
+    fn drop(&mut self) {
+        if let Some(session) = self.speaker.take() {
+            self.node.tell_later(Command::Detached { session });
+        }
+    }
+}
+
+/// Has a command applied that gives a session to this stream. Where nobody waits for it any more
+/// the session is told so: a client may give up while the group has no leader.
+async fn begin_session(node: &Arc<Node>, command: Command) -> Result<Reply, GroupError> {
+    let (tell, told) = oneshot::channel();
+    let executing = node.clone();
+    actix_rt::spawn(async move {
+        let reply = executing.subcluster.execute(command).await;
+        if let Err(Ok(Reply::Session { session, .. })) = tell.send(reply) {
+            executing.tell_later(Command::Detached { session });
+        }
+    });
+    told.await.map_err(|_| GroupError::Stopped)?
+}
+
 /// Negotiates until there is a session.
-pub async fn bind(wire: &mut Wire, user: &BareJid) -> Result<Bound, Broken> {
+pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bound, Broken> {
     wire.open(Features {
         bind: true,
         sm: true,
@@ -45,7 +75,7 @@ pub async fn bind(wire: &mut Wire, user: &BareJid) -> Result<Bound, Broken> {
     loop {
         let element = wire.element().await?;
         if let Some(managed) = SmElement::from_element(&element) {
-            if let Some(bound) = resume(wire, user, managed).await? {
+            if let Some(bound) = resume(wire, user, tenure, managed).await? {
                 return Ok(bound);
             }
             continue;
@@ -68,16 +98,24 @@ pub async fn bind(wire: &mut Wire, user: &BareJid) -> Result<Bound, Broken> {
             Some(resource) => resource.as_str().to_owned(),
             None => made_up_resource(&wire.node.ambient),
         };
-        match sign_in(wire, user, resource).await {
+        match sign_in(wire, user, tenure, resource).await {
             Ok((speaker, payload)) => {
                 let result = stanza.result(Some(payload));
                 let last = result
                     .map(|result| result.to_bytes().to_vec())
                     .unwrap_or_default();
-                return Ok(Bound { speaker, last });
+                return Ok(bound(wire, speaker, last));
             }
             Err(error) => refuse(wire, &stanza, error).await?,
         }
+    }
+}
+
+fn bound(wire: &Wire, speaker: Speaker, last: Vec<u8>) -> Bound {
+    Bound {
+        speaker: Some(speaker),
+        node: wire.node.clone(),
+        last,
     }
 }
 
@@ -91,6 +129,7 @@ async fn refuse(wire: &mut Wire, stanza: &Stanza, error: StanzaError) -> Result<
 async fn sign_in(
     wire: &Wire,
     user: &BareJid,
+    tenure: &Tenure,
     resource: String,
 ) -> Result<(Speaker, Element), StanzaError> {
     let node = &wire.node;
@@ -102,10 +141,10 @@ async fn sign_in(
     let command = Command::SignIn {
         user: user.clone(),
         resource,
-        epoch: node.epoch,
+        epoch: tenure.epoch().unwrap_or_default(),
         token,
     };
-    match node.subcluster.execute(command).await {
+    match begin_session(node, command).await {
         Ok(Reply::Session { session, .. }) => Ok((session, wire_bind::bound(&jid))),
         Ok(Reply::Refused(Refusal::TooManySessions)) => {
             Err(StanzaError::new(ErrorCondition::ResourceConstraint)
@@ -122,12 +161,13 @@ async fn sign_in(
 async fn resume(
     wire: &mut Wire,
     user: &BareJid,
+    tenure: &Tenure,
     element: Result<SmElement, ErrorCondition>,
 ) -> Result<Option<Bound>, Broken> {
     let condition = match element {
         Ok(SmElement::Resume { h, previd }) => match find(wire, user, &previd) {
             Some(speaker) => {
-                if let Some(bound) = take_up(wire, speaker, h, &previd).await {
+                if let Some(bound) = take_up(wire, tenure, speaker, h, &previd).await? {
                     return Ok(Some(bound));
                 }
                 ErrorCondition::ItemNotFound
@@ -138,6 +178,10 @@ async fn resume(
         Ok(_) => ErrorCondition::UnexpectedRequest,
         Err(condition) => condition,
     };
+    // What is said of a session that is not there is said by who serves, or by nobody.
+    if !tenure.holds(wire.node.ambient.clock.now()) {
+        return Err(elsewhere());
+    }
     wire.node
         .metrics
         .resumption_failures
@@ -148,6 +192,14 @@ async fn resume(
     };
     wire.send(&failed.to_element()).await?;
     Ok(None)
+}
+
+/// This node has ceased to serve meanwhile: the client comes again.
+fn elsewhere() -> Broken {
+    let error = StreamError::new(StreamCondition::Reset);
+    error
+        .with_text("another node serves you from now on")
+        .into()
 }
 
 /// The session of this user with this secret.
@@ -161,16 +213,26 @@ fn find(wire: &Wire, user: &BareJid, previd: &str) -> Option<Speaker> {
 }
 
 /// Resumption is a command (design, section 5, rule 4): committed before the client hears of it.
-async fn take_up(wire: &Wire, speaker: Speaker, h: u32, previd: &str) -> Option<Bound> {
+/// None: there is nothing to resume.
+async fn take_up(
+    wire: &Wire,
+    tenure: &Tenure,
+    speaker: Speaker,
+    h: u32,
+    previd: &str,
+) -> Result<Option<Bound>, Broken> {
     let node = &wire.node;
     let old: Option<Arc<Inbox>> = node.directory.inbox(speaker.id);
     let command = Command::Resumed {
         session: speaker.id,
-        epoch: node.epoch,
+        epoch: tenure.epoch().unwrap_or_default(),
         h,
     };
-    let Ok(Reply::Session { session, handled }) = node.subcluster.execute(command).await else {
-        return None;
+    let (session, handled) = match begin_session(node, command).await {
+        Ok(Reply::Session { session, handled }) => (session, handled),
+        // The session may well be there: only who serves may say that it is not.
+        Ok(Reply::Refused(Refusal::StaleEpoch)) | Err(_) => return Err(elsewhere()),
+        Ok(_) => return Ok(None),
     };
     if let Some(old) = old {
         old.put(Effect::Moved {
@@ -185,8 +247,5 @@ async fn take_up(wire: &Wire, speaker: Speaker, h: u32, previd: &str) -> Option<
         previd: previd.to_owned().into(),
     };
     let last = resumed.to_element().to_bytes(ns::CLIENT).to_vec();
-    Some(Bound {
-        speaker: session,
-        last,
-    })
+    Ok(Some(bound(wire, session, last)))
 }

@@ -6,9 +6,11 @@ mod accept;
 mod bind;
 pub mod certificate;
 mod negotiate;
+mod relay;
 mod wire;
 
 pub use accept::serve;
+pub use relay::arrive;
 
 use pollux_domain::ids::SessionId;
 

@@ -13,8 +13,7 @@ use pollux_xmpp::sasl::{Mechanism, SaslCondition, SaslElement, SaslFailure, Secr
 use pollux_xmpp::starttls::Starttls;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 
-use super::accept::farewell;
-use super::bind;
+use super::relay;
 use super::wire::{Broken, CLIENT, Wire};
 use crate::node::hex;
 use crate::users;
@@ -187,15 +186,8 @@ pub fn hand_over(wire: Wire, user: BareJid) {
             let Ok(socket) = travelling.arrive() else {
                 return;
             };
-            let mut wire = Wire::resumed(there, socket, framer, None);
-            actix_rt::spawn(async move {
-                let patience = crate::node::PREAUTH_PATIENCE;
-                match tokio::time::timeout(patience, bind::bind(&mut wire, &user)).await {
-                    Ok(Ok(bound)) => bound.begin(wire),
-                    Ok(Err(broken)) => farewell(wire, broken).await,
-                    Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
-                }
-            });
+            let wire = Wire::resumed(there, socket, framer, None);
+            actix_rt::spawn(relay::go_on(wire, user, 0));
         }),
     );
 }

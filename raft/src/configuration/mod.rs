@@ -24,6 +24,8 @@ pub struct Configuration {
     /// Makes unknown users look like known ones (RFC 5802 section 9); made once, secret.
     decoy_secret: Option<Bytes>,
     topology: Arc<Topology>,
+    /// How often it has changed.
+    version: u64,
 }
 
 /// One user as the cluster knows it.
@@ -66,6 +68,7 @@ pub enum ChangeReply {
 
 impl Configuration {
     pub fn apply(&mut self, change: &Change) -> ChangeReply {
+        self.version += 1;
         match change {
             Change::DecoySecret(secret) => {
                 self.decoy_secret.get_or_insert_with(|| secret.clone());
@@ -96,6 +99,11 @@ impl Configuration {
             }
         }
         ChangeReply::Done
+    }
+
+    /// Grows with each change.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     pub fn topology(&self) -> &Topology {

@@ -125,7 +125,9 @@ pub enum TopologyReply {
 impl Topology {
     pub(super) fn apply(&mut self, change: &TopologyChange) -> TopologyReply {
         match change {
-            TopologyChange::Found { .. } if !self.nodes.is_empty() => return TopologyReply::Founded,
+            TopologyChange::Found { .. } if !self.nodes.is_empty() => {
+                return TopologyReply::Founded;
+            }
             TopologyChange::Found {
                 cluster,
                 node,
@@ -298,7 +300,12 @@ mod tests {
         topology
     }
 
-    fn invite(topology: &mut Topology, secret: u8, role: Role, replaces: Option<NodeId>) -> TopologyReply {
+    fn invite(
+        topology: &mut Topology,
+        secret: u8,
+        role: Role,
+        replaces: Option<NodeId>,
+    ) -> TopologyReply {
         topology.apply(&TopologyChange::Invite {
             digest: [secret; 32],
             invitation: Invitation {
@@ -329,8 +336,14 @@ mod tests {
     fn an_invitation_is_used_once() {
         let mut topology = founded();
         assert_eq!(admit(&mut topology, 7), TopologyReply::NotInvited);
-        assert_eq!(invite(&mut topology, 7, Role::Node, None), TopologyReply::Done);
-        assert_eq!(admit(&mut topology, 7), TopologyReply::Admitted(voter(2, 1)));
+        assert_eq!(
+            invite(&mut topology, 7, Role::Node, None),
+            TopologyReply::Done
+        );
+        assert_eq!(
+            admit(&mut topology, 7),
+            TopologyReply::Admitted(voter(2, 1))
+        );
         assert_eq!(admit(&mut topology, 7), TopologyReply::NotInvited);
         assert_eq!(topology.homes(SubclusterId(1)), [NodeId(1), NodeId(2)]);
     }
@@ -356,6 +369,9 @@ mod tests {
         let stranger = invite(&mut topology, 1, Role::Node, Some(NodeId(9)));
         assert_eq!(stranger, TopologyReply::NoSuchNode);
         invite(&mut topology, 2, Role::Node, Some(NodeId(1)));
-        assert_eq!(admit(&mut topology, 2), TopologyReply::Admitted(voter(1, 2)));
+        assert_eq!(
+            admit(&mut topology, 2),
+            TopologyReply::Admitted(voter(1, 2))
+        );
     }
 }

@@ -134,12 +134,7 @@ impl State {
         }
     }
 
-    fn take_over(
-        &mut self,
-        home: NodeId,
-        new: Serving,
-        out: &mut Outcome,
-    ) -> Result<(), Refusal> {
+    fn take_over(&mut self, home: NodeId, new: Serving, out: &mut Outcome) -> Result<(), Refusal> {
         if self
             .serving
             .get(&home)

@@ -449,7 +449,9 @@ impl Walk {
     }
 
     pub(super) fn effect(&mut self, effect: &Effect) {
-        let owner = effect.session().and_then(|id| self.owners.get(&id).copied());
+        let owner = effect
+            .session()
+            .and_then(|id| self.owners.get(&id).copied());
         let Some(owner) = owner else {
             return;
         };

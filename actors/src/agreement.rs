@@ -1,0 +1,79 @@
+//! The two groups say the same: every configured user whose home is in this subcluster is known to
+//! its database, and no other. Done by whoever holds the lease of a home, whenever the
+//! configuration has changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_domain::contract::Command;
+use pollux_domain::ids::NodeId;
+use pollux_domain::jid::BareJid;
+use pollux_raft::configuration::{Change, Configuration};
+use pollux_raft::group::GroupError;
+
+use crate::node::Node;
+
+/// How often it looks whether anything has changed.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Runs until the node stops.
+pub async fn run(node: Arc<Node>) {
+    let mut agreed = None;
+    while !node.is_stopping() {
+        let now = node.ambient.clock.now();
+        let homes: Vec<NodeId> = node
+            .tenures
+            .all()
+            .iter()
+            .filter(|tenure| tenure.holds(now))
+            .map(|tenure| tenure.home())
+            .collect();
+        let version = node.configuration.read(Configuration::version);
+        let state = (homes, version);
+        if !state.0.is_empty() && agreed.as_ref() != Some(&state) {
+            match agree(&node, &state.0).await {
+                Ok(()) => agreed = Some(state),
+                Err(error) => tracing::warn!(%error, "groups do not agree yet"),
+            }
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
+    if node
+        .configuration
+        .read(|state| state.decoy_secret().is_none())
+    {
+        let mut secret = [0; 32];
+        node.ambient.rand.fill(&mut secret);
+        let secret = Change::DecoySecret(Bytes::copy_from_slice(&secret));
+        node.configuration.execute(secret).await?;
+    }
+    let configured: Vec<(BareJid, NodeId)> = node.configuration.read(|state| {
+        let users = state.users();
+        let mine = users.filter(|(_, account)| homes.contains(&account.home));
+        mine.map(|(user, account)| (user.clone(), account.home))
+            .collect()
+    });
+    for (user, home) in configured {
+        if !node.subcluster.read(|state| state.has_user(&user)) {
+            let adopt = Command::Adopt { user, home };
+            node.subcluster.execute(adopt).await?;
+        }
+    }
+    let known = node.subcluster.read(|state| state.users());
+    for user in known {
+        let home = node.subcluster.read(|state| state.home_of(&user));
+        let is_mine = home.is_some_and(|home| homes.contains(&home));
+        let is_gone = || {
+            node.configuration
+                .read(|state| state.account(&user).is_none())
+        };
+        if is_mine && is_gone() {
+            node.subcluster.execute(Command::Release { user }).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! A client that came to this node while another serves it: its bytes go there and back, unread.
+//! Here it has proved who it is; there its session lives. Not for streams before that.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_domain::ids::NodeId;
+use pollux_domain::jid::BareJid;
+use pollux_links::net::{Socket, Travelling};
+use pollux_store::codec;
+use pollux_xml::Framer;
+use pollux_xmpp::stream_error::{StreamCondition, StreamError};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
+
+use super::accept::farewell;
+use super::bind;
+use super::wire::{CLIENT, Wire};
+use crate::node::Node;
+use crate::serving::{ServedBy, home_of, served_by};
+
+const VERSION: u16 = 1;
+/// A stream goes through so many nodes at most: the tables of two nodes may differ for a moment.
+const HOPS_MAX: u8 = 2;
+/// Before another look at who serves.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the serving node is told of a stream that comes to it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Introduction {
+    user: BareJid,
+    hops: u8,
+    /// What the client has said already, behind its proof.
+    said: Bytes,
+}
+
+/// Goes on with a client that is known: here, or at the node that serves it. To be called on the
+/// user's arbiter.
+pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
+    let node = wire.node.clone();
+    let mut serving = node.directory.serving();
+    let Some(home) = home_of(&node, &user) else {
+        return farewell(wire, StreamCondition::NotAuthorized.into()).await;
+    };
+    let begun = node.ambient.clock.now();
+    let mut wire = wire;
+    while node.ambient.clock.now() < begun + crate::node::PREAUTH_PATIENCE {
+        serving.borrow_and_update();
+        match served_by(&node, home) {
+            ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure).await,
+            ServedBy::There(there) if hops < HOPS_MAX => {
+                if node.settings.see_other_host
+                    && hops == 0
+                    && let Some(address) = client_address(&node, there)
+                {
+                    let error = StreamError::see_other_host(address);
+                    return farewell(wire, error.into()).await;
+                }
+                match relay(wire, &user, home, there, hops).await {
+                    None => return,
+                    Some(back) => wire = back,
+                }
+            }
+            ServedBy::There(_) | ServedBy::Nobody => {}
+        }
+        let _changed = tokio::time::timeout(PAUSE, serving.changed()).await;
+    }
+    let error = StreamError::new(StreamCondition::ResourceConstraint);
+    let error = error.with_text("nobody serves this user at the moment, try again");
+    farewell(wire, error.into()).await;
+}
+
+async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<pollux_raft::duty::Tenure>) {
+    let patience = crate::node::PREAUTH_PATIENCE;
+    match tokio::time::timeout(patience, bind::bind(&mut wire, user, tenure)).await {
+        Ok(Ok(bound)) => bound.begin(wire),
+        Ok(Err(broken)) => farewell(wire, broken).await,
+        Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
+    }
+}
+
+fn client_address(node: &Node, there: NodeId) -> Option<String> {
+    node.configuration.read(|configuration| {
+        let entry = configuration.topology().node(there)?;
+        entry.client_address.clone()
+    })
+}
+
+/// Carries the stream as long as that node serves the user. The wire comes back where it cannot be
+/// reached.
+async fn relay(
+    mut wire: Wire,
+    user: &BareJid,
+    home: NodeId,
+    there: NodeId,
+    hops: u8,
+) -> Option<Wire> {
+    let node = wire.node.clone();
+    let said = Bytes::from(wire.framer.take_buffered());
+    let introduction = Introduction {
+        user: user.clone(),
+        hops: hops + 1,
+        said: said.clone(),
+    };
+    let Ok(header) = codec::encode(VERSION, &introduction) else {
+        return Some(wire);
+    };
+    let mut other = match node.visits.visit(there, header.into()).await {
+        Ok(other) => other,
+        Err(error) => {
+            tracing::debug!(%there, %error, "serving node cannot be reached");
+            wire.framer.push(&said);
+            return Some(wire);
+        }
+    };
+    let _relayed = Relayed::begin(&node);
+    carry(&node, home, &mut wire, &mut other).await;
+    let closing = wire.socket.shutdown();
+    let _too_slow = tokio::time::timeout(Duration::from_millis(100), closing).await;
+    None
+}
+
+/// Bytes both ways, until either side ends or another node serves.
+async fn carry(node: &Node, home: NodeId, wire: &mut Wire, other: &mut Box<dyn Socket>) {
+    let begun = node.subcluster.read(|state| state.serving(home));
+    let mut serving = node.directory.serving();
+    let copied = copy_bidirectional(&mut wire.socket, other);
+    let mut copied = std::pin::pin!(copied);
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut copied => {
+                tracing::debug!(?ended, "relayed stream ended");
+                return;
+            }
+            changed = serving.changed() => {
+                let now = node.subcluster.read(|state| state.serving(home));
+                if changed.is_err() || now != begun {
+                    tracing::debug!("relayed stream ends: another node serves");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Counts a relayed stream as long as it lives.
+struct Relayed(Arc<Node>);
+
+impl Relayed {
+    fn begin(node: &Arc<Node>) -> Relayed {
+        let gauge = &node.metrics.relayed_streams;
+        gauge.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Relayed(node.clone())
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        let gauge = &self.0.metrics.relayed_streams;
+        gauge.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Takes a stream that another node has accepted for a user whom this one serves.
+pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Travelling>) {
+    let introduction: Introduction = match codec::decode(VERSION, header) {
+        Ok(introduction) => introduction,
+        Err(error) => {
+            tracing::warn!(%from, %error, "relayed stream has no introduction");
+            return;
+        }
+    };
+    let arbiter = node.placement.arbiter_of(&introduction.user);
+    let there = node.clone();
+    node.placement.run(
+        arbiter,
+        Box::new(move || {
+            let socket: io::Result<Box<dyn Socket>> = socket.arrive();
+            let Ok(socket) = socket else { return };
+            let mut framer = Framer::new(CLIENT);
+            framer.push(&introduction.said);
+            let wire = Wire::resumed(there, socket, framer, None);
+            actix_rt::spawn(go_on(wire, introduction.user, introduction.hops));
+        }),
+    );
+}

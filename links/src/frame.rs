@@ -145,10 +145,10 @@ impl Decoder {
     pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else {
             // A wrong version is known from the first byte on: its header may be shorter.
-            return match self.buffer.first() {
-                Some(&found) if found != PROTOCOL => Err(FrameError::Version { found }),
-                _ => Ok(None),
-            };
+            if let Some(&first) = self.buffer.first() {
+                Header::version(first)?;
+            }
+            return Ok(None);
         };
         let header = Header::read(header, self.body_max)?;
         if self.buffer.len() < HEADER_BYTES + header.length {
@@ -175,12 +175,18 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Judges the first byte: all others depend on it.
+    pub(crate) fn version(found: u8) -> Result<(), FrameError> {
+        if found == PROTOCOL {
+            Ok(())
+        } else {
+            Err(FrameError::Version { found })
+        }
+    }
+
     pub(crate) fn read(bytes: &[u8; HEADER_BYTES], max: usize) -> Result<Header, FrameError> {
         let mut fields = &bytes[..];
-        let found = fields.get_u8();
-        if found != PROTOCOL {
-            return Err(FrameError::Version { found });
-        }
+        Header::version(fields.get_u8())?;
         let number = fields.get_u8();
         let kind = Kind::from_number(number).ok_or(FrameError::Kind(number))?;
         let header = Header {

@@ -1,8 +1,25 @@
 //! Node to node: sockets as a node sees them, what nodes say to each other and how. Knows neither
 //! the log nor clients: what a message means is known where its topic is.
 
+mod accept;
+pub mod authority;
+mod dial;
 pub mod frame;
+mod greeting;
+pub mod hello;
+pub mod join;
+mod link;
+pub mod links;
 pub mod net;
+mod peer;
 pub mod peers;
+pub mod rows;
 pub mod secret_file;
+pub mod security;
+mod serve;
+pub mod tickets;
 pub mod tls;
+pub mod token;
+pub mod visit;
+
+pub use peer::PeerAddress;

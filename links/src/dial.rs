@@ -1,0 +1,175 @@
+//! Calls other nodes: the lanes again and again, a visit once. Not for what comes in: see `accept`.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_domain::ids::NodeId;
+use pollux_domain::limits;
+
+use crate::frame::{Frame, Kind};
+use crate::greeting::{self, Broken};
+use crate::hello::{Hello, Known, Purpose, judge};
+use crate::link::Link;
+use crate::links::Inner;
+use crate::net::Socket;
+use crate::peer::Peer;
+use crate::peers::Lane;
+use crate::serve::{Ended, serve};
+
+/// Until the next attempt: doubles from the first to the last.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// For the network to connect.
+const CONNECT: Duration = Duration::from_secs(1);
+/// For TLS and the hello; longer than a connection that is in the way takes to be found dead.
+const GREETING: Duration = Duration::from_secs(limits::LINK_HELLO_SECONDS_MAX);
+
+/// Keeps one lane to one node connected, until the node has no place any more.
+pub(crate) async fn dial(inner: Arc<Inner>, peer: Arc<Peer>, lane: Lane) {
+    let _mark = Dialling { peer: &peer, lane };
+    let mut pause = PAUSE_MIN;
+    while !peer.is_removed() {
+        match Box::pin(attempt(&inner, &peer, lane)).await {
+            Ok(ended) => {
+                inner.ended(&peer, lane, ended);
+                pause = PAUSE_MIN;
+            }
+            Err(Broken::Io(error)) => peer.unreachable(error.to_string()),
+            Err(Broken::Garbage(text)) => inner.garbage(Some(peer.node()), Some(lane), &text),
+            Err(Broken::Refused(refusal)) => {
+                inner.refused(Some(peer.node()), &refusal, false);
+                pause = PAUSE_MAX;
+            }
+        }
+        tokio::select! {
+            () = peer.removed() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = PAUSE_MAX.min(2 * pause);
+    }
+}
+
+/// A caller that dies is replaced.
+struct Dialling<'a> {
+    peer: &'a Peer,
+    lane: Lane,
+}
+
+impl Drop for Dialling<'_> {
+    fn drop(&mut self) {
+        self.peer.dialling[self.lane.index()].store(false, Ordering::Relaxed);
+    }
+}
+
+/// One connection, from the call to its end.
+async fn attempt(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, Broken> {
+    let purpose = Purpose::Lane(lane);
+    let called = tokio::select! {
+        () = peer.removed() => return Ok(Ended::HungUp),
+        called = call(inner, peer, purpose, None) => called,
+    };
+    let (hello, socket) = called?;
+    let clock = &*inner.ambient.clock;
+    let (link, waiting) = Link::new(
+        peer.node(),
+        lane,
+        hello.life,
+        clock.now(),
+        peer.counts(lane),
+    );
+    if let Err(refusal) = peer.settle(&link, clock).await {
+        greeting::farewell(socket, &refusal).await;
+        return Err(Broken::Refused(refusal));
+    }
+    tracing::debug!(node = %peer.node(), ?lane, "connected to another node");
+    Ok(serve(inner, peer, &link, waiting, socket).await)
+}
+
+/// A connection on which both sides know who the other is.
+async fn call(
+    inner: &Inner,
+    peer: &Peer,
+    purpose: Purpose,
+    header: Option<Bytes>,
+) -> Result<(Hello, Box<dyn Socket>), Broken> {
+    let late = || Broken::Io(io::ErrorKind::TimedOut.into());
+    let connected = inner.net.connect(&peer.address.address);
+    let socket = tokio::time::timeout(CONNECT, connected)
+        .await
+        .map_err(|_| late())??;
+    let greeting = greet(inner, peer.node(), socket, purpose, header);
+    tokio::time::timeout(GREETING, greeting)
+        .await
+        .map_err(|_| late())?
+}
+
+async fn greet(
+    inner: &Inner,
+    node: NodeId,
+    socket: Box<dyn Socket>,
+    purpose: Purpose,
+    header: Option<Bytes>,
+) -> Result<(Hello, Box<dyn Socket>), Broken> {
+    let (mut socket, certified) = inner.security.call(socket, node).await?;
+    // The certificate is judged before this side says who it is.
+    let mut known = Known {
+        certified,
+        place: inner.place(node),
+        dialled: Some(node),
+    };
+    let mut expected = inner.hello(purpose);
+    expected.identity.node = node;
+    known.place = known.place.map(|_| None);
+    if let Err(refusal) = judge(&inner.identity, &expected, known) {
+        greeting::farewell(socket, &refusal).await;
+        return Err(Broken::Refused(refusal));
+    }
+    let mut frames = vec![Frame::plain(Kind::Hello, 0, inner.hello(purpose).write())];
+    frames.extend(header.map(|header| Frame::plain(Kind::Header, 0, header)));
+    greeting::send(&mut socket, &frames).await?;
+    let hello = greeting::welcomed(&mut socket).await?;
+    known.place = inner.place(node);
+    if let Err(refusal) = judge(&inner.identity, &hello, known) {
+        greeting::farewell(socket, &refusal).await;
+        return Err(Broken::Refused(refusal));
+    }
+    Ok((hello, socket))
+}
+
+/// A stream of its own to another node.
+pub(crate) async fn visit(inner: &Inner, to: NodeId, header: Bytes) -> io::Result<Box<dyn Socket>> {
+    if limits::VISIT_HEADER_BYTES_MAX < header.len() {
+        let text = "the header of the visit is too long";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let Some(peer) = inner.peer(to) else {
+        let text = format!("node {to} has no place in the topology");
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    };
+    match Box::pin(call(inner, &peer, Purpose::Visit, Some(header))).await {
+        Ok((_hello, socket)) => Ok(socket),
+        Err(broken) => {
+            if let Broken::Refused(refusal) = &broken {
+                inner.refused(Some(to), refusal, false);
+            }
+            Err(broken.into())
+        }
+    }
+}
+
+impl Inner {
+    /// Notes how a connection ended that stood.
+    pub(crate) fn ended(&self, peer: &Peer, lane: Lane, ended: Ended) {
+        let node = peer.node();
+        match ended {
+            Ended::Garbage(text) => self.garbage(Some(node), Some(lane), &text),
+            Ended::Refused(refusal) => self.refused(Some(node), &refusal, false),
+            ended => {
+                tracing::debug!(%node, ?lane, ?ended, "a connection to another node is over");
+            }
+        }
+    }
+}

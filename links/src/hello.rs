@@ -1,0 +1,412 @@
+//! What two nodes say before they talk: who they are, and why there is no connection. Decides by
+//! values only; who may come is asked of the topology elsewhere.
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
+use serde::{Deserialize, Serialize};
+
+use crate::frame::PROTOCOL;
+use crate::peers::Lane;
+
+/// Who a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    pub cluster: ClusterId,
+    pub node: NodeId,
+    pub incarnation: Incarnation,
+}
+
+/// One run of one process: random, so that two processes with one node id are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life(pub [u8; 16]);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Lane(Lane),
+    Visit,
+}
+
+impl Purpose {
+    const fn number(self) -> u8 {
+        match self {
+            Purpose::Lane(Lane::Control) => 1,
+            Purpose::Lane(Lane::Bulk) => 2,
+            Purpose::Visit => 3,
+        }
+    }
+
+    const fn from_number(number: u8) -> Option<Purpose> {
+        match number {
+            1 => Some(Purpose::Lane(Lane::Control)),
+            2 => Some(Purpose::Lane(Lane::Bulk)),
+            3 => Some(Purpose::Visit),
+            _ => None,
+        }
+    }
+}
+
+/// The body of `Hello` and of `Welcome`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hello {
+    pub identity: Identity,
+    pub life: Life,
+    pub purpose: Purpose,
+}
+
+/// Cluster, node, incarnation, life, purpose.
+const HELLO_BYTES: usize = 16 + 2 + 4 + 16 + 1;
+/// No hello and no refusal is longer.
+pub const HELLO_BYTES_MAX: usize = 1_024;
+
+impl Hello {
+    pub fn write(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(HELLO_BYTES);
+        out.put_slice(&self.identity.cluster.0);
+        out.put_u16_le(self.identity.node.0);
+        out.put_u32_le(self.identity.incarnation.0);
+        out.put_slice(&self.life.0);
+        out.put_u8(self.purpose.number());
+        out.freeze()
+    }
+
+    pub fn read(mut body: &[u8]) -> Option<Hello> {
+        if body.len() != HELLO_BYTES {
+            return None;
+        }
+        let mut cluster = [0; 16];
+        body.copy_to_slice(&mut cluster);
+        let node = NodeId(body.get_u16_le());
+        let incarnation = Incarnation(body.get_u32_le());
+        let mut life = [0; 16];
+        body.copy_to_slice(&mut life);
+        let identity = Identity {
+            cluster: ClusterId(cluster),
+            node,
+            incarnation,
+        };
+        Some(Hello {
+            identity,
+            life: Life(life),
+            purpose: Purpose::from_number(body.get_u8())?,
+        })
+    }
+}
+
+/// Why there is no connection. The number is its name on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Reason {
+    WrongCluster = 1,
+    UnknownNode = 2,
+    WrongCertificateName = 3,
+    OwnId = 4,
+    DuplicateId = 5,
+    ProtocolVersion = 6,
+    WrongDirection = 7,
+    OldIncarnation = 8,
+    TooManyVisits = 9,
+    Certificate = 10,
+    NotUnderstood = 11,
+    NotReady = 12,
+}
+
+impl Reason {
+    pub const ALL: [Reason; 12] = [
+        Reason::WrongCluster,
+        Reason::UnknownNode,
+        Reason::WrongCertificateName,
+        Reason::OwnId,
+        Reason::DuplicateId,
+        Reason::ProtocolVersion,
+        Reason::WrongDirection,
+        Reason::OldIncarnation,
+        Reason::TooManyVisits,
+        Reason::Certificate,
+        Reason::NotUnderstood,
+        Reason::NotReady,
+    ];
+
+    /// As operators read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::WrongCluster => "wrong cluster",
+            Reason::UnknownNode => "unknown node",
+            Reason::WrongCertificateName => "wrong name in the certificate",
+            Reason::OwnId => "own node id",
+            Reason::DuplicateId => "duplicate node id",
+            Reason::ProtocolVersion => "other protocol version",
+            Reason::WrongDirection => "wrong direction",
+            Reason::OldIncarnation => "old incarnation",
+            Reason::TooManyVisits => "too many visits",
+            Reason::Certificate => "certificate not accepted",
+            Reason::NotUnderstood => "not understood",
+            Reason::NotReady => "not ready",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Reason::WrongCluster => {
+                "check the node's address in the topology, or join that node to this cluster"
+            }
+            Reason::UnknownNode => {
+                "the node was removed or never joined: stop it, or join it with a new token"
+            }
+            Reason::WrongCertificateName => {
+                "the node has another node's certificate: join it again to get its own"
+            }
+            Reason::OwnId => {
+                "two nodes are configured with one id, or the address leads back here: correct the id or the address"
+            }
+            Reason::DuplicateId => {
+                "a second process runs under this node id: stop it, or join it with an id of its own"
+            }
+            Reason::ProtocolVersion => "bring both nodes to one release",
+            Reason::WrongDirection => {
+                "the node with the smaller id dials: compare the ids in both topologies"
+            }
+            Reason::OldIncarnation => {
+                "the node runs on memory that was replaced: join it again with empty data"
+            }
+            Reason::TooManyVisits => "spread the clients: too many are relayed to one node",
+            Reason::Certificate => {
+                "the certificate is not of this cluster's authority: join the node with a token of this cluster"
+            }
+            Reason::NotUnderstood => "something that is no node of this release uses the port",
+            Reason::NotReady => "wait until the node has started",
+        }
+    }
+
+    fn from_number(number: u8) -> Option<Reason> {
+        Reason::ALL
+            .into_iter()
+            .find(|reason| *reason as u8 == number)
+    }
+}
+
+/// A reason with its particulars; goes to the other side as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}: {text}")]
+pub struct Refusal {
+    pub reason: Reason,
+    pub text: String,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A refusal's text on the wire; what is longer is cut.
+const TEXT_BYTES_MAX: usize = 512;
+
+impl Refusal {
+    pub fn new(reason: Reason, text: impl Into<String>) -> Refusal {
+        Refusal {
+            reason,
+            text: text.into(),
+        }
+    }
+
+    pub fn version(theirs: u8) -> Refusal {
+        Refusal::new(
+            Reason::ProtocolVersion,
+            format!("one side speaks version {PROTOCOL}, the other version {theirs}"),
+        )
+    }
+
+    pub fn write(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        out.put_u8(self.reason as u8);
+        let end = self.text.floor_char_boundary(TEXT_BYTES_MAX);
+        out.put_slice(&self.text.as_bytes()[..end]);
+        out.freeze()
+    }
+
+    /// A reason that only a later version knows is not understood, but its words are kept.
+    pub fn read(body: &[u8]) -> Refusal {
+        let (number, text) = body.split_first().unwrap_or((&0, &[]));
+        let reason = Reason::from_number(*number).unwrap_or(Reason::NotUnderstood);
+        let text = String::from_utf8_lossy(&text[..text.len().min(TEXT_BYTES_MAX)]);
+        // It goes into logs: no line of its own.
+        Refusal::new(reason, text.replace(char::is_control, " "))
+    }
+}
+
+/// What is known about the other side besides what it says.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Whom its certificate names; none in plaintext.
+    pub certified: Option<(NodeId, ClusterId)>,
+    /// Its place in the topology: none, or its incarnation where that is fixed.
+    pub place: Option<Option<Incarnation>>,
+    /// Whom we dialled; none if it came to us.
+    pub dialled: Option<NodeId>,
+}
+
+/// May they talk to us?
+pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
+    let Identity {
+        cluster,
+        node,
+        incarnation,
+    } = them.identity;
+    let refuse = |reason, text| Err(Refusal::new(reason, text));
+    let certified = known.certified.unwrap_or((node, cluster));
+    if cluster != us.cluster || certified.1 != us.cluster {
+        let (ours, other) = (
+            us.cluster,
+            if cluster == us.cluster {
+                certified.1
+            } else {
+                cluster
+            },
+        );
+        return refuse(
+            Reason::WrongCluster,
+            format!(
+                "node {node} is of cluster {other}, node {} of {ours}",
+                us.node
+            ),
+        );
+    }
+    if certified.0 != node {
+        let text = format!("node {node} has the certificate of node {}", certified.0);
+        return refuse(Reason::WrongCertificateName, text);
+    }
+    if node == us.node {
+        return refuse(
+            Reason::OwnId,
+            format!("both sides say they are node {node}"),
+        );
+    }
+    if let Some(dialled) = known.dialled
+        && dialled != node
+    {
+        let text = format!("node {dialled} was expected, node {node} answers");
+        return refuse(Reason::UnknownNode, text);
+    }
+    let Some(place) = known.place else {
+        let text = format!(
+            "node {node} has no place in the topology of node {}",
+            us.node
+        );
+        return refuse(Reason::UnknownNode, text);
+    };
+    if let Some(current) = place
+        && incarnation < current
+    {
+        let text = format!("node {node} is in incarnation {current}, this is {incarnation}");
+        return refuse(Reason::OldIncarnation, text);
+    }
+    let dials = known.dialled.map_or(node, |_| us.node);
+    if matches!(them.purpose, Purpose::Lane(_)) && node.max(us.node) == dials {
+        let text = format!("node {dials} dialled, which has the larger id");
+        return refuse(Reason::WrongDirection, text);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(cluster: u8, node: u16, incarnation: u32) -> Identity {
+        Identity {
+            cluster: ClusterId([cluster; 16]),
+            node: NodeId(node),
+            incarnation: Incarnation(incarnation),
+        }
+    }
+
+    fn hello(identity: Identity) -> Hello {
+        Hello {
+            identity,
+            life: Life([7; 16]),
+            purpose: Purpose::Lane(Lane::Control),
+        }
+    }
+
+    /// Node 5 of cluster 1 is called by a node that has a place with incarnation 2.
+    #[track_caller]
+    fn check(them: Identity, certified: Option<(u16, u8)>, expected: Option<Reason>) {
+        let known = Known {
+            certified: certified.map(|(node, cluster)| (NodeId(node), ClusterId([cluster; 16]))),
+            place: (them.node.0 != 4).then_some(Some(Incarnation(2))),
+            dialled: None,
+        };
+        let verdict = judge(&identity(1, 5, 1), &hello(them), known);
+        assert_eq!(verdict.err().map(|refusal| refusal.reason), expected);
+    }
+
+    #[test]
+    fn each_wrong_caller_has_its_reason() {
+        check(identity(1, 3, 2), None, None);
+        check(identity(1, 3, 3), Some((3, 1)), None);
+        check(identity(2, 3, 2), None, Some(Reason::WrongCluster));
+        check(identity(1, 3, 2), Some((3, 2)), Some(Reason::WrongCluster));
+        check(
+            identity(1, 3, 2),
+            Some((4, 1)),
+            Some(Reason::WrongCertificateName),
+        );
+        check(identity(1, 5, 2), None, Some(Reason::OwnId));
+        check(identity(1, 4, 2), None, Some(Reason::UnknownNode));
+        check(identity(1, 3, 1), None, Some(Reason::OldIncarnation));
+        check(identity(1, 6, 2), None, Some(Reason::WrongDirection));
+    }
+
+    #[test]
+    fn who_answers_is_who_was_dialled() {
+        let known = |dialled| Known {
+            certified: None,
+            place: Some(None),
+            dialled: Some(NodeId(dialled)),
+        };
+        let us = identity(1, 5, 1);
+        assert_eq!(judge(&us, &hello(identity(1, 6, 1)), known(6)), Ok(()));
+        let other = judge(&us, &hello(identity(1, 6, 1)), known(7)).unwrap_err();
+        assert_eq!(other.reason, Reason::UnknownNode);
+        let smaller = judge(&us, &hello(identity(1, 4, 1)), known(4)).unwrap_err();
+        assert_eq!(smaller.reason, Reason::WrongDirection);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for purpose in [
+            Purpose::Lane(Lane::Control),
+            Purpose::Lane(Lane::Bulk),
+            Purpose::Visit,
+        ] {
+            let one = Hello {
+                purpose,
+                ..hello(identity(9, 700, 8))
+            };
+            let bytes = one.write();
+            assert_eq!(Hello::read(&bytes), Some(one));
+            for length in 0..bytes.len() {
+                assert_eq!(Hello::read(&bytes[..length]), None);
+            }
+        }
+        for reason in Reason::ALL {
+            let one = Refusal::new(reason, "words");
+            assert_eq!(Refusal::read(&one.write()), one);
+            assert!(!reason.name().is_empty() && !reason.advice().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_a_stranger_is_one_short_line() {
+        let mut body = vec![200];
+        body.extend_from_slice(&[b'\n'; 2_000]);
+        let refusal = Refusal::read(&body);
+        assert_eq!(refusal.reason, Reason::NotUnderstood);
+        assert!(refusal.text.len() <= TEXT_BYTES_MAX && !refusal.text.contains('\n'));
+        assert_eq!(Refusal::read(&[]).reason, Reason::NotUnderstood);
+    }
+}

@@ -1,0 +1,359 @@
+//! All connections to all other nodes: the handle that others hold, and the two futures that do the
+//! work, one for each lane. Not for what is said: see `peers`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_domain::ids::{Incarnation, NodeId};
+use pollux_domain::limits;
+use pollux_domain::seams::Ambient;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::accept;
+use crate::dial::{self, dial};
+use crate::hello::{Hello, Identity, Life, Purpose, Reason, Refusal};
+use crate::join::Admission;
+use crate::net::{Listener, Net, Travelling};
+use crate::peer::{Peer, PeerAddress, minute_passed};
+use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
+use crate::rows::PeerRow;
+use crate::security::Security;
+use crate::visit::Visitors;
+
+/// What links are made of.
+pub struct LinkParts {
+    pub identity: Identity,
+    pub security: Security,
+    pub net: Arc<dyn Net>,
+    pub ambient: Ambient,
+    pub desks: Arc<Desks>,
+    pub visitors: Arc<dyn Visitors>,
+}
+
+/// The connections to all other nodes. Cheap to clone; may be used from any thread.
+#[derive(Clone)]
+pub struct Links {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub identity: Identity,
+    pub life: Life,
+    pub security: Security,
+    pub net: Arc<dyn Net>,
+    pub ambient: Ambient,
+    pub desks: Arc<Desks>,
+    pub visitors: Arc<dyn Visitors>,
+    pub admission: RwLock<Option<Arc<dyn Admission>>>,
+    pub visits: Arc<AtomicUsize>,
+    pub joins: Arc<AtomicUsize>,
+    peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+    topology: watch::Sender<u64>,
+    pub arrivals: mpsc::Sender<Arrival>,
+    arrived: Mutex<Option<mpsc::Receiver<Arrival>>>,
+    strangers: Mutex<Strangers>,
+}
+
+/// A connection of the control lane on its way to the thread of that lane.
+pub(crate) struct Arrival {
+    pub hello: Hello,
+    pub socket: Box<dyn Travelling>,
+}
+
+/// Who was refused and has no place in the topology.
+#[derive(Default)]
+struct Strangers {
+    logged: BTreeMap<NodeId, Reason>,
+    grumbled: Option<Duration>,
+}
+
+/// Strangers whose last refusal is remembered; of more the log hears nothing.
+const STRANGERS_LOGGED_MAX: usize = 64;
+/// Control connections on their way between the two threads; then the acceptor waits.
+const ARRIVALS: usize = 64;
+/// After a failure to accept (no more files), before the next attempt.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Links {
+    pub fn new(parts: LinkParts) -> Links {
+        let life = Life(parts.ambient.rand.token());
+        let (arrivals, arrived) = mpsc::channel(ARRIVALS);
+        let inner = Inner {
+            identity: parts.identity,
+            life,
+            security: parts.security,
+            net: parts.net,
+            ambient: parts.ambient,
+            desks: parts.desks,
+            visitors: parts.visitors,
+            admission: RwLock::default(),
+            visits: Arc::default(),
+            joins: Arc::default(),
+            peers: RwLock::default(),
+            topology: watch::Sender::new(0),
+            arrivals,
+            arrived: Mutex::new(Some(arrived)),
+            strangers: Mutex::default(),
+        };
+        Links {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The whole topology; this node may stand in it. Who is not named is hung up and refused, who
+    /// has moved is called at the new address.
+    pub fn set_peers(&self, addresses: Vec<PeerAddress>) {
+        let own = self.inner.identity.node;
+        let mut peers = self
+            .inner
+            .peers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *peers);
+        for address in addresses.into_iter().filter(|address| address.node != own) {
+            let kept = before.remove(&address.node).filter(|peer| {
+                peer.address == address || {
+                    peer.remove();
+                    false
+                }
+            });
+            let peer = kept.unwrap_or_else(|| Peer::new(address));
+            if let Some(twice) = peers.insert(peer.node(), peer) {
+                twice.remove();
+            }
+        }
+        before.values().for_each(|peer| peer.remove());
+        drop(peers);
+        self.inner.topology.send_modify(|changes| *changes += 1);
+    }
+
+    /// Opens the way for nodes that join with a token; without, they are refused.
+    pub fn set_admission(&self, admission: Arc<dyn Admission>) {
+        let mut open = self
+            .inner
+            .admission
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *open = Some(admission);
+    }
+
+    /// What an operator sees, by node.
+    pub fn rows(&self) -> Vec<PeerRow> {
+        let now = self.inner.ambient.clock.now();
+        self.inner.all().iter().map(|peer| peer.row(now)).collect()
+    }
+
+    pub fn is_connected(&self, node: NodeId, lane: Lane) -> bool {
+        let peer = self.inner.peer(node);
+        peer.is_some_and(|peer| peer.link(lane).is_some())
+    }
+
+    /// Clients of other nodes that are relayed to this one now.
+    pub fn visit_count(&self) -> usize {
+        self.inner.visits.load(Ordering::Relaxed)
+    }
+
+    /// Works on the control lane until it is dropped. Belongs on a `LocalSet` of a thread on which
+    /// nothing else runs; may run once.
+    pub async fn run_control(&self) {
+        let mut arrived = self
+            .inner
+            .arrived
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let taken = arrived.take();
+        drop(arrived);
+        let Some(mut arrived) = taken else {
+            tracing::error!("the control lane runs already");
+            return;
+        };
+        let mut topology = self.inner.topology.subscribe();
+        let mut tasks = JoinSet::new();
+        loop {
+            self.dial_all(Lane::Control, &mut tasks);
+            tokio::select! {
+                Some(arrival) = arrived.recv() => {
+                    tasks.spawn_local(accept::control(self.inner.clone(), arrival));
+                }
+                _changed = topology.changed() => {}
+                Some(ended) = tasks.join_next() => report(ended),
+            }
+        }
+    }
+
+    /// Works on the bulk lane, and accepts for both, until it is dropped. Belongs on a `LocalSet`.
+    pub async fn run_bulk(&self, mut listener: Box<dyn Listener>) {
+        let mut topology = self.inner.topology.subscribe();
+        let mut tasks = JoinSet::new();
+        let strangers = Arc::new(AtomicUsize::new(0));
+        loop {
+            self.dial_all(Lane::Bulk, &mut tasks);
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, from)) => match Place::take(&strangers, limits::LINK_STRANGERS_MAX) {
+                        Some(place) => {
+                            tasks.spawn_local(accept::greet(self.inner.clone(), socket, from, place));
+                        }
+                        None => tracing::debug!(%from, "too many connections have not said who they are"),
+                    },
+                    Err(error) => {
+                        tracing::debug!(%error, "accepting a connection between nodes failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                _changed = topology.changed() => {}
+                Some(ended) = tasks.join_next() => report(ended),
+            }
+        }
+    }
+
+    /// One caller for each node that this one dials, also where one has died.
+    fn dial_all(&self, lane: Lane, tasks: &mut JoinSet<()>) {
+        for peer in self.inner.all() {
+            let ours = self.inner.identity.node < peer.node();
+            if ours && !peer.dialling[lane.index()].swap(true, Ordering::Relaxed) {
+                tasks.spawn_local(dial(self.inner.clone(), peer, lane));
+            }
+        }
+    }
+
+    /// Opens a stream of its own to another node, for a client that is relayed. On the caller's
+    /// thread; `header` says there what it is about.
+    pub async fn visit(
+        &self,
+        to: NodeId,
+        header: Bytes,
+    ) -> std::io::Result<Box<dyn crate::net::Socket>> {
+        dial::visit(&self.inner, to, header).await
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection to another node has failed");
+    }
+}
+
+impl Peers for Links {
+    fn tell(&self, to: NodeId, lane: Lane, topic: Topic, body: Bytes) -> Result<(), LinkError> {
+        let peer = self.inner.peer(to);
+        let link = peer.and_then(|peer| peer.link(lane));
+        link.ok_or(LinkError::NotConnected(to))?.tell(topic, body)
+    }
+
+    fn ask(&self, to: NodeId, lane: Lane, topic: Topic, body: Bytes) -> Answer {
+        match self.inner.peer(to).and_then(|peer| peer.link(lane)) {
+            Some(link) => link.ask(topic, body),
+            None => Box::pin(async move { Err(LinkError::NotConnected(to)) }),
+        }
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Links").field(&self.inner.identity).finish()
+    }
+}
+
+impl Inner {
+    pub fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        peers.get(&node).cloned()
+    }
+
+    fn all(&self) -> Vec<Arc<Peer>> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        peers.values().cloned().collect()
+    }
+
+    pub fn place(&self, node: NodeId) -> Option<Option<Incarnation>> {
+        self.peer(node).map(|peer| peer.address.incarnation)
+    }
+
+    pub fn hello(&self, purpose: Purpose) -> Hello {
+        Hello {
+            identity: self.identity,
+            life: self.life,
+            purpose,
+        }
+    }
+
+    /// Notes a refusal of either side, and warns once for each change of the reason.
+    pub fn refused(&self, node: Option<NodeId>, refusal: &Refusal, by_us: bool) {
+        let (reason, text, advice) = (refusal.reason, &refusal.text, refusal.reason.advice());
+        let known = node.and_then(|node| self.peer(node));
+        let news = match (known, node) {
+            (Some(peer), _) => peer.refused(refusal),
+            (None, Some(node)) => self.refused_stranger(node, reason),
+            (None, None) => self.grumble(),
+        };
+        let node = node.map(|node| node.0);
+        if news {
+            tracing::warn!(node, %reason, text, by_us, advice, "a connection between nodes was refused");
+        } else {
+            tracing::debug!(node, %reason, text, by_us, "a connection between nodes was refused");
+        }
+    }
+
+    fn refused_stranger(&self, node: NodeId, reason: Reason) -> bool {
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let logged = &mut strangers.logged;
+        let room = logged.len() < STRANGERS_LOGGED_MAX || logged.contains_key(&node);
+        room && logged.insert(node, reason) != Some(reason)
+    }
+
+    /// Something came that is no frame.
+    pub fn garbage(&self, node: Option<NodeId>, lane: Option<Lane>, text: &str) {
+        let news = match node.and_then(|node| self.peer(node)) {
+            Some(peer) => peer.garbage(lane, self.ambient.clock.now()),
+            None => self.grumble(),
+        };
+        let node = node.map(|node| node.0);
+        tracing::debug!(node, text, "what came between nodes was not understood");
+        if news {
+            let advice = Reason::NotUnderstood.advice();
+            tracing::warn!(
+                node,
+                text,
+                advice,
+                "what comes between nodes is not understood"
+            );
+        }
+    }
+
+    fn grumble(&self) -> bool {
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        minute_passed(&mut strangers.grumbled, self.ambient.clock.now())
+    }
+}
+
+/// One of a bounded number of places; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    pub fn take(places: &Arc<AtomicUsize>, max: usize) -> Option<Place> {
+        let before = places.fetch_add(1, Ordering::Relaxed);
+        let place = Place(places.clone());
+        (before < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

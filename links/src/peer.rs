@@ -1,0 +1,202 @@
+//! Another node as this one knows it: address, the two connections, what went wrong last. Not for
+//! making connections: see `dial` and `accept`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pollux_domain::ids::{Incarnation, NodeId};
+use pollux_domain::seams::Clock;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::hello::{Reason, Refusal};
+use crate::link::{Counts, Link};
+use crate::peers::Lane;
+use crate::rows::{LaneRow, PeerRow};
+
+/// A node's place in the topology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerAddress {
+    pub node: NodeId,
+    /// Where it is known: a node with an older one is refused.
+    pub incarnation: Option<Incarnation>,
+    /// `host:port` of its port between nodes.
+    pub address: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub address: PeerAddress,
+    pub dialling: [AtomicBool; 2],
+    lanes: Mutex<[Option<Arc<Link>>; 2]>,
+    counts: [Arc<Counts>; 2],
+    gone: watch::Sender<bool>,
+    trouble: Mutex<Trouble>,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
+    refusal: Option<Refusal>,
+    /// The reason that stands in the log; none after a connection.
+    logged: Option<Reason>,
+    unreachable: Option<String>,
+    grumbled: Option<Duration>,
+}
+
+/// Between two looks at a connection that is contested.
+const CONTEST_STEP: Duration = Duration::from_millis(25);
+
+impl Peer {
+    pub fn new(address: PeerAddress) -> Arc<Peer> {
+        Arc::new(Peer {
+            address,
+            dialling: Default::default(),
+            lanes: Mutex::default(),
+            counts: Default::default(),
+            gone: watch::Sender::new(false),
+            trouble: Mutex::default(),
+        })
+    }
+
+    pub fn node(&self) -> NodeId {
+        self.address.node
+    }
+
+    pub fn counts(&self, lane: Lane) -> Arc<Counts> {
+        self.counts[lane.index()].clone()
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, [Option<Arc<Link>>; 2]> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn link(&self, lane: Lane) -> Option<Arc<Link>> {
+        self.lanes()[lane.index()].clone()
+    }
+
+    // === its place ===
+
+    /// It has no place any more: its connections end.
+    pub fn remove(&self) {
+        self.gone.send_replace(true);
+    }
+
+    pub fn is_removed(&self) -> bool {
+        *self.gone.borrow()
+    }
+
+    pub async fn removed(&self) {
+        let mut gone = self.gone.subscribe();
+        // The sender is `self`: it cannot be gone before.
+        let _always = gone.wait_for(|gone| *gone).await;
+    }
+
+    // === seats ===
+
+    /// Gives the lane to this connection: of the same life the newer one stays. Or says which
+    /// connection of another life is in the way.
+    fn seat(&self, link: &Arc<Link>) -> Result<(), Arc<Link>> {
+        let mut lanes = self.lanes();
+        for seated in lanes.iter().flatten() {
+            if seated.life != link.life {
+                return Err(seated.clone());
+            }
+        }
+        let before = lanes[link.lane.index()].replace(link.clone());
+        drop(lanes);
+        if let Some(before) = before {
+            before.hang_up.notify_one();
+        }
+        link.counts.connections.fetch_add(1, Ordering::Relaxed);
+        let mut trouble = self.trouble();
+        trouble.logged = None;
+        trouble.unreachable = None;
+        Ok(())
+    }
+
+    /// As `seat`, but one that is in the way must show that it lives: a node that was cut off comes
+    /// back before its old connections are found dead.
+    pub async fn settle(&self, link: &Arc<Link>, clock: &dyn Clock) -> Result<(), Refusal> {
+        while let Err(other) = self.seat(link) {
+            // What was on its way when the newer one came proves nothing.
+            let proof = clock.now() + 2 * CONTEST_STEP;
+            let end = clock.now() + other.lane.pace().dead;
+            while self.holds(&other) {
+                tokio::time::sleep(CONTEST_STEP).await;
+                if proof < other.heard() {
+                    let text = format!("another process is connected as node {}", self.node());
+                    return Err(Refusal::new(Reason::DuplicateId, text));
+                }
+                if end < clock.now() {
+                    self.leave(&other);
+                    other.hang_up.notify_one();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&self, link: &Arc<Link>) -> bool {
+        let lanes = self.lanes();
+        lanes[link.lane.index()]
+            .as_ref()
+            .is_some_and(|seated| Arc::ptr_eq(seated, link))
+    }
+
+    /// The connection is over.
+    pub fn leave(&self, link: &Arc<Link>) {
+        let mut lanes = self.lanes();
+        lanes[link.lane.index()].take_if(|seated| Arc::ptr_eq(seated, link));
+    }
+
+    // === trouble ===
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a refusal; says whether the log should hear of it.
+    pub fn refused(&self, refusal: &Refusal) -> bool {
+        let mut trouble = self.trouble();
+        trouble.refusal = Some(refusal.clone());
+        trouble.logged.replace(refusal.reason) != Some(refusal.reason)
+    }
+
+    pub fn unreachable(&self, why: String) {
+        self.trouble().unreachable = Some(why);
+    }
+
+    /// What came was no frame; says whether the log should hear of it.
+    pub fn garbage(&self, lane: Option<Lane>, now: Duration) -> bool {
+        let counts = &self.counts[lane.unwrap_or(Lane::Bulk).index()];
+        counts.garbage.fetch_add(1, Ordering::Relaxed);
+        minute_passed(&mut self.trouble().grumbled, now)
+    }
+
+    pub fn row(&self, now: Duration) -> PeerRow {
+        let trouble = self.trouble();
+        let (refusal, unreachable) = (trouble.refusal.clone(), trouble.unreachable.clone());
+        drop(trouble);
+        PeerRow {
+            node: self.node(),
+            address: self.address.address.clone(),
+            refusal,
+            unreachable,
+            lanes: Lane::ALL.map(|lane| {
+                let counts = &self.counts[lane.index()];
+                LaneRow::new(self.link(lane).as_deref(), counts, now)
+            }),
+        }
+    }
+}
+
+/// At most one warning a minute: says whether it is time, and notes it.
+pub(crate) fn minute_passed(last: &mut Option<Duration>, now: Duration) -> bool {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let due = last.is_none_or(|last| last + MINUTE <= now);
+    if due {
+        *last = Some(now);
+    }
+    due
+}

@@ -3,9 +3,11 @@
 //! group of `raft`.
 
 pub mod agreement;
+pub mod control;
 pub mod directory;
 pub mod expiry;
 pub mod inbox;
+pub mod membership;
 pub mod metrics;
 pub mod node;
 pub mod operations;

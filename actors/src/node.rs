@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pollux_domain::contract::Command;
@@ -12,7 +12,8 @@ use pollux_domain::limits;
 use pollux_domain::metrics::Sample;
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Desks, Peers, Visits};
-use pollux_raft::duty::Tenures;
+use pollux_raft::configuration::TopologyChange;
+use pollux_raft::duty::{Duty, Tenures};
 use pollux_raft::group::{Begin, Group, GroupError, GroupParts, NoEffects};
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Subcluster};
@@ -20,6 +21,7 @@ use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
 
+use crate::control;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::placement::Placement;
@@ -80,6 +82,8 @@ pub struct Parts {
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
+    /// What the first node of a cluster says of itself and of the cluster.
+    pub founding: Option<TopologyChange>,
 }
 
 /// See the module. Shared by everything that runs in a node; two may live in one process.
@@ -98,6 +102,9 @@ pub struct Node {
     pub metrics: Metrics,
     /// Whose users this node serves at the moment.
     pub tenures: Arc<Tenures>,
+    pub founding: Option<TopologyChange>,
+    /// Made with the node, which it needs whole.
+    duty: OnceLock<Duty>,
     pub started: Duration,
     pub listeners: Mutex<Vec<SocketAddr>>,
     stopping: AtomicBool,
@@ -132,6 +139,7 @@ impl Node {
             subcluster_log,
             configuration_log,
             tables,
+            founding,
         } = parts;
         let started = ambient.clock.now();
         let directory = Arc::new(Directory::new(settings.node, life));
@@ -189,11 +197,14 @@ impl Node {
             directory,
             metrics: Metrics::default(),
             tenures: Arc::default(),
+            founding,
+            duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
             stopping: AtomicBool::new(false),
             unsaid: Mutex::default(),
         });
+        let _first = node.duty.set(control::duty(&node));
         if node.subcluster.voters().len() == 1 {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
@@ -202,6 +213,13 @@ impl Node {
         }
         tracing::info!(node = %node.settings.node, life = node.life.0, "node has opened its groups");
         Ok(node)
+    }
+
+    /// What asks for leases and grants them.
+    pub fn duty(&self) -> Duty {
+        let duty = self.duty.get();
+        duty.expect("a node is given its duty before anybody has it")
+            .clone()
     }
 
     /// The rows that the state counts on are there.

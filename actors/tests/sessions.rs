@@ -16,11 +16,12 @@ use std::time::Duration;
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::placement::{Job, Placement};
 use pollux_actors::session::Observe;
-use pollux_actors::{expiry, stream, users};
-use pollux_domain::ids::{NodeId, WallMs};
+use pollux_actors::{agreement, control, expiry, stream, users};
+use pollux_domain::ids::{Life, NodeId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_links::net::{Listener, LocalFuture, Socket, Travelling};
+use pollux_links::peers::Alone;
 use pollux_raft::log::MemoryLog;
 use pollux_store::tables::MemoryTables;
 use pollux_xmpp::sasl::Mechanism;
@@ -161,14 +162,17 @@ fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
         let latency = || Duration::from_millis(1);
         let parts = Parts {
             settings: Settings {
-                node: NodeId(1),
-                domain: "example.org".to_owned(),
                 allow_plaintext: true,
-                tls: None,
                 scram_iterations: 4_096,
                 snapshot_entries: 1_000,
                 keep_entries: 10,
+                ..Settings::alone(NodeId(1), "example.org".to_owned())
             },
+            life: Life(1),
+            peers: Arc::new(Alone),
+            visits: Arc::new(Alone),
+            desks: Arc::default(),
+            founding: None,
             ambient: Ambient {
                 clock: Arc::new(clock),
                 rand: Arc::new(Counting(AtomicU64::new(1))),
@@ -179,6 +183,7 @@ fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
             tables: Arc::new(MemoryTables::default()),
         };
         let node = Node::start(parts).await.unwrap();
+        tokio::task::spawn_local(control::run(node.clone()));
         for name in ["ann", "ben"] {
             let user = BareJid::parse(&format!("{name}@example.org")).unwrap();
             users::add(&node, &user, "pencil".to_owned(), false)
@@ -187,6 +192,7 @@ fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
         }
         let (door, port) = mpsc::channel(8);
         tokio::task::spawn_local(expiry::run(node.clone()));
+        tokio::task::spawn_local(agreement::run(node.clone()));
         tokio::task::spawn_local(stream::serve(node.clone(), Box::new(Port(port))));
         play(Rc::new(Stage {
             node,

@@ -4,7 +4,9 @@
 
 pub mod configuration;
 pub mod duty;
+pub mod election;
 pub mod group;
+pub mod lease;
 pub mod log;
 pub mod machine;
 pub mod rows;

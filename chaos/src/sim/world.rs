@@ -5,13 +5,15 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pollux_actors::node::{Node, Parts, Settings};
-use pollux_actors::{expiry, stream, users};
-use pollux_domain::ids::NodeId;
+use pollux_actors::{agreement, control, expiry, stream, users};
+use pollux_domain::ids::{Life, NodeId};
 use pollux_domain::jid::BareJid;
 use pollux_links::net::Net;
+use pollux_links::peers::Alone;
 use pollux_raft::log::{MemoryLog, SimulatedDisk};
 use pollux_store::tables::MemoryTables;
 
@@ -77,6 +79,7 @@ struct Disk {
     configuration: Arc<SimulatedDisk>,
     tables: Arc<MemoryTables>,
     rand: Arc<SeededRand>,
+    starts: AtomicU64,
 }
 
 /// Runs one seed.
@@ -96,6 +99,7 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
         configuration: Arc::default(),
         tables: Arc::default(),
         rand: Arc::new(SeededRand::new(dice.number())),
+        starts: AtomicU64::new(0),
     });
     let (node_disk, node_history) = (disk.clone(), history.clone());
     world.host("node", move || {
@@ -173,15 +177,18 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
     let latency = |rand: Arc<SeededRand>| move || Duration::from_micros(200 + rand.below(6_000));
     let parts = Parts {
         settings: Settings {
-            node: NodeId(1),
-            domain: DOMAIN.to_owned(),
             allow_plaintext: true,
-            tls: None,
             // The least that clients accept (RFC 5802 section 5.1).
             scram_iterations: 4_096,
             snapshot_entries: 25,
             keep_entries: 5,
+            ..Settings::alone(NodeId(1), DOMAIN.to_owned())
         },
+        life: Life(disk.starts.fetch_add(1, Ordering::Relaxed) + 1),
+        peers: Arc::new(Alone),
+        visits: Arc::new(Alone),
+        desks: Arc::default(),
+        founding: None,
         ambient: ambient(disk.rand.clone()),
         placement: Arc::new(OneThread),
         subcluster_log: Arc::new(MemoryLog::open(
@@ -195,6 +202,8 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
         tables: disk.tables.clone(),
     };
     let node = Node::start(parts).await?;
+    tokio::task::spawn_local(control::run(node.clone()));
+    tokio::task::spawn_local(agreement::run(node.clone()));
     for who in 0..plan.people {
         let account = account(who);
         let user = BareJid::parse(&account.bare_jid())?;

@@ -1,11 +1,22 @@
 //! Who serves the users of a subcluster: leases as their holders read them, and the task that asks
 //! for them, grants them and decides on takeovers. The rules are those of `lease`.
+//!
+//! ```text
+//!   Duty (each node) ── Renewal ──► the leader's Keeper ── Granted ──► Tenure ──► writers of sockets
+//!                                        └── TakeOver ──► the log
+//! ```
 
+mod keeper;
 mod tenure;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
 
 pub use tenure::{Tenure, Tenures};
+pub use watch::{Duty, DutyParts, WishError};
 
 /// The streams of the sessions that a node serves, as the lease rules over them.
 pub trait Streams: Send + Sync + 'static {
@@ -19,3 +30,17 @@ pub trait Streams: Send + Sync + 'static {
     /// left.
     fn move_on(&self, home: NodeId) -> usize;
 }
+
+/// The subcluster as it is configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pair {
+    /// The nodes that serve; each is the home of some users.
+    pub homes: Vec<NodeId>,
+    pub high_availability: bool,
+}
+
+/// Reads the configuration.
+pub type View = Arc<dyn Fn() -> Pair + Send + Sync>;
+
+/// For how long the slowest arbiter of this node has not moved.
+pub type Pulse = Arc<dyn Fn() -> Duration + Send + Sync>;

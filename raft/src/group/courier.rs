@@ -57,6 +57,8 @@ pub(super) struct Courier<G: Kind> {
     pub(super) stopping: watch::Receiver<bool>,
     /// No entries are written: the lead is about to be handed over.
     pub(super) paused: watch::Receiver<bool>,
+    /// Told when this node leads and has applied all that was committed before.
+    pub(super) leading: watch::Sender<bool>,
 }
 
 /// Who leads, as this node knows.
@@ -72,6 +74,7 @@ impl<G: Kind> Courier<G> {
     pub(super) async fn run(mut self) {
         let failure = self.serve().await.err();
         self.intake.set_open(false);
+        self.leading.send_replace(false);
         self.pipeline.close(failure.as_deref());
         if let Some(reason) = failure {
             tracing::error!(group = %self.topic.group, error = reason, "group cannot go on");
@@ -96,6 +99,7 @@ impl<G: Kind> Courier<G> {
                 },
             }
             self.intake.set_open(false);
+            self.leading.send_replace(false);
             if *self.stopping.borrow() && self.may_stop() {
                 return Ok(());
             }
@@ -150,6 +154,7 @@ impl<G: Kind> Courier<G> {
         let time = self.state.read(|held| held.machine.group_time());
         self.time.continue_from(time);
         self.intake.set_open(true);
+        self.leading.send_replace(true);
         let mut mine_first = false;
         loop {
             tokio::select! {

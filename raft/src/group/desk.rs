@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use openraft::raft::AppendEntriesResponse;
 use openraft::{Raft, Snapshot};
 use pollux_domain::ids::{NodeId, Voter};
 use pollux_links::peers::Desk;
@@ -67,35 +68,30 @@ impl<G: Kind> Desk for LogDesk<G> {
         let raft = self.raft.clone();
         match envelope.request {
             LogRequest::Vote(request) => {
-                let last = request.last_log_id.map(|id| (id.leader_id.term, id.index));
                 let candidate = Voter::from_number(request.vote.leader_id.node_id);
-                if candidate != sender
-                    || !self
-                        .gate
-                        .may_vote(sender, request.vote.leader_id.term, last)
-                {
+                let term = request.vote.leader_id.term;
+                let gate = self.gate.clone();
+                if candidate != sender || !gate.may_vote(sender, term) {
                     return Box::pin(async move { Err("no vote now".to_owned()) });
                 }
                 Box::pin(async move {
-                    answer::<G, _>(
-                        &raft
-                            .vote(request)
-                            .await
-                            .map_err(|error| error.to_string())?,
-                    )
+                    let voted = raft.vote(request).await;
+                    gate.voted(term);
+                    answer::<G, _>(&voted.map_err(|error| error.to_string())?)
                 })
             }
             LogRequest::Append(request) => {
                 let gate = self.gate.clone();
                 let term = request.vote.leader_id.term;
                 Box::pin(async move {
+                    if !gate.may_append(sender, term) {
+                        return Err("this leader is not confirmed".to_owned());
+                    }
                     let appended = raft.append_entries(request).await;
                     let appended = appended.map_err(|error| error.to_string())?;
-                    if !matches!(
-                        appended,
-                        openraft::raft::AppendEntriesResponse::HigherVote(_)
-                    ) {
-                        gate.heard(sender, term);
+                    let higher = matches!(appended, AppendEntriesResponse::HigherVote(_));
+                    if !higher && !gate.appended(term) {
+                        return Err("a vote was given meanwhile".to_owned());
                     }
                     answer::<G, _>(&appended)
                 })

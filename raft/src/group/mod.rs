@@ -10,6 +10,7 @@
 
 mod courier;
 mod desk;
+mod elect;
 mod entry;
 mod gate;
 mod held;
@@ -36,12 +37,13 @@ use pollux_links::peers::{Desks, Peers, Subject, Topic};
 use pollux_store::tables::Tables;
 use tokio::sync::{oneshot, watch};
 
+use crate::election::{Election, Role, Timing};
 use crate::log::LogStore;
 use crate::machine::{Kind, Machine};
 use courier::Courier;
 use desk::{LogDesk, ProposalDesk};
+use elect::{ElectionDesk, Mind};
 use entry::{Item, Origin};
-use gate::{Gate, OpenGate};
 use held::State;
 use intake::Intake;
 use log_adapter::{LogAdapter, LogFacts};
@@ -51,6 +53,7 @@ use pipeline::Pipeline;
 use time::Timekeeper;
 use types::Types;
 
+pub use elect::Roles;
 pub use log_adapter::check_record;
 pub(crate) use machine_adapter::ROW_VERSION;
 pub use membership::{MemberRow, MembershipError};
@@ -131,7 +134,8 @@ pub struct Group<G: Kind> {
     peers: Arc<dyn Peers>,
     failed: watch::Receiver<Option<String>>,
     stop: watch::Sender<bool>,
-    pause: watch::Sender<bool>,
+    mind: Arc<Mind<G>>,
+    leading: watch::Receiver<bool>,
 }
 
 impl<G: Kind> Clone for Group<G> {
@@ -147,7 +151,8 @@ impl<G: Kind> Clone for Group<G> {
             peers: self.peers.clone(),
             failed: self.failed.clone(),
             stop: self.stop.clone(),
-            pause: self.pause.clone(),
+            mind: self.mind.clone(),
+            leading: self.leading.clone(),
         }
     }
 }
@@ -198,17 +203,33 @@ impl<G: Kind> Group<G> {
             .await
             .map_err(|error| step("start the group", error.to_string()))?;
         raft.runtime_config().elect(false);
-        let gate: Arc<dyn Gate> = Arc::new(OpenGate);
         begin(&raft, &parts).await?;
         let (fail, failed) = watch::channel(None);
         let (stop, stopping) = watch::channel(false);
         let (pause, paused) = watch::channel(false);
+        let (leading, leads) = watch::channel(false);
         let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
         let intake = Arc::new(Intake::new());
+        let now = parts.ambient.clock.now();
+        let mind = Arc::new(Mind::<G> {
+            me: parts.me,
+            topic: Topic {
+                subject: Subject::Election,
+                group: parts.group,
+            },
+            raft: raft.clone(),
+            log: facts.clone(),
+            peers: parts.peers.clone(),
+            ambient: parts.ambient.clone(),
+            pause,
+            election: Mutex::new(Election::new(parts.me, Role::Twin, Timing::LOCAL, now)),
+        });
+        let election_desk = Arc::new(ElectionDesk(mind.clone()));
+        parts.desks.open(mind.topic, election_desk);
         let log_desk = LogDesk::<G> {
             me: parts.me,
             raft: raft.clone(),
-            gate,
+            gate: mind.clone(),
             tables: parts.tables.clone(),
             incoming: Arc::new(Mutex::default()),
         };
@@ -235,6 +256,7 @@ impl<G: Kind> Group<G> {
             failed: fail,
             stopping,
             paused,
+            leading,
         };
         #[expect(
             clippy::disallowed_methods,
@@ -252,8 +274,45 @@ impl<G: Kind> Group<G> {
             peers: parts.peers,
             failed,
             stop,
-            pause,
+            mind,
+            leading: leads,
         })
+    }
+
+    /// Takes part in elections until it is dropped. Belongs on the control thread.
+    pub async fn run_elections(&self, roles: Roles) {
+        self.mind.clone().run(roles).await;
+    }
+
+    /// Whether this node leads, and has applied all that was committed before it did.
+    pub fn is_leading(&self) -> bool {
+        *self.leading.borrow()
+    }
+
+    /// Makes certain that this node still leads.
+    pub async fn confirm_lead(&self) -> bool {
+        self.is_leading() && self.raft.ensure_linearizable().await.is_ok()
+    }
+
+    /// As leader: a lease was granted now; see `election`.
+    pub fn note_lease_granted(&self, now: Duration) {
+        self.mind.election().note_lease_granted(now);
+    }
+
+    /// As leader: whether another node may be made to serve.
+    pub fn may_take_over(&self, now: Duration) -> bool {
+        self.is_leading() && self.mind.election().may_take_over(now)
+    }
+
+    /// For how long the oldest flush of this replica has been under way.
+    pub fn flush_pending(&self) -> Duration {
+        self.mind.facts().flush_pending
+    }
+
+    /// Whether this process, or this replica, has something to do that is not done.
+    pub fn has_work(&self) -> bool {
+        let (_, last) = self.facts.last();
+        !self.pipeline.is_empty() || self.state.read(|held| held.index) < last
     }
 
     /// Hands over a command; what becomes of it comes as effects. Never waits. It is committed

@@ -1,0 +1,280 @@
+//! The holder's side, on every node: asks for leases several times within each, publishes them to the
+//! writers of sockets, ends streams that may not go on. Lives on the control thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pollux_domain::ids::{Epoch, Life, NodeId, SubclusterId};
+use pollux_domain::seams::Clock;
+use pollux_links::peers::{Desks, Lane, Peers, Subject, Topic};
+use pollux_store::codec;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::keeper::{Keeper, LeaseDesk, Question, Reply, VERSION};
+use super::{Pulse, Streams, Tenures, View};
+use crate::election::Timing;
+use crate::group::Group;
+use crate::lease::{Granted, Renewal};
+use crate::machine::Subcluster;
+
+/// How often a lease is asked for.
+const INTERVAL: Duration = Duration::from_millis(75);
+/// Questions under way at one time.
+const QUESTIONS_MAX: usize = 4;
+/// Without a lease for so long, streams end (design, section 4).
+const LAPSE_MAX: Duration = Duration::from_secs(5);
+/// How long clients are given to hear where to go.
+const MOVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a node brings to its duty.
+pub struct DutyParts {
+    pub subcluster: SubclusterId,
+    pub node: NodeId,
+    pub life: Life,
+    /// A witness asks for nothing, and may lead.
+    pub is_witness: bool,
+    pub group: Group<Subcluster>,
+    pub tenures: Arc<Tenures>,
+    pub streams: Arc<dyn Streams>,
+    pub peers: Arc<dyn Peers>,
+    pub desks: Arc<Desks>,
+    pub clock: Arc<dyn Clock>,
+    pub view: View,
+    pub pulse: Pulse,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub struct Duty {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: DutyParts,
+    topic: Topic,
+    keeper: Arc<Keeper>,
+}
+
+/// Why an operator's wish was not noted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WishError {
+    #[error("{0}")]
+    Unable(String),
+    #[error("the group has no leader that can be asked, try again")]
+    NoLeader,
+}
+
+/// What the loop remembers.
+#[derive(Default)]
+struct Memory {
+    nonce: u64,
+    asked_at: BTreeMap<u64, Duration>,
+    applied: u64,
+    moved_at: Duration,
+    /// Homes that are being given back, since when.
+    leaving: BTreeMap<NodeId, (Epoch, Duration)>,
+    given_back: BTreeMap<NodeId, Epoch>,
+    /// Homes whose streams were cut because of a lapse.
+    cut: BTreeSet<NodeId>,
+}
+
+impl Duty {
+    pub fn new(parts: DutyParts) -> Duty {
+        let topic = Topic {
+            subject: Subject::Lease,
+            group: parts.group.group(),
+        };
+        let keeper = Arc::new(Keeper {
+            group: parts.group.clone(),
+            clock: parts.clock.clone(),
+            view: parts.view.clone(),
+            grants: Mutex::new(None),
+        });
+        parts.desks.open(topic, Arc::new(LeaseDesk(keeper.clone())));
+        Duty {
+            inner: Arc::new(Inner {
+                parts,
+                topic,
+                keeper,
+            }),
+        }
+    }
+
+    /// Runs until it is dropped. Belongs on the control thread.
+    pub async fn run(&self) {
+        let inner = &self.inner;
+        let mut memory = Memory {
+            moved_at: inner.parts.clock.now(),
+            ..Memory::default()
+        };
+        let mut questions: JoinSet<Option<Granted>> = JoinSet::new();
+        let mut proposals: JoinSet<NodeId> = JoinSet::new();
+        let mut proposed = BTreeSet::new();
+        loop {
+            while let Some(Ok(home)) = proposals.try_join_next() {
+                proposed.remove(&home);
+            }
+            inner.keeper.decide(&mut proposed, &mut proposals);
+            if !inner.parts.is_witness {
+                inner.look_after(&mut memory);
+                if questions.len() < QUESTIONS_MAX {
+                    inner.ask(&mut memory, &mut questions);
+                }
+            }
+            tokio::select! {
+                biased;
+                Some(granted) = questions.join_next() => {
+                    if let Ok(Some(granted)) = granted {
+                        inner.take(granted, &mut memory);
+                    }
+                }
+                () = sleep(INTERVAL) => {}
+            }
+        }
+    }
+
+    /// An operator asks that `to` serves the users of `home`; the present owner gives them up first.
+    pub async fn wish(&self, home: NodeId, to: NodeId) -> Result<(), WishError> {
+        let reply = self.inner.say(Question::Wish { home, to }).await;
+        match reply {
+            Some(Reply::Noted) => Ok(()),
+            Some(Reply::Unable(reason)) => Err(WishError::Unable(reason)),
+            _ => Err(WishError::NoLeader),
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Duration {
+        self.parts.clock.now()
+    }
+
+    async fn say(&self, question: Question) -> Option<Reply> {
+        let leader = self.parts.group.leader()?;
+        if leader == self.parts.group.me() {
+            return Some(self.keeper.answer(question).await);
+        }
+        let body = codec::encode(VERSION, &question).ok()?;
+        let asked = self
+            .parts
+            .peers
+            .ask(leader.node, Lane::Control, self.topic, body.into());
+        let answer = timeout(Timing::LOCAL.lease, asked).await.ok()?.ok()?;
+        codec::decode(VERSION, &answer).ok()
+    }
+
+    /// The homes that the log gives to this process.
+    fn mine(&self) -> Vec<(NodeId, Epoch)> {
+        let homes = (self.parts.view)().homes;
+        self.parts.group.read(|state| {
+            let mine = homes.iter().filter_map(|home| {
+                let serving = state.serving(*home)?;
+                let mine = serving.node == self.parts.node && serving.life == self.parts.life;
+                mine.then_some((*home, serving.epoch))
+            });
+            mine.collect()
+        })
+    }
+
+    fn ask(self: &Arc<Self>, memory: &mut Memory, questions: &mut JoinSet<Option<Granted>>) {
+        let now = self.now();
+        let (_, applied, _) = self.parts.group.indexes();
+        if applied != memory.applied || !self.parts.group.has_work() {
+            memory.applied = applied;
+            memory.moved_at = now;
+        }
+        let stuck = now
+            .saturating_sub(memory.moved_at)
+            .max(self.parts.group.flush_pending())
+            .max((self.parts.pulse)());
+        memory.nonce += 1;
+        memory.asked_at.insert(memory.nonce, now);
+        memory
+            .asked_at
+            .retain(|_, at| now < *at + Timing::LOCAL.lease);
+        let mut homes = self.mine();
+        homes.retain(|(home, epoch)| memory.given_back.get(home) != Some(epoch));
+        let renewal = Renewal {
+            node: self.parts.node,
+            life: self.parts.life,
+            nonce: memory.nonce,
+            applied,
+            stuck,
+            homes,
+            given_back: memory.given_back.iter().map(|(h, e)| (*h, *e)).collect(),
+        };
+        let inner = self.clone();
+        questions.spawn(async move {
+            match inner.say(Question::Renew(renewal)).await {
+                Some(Reply::Granted(granted)) => Some(granted),
+                _ => None,
+            }
+        });
+    }
+
+    /// The lease runs from when it was asked for.
+    fn take(&self, granted: Granted, memory: &mut Memory) {
+        let Some(asked_at) = memory.asked_at.remove(&granted.nonce) else {
+            return;
+        };
+        let now = self.now();
+        let mine = self.mine();
+        for (home, epoch) in granted.homes {
+            let current = mine.contains(&(home, epoch));
+            if !current || memory.given_back.get(&home) == Some(&epoch) {
+                continue;
+            }
+            let until = asked_at + Timing::LOCAL.lease;
+            if self.parts.tenures.of(home).extend(epoch, until, now) {
+                memory.cut.remove(&home);
+                self.parts.streams.wake(home);
+            }
+        }
+        for (home, epoch) in granted.give_back {
+            memory.leaving.entry(home).or_insert((epoch, now));
+        }
+    }
+
+    /// What time and the log have done to the tenures.
+    fn look_after(&self, memory: &mut Memory) {
+        let now = self.now();
+        let mine: BTreeMap<NodeId, Epoch> = self.mine().into_iter().collect();
+        for tenure in self.parts.tenures.all() {
+            let home = tenure.home();
+            match (tenure.epoch(), mine.get(&home)) {
+                (Some(held), Some(epoch)) if held == *epoch => {
+                    if LAPSE_MAX < tenure.lapsed_for(now) && memory.cut.insert(home) {
+                        tracing::warn!(%home, "lease has lapsed, streams end");
+                        self.parts.streams.cut(home);
+                    }
+                }
+                (Some(_), _) => {
+                    if tenure.drop_epoch() {
+                        self.parts.streams.cut(home);
+                    }
+                }
+                (None, _) => {}
+            }
+        }
+        memory
+            .given_back
+            .retain(|home, epoch| mine.get(home) == Some(epoch));
+        let leaving = std::mem::take(&mut memory.leaving);
+        for (home, (epoch, since)) in leaving {
+            if mine.get(&home) != Some(&epoch) {
+                continue;
+            }
+            let left = self.parts.streams.move_on(home);
+            if left == 0 || since + MOVE_PATIENCE <= now {
+                tracing::info!(%home, %epoch, "home is given back");
+                self.parts.tenures.of(home).drop_epoch();
+                self.parts.streams.cut(home);
+                memory.given_back.insert(home, epoch);
+            } else {
+                memory.leaving.insert(home, (epoch, since));
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Who may serve the users of a home, and until when: what a leader grants and decides, as functions
+//! of time and of what it was asked (design, section 4, "Leases and epochs"). Not for elections, and
+//! not for who holds a lease here: see `duty`.
+
+mod grants;
+#[cfg(test)]
+mod rules_test;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pollux_domain::ids::{Epoch, Life, NodeId};
+use serde::{Deserialize, Serialize};
+
+pub use grants::Grants;
+
+/// What a node asks of the leader, several times within one lease. Also its sign of life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    pub node: NodeId,
+    pub life: Life,
+    pub nonce: u64,
+    /// The index up to which it has applied the log.
+    pub applied: u64,
+    /// For how long nothing has moved although there was work.
+    pub stuck: Duration,
+    /// Homes that it serves, as far as it knows, each under an epoch.
+    pub homes: Vec<(NodeId, Epoch)>,
+    /// Homes that it gives back: their streams are closed, nothing is said for them any more.
+    pub given_back: Vec<(NodeId, Epoch)>,
+}
+
+/// What the leader answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    pub nonce: u64,
+    /// Held until a lease after the question was asked.
+    pub homes: Vec<(NodeId, Epoch)>,
+    /// These are to be given back: somebody else will serve them.
+    pub give_back: Vec<(NodeId, Epoch)>,
+}
+
+/// What a leader knows when it decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct World {
+    /// See `Election::may_take_over`.
+    pub may_take_over: bool,
+    pub high_availability: bool,
+    /// The nodes of the subcluster that serve; each is the home of some users.
+    pub homes: Vec<NodeId>,
+    /// Who serves each home, as the log says.
+    pub serving: BTreeMap<NodeId, ServedBy>,
+    /// The last index that the leader has committed.
+    pub committed: u64,
+}
+
+/// See [`World`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServedBy {
+    pub node: NodeId,
+    pub life: Life,
+    pub epoch: Epoch,
+}
+
+/// What a leader decides: to be proposed as `TakeOver`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakeOver {
+    pub home: NodeId,
+    pub to: NodeId,
+    pub life: Life,
+    pub epoch: Epoch,
+}

@@ -20,7 +20,7 @@ use crate::lease::{Granted, Renewal};
 use crate::machine::Subcluster;
 
 /// How often a lease is asked for.
-const INTERVAL: Duration = Duration::from_millis(75);
+const INTERVAL: Duration = Duration::from_millis(50);
 /// Questions under way at one time.
 const QUESTIONS_MAX: usize = 4;
 /// Without a lease for so long, streams end (design, section 4).
@@ -112,17 +112,8 @@ impl Duty {
         let mut questions: JoinSet<Option<Granted>> = JoinSet::new();
         let mut proposals: JoinSet<NodeId> = JoinSet::new();
         let mut proposed = BTreeSet::new();
+        let mut pause = Box::pin(sleep(Duration::ZERO));
         loop {
-            while let Some(Ok(home)) = proposals.try_join_next() {
-                proposed.remove(&home);
-            }
-            inner.keeper.decide(&mut proposed, &mut proposals);
-            if !inner.parts.is_witness {
-                inner.look_after(&mut memory);
-                if questions.len() < QUESTIONS_MAX {
-                    inner.ask(&mut memory, &mut questions);
-                }
-            }
             tokio::select! {
                 biased;
                 Some(granted) = questions.join_next() => {
@@ -130,7 +121,21 @@ impl Duty {
                         inner.take(granted, &mut memory);
                     }
                 }
-                () = sleep(INTERVAL) => {}
+                Some(done) = proposals.join_next() => {
+                    if let Ok(home) = done {
+                        proposed.remove(&home);
+                    }
+                }
+                () = &mut pause => {
+                    pause = Box::pin(sleep(INTERVAL));
+                    inner.keeper.decide(&mut proposed, &mut proposals);
+                    if !inner.parts.is_witness {
+                        inner.look_after(&mut memory);
+                        if questions.len() < QUESTIONS_MAX {
+                            inner.ask(&mut memory, &mut questions);
+                        }
+                    }
+                }
             }
         }
     }

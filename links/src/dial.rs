@@ -168,7 +168,13 @@ impl Inner {
             Ended::Garbage(text) => self.garbage(Some(node), Some(lane), &text),
             Ended::Refused(refusal) => self.refused(Some(node), &refusal, false),
             ended => {
-                tracing::debug!(%node, ?lane, ?ended, "a connection to another node is over");
+                let why = match ended {
+                    Ended::Closed(why) => why,
+                    Ended::Silent => "nothing was heard".to_owned(),
+                    _ => "hung up here".to_owned(),
+                };
+                tracing::debug!(%node, ?lane, why, "a connection to another node is over");
+                peer.unreachable(why);
             }
         }
     }

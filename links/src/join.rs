@@ -244,16 +244,16 @@ pub(crate) async fn serve(inner: &Inner, mut socket: Box<dyn Socket>) {
     let Security::Tls(tls) = &inner.security else {
         return;
     };
+    let place = Place::take(&inner.joins, limits::JOINS_MAX);
     let answered = async {
-        let outcome = match read(&mut socket).await {
-            Ok(application) => decide(inner, application).await,
-            Err(broken) => {
-                inner.garbage(None, None, &broken.to_string());
-                return greeting::farewell(
-                    socket,
-                    &Refusal::new(Reason::NotUnderstood, broken.to_string()),
-                )
-                .await;
+        let outcome = match (&place, read(&mut socket).await) {
+            (None, _) => Err(JoinRefusal::Busy),
+            (Some(_), Ok(application)) => decide(inner, application).await,
+            (Some(_), Err(broken)) => {
+                let text = broken.to_string();
+                inner.garbage(None, None, &text);
+                let refusal = Refusal::new(Reason::NotUnderstood, text);
+                return greeting::farewell(socket, &refusal).await;
             }
         };
         if let Err(refusal) = &outcome {
@@ -293,8 +293,6 @@ async fn decide(inner: &Inner, application: Application) -> Result<Grant, JoinRe
     let admission = open.clone();
     drop(open);
     let admission = admission.ok_or(JoinRefusal::NotReady)?;
-    let place = Place::take(&inner.joins, limits::JOINS_MAX);
-    let _place = place.ok_or(JoinRefusal::Busy)?;
     admission
         .admit(application.secret, application.request)
         .await

@@ -1,7 +1,6 @@
 //! Moves the bytes of one living connection: reads frames and hands them to the desks, writes what
 //! waits, pings, and notices when the other side is gone. Not for making the connection.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::peers::{LinkError, Subject, Topic};
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// The other side closed it, or the network did.
-    Closed(io::Error),
+    Closed(String),
     Garbage(String),
     Silent,
     /// We did: a newer connection, or the node has no place any more.
@@ -98,7 +97,7 @@ async fn send(
             writer.flush().await
         };
         if let Err(error) = written.await {
-            return Ended::Closed(error);
+            return Ended::Closed(error.to_string());
         }
         link.written(out.len(), clock.now());
         out.clear();
@@ -134,9 +133,9 @@ async fn receive(inner: &Inner, link: &Arc<Link>, mut reader: ReadHalf<Box<dyn S
     loop {
         decoder.buffer().reserve(READ_BYTES);
         match reader.read_buf(decoder.buffer()).await {
-            Ok(0) => return Ended::Closed(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => return Ended::Closed("end of stream".to_owned()),
             Ok(length) => link.received(length, inner.ambient.clock.now()),
-            Err(error) => return Ended::Closed(error),
+            Err(error) => return Ended::Closed(error.to_string()),
         }
         while let Some(ended) = answers.try_join_next() {
             if let Err(error) = ended {

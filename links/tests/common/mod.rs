@@ -40,7 +40,7 @@ pub fn run(test: impl Future<Output = ()>) {
         .enable_all()
         .build()
         .unwrap();
-    let within = tokio::time::timeout(PATIENCE, test);
+    let within = async { tokio::time::timeout(PATIENCE, test).await };
     LocalSet::new()
         .block_on(&runtime, within)
         .expect("the test waits for something that does not come");

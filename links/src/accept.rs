@@ -42,7 +42,7 @@ pub(crate) async fn greet(
             match broken {
                 Broken::Io(_) => {}
                 Broken::Garbage(text) => inner.garbage(None, None, &text),
-                Broken::Refused(refusal) => inner.refused(None, &refusal, true),
+                Broken::Refused(refusal) => inner.refused(None, &refusal),
             }
         }
         Err(_late) => tracing::debug!(%from, "a connection between nodes said nothing"),
@@ -67,17 +67,17 @@ async fn open(inner: &Inner, socket: Box<dyn Socket>) -> Result<Opening, Broken>
         Ok(hello) => match judged(inner, &hello, certified) {
             Ok(()) => Ok(Opening::Link(hello, socket)),
             Err(refusal) => {
-                inner.refused(Some(hello.identity.node), &refusal, true);
+                inner.refused(Some(hello.identity.node), &refusal);
                 greeting::farewell(socket, &refusal).await;
                 Ok(Opening::Over)
             }
         },
         Err(Called::Refused(refusal)) => {
-            inner.refused(node, &refusal, false);
+            inner.refused(node, &refusal);
             Ok(Opening::Over)
         }
         Err(Called::Broken(Broken::Refused(refusal))) => {
-            inner.refused(node, &refusal, true);
+            inner.refused(node, &refusal);
             greeting::farewell(socket, &refusal).await;
             Ok(Opening::Over)
         }
@@ -154,10 +154,10 @@ async fn lane(inner: &Arc<Inner>, lane: Lane, hello: Hello, socket: Box<dyn Sock
     let clock = &*inner.ambient.clock;
     let (link, waiting) = Link::new(node, lane, hello.life, clock.now(), peer.counts(lane));
     // The first frame of the queue, before anybody can use it.
-    let welcome = Frame::plain(Kind::Welcome, 0, inner.hello(hello.purpose).write());
+    let welcome = Frame::plain(Kind::Welcome, 0, inner.hello(hello.purpose, node).write());
     let _empty = link.queue(welcome);
     if let Err(refusal) = peer.settle(&link, clock).await {
-        inner.refused(Some(node), &refusal, true);
+        inner.refused(Some(node), &refusal);
         return greeting::farewell(socket, &refusal).await;
     }
     tracing::debug!(%node, ?lane, "another node is connected");
@@ -166,7 +166,7 @@ async fn lane(inner: &Arc<Inner>, lane: Lane, hello: Hello, socket: Box<dyn Sock
 }
 
 /// What a welcome to a visit says.
-pub(crate) fn welcome(inner: &Inner) -> Frame {
-    let body: Bytes = inner.hello(Purpose::Visit).write();
+pub(crate) fn welcome(inner: &Inner, to: NodeId) -> Frame {
+    let body: Bytes = inner.hello(Purpose::Visit, to).write();
     Frame::plain(Kind::Welcome, 0, body)
 }

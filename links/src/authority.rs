@@ -120,9 +120,27 @@ impl Authority {
         Ok(params.signed_by(public, &issuer)?.der().clone())
     }
 
-    // === files ===
+    // === where it is kept ===
 
-    /// The key as PKCS #8, for a place that keeps it from strangers.
+    /// Two files of a folder, `authority.pem` and `authority.key`; the key last.
+    pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
+        write_pem(folder, "authority.pem", "CERTIFICATE", &self.certificate)?;
+        let key = self.private();
+        write_pem(
+            folder,
+            "authority.key",
+            "PRIVATE KEY",
+            key.secret_pkcs8_der(),
+        )
+    }
+
+    pub fn read(folder: &Path, cluster: ClusterId) -> Result<Authority, AuthorityError> {
+        let certificate = read_pem(&folder.join("authority.pem"))?;
+        let key: PrivatePkcs8KeyDer<'static> = read_pem(&folder.join("authority.key"))?;
+        Authority::from_parts(cluster, certificate, &key)
+    }
+
+    /// The key as PKCS #8, for another place that keeps it from strangers.
     pub fn private(&self) -> PrivatePkcs8KeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der())
     }
@@ -144,37 +162,41 @@ impl Authority {
 impl Credentials {
     /// Three files of a folder: `node.pem`, `node.key` and `authority.pem`.
     pub fn read(folder: &Path) -> Result<Credentials, AuthorityError> {
-        fn pem<T: PemObject>(path: &Path) -> Result<T, AuthorityError> {
-            T::from_pem_file(path).map_err(|error| AuthorityError::Read {
-                path: path.display().to_string(),
-                reason: error.to_string(),
-            })
-        }
         Ok(Credentials {
-            certificate: pem(&folder.join("node.pem"))?,
-            key: pem(&folder.join("node.key"))?,
-            authority: pem(&folder.join("authority.pem"))?,
+            certificate: read_pem(&folder.join("node.pem"))?,
+            key: read_pem(&folder.join("node.key"))?,
+            authority: read_pem(&folder.join("authority.pem"))?,
         })
     }
 
     /// The key last: where it stands, the others stand too.
     pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
-        let files = [
-            ("authority.pem", "CERTIFICATE", &self.authority[..]),
-            ("node.pem", "CERTIFICATE", &self.certificate[..]),
-            ("node.key", "PRIVATE KEY", self.key.secret_pkcs8_der()),
-        ];
-        for (name, label, contents) in files {
-            let path = folder.join(name);
-            secret_file::write(&path, armour(label, contents).as_bytes()).map_err(|source| {
-                AuthorityError::Write {
-                    path: path.display().to_string(),
-                    source,
-                }
-            })?;
-        }
-        Ok(())
+        write_pem(folder, "authority.pem", "CERTIFICATE", &self.authority)?;
+        write_pem(folder, "node.pem", "CERTIFICATE", &self.certificate)?;
+        write_pem(
+            folder,
+            "node.key",
+            "PRIVATE KEY",
+            self.key.secret_pkcs8_der(),
+        )
     }
+}
+
+fn read_pem<T: PemObject>(path: &Path) -> Result<T, AuthorityError> {
+    T::from_pem_file(path).map_err(|error| AuthorityError::Read {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+fn write_pem(folder: &Path, name: &str, label: &str, der: &[u8]) -> Result<(), AuthorityError> {
+    let path = folder.join(name);
+    secret_file::write(&path, armour(label, der).as_bytes()).map_err(|source| {
+        AuthorityError::Write {
+            path: path.display().to_string(),
+            source,
+        }
+    })
 }
 
 /// PEM (RFC 7468): base64 in lines of 64.
@@ -306,8 +328,8 @@ mod tests {
     fn credentials_and_authority_survive_their_files() {
         let folder = tempfile::tempdir().unwrap();
         let made = Authority::make(CLUSTER).unwrap();
-        let authority =
-            Authority::from_parts(CLUSTER, made.certificate().clone(), &made.private()).unwrap();
+        made.write(folder.path()).unwrap();
+        let authority = Authority::read(folder.path(), CLUSTER).unwrap();
         let key = NodeKey::make().unwrap();
         let credentials = Credentials {
             certificate: authority.sign_key(NodeId(7), &key).unwrap(),

@@ -40,11 +40,12 @@ pub(crate) async fn dial(inner: Arc<Inner>, peer: Arc<Peer>, lane: Lane) {
             Err(Broken::Io(error)) => peer.unreachable(error.to_string()),
             Err(Broken::Garbage(text)) => inner.garbage(Some(peer.node()), Some(lane), &text),
             Err(Broken::Refused(refusal)) => {
-                inner.refused(Some(peer.node()), &refusal, false);
+                inner.refused(Some(peer.node()), &refusal);
                 pause = PAUSE_MAX;
             }
         }
         tokio::select! {
+            biased;
             () = peer.removed() => {}
             () = tokio::time::sleep(pause) => {}
         }
@@ -68,6 +69,7 @@ impl Drop for Dialling<'_> {
 async fn attempt(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, Broken> {
     let purpose = Purpose::Lane(lane);
     let called = tokio::select! {
+        biased;
         () = peer.removed() => return Ok(Ended::HungUp),
         called = call(inner, peer, purpose, None) => called,
     };
@@ -120,14 +122,18 @@ async fn greet(
         place: inner.place(node),
         dialled: Some(node),
     };
-    let mut expected = inner.hello(purpose);
+    let mut expected = inner.hello(purpose, inner.identity.node);
     expected.identity.node = node;
     known.place = known.place.map(|_| None);
     if let Err(refusal) = judge(&inner.identity, &expected, known) {
         greeting::farewell(socket, &refusal).await;
         return Err(Broken::Refused(refusal));
     }
-    let mut frames = vec![Frame::plain(Kind::Hello, 0, inner.hello(purpose).write())];
+    let mut frames = vec![Frame::plain(
+        Kind::Hello,
+        0,
+        inner.hello(purpose, node).write(),
+    )];
     frames.extend(header.map(|header| Frame::plain(Kind::Header, 0, header)));
     greeting::send(&mut socket, &frames).await?;
     let hello = greeting::welcomed(&mut socket).await?;
@@ -153,7 +159,7 @@ pub(crate) async fn visit(inner: &Inner, to: NodeId, header: Bytes) -> io::Resul
         Ok((_hello, socket)) => Ok(socket),
         Err(broken) => {
             if let Broken::Refused(refusal) = &broken {
-                inner.refused(Some(to), refusal, false);
+                inner.refused(Some(to), refusal);
             }
             Err(broken.into())
         }
@@ -166,7 +172,7 @@ impl Inner {
         let node = peer.node();
         match ended {
             Ended::Garbage(text) => self.garbage(Some(node), Some(lane), &text),
-            Ended::Refused(refusal) => self.refused(Some(node), &refusal, false),
+            Ended::Refused(refusal) => self.refused(Some(node), &refusal),
             ended => {
                 let why = match ended {
                     Ended::Closed(why) => why,

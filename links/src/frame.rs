@@ -142,7 +142,7 @@ impl Decoder {
     }
 
     /// The next whole frame. After an error there is none.
-    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+    pub fn frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else {
             // A wrong version is known from the first byte on: its header may be shorter.
             if let Some(&first) = self.buffer.first() {
@@ -254,7 +254,7 @@ mod tests {
     fn read(bytes: &[u8], max: usize) -> Result<Option<Frame>, FrameError> {
         let mut decoder = Decoder::new(max);
         decoder.buffer().extend_from_slice(bytes);
-        decoder.next()
+        decoder.frame()
     }
 
     #[test]
@@ -320,7 +320,7 @@ mod tests {
             let mut back = Vec::new();
             for part in bytes.chunks(piece) {
                 decoder.buffer().extend_from_slice(part);
-                while let Some(frame) = decoder.next().unwrap() {
+                while let Some(frame) = decoder.frame().unwrap() {
                     back.push(frame);
                 }
             }
@@ -336,7 +336,7 @@ mod tests {
             }
             let mut decoder = Decoder::new(256);
             decoder.buffer().extend_from_slice(&bytes);
-            while let Ok(Some(_)) = decoder.next() {}
+            while let Ok(Some(_)) = decoder.frame() {}
             prop_assert!(decoder.buffer().capacity() <= 1_024);
         }
     }

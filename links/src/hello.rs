@@ -52,12 +52,14 @@ impl Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hello {
     pub identity: Identity,
+    /// For whom it is: an address may lead to another node than meant.
+    pub to: NodeId,
     pub life: Life,
     pub purpose: Purpose,
 }
 
-/// Cluster, node, incarnation, life, purpose.
-const HELLO_BYTES: usize = 16 + 2 + 4 + 16 + 1;
+/// Cluster, node, incarnation, whom it is for, life, purpose.
+const HELLO_BYTES: usize = 16 + 2 + 4 + 2 + 16 + 1;
 /// No hello and no refusal is longer.
 pub const HELLO_BYTES_MAX: usize = 1_024;
 
@@ -67,6 +69,7 @@ impl Hello {
         out.put_slice(&self.identity.cluster.0);
         out.put_u16_le(self.identity.node.0);
         out.put_u32_le(self.identity.incarnation.0);
+        out.put_u16_le(self.to.0);
         out.put_slice(&self.life.0);
         out.put_u8(self.purpose.number());
         out.freeze()
@@ -80,6 +83,7 @@ impl Hello {
         body.copy_to_slice(&mut cluster);
         let node = NodeId(body.get_u16_le());
         let incarnation = Incarnation(body.get_u32_le());
+        let to = NodeId(body.get_u16_le());
         let mut life = [0; 16];
         body.copy_to_slice(&mut life);
         let identity = Identity {
@@ -89,6 +93,7 @@ impl Hello {
         };
         Some(Hello {
             identity,
+            to,
             life: Life(life),
             purpose: Purpose::from_number(body.get_u8())?,
         })
@@ -110,7 +115,7 @@ pub enum Reason {
     TooManyVisits = 9,
     Certificate = 10,
     NotUnderstood = 11,
-    NotReady = 12,
+    OtherNode = 12,
 }
 
 impl Reason {
@@ -126,7 +131,7 @@ impl Reason {
         Reason::TooManyVisits,
         Reason::Certificate,
         Reason::NotUnderstood,
-        Reason::NotReady,
+        Reason::OtherNode,
     ];
 
     /// As operators read it.
@@ -143,7 +148,7 @@ impl Reason {
             Reason::TooManyVisits => "too many visits",
             Reason::Certificate => "certificate not accepted",
             Reason::NotUnderstood => "not understood",
-            Reason::NotReady => "not ready",
+            Reason::OtherNode => "other node",
         }
     }
 
@@ -177,7 +182,7 @@ impl Reason {
                 "the certificate is not of this cluster's authority: join the node with a token of this cluster"
             }
             Reason::NotUnderstood => "something that is no node of this release uses the port",
-            Reason::NotReady => "wait until the node has started",
+            Reason::OtherNode => "another node answers at this address: correct the topology",
         }
     }
 
@@ -285,11 +290,15 @@ pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
             format!("both sides say they are node {node}"),
         );
     }
-    if let Some(dialled) = known.dialled
-        && dialled != node
-    {
-        let text = format!("node {dialled} was expected, node {node} answers");
-        return refuse(Reason::UnknownNode, text);
+    let dialled = known.dialled.unwrap_or(node);
+    if dialled != node || them.to != us.node {
+        let (meant, found) = if dialled == node {
+            (them.to, us.node)
+        } else {
+            (dialled, node)
+        };
+        let text = format!("node {meant} was called, node {found} answers");
+        return refuse(Reason::OtherNode, text);
     }
     let Some(place) = known.place else {
         let text = format!(
@@ -327,6 +336,7 @@ mod tests {
     fn hello(identity: Identity) -> Hello {
         Hello {
             identity,
+            to: NodeId(5),
             life: Life([7; 16]),
             purpose: Purpose::Lane(Lane::Control),
         }
@@ -371,7 +381,11 @@ mod tests {
         let us = identity(1, 5, 1);
         assert_eq!(judge(&us, &hello(identity(1, 6, 1)), known(6)), Ok(()));
         let other = judge(&us, &hello(identity(1, 6, 1)), known(7)).unwrap_err();
-        assert_eq!(other.reason, Reason::UnknownNode);
+        assert_eq!(other.reason, Reason::OtherNode);
+        let us = identity(1, 4, 1);
+        let for_another = judge(&us, &hello(identity(1, 6, 1)), known(6)).unwrap_err();
+        assert_eq!(for_another.reason, Reason::OtherNode);
+        let us = identity(1, 5, 1);
         let smaller = judge(&us, &hello(identity(1, 4, 1)), known(4)).unwrap_err();
         assert_eq!(smaller.reason, Reason::WrongDirection);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -286,13 +286,7 @@ async fn read(socket: &mut Box<dyn Socket>) -> Result<Application, Broken> {
 }
 
 async fn decide(inner: &Inner, application: Application) -> Result<Grant, JoinRefusal> {
-    let open = inner
-        .admission
-        .read()
-        .unwrap_or_else(PoisonError::into_inner);
-    let admission = open.clone();
-    drop(open);
-    let admission = admission.ok_or(JoinRefusal::NotReady)?;
+    let admission = inner.admission().ok_or(JoinRefusal::NotReady)?;
     admission
         .admit(application.secret, application.request)
         .await

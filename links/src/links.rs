@@ -49,7 +49,7 @@ pub(crate) struct Inner {
     pub ambient: Ambient,
     pub desks: Arc<Desks>,
     pub visitors: Arc<dyn Visitors>,
-    pub admission: RwLock<Option<Arc<dyn Admission>>>,
+    admission: RwLock<Option<Arc<dyn Admission>>>,
     pub visits: Arc<AtomicUsize>,
     pub joins: Arc<AtomicUsize>,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
@@ -161,14 +161,7 @@ impl Links {
     /// Works on the control lane until it is dropped. Belongs on a `LocalSet` of a thread on which
     /// nothing else runs; may run once.
     pub async fn run_control(&self) {
-        let mut arrived = self
-            .inner
-            .arrived
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let taken = arrived.take();
-        drop(arrived);
-        let Some(mut arrived) = taken else {
+        let Some(mut arrived) = self.inner.take_arrived() else {
             tracing::error!("the control lane runs already");
             return;
         };
@@ -177,11 +170,12 @@ impl Links {
         loop {
             self.dial_all(Lane::Control, &mut tasks);
             tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next() => report(ended),
+                _changed = topology.changed() => {}
                 Some(arrival) = arrived.recv() => {
                     tasks.spawn_local(accept::control(self.inner.clone(), arrival));
                 }
-                _changed = topology.changed() => {}
-                Some(ended) = tasks.join_next() => report(ended),
             }
         }
     }
@@ -194,6 +188,9 @@ impl Links {
         loop {
             self.dial_all(Lane::Bulk, &mut tasks);
             tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next() => report(ended),
+                _changed = topology.changed() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((socket, from)) => match Place::take(&strangers, limits::LINK_STRANGERS_MAX) {
                         Some(place) => {
@@ -206,8 +203,6 @@ impl Links {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                _changed = topology.changed() => {}
-                Some(ended) = tasks.join_next() => report(ended),
             }
         }
     }
@@ -273,20 +268,34 @@ impl Inner {
         peers.values().cloned().collect()
     }
 
+    fn take_arrived(&self) -> Option<mpsc::Receiver<Arrival>> {
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        arrived.take()
+    }
+
+    pub fn admission(&self) -> Option<Arc<dyn Admission>> {
+        let open = self
+            .admission
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.clone()
+    }
+
     pub fn place(&self, node: NodeId) -> Option<Option<Incarnation>> {
         self.peer(node).map(|peer| peer.address.incarnation)
     }
 
-    pub fn hello(&self, purpose: Purpose) -> Hello {
+    pub fn hello(&self, purpose: Purpose, to: NodeId) -> Hello {
         Hello {
             identity: self.identity,
+            to,
             life: self.life,
             purpose,
         }
     }
 
     /// Notes a refusal of either side, and warns once for each change of the reason.
-    pub fn refused(&self, node: Option<NodeId>, refusal: &Refusal, by_us: bool) {
+    pub fn refused(&self, node: Option<NodeId>, refusal: &Refusal) {
         let (reason, text, advice) = (refusal.reason, &refusal.text, refusal.reason.advice());
         let known = node.and_then(|node| self.peer(node));
         let news = match (known, node) {
@@ -296,9 +305,9 @@ impl Inner {
         };
         let node = node.map(|node| node.0);
         if news {
-            tracing::warn!(node, %reason, text, by_us, advice, "a connection between nodes was refused");
+            tracing::warn!(node, %reason, text, advice, "a connection between nodes was refused");
         } else {
-            tracing::debug!(node, %reason, text, by_us, "a connection between nodes was refused");
+            tracing::debug!(node, %reason, text, "a connection between nodes was refused");
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Peer {
 #[derive(Debug, Default)]
 struct Trouble {
     refusal: Option<Refusal>,
-    /// The reason that stands in the log; none after a connection.
+    /// The reason that stands in the log; none after a connection that worked.
     logged: Option<Reason>,
     unreachable: Option<String>,
     grumbled: Option<Duration>,
@@ -109,9 +109,7 @@ impl Peer {
             before.hang_up.notify_one();
         }
         link.counts.connections.fetch_add(1, Ordering::Relaxed);
-        let mut trouble = self.trouble();
-        trouble.logged = None;
-        trouble.unreachable = None;
+        self.trouble().unreachable = None;
         Ok(())
     }
 
@@ -161,6 +159,11 @@ impl Peer {
         let mut trouble = self.trouble();
         trouble.refusal = Some(refusal.clone());
         trouble.logged.replace(refusal.reason) != Some(refusal.reason)
+    }
+
+    /// A connection works: the next refusal is news again.
+    pub fn works(&self) {
+        self.trouble().logged = None;
     }
 
     pub fn unreachable(&self, why: String) {

@@ -134,7 +134,7 @@ fn a_node_that_reads_nothing_fills_a_queue_and_a_silent_one_is_dead() {
             let frame = raw.frame().await.unwrap();
             let called = pollux_links::hello::Hello::read(&frame.body).unwrap();
             let mut answer = hello(2, 1, Lane::Control);
-            answer.purpose = called.purpose;
+            (answer.purpose, answer.to) = (called.purpose, ONE);
             raw.send(Kind::Welcome, answer.write()).await;
             open.push(raw);
         }

@@ -5,7 +5,7 @@ mod common;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use common::raw::{Raw, hello, of_cluster, of_incarnation, of_node, refusal_of};
+use common::raw::{Raw, for_node, hello, of_cluster, of_incarnation, of_node, refusal_of};
 use common::{CLUSTER, Node, TOPIC, identity, loopback, pair, run, until};
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
 use pollux_links::PeerAddress;
@@ -38,6 +38,7 @@ fn each_wrong_hello_hears_its_reason() {
         for (wrong, reason) in [
             (of_cluster(right, 0xee), Reason::WrongCluster),
             (of_node(right, 4), Reason::UnknownNode),
+            (for_node(right, 8), Reason::OtherNode),
             (of_node(right, 9), Reason::OwnId),
             (of_incarnation(right, 2), Reason::OldIncarnation),
         ] {
@@ -53,7 +54,7 @@ fn the_larger_id_does_not_dial() {
     run(async {
         let node = Node::start(3).await;
         node.knows(&[(4, nowhere())]);
-        let reason = refusal_of(node.address, hello(4, 1, Lane::Bulk)).await;
+        let reason = refusal_of(node.address, for_node(hello(4, 1, Lane::Bulk), 3)).await;
         assert_eq!(reason, Reason::WrongDirection);
     });
 }
@@ -154,7 +155,7 @@ fn two_nodes_hear_of_wrong_clusters_and_ids() {
         four.knows(&[(1, one.address)]);
         one.knows(&[(2, two.address), (3, four.address), (5, one.address)]);
         one.refused(2, Reason::WrongCluster).await;
-        one.refused(3, Reason::UnknownNode).await;
+        one.refused(3, Reason::OtherNode).await;
         one.refused(5, Reason::OwnId).await;
         until(|| two.reason(1) == Some(Reason::WrongCluster)).await;
     });

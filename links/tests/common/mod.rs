@@ -5,6 +5,7 @@
 )]
 
 pub mod raw;
+pub mod sim;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -21,6 +21,7 @@ pub struct Raw {
 pub fn hello(node: u16, life: u8, lane: Lane) -> Hello {
     Hello {
         identity: identity(node),
+        to: NodeId(9),
         life: Life([life; 16]),
         purpose: Purpose::Lane(lane),
     }
@@ -33,6 +34,11 @@ pub fn of_cluster(mut hello: Hello, cluster: u8) -> Hello {
 
 pub fn of_incarnation(mut hello: Hello, incarnation: u32) -> Hello {
     hello.identity.incarnation = Incarnation(incarnation);
+    hello
+}
+
+pub fn for_node(mut hello: Hello, node: u16) -> Hello {
+    hello.to = NodeId(node);
     hello
 }
 
@@ -69,7 +75,7 @@ impl Raw {
     /// The next frame; none when the other side has closed.
     pub async fn frame(&mut self) -> Option<Frame> {
         loop {
-            if let Some(frame) = self.decoder.next().unwrap() {
+            if let Some(frame) = self.decoder.frame().unwrap() {
                 return Some(frame);
             }
             match self.socket.read_buf(self.decoder.buffer()).await {

@@ -11,12 +11,13 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, Reason, Refusal, judge};
+use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, judge};
 use crate::join;
 use crate::link::Link;
 use crate::links::{Arrival, Inner, Place};
 use crate::net::Socket;
 use crate::peers::Lane;
+use crate::refusal::{Reason, Refusal};
 use crate::security::Opened;
 use crate::serve::serve;
 use crate::visit;

@@ -12,13 +12,12 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PublicKeyData,
 };
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{
     CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer, ServerName,
 };
 use sha2::{Digest, Sha256};
 
-use crate::secret_file;
+use crate::credentials::{read_pem, write_pem};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -29,14 +28,6 @@ pub enum AuthorityError {
     Read { path: String, reason: String },
     #[error("failed to write {path}: {source}")]
     Write { path: String, source: io::Error },
-}
-
-/// What a node shows and proves on the port between nodes.
-#[derive(Debug)]
-pub struct Credentials {
-    pub certificate: CertificateDer<'static>,
-    pub key: PrivatePkcs8KeyDer<'static>,
-    pub authority: CertificateDer<'static>,
 }
 
 /// A key of a node's own: ECDSA on P-256. The private half never leaves the node.
@@ -159,59 +150,6 @@ impl Authority {
     }
 }
 
-impl Credentials {
-    /// Three files of a folder: `node.pem`, `node.key` and `authority.pem`.
-    pub fn read(folder: &Path) -> Result<Credentials, AuthorityError> {
-        Ok(Credentials {
-            certificate: read_pem(&folder.join("node.pem"))?,
-            key: read_pem(&folder.join("node.key"))?,
-            authority: read_pem(&folder.join("authority.pem"))?,
-        })
-    }
-
-    /// The key last: where it stands, the others stand too.
-    pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
-        write_pem(folder, "authority.pem", "CERTIFICATE", &self.authority)?;
-        write_pem(folder, "node.pem", "CERTIFICATE", &self.certificate)?;
-        write_pem(
-            folder,
-            "node.key",
-            "PRIVATE KEY",
-            self.key.secret_pkcs8_der(),
-        )
-    }
-}
-
-fn read_pem<T: PemObject>(path: &Path) -> Result<T, AuthorityError> {
-    T::from_pem_file(path).map_err(|error| AuthorityError::Read {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    })
-}
-
-fn write_pem(folder: &Path, name: &str, label: &str, der: &[u8]) -> Result<(), AuthorityError> {
-    let path = folder.join(name);
-    secret_file::write(&path, armour(label, der).as_bytes()).map_err(|source| {
-        AuthorityError::Write {
-            path: path.display().to_string(),
-            source,
-        }
-    })
-}
-
-/// PEM (RFC 7468): base64 in lines of 64.
-fn armour(label: &str, der: &[u8]) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut out = format!("-----BEGIN {label}-----\n");
-    for line in text.as_bytes().chunks(64) {
-        out.extend(line.iter().map(|byte| char::from(*byte)));
-        out.push('\n');
-    }
-    out.push_str(&format!("-----END {label}-----\n"));
-    out
-}
-
 fn parameters(cluster: ClusterId) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name(format!("{cluster}.{SUFFIX}"));
@@ -322,24 +260,5 @@ mod tests {
         ] {
             assert_eq!(parse_name(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn credentials_and_authority_survive_their_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = Authority::make(CLUSTER).unwrap();
-        made.write(folder.path()).unwrap();
-        let authority = Authority::read(folder.path(), CLUSTER).unwrap();
-        let key = NodeKey::make().unwrap();
-        let credentials = Credentials {
-            certificate: authority.sign_key(NodeId(7), &key).unwrap(),
-            key: key.private(),
-            authority: authority.certificate().clone(),
-        };
-        credentials.write(folder.path()).unwrap();
-        let back = Credentials::read(folder.path()).unwrap();
-        assert_eq!(back.certificate, credentials.certificate);
-        assert_eq!(back.authority, credentials.authority);
-        assert_eq!(back.key, credentials.key);
     }
 }

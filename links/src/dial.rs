@@ -34,8 +34,9 @@ pub(crate) async fn dial(inner: Arc<Inner>, peer: Arc<Peer>, lane: Lane) {
     while !peer.is_removed() {
         match Box::pin(attempt(&inner, &peer, lane)).await {
             Ok(ended) => {
+                let refused = matches!(ended, Ended::Refused(_));
+                pause = if refused { PAUSE_MAX } else { PAUSE_MIN };
                 inner.ended(&peer, lane, ended);
-                pause = PAUSE_MIN;
             }
             Err(Broken::Io(error)) => peer.unreachable(error.to_string()),
             Err(Broken::Garbage(text)) => inner.garbage(Some(peer.node()), Some(lane), &text),

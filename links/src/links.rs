@@ -16,11 +16,12 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::accept;
 use crate::dial::{self, dial};
-use crate::hello::{Hello, Identity, Life, Purpose, Reason, Refusal};
+use crate::hello::{Hello, Identity, Life, Purpose};
 use crate::join::Admission;
 use crate::net::{Listener, Net, Travelling};
 use crate::peer::{Peer, PeerAddress, minute_passed};
 use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
+use crate::refusal::{Reason, Refusal};
 use crate::rows::PeerRow;
 use crate::security::Security;
 use crate::visit::Visitors;

@@ -10,9 +10,9 @@ use pollux_domain::seams::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::hello::{Reason, Refusal};
 use crate::link::{Counts, Link};
 use crate::peers::Lane;
+use crate::refusal::{Reason, Refusal};
 use crate::rows::{LaneRow, PeerRow};
 
 /// A node's place in the topology.
@@ -44,7 +44,10 @@ struct Trouble {
     grumbled: Option<Duration>,
 }
 
-/// Between two looks at a connection that is contested.
+/// A contested connection that was not heard for so long is dead: a living one speaks twice as often
+/// on either lane.
+const CONTEST: Duration = Duration::from_secs(1);
+/// Between two looks at it.
 const CONTEST_STEP: Duration = Duration::from_millis(25);
 
 impl Peer {
@@ -119,14 +122,15 @@ impl Peer {
         while let Err(other) = self.seat(link) {
             // What was on its way when the newer one came proves nothing.
             let proof = clock.now() + 2 * CONTEST_STEP;
-            let end = clock.now() + other.lane.pace().dead;
+            // What this thread has not read yet must have its chance.
+            let chance = clock.now() + 4 * CONTEST_STEP;
             while self.holds(&other) {
                 tokio::time::sleep(CONTEST_STEP).await;
                 if proof < other.heard() {
                     let text = format!("another process is connected as node {}", self.node());
                     return Err(Refusal::new(Reason::DuplicateId, text));
                 }
-                if end < clock.now() {
+                if chance.max(other.heard() + CONTEST) < clock.now() {
                     self.leave(&other);
                     other.hang_up.notify_one();
                 }

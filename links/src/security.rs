@@ -16,7 +16,8 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, version,
 };
 
-use crate::authority::{self, Credentials};
+use crate::authority;
+use crate::credentials::Credentials;
 use crate::greeting::Broken;
 use crate::net::Socket;
 use crate::tickets::SharedTickets;

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::frame::{Decoder, Frame, FrameError, Kind};
-use crate::hello::Refusal;
 use crate::link::Link;
 use crate::links::Inner;
 use crate::net::Socket;
 use crate::peer::Peer;
 use crate::peers::{LinkError, Subject, Topic};
+use crate::refusal::Refusal;
 
 /// Why a connection is over.
 #[derive(Debug)]

@@ -15,10 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::accept::welcome;
 use crate::frame::Kind;
 use crate::greeting;
-use crate::hello::{Hello, Reason, Refusal};
+use crate::hello::Hello;
 use crate::links::{Inner, Place};
 use crate::net::{Socket, Travelling};
 use crate::peer::Peer;
+use crate::refusal::{Reason, Refusal};
 
 /// Takes the clients that other nodes relay. Called on the thread of the bulk lane: must not block.
 pub trait Visitors: Send + Sync + 'static {

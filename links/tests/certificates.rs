@@ -1,4 +1,5 @@
 //! Links and visits under mutual TLS.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 
@@ -9,9 +10,9 @@ use common::raw::Raw;
 use common::{Ca, Node, TOPIC, build, identity, loopback, pair, run, until};
 use pollux_domain::ids::NodeId;
 use pollux_links::PeerAddress;
-use pollux_links::hello::Reason;
 use pollux_links::net::{Net, Socket, SystemNet};
 use pollux_links::peers::{Lane, Peers};
+use pollux_links::refusal::Reason;
 use pollux_links::security::Security;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::LocalSet;
@@ -202,7 +203,7 @@ fn a_visit_to_where_one_may_not_go_says_why() {
         let refused = one.links.visit(TWO, Bytes::new()).await.err().unwrap();
         let refusal = refused
             .get_ref()
-            .and_then(|cause| cause.downcast_ref::<pollux_links::hello::Refusal>());
+            .and_then(|cause| cause.downcast_ref::<pollux_links::refusal::Refusal>());
         assert_eq!(refusal.unwrap().reason, Reason::UnknownNode);
     });
 }

@@ -1,4 +1,5 @@
 //! A node joins with a token, or does not.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 
@@ -9,7 +10,8 @@ use bytes::Bytes;
 use common::{CLUSTER, Ca, Node, ambient, identity, loopback, run};
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
-use pollux_links::authority::{Credentials, NodeKey};
+use pollux_links::authority::NodeKey;
+use pollux_links::credentials::Credentials;
 use pollux_links::join::{
     Admission, Grant, JoinError, JoinGrant, JoinRefusal, JoinRequest, Role, Verdict, join,
 };

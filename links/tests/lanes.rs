@@ -1,4 +1,5 @@
 //! What is said on the lanes: order, answers, and what happens when the connection goes.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

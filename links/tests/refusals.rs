@@ -1,4 +1,5 @@
 //! Who is refused, with which reason, on both sides.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 
@@ -10,8 +11,9 @@ use common::{CLUSTER, Node, TOPIC, identity, loopback, pair, run, until};
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
 use pollux_links::PeerAddress;
 use pollux_links::frame::{Frame, Kind};
-use pollux_links::hello::{Identity, Reason, Refusal};
+use pollux_links::hello::Identity;
 use pollux_links::peers::{Lane, Peers};
+use pollux_links::refusal::{Reason, Refusal};
 use pollux_links::security::Security;
 
 /// Node 9, which knows nodes 1 and 2 at an address where nobody is.

@@ -1,4 +1,5 @@
 //! Links on a simulated network, on one thread and from one seed: the same program, cut and healed.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Tickets of TLS that one process makes and another takes.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
 use pollux_links::frame::{Decoder, Frame, Kind};
-use pollux_links::hello::{Hello, Life, Purpose, Reason, Refusal};
+use pollux_links::hello::{Hello, Life, Purpose};
 use pollux_links::net::{Listener, Net, Socket, SystemNet};
 use pollux_links::peers::Lane;
+use pollux_links::refusal::{Reason, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::identity;

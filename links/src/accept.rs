@@ -1,5 +1,5 @@
-//! Takes what comes to the port between nodes: finds out who it is and what for, and passes it to its
-//! lane, to the visitors or to the admission. Not for calling: see `dial`.
+//! Takes what comes to the port between nodes: finds out who it is and what for, and passes it to
+//! its lane, to the visitors or to the admission. Not for calling: see `dial`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

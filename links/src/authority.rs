@@ -1,5 +1,5 @@
-//! The cluster's own certificate authority, and the names of its nodes in their certificates. Not for
-//! the client port: its certificates come from elsewhere.
+//! The cluster's own certificate authority, and the names of its nodes in their certificates. Not
+//! for the client port: its certificates come from elsewhere.
 
 use std::io;
 use std::path::Path;
@@ -39,7 +39,8 @@ impl NodeKey {
         Ok(NodeKey(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?))
     }
 
-    /// The request to sign its public half, which proves that the private one is held (PKCS #10, DER).
+    /// The request to sign its public half, which proves that the private one is held (PKCS #10,
+    /// DER).
     pub fn request(&self) -> Result<Vec<u8>, AuthorityError> {
         let request = CertificateParams::default().serialize_request(&self.0)?;
         Ok(request.der().to_vec())

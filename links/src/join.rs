@@ -112,9 +112,9 @@ pub enum JoinError {
 /// A verdict on its way.
 pub type Verdict = Pin<Box<dyn Future<Output = Result<Grant, JoinRefusal>> + Send>>;
 
-/// Decides who may join. It compares secrets in constant time and lets each be used once, also when two
-/// come at the same moment or the answer is lost: both are its matter, since only it knows what was
-/// given out.
+/// Decides who may join. It compares secrets in constant time and lets each be used once, also when
+/// two come at the same moment or the answer is lost: both are its matter, since only it knows what
+/// was given out.
 pub trait Admission: Send + Sync + 'static {
     fn admit(&self, secret: [u8; 16], request: JoinRequest) -> Verdict;
 }
@@ -141,8 +141,8 @@ impl fmt::Debug for Application {
 
 // === the node that joins ===
 
-/// Asks a node of the cluster. Nothing is sent before its certificate is found to be of the authority
-/// that the token names.
+/// Asks a node of the cluster. Nothing is sent before its certificate is found to be of the
+/// authority that the token names.
 pub async fn join(
     net: &dyn Net,
     ambient: &Ambient,

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::accept;
 use crate::dial::{self, dial};
 use crate::hello::{Hello, Identity, Life, Purpose};
 use crate::join::Admission;
-use crate::net::{Listener, Net, Travelling};
+use crate::net::{Listener, Net, Socket, Travelling};
 use crate::peer::{Peer, PeerAddress, minute_passed};
 use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
 use crate::refusal::{Reason, Refusal};
@@ -193,18 +195,30 @@ impl Links {
                 Some(ended) = tasks.join_next() => report(ended),
                 _changed = topology.changed() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((socket, from)) => match Place::take(&strangers, limits::LINK_STRANGERS_MAX) {
-                        Some(place) => {
-                            tasks.spawn_local(accept::greet(self.inner.clone(), socket, from, place));
-                        }
-                        None => tracing::debug!(%from, "too many connections have not said who they are"),
-                    },
+                    Ok((socket, from)) => {
+                        self.greet(socket, from, &strangers, &mut tasks);
+                    }
                     Err(error) => {
                         tracing::debug!(%error, "accepting a connection between nodes failed");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
             }
+        }
+    }
+
+    fn greet(
+        &self,
+        socket: Box<dyn Socket>,
+        from: SocketAddr,
+        strangers: &Arc<AtomicUsize>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        match Place::take(strangers, limits::LINK_STRANGERS_MAX) {
+            Some(place) => {
+                tasks.spawn_local(accept::greet(self.inner.clone(), socket, from, place));
+            }
+            None => tracing::debug!(%from, "too many connections have not said who they are"),
         }
     }
 
@@ -220,11 +234,7 @@ impl Links {
 
     /// Opens a stream of its own to another node, for a client that is relayed. On the caller's
     /// thread; `header` says there what it is about.
-    pub async fn visit(
-        &self,
-        to: NodeId,
-        header: Bytes,
-    ) -> std::io::Result<Box<dyn crate::net::Socket>> {
+    pub async fn visit(&self, to: NodeId, header: Bytes) -> io::Result<Box<dyn Socket>> {
         dial::visit(&self.inner, to, header).await
     }
 }

@@ -44,8 +44,8 @@ struct Trouble {
     grumbled: Option<Duration>,
 }
 
-/// A contested connection that was not heard for so long is dead: a living one speaks twice as often
-/// on either lane.
+/// A contested connection that was not heard for so long is dead: a living one speaks twice as
+/// often on either lane.
 const CONTEST: Duration = Duration::from_secs(1);
 /// Between two looks at it.
 const CONTEST_STEP: Duration = Duration::from_millis(25);

@@ -73,10 +73,10 @@ impl Reason {
                 "the node has another node's certificate: join it again to get its own"
             }
             Reason::OwnId => {
-                "two nodes are configured with one id, or the address leads back here: correct the id or the address"
+                "two nodes have one id, or the address leads back here: correct either"
             }
             Reason::DuplicateId => {
-                "a second process runs under this node id: stop it, or join it with an id of its own"
+                "a second process runs under this id: stop it, or join it with its own id"
             }
             Reason::ProtocolVersion => "bring both nodes to one release",
             Reason::WrongDirection => {
@@ -87,7 +87,7 @@ impl Reason {
             }
             Reason::TooManyVisits => "spread the clients: too many are relayed to one node",
             Reason::Certificate => {
-                "the certificate is not of this cluster's authority: join the node with a token of this cluster"
+                "another authority signed the certificate: join the node with a token"
             }
             Reason::NotUnderstood => "something that is no node of this release uses the port",
             Reason::OtherNode => "another node answers at this address: correct the topology",

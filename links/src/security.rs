@@ -179,8 +179,8 @@ impl TimeProvider for WallTime {
     }
 }
 
-/// The called node's certificate is signed by whom we trust. Whom it names is judged afterwards, the
-/// same way on both sides.
+/// The called node's certificate is signed by whom we trust. Whom it names is judged afterwards,
+/// the same way on both sides.
 #[derive(Debug)]
 pub(crate) struct Signed {
     pub trust: Trust,

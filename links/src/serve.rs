@@ -181,7 +181,8 @@ fn take(
         Kind::Tell => match topic(&frame).and_then(|topic| inner.desks.desk(topic)) {
             Some(desk) => desk.told(node, frame.body),
             None => {
-                tracing::debug!(%node, subject = frame.subject, group = frame.group, "told about an unknown topic")
+                let (subject, group) = (frame.subject, frame.group);
+                tracing::debug!(%node, subject, group, "told about an unknown topic");
             }
         },
         Kind::Ask => asked(inner, link, frame, answers),

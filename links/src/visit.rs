@@ -1,5 +1,5 @@
-//! A relayed client's stream at the node it is relayed to: counted, then handed on as raw bytes. Not
-//! for opening one: see `Links::visit`.
+//! A relayed client's stream at the node it is relayed to: counted, then handed on as raw bytes.
+//! Not for opening one: see `Links::visit`.
 
 use std::io;
 use std::pin::Pin;

@@ -8,6 +8,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// stays the same in all versions, so that two versions can tell each other what is wrong.
 pub const PROTOCOL: u8 = 1;
 
+/// No version will be larger, so that text is not taken for one.
+const VERSION_MAX: u8 = 31;
+
 /// Version, kind, subject: a byte each. Group: two. Id, length of the body, checksum: four each.
 /// All little-endian.
 pub const HEADER_BYTES: usize = 17;
@@ -113,6 +116,8 @@ impl Frame {
 pub enum FrameError {
     #[error("protocol version {found}, this node speaks {PROTOCOL}")]
     Version { found: u8 },
+    #[error("the first byte is {0}, which is no version")]
+    Foreign(u8),
     #[error("no frame has the kind {0}")]
     Kind(u8),
     #[error("a body of {length} bytes, at most {max} are allowed here")]
@@ -177,10 +182,10 @@ pub(crate) struct Header {
 impl Header {
     /// Judges the first byte: all others depend on it.
     pub(crate) fn version(found: u8) -> Result<(), FrameError> {
-        if found == PROTOCOL {
-            Ok(())
-        } else {
-            Err(FrameError::Version { found })
+        match found {
+            PROTOCOL => Ok(()),
+            1..=VERSION_MAX => Err(FrameError::Version { found }),
+            found => Err(FrameError::Foreign(found)),
         }
     }
 
@@ -274,7 +279,7 @@ mod tests {
         };
         let cases = [
             (with(0, 2), FrameError::Version { found: 2 }),
-            (vec![b'G'], FrameError::Version { found: b'G' }),
+            (vec![b'G'], FrameError::Foreign(b'G')),
             (with(1, 99), FrameError::Kind(99)),
             (with(9, 5), FrameError::TooLong { length: 5, max: 4 }),
             (

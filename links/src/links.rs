@@ -377,3 +377,18 @@ impl Drop for Place {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let places = Arc::default();
+        let (one, two) = (Place::take(&places, 2), Place::take(&places, 2));
+        assert!(one.is_some() && two.is_some());
+        assert!(Place::take(&places, 2).is_none());
+        drop(one);
+        assert!(Place::take(&places, 2).is_some());
+    }
+}

@@ -207,3 +207,61 @@ pub(crate) fn minute_passed(last: &mut Option<Duration>, now: Duration) -> bool 
     }
     due
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hello::Life;
+
+    fn peer() -> Arc<Peer> {
+        Peer::new(PeerAddress {
+            node: NodeId(2),
+            incarnation: None,
+            address: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_until_the_reason_changes_or_a_connection_worked() {
+        let peer = peer();
+        let because = |reason| peer.refused(&Refusal::new(reason, "words"));
+        assert!(because(Reason::UnknownNode));
+        assert!(!because(Reason::UnknownNode));
+        assert!(because(Reason::WrongCluster));
+        peer.works();
+        assert!(because(Reason::WrongCluster));
+        let row = peer.row(Duration::ZERO);
+        assert_eq!(
+            row.refusal.map(|refusal| refusal.reason),
+            Some(Reason::WrongCluster)
+        );
+    }
+
+    #[test]
+    fn garbage_is_news_once_a_minute() {
+        let peer = peer();
+        let news: Vec<bool> = [0, 1, 59, 60, 61, 130]
+            .map(|second| peer.garbage(Some(Lane::Control), Duration::from_secs(second)))
+            .into();
+        assert_eq!(news, [true, false, false, true, false, true]);
+        assert_eq!(peer.row(Duration::ZERO).lanes[0].garbage, 6);
+    }
+
+    #[test]
+    fn a_seat_belongs_to_one_life() {
+        let peer = peer();
+        let link = |lane, life| {
+            let life = Life([life; 16]);
+            Link::new(NodeId(2), lane, life, Duration::ZERO, Arc::default()).0
+        };
+        let (control, bulk) = (link(Lane::Control, 1), link(Lane::Bulk, 1));
+        assert!(peer.seat(&control).is_ok() && peer.seat(&bulk).is_ok());
+        let other = peer.seat(&link(Lane::Bulk, 2)).unwrap_err();
+        assert!(Arc::ptr_eq(&other, &control));
+        let newer = link(Lane::Control, 1);
+        assert!(peer.seat(&newer).is_ok());
+        // The older one leaves without taking the newer one along.
+        peer.leave(&control);
+        assert!(peer.holds(&newer));
+    }
+}

@@ -158,6 +158,24 @@ fn a_node_that_reads_nothing_fills_a_queue_and_a_silent_one_is_dead() {
 }
 
 #[test]
+fn a_desk_that_breaks_costs_one_connection() {
+    run(async {
+        let (one, two) = pair(|_| Security::Plain).await;
+        for (node, other, to) in [(&one, &two, TWO), (&two, &one, ONE)] {
+            let before = other.links.rows()[0].lanes[1].connections;
+            let body = Bytes::from_static(b"break");
+            node.links.tell(to, Lane::Bulk, TOPIC, body).unwrap();
+            until(|| other.links.rows()[0].lanes[1].connections == before + 1).await;
+            node.connected(to.0).await;
+            let answer = node
+                .links
+                .ask(to, Lane::Bulk, TOPIC, Bytes::from_static(b"a"));
+            assert_eq!(answer.await, Ok(Bytes::from_static(b"re: a")));
+        }
+    });
+}
+
+#[test]
 fn rows_say_what_passed_and_how_far_away_the_other_is() {
     run(async {
         let (one, two) = pair(|_| Security::Plain).await;

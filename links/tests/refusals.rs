@@ -176,7 +176,7 @@ fn garbage_before_the_hello_is_answered_and_disturbs_nobody() {
         ));
         damaged[20] ^= 1;
         for (bytes, reason) in [
-            (&b"GET / HTTP/1.1\r\n\r\n"[..], Reason::ProtocolVersion),
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], Reason::NotUnderstood),
             (
                 &[1, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
                 Reason::NotUnderstood,

@@ -95,7 +95,8 @@ pub fn ambient() -> Ambient {
 
 // === nodes ===
 
-/// Keeps what it is told, answers what it is asked: `hang` never, `bad` with a refusal.
+/// Keeps what it is told, answers what it is asked: `hang` never, `bad` with a refusal, and breaks
+/// when it hears `break`.
 #[derive(Default)]
 pub struct Notes {
     pub told: Mutex<Vec<(NodeId, Bytes)>>,
@@ -103,6 +104,7 @@ pub struct Notes {
 
 impl Desk for Notes {
     fn told(&self, from: NodeId, body: Bytes) {
+        assert_ne!(&body[..], b"break", "the desk was told to break");
         self.told.lock().unwrap().push((from, body));
     }
 

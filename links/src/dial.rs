@@ -11,7 +11,7 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{Hello, Known, Purpose, judge};
+use crate::hello::{Hello, Known, Purpose, judge, judge_certificate};
 use crate::link::Link;
 use crate::links::Inner;
 use crate::net::Socket;
@@ -117,28 +117,24 @@ async fn greet(
     header: Option<Bytes>,
 ) -> Result<(Hello, Box<dyn Socket>), Broken> {
     let (mut socket, certified) = inner.security.call(socket, node).await?;
-    // The certificate is judged before this side says who it is.
-    let mut known = Known {
+    // Before this side says who it is. Whom it found there is told so.
+    let named = certified.map_or(Ok(()), |certified| {
+        judge_certificate(&inner.identity, node, certified)
+    });
+    if let Err(refusal) = named {
+        greeting::farewell(socket, &refusal).await;
+        return Err(Broken::Refused(refusal));
+    }
+    let hello = inner.hello(purpose, node).write();
+    let mut frames = vec![Frame::plain(Kind::Hello, 0, hello)];
+    frames.extend(header.map(|header| Frame::plain(Kind::Header, 0, header)));
+    greeting::send(&mut socket, &frames).await?;
+    let hello = greeting::welcomed(&mut socket).await?;
+    let known = Known {
         certified,
         place: inner.place(node),
         dialled: Some(node),
     };
-    let mut expected = inner.hello(purpose, inner.identity.node);
-    expected.identity.node = node;
-    known.place = known.place.map(|_| None);
-    if let Err(refusal) = judge(&inner.identity, &expected, known) {
-        greeting::farewell(socket, &refusal).await;
-        return Err(Broken::Refused(refusal));
-    }
-    let mut frames = vec![Frame::plain(
-        Kind::Hello,
-        0,
-        inner.hello(purpose, node).write(),
-    )];
-    frames.extend(header.map(|header| Frame::plain(Kind::Header, 0, header)));
-    greeting::send(&mut socket, &frames).await?;
-    let hello = greeting::welcomed(&mut socket).await?;
-    known.place = inner.place(node);
     if let Err(refusal) = judge(&inner.identity, &hello, known) {
         greeting::farewell(socket, &refusal).await;
         return Err(Broken::Refused(refusal));

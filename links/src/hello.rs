@@ -108,6 +108,29 @@ pub struct Known {
     pub dialled: Option<NodeId>,
 }
 
+/// Is it the certificate of this node of our cluster?
+pub fn judge_certificate(
+    us: &Identity,
+    node: NodeId,
+    certified: (NodeId, ClusterId),
+) -> Result<(), Refusal> {
+    let (named, cluster) = certified;
+    if cluster != us.cluster {
+        return Err(other_cluster(us, named, cluster));
+    }
+    if named != node {
+        let text = format!("node {node} has the certificate of node {named}");
+        return Err(Refusal::new(Reason::WrongCertificateName, text));
+    }
+    Ok(())
+}
+
+fn other_cluster(us: &Identity, node: NodeId, cluster: ClusterId) -> Refusal {
+    let (we, ours) = (us.node, us.cluster);
+    let text = format!("node {node} is of cluster {cluster}, node {we} of {ours}");
+    Refusal::new(Reason::WrongCluster, text)
+}
+
 /// May they talk to us?
 pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
     let Identity {
@@ -116,27 +139,11 @@ pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
         incarnation,
     } = them.identity;
     let refuse = |reason, text| Err(Refusal::new(reason, text));
-    let certified = known.certified.unwrap_or((node, cluster));
-    if cluster != us.cluster || certified.1 != us.cluster {
-        let (ours, other) = (
-            us.cluster,
-            if cluster == us.cluster {
-                certified.1
-            } else {
-                cluster
-            },
-        );
-        return refuse(
-            Reason::WrongCluster,
-            format!(
-                "node {node} is of cluster {other}, node {} of {ours}",
-                us.node
-            ),
-        );
+    if cluster != us.cluster {
+        return Err(other_cluster(us, node, cluster));
     }
-    if certified.0 != node {
-        let text = format!("node {node} has the certificate of node {}", certified.0);
-        return refuse(Reason::WrongCertificateName, text);
+    if let Some(certified) = known.certified {
+        judge_certificate(us, node, certified)?;
     }
     if node == us.node {
         return refuse(

@@ -197,8 +197,10 @@ fn take(
             let _full = link.queue(Frame::plain(Kind::Pong, frame.id, Bytes::new()));
         }
         Kind::Pong => {
-            link.ponged(frame.id, inner.ambient.clock.now());
-            peer.works();
+            // Once: else a second process that is refused all the time would be news all the time.
+            if link.ponged(frame.id, inner.ambient.clock.now()) {
+                peer.works();
+            }
         }
         Kind::Refusal => return Err(Ended::Refused(Refusal::read(&frame.body))),
         Kind::Hello | Kind::Welcome | Kind::Header | Kind::Join | Kind::Grant => {

@@ -103,8 +103,8 @@ pub const SCRAM_ITERATIONS: u32 = 10_000;
 /// Bytes of a new salt (XEP-0438: at least 16).
 pub const SALT_BYTES: usize = 16;
 
-/// Bytes of one message between nodes on the control lane; a longer one is not sent (`TooLong`), and
-/// a peer that announces one is hung up.
+/// Bytes of one message between nodes on the control lane; a longer one is not sent (`TooLong`),
+/// and a peer that announces one is hung up.
 pub const LINK_CONTROL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one message between nodes on the bulk lane; as above.
 pub const LINK_BULK_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -1,5 +1,5 @@
-//! Takes what comes to the port between nodes: finds out who it is and what for, and passes it to its
-//! lane, to the visitors or to the admission. Not for calling: see `dial`.
+//! Takes what comes to the port between nodes: finds out who it is and what for, and passes it to
+//! its lane, to the visitors or to the admission. Not for calling: see `dial`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, Reason, Refusal, judge};
+use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, judge};
 use crate::join;
 use crate::link::Link;
 use crate::links::{Arrival, Inner, Place};
 use crate::net::Socket;
 use crate::peers::Lane;
+use crate::refusal::{Reason, Refusal};
 use crate::security::Opened;
 use crate::serve::serve;
 use crate::visit;
@@ -42,7 +43,7 @@ pub(crate) async fn greet(
             match broken {
                 Broken::Io(_) => {}
                 Broken::Garbage(text) => inner.garbage(None, None, &text),
-                Broken::Refused(refusal) => inner.refused(None, &refusal, true),
+                Broken::Refused(refusal) => inner.refused(None, &refusal),
             }
         }
         Err(_late) => tracing::debug!(%from, "a connection between nodes said nothing"),
@@ -67,17 +68,17 @@ async fn open(inner: &Inner, socket: Box<dyn Socket>) -> Result<Opening, Broken>
         Ok(hello) => match judged(inner, &hello, certified) {
             Ok(()) => Ok(Opening::Link(hello, socket)),
             Err(refusal) => {
-                inner.refused(Some(hello.identity.node), &refusal, true);
+                inner.refused(Some(hello.identity.node), &refusal);
                 greeting::farewell(socket, &refusal).await;
                 Ok(Opening::Over)
             }
         },
         Err(Called::Refused(refusal)) => {
-            inner.refused(node, &refusal, false);
+            inner.refused(node, &refusal);
             Ok(Opening::Over)
         }
         Err(Called::Broken(Broken::Refused(refusal))) => {
-            inner.refused(node, &refusal, true);
+            inner.refused(node, &refusal);
             greeting::farewell(socket, &refusal).await;
             Ok(Opening::Over)
         }
@@ -154,10 +155,10 @@ async fn lane(inner: &Arc<Inner>, lane: Lane, hello: Hello, socket: Box<dyn Sock
     let clock = &*inner.ambient.clock;
     let (link, waiting) = Link::new(node, lane, hello.life, clock.now(), peer.counts(lane));
     // The first frame of the queue, before anybody can use it.
-    let welcome = Frame::plain(Kind::Welcome, 0, inner.hello(hello.purpose).write());
+    let welcome = Frame::plain(Kind::Welcome, 0, inner.hello(hello.purpose, node).write());
     let _empty = link.queue(welcome);
     if let Err(refusal) = peer.settle(&link, clock).await {
-        inner.refused(Some(node), &refusal, true);
+        inner.refused(Some(node), &refusal);
         return greeting::farewell(socket, &refusal).await;
     }
     tracing::debug!(%node, ?lane, "another node is connected");
@@ -166,7 +167,7 @@ async fn lane(inner: &Arc<Inner>, lane: Lane, hello: Hello, socket: Box<dyn Sock
 }
 
 /// What a welcome to a visit says.
-pub(crate) fn welcome(inner: &Inner) -> Frame {
-    let body: Bytes = inner.hello(Purpose::Visit).write();
+pub(crate) fn welcome(inner: &Inner, to: NodeId) -> Frame {
+    let body: Bytes = inner.hello(Purpose::Visit, to).write();
     Frame::plain(Kind::Welcome, 0, body)
 }

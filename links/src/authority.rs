@@ -1,5 +1,5 @@
-//! The cluster's own certificate authority, and the names of its nodes in their certificates. Not for
-//! the client port: its certificates come from elsewhere.
+//! The cluster's own certificate authority, and the names of its nodes in their certificates. Not
+//! for the client port: its certificates come from elsewhere.
 
 use std::io;
 use std::path::Path;
@@ -12,13 +12,12 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PublicKeyData,
 };
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{
     CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer, ServerName,
 };
 use sha2::{Digest, Sha256};
 
-use crate::secret_file;
+use crate::credentials::{read_pem, write_pem};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -31,14 +30,6 @@ pub enum AuthorityError {
     Write { path: String, source: io::Error },
 }
 
-/// What a node shows and proves on the port between nodes.
-#[derive(Debug)]
-pub struct Credentials {
-    pub certificate: CertificateDer<'static>,
-    pub key: PrivatePkcs8KeyDer<'static>,
-    pub authority: CertificateDer<'static>,
-}
-
 /// A key of a node's own: ECDSA on P-256. The private half never leaves the node.
 #[derive(Debug)]
 pub struct NodeKey(KeyPair);
@@ -48,7 +39,8 @@ impl NodeKey {
         Ok(NodeKey(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?))
     }
 
-    /// The request to sign its public half, which proves that the private one is held (PKCS #10, DER).
+    /// The request to sign its public half, which proves that the private one is held (PKCS #10,
+    /// DER).
     pub fn request(&self) -> Result<Vec<u8>, AuthorityError> {
         let request = CertificateParams::default().serialize_request(&self.0)?;
         Ok(request.der().to_vec())
@@ -120,9 +112,27 @@ impl Authority {
         Ok(params.signed_by(public, &issuer)?.der().clone())
     }
 
-    // === files ===
+    // === where it is kept ===
 
-    /// The key as PKCS #8, for a place that keeps it from strangers.
+    /// Two files of a folder, `authority.pem` and `authority.key`; the key last.
+    pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
+        write_pem(folder, "authority.pem", "CERTIFICATE", &self.certificate)?;
+        let key = self.private();
+        write_pem(
+            folder,
+            "authority.key",
+            "PRIVATE KEY",
+            key.secret_pkcs8_der(),
+        )
+    }
+
+    pub fn read(folder: &Path, cluster: ClusterId) -> Result<Authority, AuthorityError> {
+        let certificate = read_pem(&folder.join("authority.pem"))?;
+        let key: PrivatePkcs8KeyDer<'static> = read_pem(&folder.join("authority.key"))?;
+        Authority::from_parts(cluster, certificate, &key)
+    }
+
+    /// The key as PKCS #8, for another place that keeps it from strangers.
     pub fn private(&self) -> PrivatePkcs8KeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der())
     }
@@ -139,55 +149,6 @@ impl Authority {
             key,
         })
     }
-}
-
-impl Credentials {
-    /// Three files of a folder: `node.pem`, `node.key` and `authority.pem`.
-    pub fn read(folder: &Path) -> Result<Credentials, AuthorityError> {
-        fn pem<T: PemObject>(path: &Path) -> Result<T, AuthorityError> {
-            T::from_pem_file(path).map_err(|error| AuthorityError::Read {
-                path: path.display().to_string(),
-                reason: error.to_string(),
-            })
-        }
-        Ok(Credentials {
-            certificate: pem(&folder.join("node.pem"))?,
-            key: pem(&folder.join("node.key"))?,
-            authority: pem(&folder.join("authority.pem"))?,
-        })
-    }
-
-    /// The key last: where it stands, the others stand too.
-    pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
-        let files = [
-            ("authority.pem", "CERTIFICATE", &self.authority[..]),
-            ("node.pem", "CERTIFICATE", &self.certificate[..]),
-            ("node.key", "PRIVATE KEY", self.key.secret_pkcs8_der()),
-        ];
-        for (name, label, contents) in files {
-            let path = folder.join(name);
-            secret_file::write(&path, armour(label, contents).as_bytes()).map_err(|source| {
-                AuthorityError::Write {
-                    path: path.display().to_string(),
-                    source,
-                }
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// PEM (RFC 7468): base64 in lines of 64.
-fn armour(label: &str, der: &[u8]) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut out = format!("-----BEGIN {label}-----\n");
-    for line in text.as_bytes().chunks(64) {
-        out.extend(line.iter().map(|byte| char::from(*byte)));
-        out.push('\n');
-    }
-    out.push_str(&format!("-----END {label}-----\n"));
-    out
 }
 
 fn parameters(cluster: ClusterId) -> CertificateParams {
@@ -300,24 +261,5 @@ mod tests {
         ] {
             assert_eq!(parse_name(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn credentials_and_authority_survive_their_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = Authority::make(CLUSTER).unwrap();
-        let authority =
-            Authority::from_parts(CLUSTER, made.certificate().clone(), &made.private()).unwrap();
-        let key = NodeKey::make().unwrap();
-        let credentials = Credentials {
-            certificate: authority.sign_key(NodeId(7), &key).unwrap(),
-            key: key.private(),
-            authority: authority.certificate().clone(),
-        };
-        credentials.write(folder.path()).unwrap();
-        let back = Credentials::read(folder.path()).unwrap();
-        assert_eq!(back.certificate, credentials.certificate);
-        assert_eq!(back.authority, credentials.authority);
-        assert_eq!(back.key, credentials.key);
     }
 }

@@ -11,7 +11,7 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{Hello, Known, Purpose, judge};
+use crate::hello::{Hello, Known, Purpose, judge, judge_certificate};
 use crate::link::Link;
 use crate::links::Inner;
 use crate::net::Socket;
@@ -34,17 +34,19 @@ pub(crate) async fn dial(inner: Arc<Inner>, peer: Arc<Peer>, lane: Lane) {
     while !peer.is_removed() {
         match Box::pin(attempt(&inner, &peer, lane)).await {
             Ok(ended) => {
+                let refused = matches!(ended, Ended::Refused(_));
+                pause = if refused { PAUSE_MAX } else { PAUSE_MIN };
                 inner.ended(&peer, lane, ended);
-                pause = PAUSE_MIN;
             }
             Err(Broken::Io(error)) => peer.unreachable(error.to_string()),
             Err(Broken::Garbage(text)) => inner.garbage(Some(peer.node()), Some(lane), &text),
             Err(Broken::Refused(refusal)) => {
-                inner.refused(Some(peer.node()), &refusal, false);
+                inner.refused(Some(peer.node()), &refusal);
                 pause = PAUSE_MAX;
             }
         }
         tokio::select! {
+            biased;
             () = peer.removed() => {}
             () = tokio::time::sleep(pause) => {}
         }
@@ -68,6 +70,7 @@ impl Drop for Dialling<'_> {
 async fn attempt(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, Broken> {
     let purpose = Purpose::Lane(lane);
     let called = tokio::select! {
+        biased;
         () = peer.removed() => return Ok(Ended::HungUp),
         called = call(inner, peer, purpose, None) => called,
     };
@@ -114,24 +117,24 @@ async fn greet(
     header: Option<Bytes>,
 ) -> Result<(Hello, Box<dyn Socket>), Broken> {
     let (mut socket, certified) = inner.security.call(socket, node).await?;
-    // The certificate is judged before this side says who it is.
-    let mut known = Known {
+    // Before this side says who it is. Whom it found there is told so.
+    let named = certified.map_or(Ok(()), |certified| {
+        judge_certificate(&inner.identity, node, certified)
+    });
+    if let Err(refusal) = named {
+        greeting::farewell(socket, &refusal).await;
+        return Err(Broken::Refused(refusal));
+    }
+    let hello = inner.hello(purpose, node).write();
+    let mut frames = vec![Frame::plain(Kind::Hello, 0, hello)];
+    frames.extend(header.map(|header| Frame::plain(Kind::Header, 0, header)));
+    greeting::send(&mut socket, &frames).await?;
+    let hello = greeting::welcomed(&mut socket).await?;
+    let known = Known {
         certified,
         place: inner.place(node),
         dialled: Some(node),
     };
-    let mut expected = inner.hello(purpose);
-    expected.identity.node = node;
-    known.place = known.place.map(|_| None);
-    if let Err(refusal) = judge(&inner.identity, &expected, known) {
-        greeting::farewell(socket, &refusal).await;
-        return Err(Broken::Refused(refusal));
-    }
-    let mut frames = vec![Frame::plain(Kind::Hello, 0, inner.hello(purpose).write())];
-    frames.extend(header.map(|header| Frame::plain(Kind::Header, 0, header)));
-    greeting::send(&mut socket, &frames).await?;
-    let hello = greeting::welcomed(&mut socket).await?;
-    known.place = inner.place(node);
     if let Err(refusal) = judge(&inner.identity, &hello, known) {
         greeting::farewell(socket, &refusal).await;
         return Err(Broken::Refused(refusal));
@@ -153,7 +156,7 @@ pub(crate) async fn visit(inner: &Inner, to: NodeId, header: Bytes) -> io::Resul
         Ok((_hello, socket)) => Ok(socket),
         Err(broken) => {
             if let Broken::Refused(refusal) = &broken {
-                inner.refused(Some(to), refusal, false);
+                inner.refused(Some(to), refusal);
             }
             Err(broken.into())
         }
@@ -166,9 +169,15 @@ impl Inner {
         let node = peer.node();
         match ended {
             Ended::Garbage(text) => self.garbage(Some(node), Some(lane), &text),
-            Ended::Refused(refusal) => self.refused(Some(node), &refusal, false),
+            Ended::Refused(refusal) => self.refused(Some(node), &refusal),
             ended => {
-                tracing::debug!(%node, ?lane, ?ended, "a connection to another node is over");
+                let why = match ended {
+                    Ended::Closed(why) => why,
+                    Ended::Silent => "nothing was heard".to_owned(),
+                    _ => "hung up here".to_owned(),
+                };
+                tracing::debug!(%node, ?lane, why, "a connection to another node is over");
+                peer.unreachable(why);
             }
         }
     }

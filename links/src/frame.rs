@@ -4,9 +4,12 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// The version of everything that is said between nodes. The form of a header and of a refusal stays
-/// the same in all versions, so that two versions can tell each other what is wrong.
+/// The version of everything that is said between nodes. The form of a header and of a refusal
+/// stays the same in all versions, so that two versions can tell each other what is wrong.
 pub const PROTOCOL: u8 = 1;
+
+/// No version will be larger, so that text is not taken for one.
+const VERSION_MAX: u8 = 31;
 
 /// Version, kind, subject: a byte each. Group: two. Id, length of the body, checksum: four each.
 /// All little-endian.
@@ -113,6 +116,8 @@ impl Frame {
 pub enum FrameError {
     #[error("protocol version {found}, this node speaks {PROTOCOL}")]
     Version { found: u8 },
+    #[error("the first byte is {0}, which is no version")]
+    Foreign(u8),
     #[error("no frame has the kind {0}")]
     Kind(u8),
     #[error("a body of {length} bytes, at most {max} are allowed here")]
@@ -142,7 +147,7 @@ impl Decoder {
     }
 
     /// The next whole frame. After an error there is none.
-    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+    pub fn frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else {
             // A wrong version is known from the first byte on: its header may be shorter.
             if let Some(&first) = self.buffer.first() {
@@ -177,10 +182,10 @@ pub(crate) struct Header {
 impl Header {
     /// Judges the first byte: all others depend on it.
     pub(crate) fn version(found: u8) -> Result<(), FrameError> {
-        if found == PROTOCOL {
-            Ok(())
-        } else {
-            Err(FrameError::Version { found })
+        match found {
+            PROTOCOL => Ok(()),
+            1..=VERSION_MAX => Err(FrameError::Version { found }),
+            found => Err(FrameError::Foreign(found)),
         }
     }
 
@@ -254,7 +259,7 @@ mod tests {
     fn read(bytes: &[u8], max: usize) -> Result<Option<Frame>, FrameError> {
         let mut decoder = Decoder::new(max);
         decoder.buffer().extend_from_slice(bytes);
-        decoder.next()
+        decoder.frame()
     }
 
     #[test]
@@ -274,7 +279,7 @@ mod tests {
         };
         let cases = [
             (with(0, 2), FrameError::Version { found: 2 }),
-            (vec![b'G'], FrameError::Version { found: b'G' }),
+            (vec![b'G'], FrameError::Foreign(b'G')),
             (with(1, 99), FrameError::Kind(99)),
             (with(9, 5), FrameError::TooLong { length: 5, max: 4 }),
             (
@@ -301,26 +306,31 @@ mod tests {
         }
     }
 
+    fn any_frame() -> impl Strategy<Value = Frame> {
+        let body = prop::collection::vec(any::<u8>(), 0..200);
+        let topic = (any::<u8>(), any::<u16>());
+        (0usize..13, topic, any::<u32>(), body).prop_map(|(kind, topic, id, body)| Frame {
+            kind: Kind::ALL[kind],
+            subject: topic.0,
+            group: topic.1,
+            id,
+            body: body.into(),
+        })
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_however_it_is_cut(
-            frames in prop::collection::vec(
-                (0usize..13, any::<u8>(), any::<u16>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..200)),
-                1..8,
-            ),
+            frames in prop::collection::vec(any_frame(), 1..8),
             piece in 1usize..64,
         ) {
-            let frames: Vec<Frame> = frames
-                .into_iter()
-                .map(|(kind, subject, group, id, body)| Frame { kind: Kind::ALL[kind], subject, group, id, body: body.into() })
-                .collect();
             let mut bytes = BytesMut::new();
             frames.iter().for_each(|frame| frame.write(&mut bytes));
             let mut decoder = Decoder::new(200);
             let mut back = Vec::new();
             for part in bytes.chunks(piece) {
                 decoder.buffer().extend_from_slice(part);
-                while let Some(frame) = decoder.next().unwrap() {
+                while let Some(frame) = decoder.frame().unwrap() {
                     back.push(frame);
                 }
             }
@@ -328,15 +338,17 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), good in any::<bool>()) {
-            let mut bytes = bytes;
+        fn arbitrary_bytes_never_panic(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+            good in any::<bool>(),
+        ) {
             if good && 2 <= bytes.len() {
                 bytes[0] = PROTOCOL;
                 bytes[1] = bytes[1] % 13 + 1;
             }
             let mut decoder = Decoder::new(256);
             decoder.buffer().extend_from_slice(&bytes);
-            while let Ok(Some(_)) = decoder.next() {}
+            while let Ok(Some(_)) = decoder.frame() {}
             prop_assert!(decoder.buffer().capacity() <= 1_024);
         }
     }

@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::frame::{Frame, FrameError, HEADER_BYTES, Header, Kind};
-use crate::hello::{HELLO_BYTES_MAX, Hello, Reason, Refusal};
+use crate::hello::{HELLO_BYTES_MAX, Hello};
 use crate::net::Socket;
+use crate::refusal::{Reason, Refusal};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,11 @@
-//! What two nodes say before they talk: who they are, and why there is no connection. Decides by
-//! values only; who may come is asked of the topology elsewhere.
-
-use std::fmt;
+//! What two nodes say of themselves before they talk, and the judgement of it. By values only: the
+//! topology is asked elsewhere.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
-use serde::{Deserialize, Serialize};
 
-use crate::frame::PROTOCOL;
 use crate::peers::Lane;
+use crate::refusal::{Reason, Refusal};
 
 /// Who a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +49,14 @@ impl Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hello {
     pub identity: Identity,
+    /// For whom it is: an address may lead to another node than meant.
+    pub to: NodeId,
     pub life: Life,
     pub purpose: Purpose,
 }
 
-/// Cluster, node, incarnation, life, purpose.
-const HELLO_BYTES: usize = 16 + 2 + 4 + 16 + 1;
+/// Cluster, node, incarnation, whom it is for, life, purpose.
+const HELLO_BYTES: usize = 16 + 2 + 4 + 2 + 16 + 1;
 /// No hello and no refusal is longer.
 pub const HELLO_BYTES_MAX: usize = 1_024;
 
@@ -67,6 +66,7 @@ impl Hello {
         out.put_slice(&self.identity.cluster.0);
         out.put_u16_le(self.identity.node.0);
         out.put_u32_le(self.identity.incarnation.0);
+        out.put_u16_le(self.to.0);
         out.put_slice(&self.life.0);
         out.put_u8(self.purpose.number());
         out.freeze()
@@ -80,6 +80,7 @@ impl Hello {
         body.copy_to_slice(&mut cluster);
         let node = NodeId(body.get_u16_le());
         let incarnation = Incarnation(body.get_u32_le());
+        let to = NodeId(body.get_u16_le());
         let mut life = [0; 16];
         body.copy_to_slice(&mut life);
         let identity = Identity {
@@ -89,152 +90,10 @@ impl Hello {
         };
         Some(Hello {
             identity,
+            to,
             life: Life(life),
             purpose: Purpose::from_number(body.get_u8())?,
         })
-    }
-}
-
-/// Why there is no connection. The number is its name on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum Reason {
-    WrongCluster = 1,
-    UnknownNode = 2,
-    WrongCertificateName = 3,
-    OwnId = 4,
-    DuplicateId = 5,
-    ProtocolVersion = 6,
-    WrongDirection = 7,
-    OldIncarnation = 8,
-    TooManyVisits = 9,
-    Certificate = 10,
-    NotUnderstood = 11,
-    NotReady = 12,
-}
-
-impl Reason {
-    pub const ALL: [Reason; 12] = [
-        Reason::WrongCluster,
-        Reason::UnknownNode,
-        Reason::WrongCertificateName,
-        Reason::OwnId,
-        Reason::DuplicateId,
-        Reason::ProtocolVersion,
-        Reason::WrongDirection,
-        Reason::OldIncarnation,
-        Reason::TooManyVisits,
-        Reason::Certificate,
-        Reason::NotUnderstood,
-        Reason::NotReady,
-    ];
-
-    /// As operators read it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Reason::WrongCluster => "wrong cluster",
-            Reason::UnknownNode => "unknown node",
-            Reason::WrongCertificateName => "wrong name in the certificate",
-            Reason::OwnId => "own node id",
-            Reason::DuplicateId => "duplicate node id",
-            Reason::ProtocolVersion => "other protocol version",
-            Reason::WrongDirection => "wrong direction",
-            Reason::OldIncarnation => "old incarnation",
-            Reason::TooManyVisits => "too many visits",
-            Reason::Certificate => "certificate not accepted",
-            Reason::NotUnderstood => "not understood",
-            Reason::NotReady => "not ready",
-        }
-    }
-
-    /// What to do about it.
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Reason::WrongCluster => {
-                "check the node's address in the topology, or join that node to this cluster"
-            }
-            Reason::UnknownNode => {
-                "the node was removed or never joined: stop it, or join it with a new token"
-            }
-            Reason::WrongCertificateName => {
-                "the node has another node's certificate: join it again to get its own"
-            }
-            Reason::OwnId => {
-                "two nodes are configured with one id, or the address leads back here: correct the id or the address"
-            }
-            Reason::DuplicateId => {
-                "a second process runs under this node id: stop it, or join it with an id of its own"
-            }
-            Reason::ProtocolVersion => "bring both nodes to one release",
-            Reason::WrongDirection => {
-                "the node with the smaller id dials: compare the ids in both topologies"
-            }
-            Reason::OldIncarnation => {
-                "the node runs on memory that was replaced: join it again with empty data"
-            }
-            Reason::TooManyVisits => "spread the clients: too many are relayed to one node",
-            Reason::Certificate => {
-                "the certificate is not of this cluster's authority: join the node with a token of this cluster"
-            }
-            Reason::NotUnderstood => "something that is no node of this release uses the port",
-            Reason::NotReady => "wait until the node has started",
-        }
-    }
-
-    fn from_number(number: u8) -> Option<Reason> {
-        Reason::ALL
-            .into_iter()
-            .find(|reason| *reason as u8 == number)
-    }
-}
-
-/// A reason with its particulars; goes to the other side as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{reason}: {text}")]
-pub struct Refusal {
-    pub reason: Reason,
-    pub text: String,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A refusal's text on the wire; what is longer is cut.
-const TEXT_BYTES_MAX: usize = 512;
-
-impl Refusal {
-    pub fn new(reason: Reason, text: impl Into<String>) -> Refusal {
-        Refusal {
-            reason,
-            text: text.into(),
-        }
-    }
-
-    pub fn version(theirs: u8) -> Refusal {
-        Refusal::new(
-            Reason::ProtocolVersion,
-            format!("one side speaks version {PROTOCOL}, the other version {theirs}"),
-        )
-    }
-
-    pub fn write(&self) -> Bytes {
-        let mut out = BytesMut::new();
-        out.put_u8(self.reason as u8);
-        let end = self.text.floor_char_boundary(TEXT_BYTES_MAX);
-        out.put_slice(&self.text.as_bytes()[..end]);
-        out.freeze()
-    }
-
-    /// A reason that only a later version knows is not understood, but its words are kept.
-    pub fn read(body: &[u8]) -> Refusal {
-        let (number, text) = body.split_first().unwrap_or((&0, &[]));
-        let reason = Reason::from_number(*number).unwrap_or(Reason::NotUnderstood);
-        let text = String::from_utf8_lossy(&text[..text.len().min(TEXT_BYTES_MAX)]);
-        // It goes into logs: no line of its own.
-        Refusal::new(reason, text.replace(char::is_control, " "))
     }
 }
 
@@ -249,6 +108,29 @@ pub struct Known {
     pub dialled: Option<NodeId>,
 }
 
+/// Is it the certificate of this node of our cluster?
+pub fn judge_certificate(
+    us: &Identity,
+    node: NodeId,
+    certified: (NodeId, ClusterId),
+) -> Result<(), Refusal> {
+    let (named, cluster) = certified;
+    if cluster != us.cluster {
+        return Err(other_cluster(us, named, cluster));
+    }
+    if named != node {
+        let text = format!("node {node} has the certificate of node {named}");
+        return Err(Refusal::new(Reason::WrongCertificateName, text));
+    }
+    Ok(())
+}
+
+fn other_cluster(us: &Identity, node: NodeId, cluster: ClusterId) -> Refusal {
+    let (we, ours) = (us.node, us.cluster);
+    let text = format!("node {node} is of cluster {cluster}, node {we} of {ours}");
+    Refusal::new(Reason::WrongCluster, text)
+}
+
 /// May they talk to us?
 pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
     let Identity {
@@ -257,27 +139,11 @@ pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
         incarnation,
     } = them.identity;
     let refuse = |reason, text| Err(Refusal::new(reason, text));
-    let certified = known.certified.unwrap_or((node, cluster));
-    if cluster != us.cluster || certified.1 != us.cluster {
-        let (ours, other) = (
-            us.cluster,
-            if cluster == us.cluster {
-                certified.1
-            } else {
-                cluster
-            },
-        );
-        return refuse(
-            Reason::WrongCluster,
-            format!(
-                "node {node} is of cluster {other}, node {} of {ours}",
-                us.node
-            ),
-        );
+    if cluster != us.cluster {
+        return Err(other_cluster(us, node, cluster));
     }
-    if certified.0 != node {
-        let text = format!("node {node} has the certificate of node {}", certified.0);
-        return refuse(Reason::WrongCertificateName, text);
+    if let Some(certified) = known.certified {
+        judge_certificate(us, node, certified)?;
     }
     if node == us.node {
         return refuse(
@@ -285,11 +151,15 @@ pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
             format!("both sides say they are node {node}"),
         );
     }
-    if let Some(dialled) = known.dialled
-        && dialled != node
-    {
-        let text = format!("node {dialled} was expected, node {node} answers");
-        return refuse(Reason::UnknownNode, text);
+    let dialled = known.dialled.unwrap_or(node);
+    if dialled != node || them.to != us.node {
+        let (meant, found) = if dialled == node {
+            (them.to, us.node)
+        } else {
+            (dialled, node)
+        };
+        let text = format!("node {meant} was called, node {found} answers");
+        return refuse(Reason::OtherNode, text);
     }
     let Some(place) = known.place else {
         let text = format!(
@@ -327,6 +197,7 @@ mod tests {
     fn hello(identity: Identity) -> Hello {
         Hello {
             identity,
+            to: NodeId(5),
             life: Life([7; 16]),
             purpose: Purpose::Lane(Lane::Control),
         }
@@ -371,7 +242,11 @@ mod tests {
         let us = identity(1, 5, 1);
         assert_eq!(judge(&us, &hello(identity(1, 6, 1)), known(6)), Ok(()));
         let other = judge(&us, &hello(identity(1, 6, 1)), known(7)).unwrap_err();
-        assert_eq!(other.reason, Reason::UnknownNode);
+        assert_eq!(other.reason, Reason::OtherNode);
+        let us = identity(1, 4, 1);
+        let for_another = judge(&us, &hello(identity(1, 6, 1)), known(6)).unwrap_err();
+        assert_eq!(for_another.reason, Reason::OtherNode);
+        let us = identity(1, 5, 1);
         let smaller = judge(&us, &hello(identity(1, 4, 1)), known(4)).unwrap_err();
         assert_eq!(smaller.reason, Reason::WrongDirection);
     }
@@ -393,20 +268,5 @@ mod tests {
                 assert_eq!(Hello::read(&bytes[..length]), None);
             }
         }
-        for reason in Reason::ALL {
-            let one = Refusal::new(reason, "words");
-            assert_eq!(Refusal::read(&one.write()), one);
-            assert!(!reason.name().is_empty() && !reason.advice().is_empty());
-        }
-    }
-
-    #[test]
-    fn a_refusal_of_a_stranger_is_one_short_line() {
-        let mut body = vec![200];
-        body.extend_from_slice(&[b'\n'; 2_000]);
-        let refusal = Refusal::read(&body);
-        assert_eq!(refusal.reason, Reason::NotUnderstood);
-        assert!(refusal.text.len() <= TEXT_BYTES_MAX && !refusal.text.contains('\n'));
-        assert_eq!(Refusal::read(&[]).reason, Reason::NotUnderstood);
     }
 }

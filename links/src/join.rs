@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 use crate::authority;
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{Reason, Refusal};
 use crate::links::{Inner, Place};
 use crate::net::{Net, Socket};
+use crate::refusal::{Reason, Refusal};
 use crate::security::{JOIN_PROTOCOL, Security, Signed, Trust, WallTime};
 use crate::tls::TlsSocket;
 use crate::token::Token;
@@ -112,9 +112,9 @@ pub enum JoinError {
 /// A verdict on its way.
 pub type Verdict = Pin<Box<dyn Future<Output = Result<Grant, JoinRefusal>> + Send>>;
 
-/// Decides who may join. It compares secrets in constant time and lets each be used once, also when two
-/// come at the same moment or the answer is lost: both are its matter, since only it knows what was
-/// given out.
+/// Decides who may join. It compares secrets in constant time and lets each be used once, also when
+/// two come at the same moment or the answer is lost: both are its matter, since only it knows what
+/// was given out.
 pub trait Admission: Send + Sync + 'static {
     fn admit(&self, secret: [u8; 16], request: JoinRequest) -> Verdict;
 }
@@ -141,8 +141,8 @@ impl fmt::Debug for Application {
 
 // === the node that joins ===
 
-/// Asks a node of the cluster. Nothing is sent before its certificate is found to be of the authority
-/// that the token names.
+/// Asks a node of the cluster. Nothing is sent before its certificate is found to be of the
+/// authority that the token names.
 pub async fn join(
     net: &dyn Net,
     ambient: &Ambient,
@@ -244,16 +244,16 @@ pub(crate) async fn serve(inner: &Inner, mut socket: Box<dyn Socket>) {
     let Security::Tls(tls) = &inner.security else {
         return;
     };
+    let place = Place::take(&inner.joins, limits::JOINS_MAX);
     let answered = async {
-        let outcome = match read(&mut socket).await {
-            Ok(application) => decide(inner, application).await,
-            Err(broken) => {
-                inner.garbage(None, None, &broken.to_string());
-                return greeting::farewell(
-                    socket,
-                    &Refusal::new(Reason::NotUnderstood, broken.to_string()),
-                )
-                .await;
+        let outcome = match (&place, read(&mut socket).await) {
+            (None, _) => Err(JoinRefusal::Busy),
+            (Some(_), Ok(application)) => decide(inner, application).await,
+            (Some(_), Err(broken)) => {
+                let text = broken.to_string();
+                inner.garbage(None, None, &text);
+                let refusal = Refusal::new(Reason::NotUnderstood, text);
+                return greeting::farewell(socket, &refusal).await;
             }
         };
         if let Err(refusal) = &outcome {
@@ -286,15 +286,7 @@ async fn read(socket: &mut Box<dyn Socket>) -> Result<Application, Broken> {
 }
 
 async fn decide(inner: &Inner, application: Application) -> Result<Grant, JoinRefusal> {
-    let open = inner
-        .admission
-        .read()
-        .unwrap_or_else(PoisonError::into_inner);
-    let admission = open.clone();
-    drop(open);
-    let admission = admission.ok_or(JoinRefusal::NotReady)?;
-    let place = Place::take(&inner.joins, limits::JOINS_MAX);
-    let _place = place.ok_or(JoinRefusal::Busy)?;
+    let admission = inner.admission().ok_or(JoinRefusal::NotReady)?;
     admission
         .admit(application.secret, application.request)
         .await

@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod authority;
+pub mod credentials;
 mod dial;
 pub mod frame;
 mod greeting;
@@ -13,6 +14,7 @@ pub mod links;
 pub mod net;
 mod peer;
 pub mod peers;
+pub mod refusal;
 pub mod rows;
 pub mod secret_file;
 pub mod security;

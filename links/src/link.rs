@@ -277,11 +277,14 @@ impl Link {
         }
     }
 
-    pub fn ponged(&self, id: u32, now: Duration) {
+    /// Says whether it is the first answer to a ping on this connection.
+    pub fn ponged(&self, id: u32, now: Duration) -> bool {
         let mut ping = self.ping.lock().unwrap_or_else(PoisonError::into_inner);
-        if ping.id == id {
-            ping.round_trip = Some(now.saturating_sub(ping.sent));
+        if ping.id != id {
+            return false;
         }
+        let round_trip = now.saturating_sub(ping.sent);
+        ping.round_trip.replace(round_trip).is_none()
     }
 
     pub fn round_trip(&self) -> Option<Duration> {
@@ -356,6 +359,19 @@ mod tests {
             Err(LinkError::TooLong(body.len()))
         );
         assert_eq!(bulk.tell(TOPIC, body), Ok(()));
+    }
+
+    #[test]
+    fn the_answer_to_the_last_ping_is_measured_and_the_first_one_noticed() {
+        let (one, _waiting) = link(Lane::Control);
+        let at = Duration::from_millis;
+        one.ping(at(10));
+        assert!(!one.ponged(7, at(11)));
+        assert_eq!(one.round_trip(), None);
+        assert!(one.ponged(1, at(12)));
+        one.ping(at(110));
+        assert!(!one.ponged(2, at(113)));
+        assert_eq!(one.round_trip(), Some(at(3)));
     }
 
     #[tokio::test]

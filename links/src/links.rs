@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -16,11 +18,12 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::accept;
 use crate::dial::{self, dial};
-use crate::hello::{Hello, Identity, Life, Purpose, Reason, Refusal};
+use crate::hello::{Hello, Identity, Life, Purpose};
 use crate::join::Admission;
-use crate::net::{Listener, Net, Travelling};
+use crate::net::{Listener, Net, Socket, Travelling};
 use crate::peer::{Peer, PeerAddress, minute_passed};
 use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
+use crate::refusal::{Reason, Refusal};
 use crate::rows::PeerRow;
 use crate::security::Security;
 use crate::visit::Visitors;
@@ -49,7 +52,7 @@ pub(crate) struct Inner {
     pub ambient: Ambient,
     pub desks: Arc<Desks>,
     pub visitors: Arc<dyn Visitors>,
-    pub admission: RwLock<Option<Arc<dyn Admission>>>,
+    admission: RwLock<Option<Arc<dyn Admission>>>,
     pub visits: Arc<AtomicUsize>,
     pub joins: Arc<AtomicUsize>,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
@@ -161,14 +164,7 @@ impl Links {
     /// Works on the control lane until it is dropped. Belongs on a `LocalSet` of a thread on which
     /// nothing else runs; may run once.
     pub async fn run_control(&self) {
-        let mut arrived = self
-            .inner
-            .arrived
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let taken = arrived.take();
-        drop(arrived);
-        let Some(mut arrived) = taken else {
+        let Some(mut arrived) = self.inner.take_arrived() else {
             tracing::error!("the control lane runs already");
             return;
         };
@@ -177,11 +173,12 @@ impl Links {
         loop {
             self.dial_all(Lane::Control, &mut tasks);
             tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next() => report(ended),
+                _changed = topology.changed() => {}
                 Some(arrival) = arrived.recv() => {
                     tasks.spawn_local(accept::control(self.inner.clone(), arrival));
                 }
-                _changed = topology.changed() => {}
-                Some(ended) = tasks.join_next() => report(ended),
             }
         }
     }
@@ -194,21 +191,34 @@ impl Links {
         loop {
             self.dial_all(Lane::Bulk, &mut tasks);
             tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next() => report(ended),
+                _changed = topology.changed() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((socket, from)) => match Place::take(&strangers, limits::LINK_STRANGERS_MAX) {
-                        Some(place) => {
-                            tasks.spawn_local(accept::greet(self.inner.clone(), socket, from, place));
-                        }
-                        None => tracing::debug!(%from, "too many connections have not said who they are"),
-                    },
+                    Ok((socket, from)) => {
+                        self.greet(socket, from, &strangers, &mut tasks);
+                    }
                     Err(error) => {
                         tracing::debug!(%error, "accepting a connection between nodes failed");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                _changed = topology.changed() => {}
-                Some(ended) = tasks.join_next() => report(ended),
             }
+        }
+    }
+
+    fn greet(
+        &self,
+        socket: Box<dyn Socket>,
+        from: SocketAddr,
+        strangers: &Arc<AtomicUsize>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        match Place::take(strangers, limits::LINK_STRANGERS_MAX) {
+            Some(place) => {
+                tasks.spawn_local(accept::greet(self.inner.clone(), socket, from, place));
+            }
+            None => tracing::debug!(%from, "too many connections have not said who they are"),
         }
     }
 
@@ -224,11 +234,7 @@ impl Links {
 
     /// Opens a stream of its own to another node, for a client that is relayed. On the caller's
     /// thread; `header` says there what it is about.
-    pub async fn visit(
-        &self,
-        to: NodeId,
-        header: Bytes,
-    ) -> std::io::Result<Box<dyn crate::net::Socket>> {
+    pub async fn visit(&self, to: NodeId, header: Bytes) -> io::Result<Box<dyn Socket>> {
         dial::visit(&self.inner, to, header).await
     }
 }
@@ -273,20 +279,34 @@ impl Inner {
         peers.values().cloned().collect()
     }
 
+    fn take_arrived(&self) -> Option<mpsc::Receiver<Arrival>> {
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        arrived.take()
+    }
+
+    pub fn admission(&self) -> Option<Arc<dyn Admission>> {
+        let open = self
+            .admission
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.clone()
+    }
+
     pub fn place(&self, node: NodeId) -> Option<Option<Incarnation>> {
         self.peer(node).map(|peer| peer.address.incarnation)
     }
 
-    pub fn hello(&self, purpose: Purpose) -> Hello {
+    pub fn hello(&self, purpose: Purpose, to: NodeId) -> Hello {
         Hello {
             identity: self.identity,
+            to,
             life: self.life,
             purpose,
         }
     }
 
     /// Notes a refusal of either side, and warns once for each change of the reason.
-    pub fn refused(&self, node: Option<NodeId>, refusal: &Refusal, by_us: bool) {
+    pub fn refused(&self, node: Option<NodeId>, refusal: &Refusal) {
         let (reason, text, advice) = (refusal.reason, &refusal.text, refusal.reason.advice());
         let known = node.and_then(|node| self.peer(node));
         let news = match (known, node) {
@@ -296,9 +316,9 @@ impl Inner {
         };
         let node = node.map(|node| node.0);
         if news {
-            tracing::warn!(node, %reason, text, by_us, advice, "a connection between nodes was refused");
+            tracing::warn!(node, %reason, text, advice, "a connection between nodes was refused");
         } else {
-            tracing::debug!(node, %reason, text, by_us, "a connection between nodes was refused");
+            tracing::debug!(node, %reason, text, "a connection between nodes was refused");
         }
     }
 
@@ -355,5 +375,20 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let places = Arc::default();
+        let (one, two) = (Place::take(&places, 2), Place::take(&places, 2));
+        assert!(one.is_some() && two.is_some());
+        assert!(Place::take(&places, 2).is_none());
+        drop(one);
+        assert!(Place::take(&places, 2).is_some());
     }
 }

@@ -10,9 +10,9 @@ use pollux_domain::seams::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::hello::{Reason, Refusal};
 use crate::link::{Counts, Link};
 use crate::peers::Lane;
+use crate::refusal::{Reason, Refusal};
 use crate::rows::{LaneRow, PeerRow};
 
 /// A node's place in the topology.
@@ -38,13 +38,16 @@ pub(crate) struct Peer {
 #[derive(Debug, Default)]
 struct Trouble {
     refusal: Option<Refusal>,
-    /// The reason that stands in the log; none after a connection.
+    /// The reason that stands in the log; none after a connection that worked.
     logged: Option<Reason>,
     unreachable: Option<String>,
     grumbled: Option<Duration>,
 }
 
-/// Between two looks at a connection that is contested.
+/// A contested connection that was not heard for so long is dead: a living one speaks twice as
+/// often on either lane.
+const CONTEST: Duration = Duration::from_secs(1);
+/// Between two looks at it.
 const CONTEST_STEP: Duration = Duration::from_millis(25);
 
 impl Peer {
@@ -109,9 +112,7 @@ impl Peer {
             before.hang_up.notify_one();
         }
         link.counts.connections.fetch_add(1, Ordering::Relaxed);
-        let mut trouble = self.trouble();
-        trouble.logged = None;
-        trouble.unreachable = None;
+        self.trouble().unreachable = None;
         Ok(())
     }
 
@@ -121,14 +122,15 @@ impl Peer {
         while let Err(other) = self.seat(link) {
             // What was on its way when the newer one came proves nothing.
             let proof = clock.now() + 2 * CONTEST_STEP;
-            let end = clock.now() + other.lane.pace().dead;
+            // What this thread has not read yet must have its chance.
+            let chance = clock.now() + 4 * CONTEST_STEP;
             while self.holds(&other) {
                 tokio::time::sleep(CONTEST_STEP).await;
                 if proof < other.heard() {
                     let text = format!("another process is connected as node {}", self.node());
                     return Err(Refusal::new(Reason::DuplicateId, text));
                 }
-                if end < clock.now() {
+                if chance.max(other.heard() + CONTEST) < clock.now() {
                     self.leave(&other);
                     other.hang_up.notify_one();
                 }
@@ -161,6 +163,11 @@ impl Peer {
         let mut trouble = self.trouble();
         trouble.refusal = Some(refusal.clone());
         trouble.logged.replace(refusal.reason) != Some(refusal.reason)
+    }
+
+    /// A connection works: the next refusal is news again.
+    pub fn works(&self) {
+        self.trouble().logged = None;
     }
 
     pub fn unreachable(&self, why: String) {
@@ -199,4 +206,62 @@ pub(crate) fn minute_passed(last: &mut Option<Duration>, now: Duration) -> bool 
         *last = Some(now);
     }
     due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hello::Life;
+
+    fn peer() -> Arc<Peer> {
+        Peer::new(PeerAddress {
+            node: NodeId(2),
+            incarnation: None,
+            address: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_until_the_reason_changes_or_a_connection_worked() {
+        let peer = peer();
+        let because = |reason| peer.refused(&Refusal::new(reason, "words"));
+        assert!(because(Reason::UnknownNode));
+        assert!(!because(Reason::UnknownNode));
+        assert!(because(Reason::WrongCluster));
+        peer.works();
+        assert!(because(Reason::WrongCluster));
+        let row = peer.row(Duration::ZERO);
+        assert_eq!(
+            row.refusal.map(|refusal| refusal.reason),
+            Some(Reason::WrongCluster)
+        );
+    }
+
+    #[test]
+    fn garbage_is_news_once_a_minute() {
+        let peer = peer();
+        let news: Vec<bool> = [0, 1, 59, 60, 61, 130]
+            .map(|second| peer.garbage(Some(Lane::Control), Duration::from_secs(second)))
+            .into();
+        assert_eq!(news, [true, false, false, true, false, true]);
+        assert_eq!(peer.row(Duration::ZERO).lanes[0].garbage, 6);
+    }
+
+    #[test]
+    fn a_seat_belongs_to_one_life() {
+        let peer = peer();
+        let link = |lane, life| {
+            let life = Life([life; 16]);
+            Link::new(NodeId(2), lane, life, Duration::ZERO, Arc::default()).0
+        };
+        let (control, bulk) = (link(Lane::Control, 1), link(Lane::Bulk, 1));
+        assert!(peer.seat(&control).is_ok() && peer.seat(&bulk).is_ok());
+        let other = peer.seat(&link(Lane::Bulk, 2)).unwrap_err();
+        assert!(Arc::ptr_eq(&other, &control));
+        let newer = link(Lane::Control, 1);
+        assert!(peer.seat(&newer).is_ok());
+        // The older one leaves without taking the newer one along.
+        peer.leave(&control);
+        assert!(peer.holds(&newer));
+    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use pollux_domain::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
-use crate::hello::Refusal;
 use crate::link::{Counts, Link};
+use crate::refusal::Refusal;
 
 /// One other node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

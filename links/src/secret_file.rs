@@ -1,5 +1,5 @@
-//! Files for the owner's eyes only, written whole or not at all. Not for tables and logs: those have
-//! stores.
+//! Files for the owner's eyes only, written whole or not at all. Not for tables and logs: those
+//! have stores.
 
 use std::fs;
 use std::io::{self, Write};

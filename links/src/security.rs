@@ -16,7 +16,8 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, version,
 };
 
-use crate::authority::{self, Credentials};
+use crate::authority;
+use crate::credentials::Credentials;
 use crate::greeting::Broken;
 use crate::net::Socket;
 use crate::tickets::SharedTickets;
@@ -178,8 +179,8 @@ impl TimeProvider for WallTime {
     }
 }
 
-/// The called node's certificate is signed by whom we trust. Whom it names is judged afterwards, the
-/// same way on both sides.
+/// The called node's certificate is signed by whom we trust. Whom it names is judged afterwards,
+/// the same way on both sides.
 #[derive(Debug)]
 pub(crate) struct Signed {
     pub trust: Trust,
@@ -240,5 +241,90 @@ impl ServerCertVerifier for Signed {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Authority, NodeKey};
+    use crate::net::{Net, SystemNet};
+    use pollux_domain::ids::WallMs;
+    use pollux_domain::seams::Rand;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::LocalSet;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn wall(&self) -> WallMs {
+            WallMs(1_800_000_000_000)
+        }
+    }
+
+    impl Rand for Still {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(5);
+        }
+    }
+
+    fn security(authority: &Authority, node: NodeId) -> Arc<TlsSecurity> {
+        let key = NodeKey::make().unwrap();
+        let credentials = Credentials {
+            certificate: authority.sign_key(node, &key).unwrap(),
+            key: key.private(),
+            authority: authority.certificate().clone(),
+        };
+        let ambient = Ambient {
+            clock: Arc::new(Still),
+            rand: Arc::new(Still),
+        };
+        match Security::tls(credentials, CLUSTER, &ambient).unwrap() {
+            Security::Tls(tls) => tls,
+            Security::Plain => unreachable!("TLS was asked for"),
+        }
+    }
+
+    const CLUSTER: ClusterId = ClusterId([1; 16]);
+    const CALLER: NodeId = NodeId(3);
+    const CALLED: NodeId = NodeId(7);
+
+    #[tokio::test]
+    async fn later_connections_are_resumed_and_name_the_same_nodes() {
+        let authority = Authority::make(CLUSTER).unwrap();
+        let (caller, called) = (security(&authority, CALLER), security(&authority, CALLED));
+        let set = LocalSet::new();
+        set.run_until(async {
+            let mut listener = SystemNet.listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let address = listener.local_address().unwrap().to_string();
+            for round in 0..3 {
+                let link = called.link.clone();
+                let connect = async {
+                    let socket = SystemNet.connect(&address).await.unwrap();
+                    let name = authority::server_name(CALLED, CLUSTER);
+                    let mut socket = TlsSocket::connect(socket, caller.client.clone(), name)
+                        .await
+                        .unwrap();
+                    socket.read_exact(&mut [0]).await.unwrap();
+                    socket
+                };
+                let accept = async {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    let mut socket = TlsSocket::accept(socket, link).await.unwrap();
+                    socket.write_all(b"x").await.unwrap();
+                    socket.flush().await.unwrap();
+                    socket
+                };
+                let (there, here) = tokio::join!(connect, accept);
+                assert_eq!(there.is_resumed(), 0 < round);
+                assert_eq!(certified(&there).unwrap(), (CALLED, CLUSTER));
+                assert_eq!(certified(&here).unwrap(), (CALLER, CLUSTER));
+            }
+        })
+        .await;
     }
 }

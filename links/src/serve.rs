@@ -1,7 +1,6 @@
 //! Moves the bytes of one living connection: reads frames and hands them to the desks, writes what
 //! waits, pings, and notices when the other side is gone. Not for making the connection.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +13,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::frame::{Decoder, Frame, FrameError, Kind};
-use crate::hello::Refusal;
 use crate::link::Link;
 use crate::links::Inner;
 use crate::net::Socket;
 use crate::peer::Peer;
 use crate::peers::{LinkError, Subject, Topic};
+use crate::refusal::Refusal;
 
 /// Why a connection is over.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// The other side closed it, or the network did.
-    Closed(io::Error),
+    Closed(String),
     Garbage(String),
     Silent,
     /// We did: a newer connection, or the node has no place any more.
@@ -35,6 +34,8 @@ pub(crate) enum Ended {
 
 /// Room for what one read brings.
 const READ_BYTES: usize = 16 * 1024;
+/// Reads, before what waits to be written has its turn. tokio gives a task 128 operations a turn.
+const READS_PER_TURN: u32 = 16;
 /// Frames are written together up to this.
 const WRITE_BYTES: usize = 64 * 1024;
 /// Round trips are measured so often even while there is traffic.
@@ -58,9 +59,9 @@ pub(crate) async fn serve(
         biased;
         () = peer.removed() => Ended::HungUp,
         () = link.hang_up.notified() => Ended::HungUp,
-        ended = receive(inner, link, reader) => ended,
-        ended = send(link, &mut waiting, writer, clock) => ended,
+        ended = receive(inner, peer, link, reader) => ended,
         ended = watch(link, clock) => ended,
+        ended = send(link, &mut waiting, writer, clock) => ended,
     }
 }
 
@@ -98,7 +99,7 @@ async fn send(
             writer.flush().await
         };
         if let Err(error) = written.await {
-            return Ended::Closed(error);
+            return Ended::Closed(error.to_string());
         }
         link.written(out.len(), clock.now());
         out.clear();
@@ -128,15 +129,26 @@ async fn watch(link: &Link, clock: &dyn Clock) -> Ended {
 
 // === in ===
 
-async fn receive(inner: &Inner, link: &Arc<Link>, mut reader: ReadHalf<Box<dyn Socket>>) -> Ended {
+async fn receive(
+    inner: &Inner,
+    peer: &Peer,
+    link: &Arc<Link>,
+    mut reader: ReadHalf<Box<dyn Socket>>,
+) -> Ended {
     let mut decoder = Decoder::new(link.lane.pace().body_max);
     let mut answers = JoinSet::new();
+    let mut reads = 0_u32;
     loop {
+        // Else a flood from there would use up this task's turn, and nothing would be written.
+        reads = reads.wrapping_add(1);
+        if reads.is_multiple_of(READS_PER_TURN) {
+            tokio::task::yield_now().await;
+        }
         decoder.buffer().reserve(READ_BYTES);
         match reader.read_buf(decoder.buffer()).await {
-            Ok(0) => return Ended::Closed(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => return Ended::Closed("end of stream".to_owned()),
             Ok(length) => link.received(length, inner.ambient.clock.now()),
-            Err(error) => return Ended::Closed(error),
+            Err(error) => return Ended::Closed(error.to_string()),
         }
         while let Some(ended) = answers.try_join_next() {
             if let Err(error) = ended {
@@ -144,9 +156,9 @@ async fn receive(inner: &Inner, link: &Arc<Link>, mut reader: ReadHalf<Box<dyn S
             }
         }
         loop {
-            let ended = match decoder.next() {
+            let ended = match decoder.frame() {
                 Ok(None) => break,
-                Ok(Some(frame)) => take(inner, link, frame, &mut answers),
+                Ok(Some(frame)) => take(inner, peer, link, frame, &mut answers),
                 Err(FrameError::Version { found }) => Err(Ended::Refused(Refusal::version(found))),
                 Err(error) => Err(Ended::Garbage(error.to_string())),
             };
@@ -159,6 +171,7 @@ async fn receive(inner: &Inner, link: &Arc<Link>, mut reader: ReadHalf<Box<dyn S
 
 fn take(
     inner: &Inner,
+    peer: &Peer,
     link: &Arc<Link>,
     frame: Frame,
     answers: &mut JoinSet<()>,
@@ -168,7 +181,8 @@ fn take(
         Kind::Tell => match topic(&frame).and_then(|topic| inner.desks.desk(topic)) {
             Some(desk) => desk.told(node, frame.body),
             None => {
-                tracing::debug!(%node, subject = frame.subject, group = frame.group, "told about an unknown topic")
+                let (subject, group) = (frame.subject, frame.group);
+                tracing::debug!(%node, subject, group, "told about an unknown topic");
             }
         },
         Kind::Ask => asked(inner, link, frame, answers),
@@ -182,7 +196,12 @@ fn take(
             // A full queue is heard as well as an answer.
             let _full = link.queue(Frame::plain(Kind::Pong, frame.id, Bytes::new()));
         }
-        Kind::Pong => link.ponged(frame.id, inner.ambient.clock.now()),
+        Kind::Pong => {
+            // Once: else a second process that is refused all the time would be news all the time.
+            if link.ponged(frame.id, inner.ambient.clock.now()) {
+                peer.works();
+            }
+        }
         Kind::Refusal => return Err(Ended::Refused(Refusal::read(&frame.body))),
         Kind::Hello | Kind::Welcome | Kind::Header | Kind::Join | Kind::Grant => {
             return Err(Ended::Garbage(format!(

@@ -1,5 +1,5 @@
-//! Session tickets of TLS from a secret that several processes share, so that a client resumes at any
-//! of them. Not for the secret itself: who shares it decides where it is kept.
+//! Session tickets of TLS from a secret that several processes share, so that a client resumes at
+//! any of them. Not for the secret itself: who shares it decides where it is kept.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use rustls::server::ProducesTickets;
 
-/// How long one key makes tickets; it takes them for one period more, so that a ticket is good for at
-/// least this long.
+/// How long one key makes tickets; it takes them for one period more, so that a ticket is good for
+/// at least this long.
 pub const TICKET_SECONDS: u32 = 6 * 60 * 60;
 
 /// Separates these keys from others that may be made of the secret.
@@ -17,8 +17,8 @@ const PURPOSE: &[u8] = b"pollux session tickets 1";
 /// The number of the period, little-endian, before nonce and ciphertext.
 const PERIOD_BYTES: usize = 8;
 
-/// Makes and takes tickets with keys that follow from the secret and the calendar: processes need not
-/// talk to agree on them. Their clocks may differ by less than one period.
+/// Makes and takes tickets with keys that follow from the secret and the calendar: processes need
+/// not talk to agree on them. Their clocks may differ by less than one period.
 pub struct SharedTickets {
     secret: [u8; 32],
     ambient: Ambient,

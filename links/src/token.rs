@@ -15,7 +15,6 @@ use crate::authority;
 const VERSION: u8 = 1;
 const FIXED_BYTES: usize = 1 + 16 + 32 + 16;
 const CHECKSUM_BYTES: usize = 4;
-const ADDRESS_BYTES_MAX: usize = 255;
 
 /// A one-time token. Whoever has it can join one node: it is shown once and travels by a safe way.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,7 +48,7 @@ impl Token {
             cluster,
             authority: authority::fingerprint(authority),
             secret: rand.token(),
-            address: address.chars().take(ADDRESS_BYTES_MAX / 4).collect(),
+            address: address.to_owned(),
         }
     }
 

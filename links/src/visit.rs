@@ -1,5 +1,5 @@
-//! A relayed client's stream at the node it is relayed to: counted, then handed on as raw bytes. Not
-//! for opening one: see `Links::visit`.
+//! A relayed client's stream at the node it is relayed to: counted, then handed on as raw bytes.
+//! Not for opening one: see `Links::visit`.
 
 use std::io;
 use std::pin::Pin;
@@ -15,9 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::accept::welcome;
 use crate::frame::Kind;
 use crate::greeting;
-use crate::hello::{Hello, Reason, Refusal};
+use crate::hello::Hello;
 use crate::links::{Inner, Place};
 use crate::net::{Socket, Travelling};
+use crate::peer::Peer;
+use crate::refusal::{Reason, Refusal};
 
 /// Takes the clients that other nodes relay. Called on the thread of the bulk lane: must not block.
 pub trait Visitors: Send + Sync + 'static {
@@ -36,7 +38,7 @@ pub(crate) async fn receive(inner: &Arc<Inner>, hello: Hello, mut socket: Box<dy
             limits::VISITS_MAX
         );
         let refusal = Refusal::new(Reason::TooManyVisits, text);
-        inner.refused(Some(node), &refusal, true);
+        inner.refused(Some(node), &refusal);
         return greeting::farewell(socket, &refusal).await;
     };
     let header = greeting::receive(&mut socket, limits::VISIT_HEADER_BYTES_MAX);
@@ -53,28 +55,47 @@ pub(crate) async fn receive(inner: &Arc<Inner>, hello: Hello, mut socket: Box<dy
         }
         Err(_late) => return,
     };
-    if greeting::send(&mut socket, &[welcome(inner)])
+    if greeting::send(&mut socket, &[welcome(inner, node)])
         .await
         .is_err()
     {
         return;
     }
-    let visit = Box::new(Visit { socket, place });
+    let Some(peer) = inner.peer(node) else {
+        return;
+    };
+    let visit = Box::new(Visit {
+        peer,
+        place,
+        socket,
+    });
     if let Ok(travelling) = visit.depart() {
         inner.visitors.arrive(node, header, travelling);
     }
 }
 
-/// A visit's socket, which holds its place among the visits.
+/// A visit's socket, which holds its place among the visits. It breaks at the next read or write
+/// after the node it comes from has lost its place.
 struct Visit<S: ?Sized> {
+    peer: Arc<Peer>,
     place: Place,
     socket: Box<S>,
+}
+
+impl<S: ?Sized> Visit<S> {
+    fn check(&self) -> io::Result<()> {
+        if self.peer.is_removed() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
 }
 
 impl Socket for Visit<dyn Socket> {
     fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>> {
         let parted: Box<dyn Travelling> = Box::new(Visit {
             socket: self.socket.depart()?,
+            peer: self.peer,
             place: self.place,
         });
         Ok(parted)
@@ -85,6 +106,7 @@ impl Travelling for Visit<dyn Travelling> {
     fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
         let socket: Box<dyn Socket> = Box::new(Visit {
             socket: self.socket.arrive()?,
+            peer: self.peer,
             place: self.place,
         });
         Ok(socket)
@@ -97,6 +119,7 @@ impl AsyncRead for Visit<dyn Socket> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check()?;
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
@@ -107,6 +130,7 @@ impl AsyncWrite for Visit<dyn Socket> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check()?;
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 

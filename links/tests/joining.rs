@@ -1,0 +1,179 @@
+//! A node joins with a token, or does not.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use common::{CLUSTER, Ca, Node, ambient, identity, loopback, run};
+use pollux_domain::ids::{Incarnation, NodeId};
+use pollux_domain::limits;
+use pollux_links::authority::NodeKey;
+use pollux_links::credentials::Credentials;
+use pollux_links::join::{
+    Admission, Grant, JoinError, JoinGrant, JoinRefusal, JoinRequest, Role, Verdict, join,
+};
+use pollux_links::net::SystemNet;
+use pollux_links::peers::{Lane, Peers};
+use pollux_links::security::Security;
+use pollux_links::token::Token;
+
+/// Knows which secrets were given out.
+struct Door {
+    ca: Ca,
+    secrets: Mutex<BTreeSet<[u8; 16]>>,
+    used: Mutex<BTreeSet<[u8; 16]>>,
+}
+
+impl Admission for Door {
+    fn admit(&self, secret: [u8; 16], request: JoinRequest) -> Verdict {
+        let verdict = if self.secrets.lock().unwrap().remove(&secret) {
+            self.used.lock().unwrap().insert(secret);
+            let node = request.wanted.unwrap_or(NodeId(2));
+            let signed = self.ca.0.sign_request(node, &request.certificate_request);
+            signed
+                .map(|certificate| Grant {
+                    node,
+                    incarnation: Incarnation(1),
+                    certificate: certificate.to_vec(),
+                    topology: Bytes::from_static(b"topology"),
+                })
+                .map_err(|_| JoinRefusal::BadRequest)
+        } else if self.used.lock().unwrap().contains(&secret) {
+            Err(JoinRefusal::UsedToken)
+        } else {
+            Err(JoinRefusal::UnknownToken)
+        };
+        Box::pin(async move { verdict })
+    }
+}
+
+async fn open_door() -> (Node, Arc<Door>, Token) {
+    let ca = Ca::make();
+    let node = Node::with(identity(1), ca.security(1), loopback()).await;
+    let address = node.address.to_string();
+    let token = Token::make(CLUSTER, ca.0.certificate(), &address, &*ambient().rand);
+    let door = Arc::new(Door {
+        ca,
+        secrets: Mutex::new([token.secret].into()),
+        used: Mutex::default(),
+    });
+    node.links.set_admission(door.clone());
+    (node, door, token)
+}
+
+fn request(key: &NodeKey) -> JoinRequest {
+    JoinRequest {
+        wanted: None,
+        role: Role::Node,
+        name: "second".to_owned(),
+        node_address: "127.0.0.1:7400".to_owned(),
+        client_address: "127.0.0.1:5222".to_owned(),
+        certificate_request: key.request().unwrap(),
+    }
+}
+
+async fn knock(token: &Token, request: JoinRequest) -> Result<JoinGrant, JoinError> {
+    join(&SystemNet, &ambient(), &token.address, token, request).await
+}
+
+#[test]
+fn a_token_lets_one_node_in_and_it_talks() {
+    run(async {
+        let (one, _door, token) = open_door().await;
+        let token = Token::parse(&token.to_string()).unwrap();
+        let key = NodeKey::make().unwrap();
+        let grant = knock(&token, request(&key)).await.unwrap();
+        assert_eq!((grant.node, grant.cluster), (NodeId(2), CLUSTER));
+        assert_eq!(&grant.topology[..], b"topology");
+
+        let credentials = Credentials {
+            certificate: grant.certificate,
+            key: key.private(),
+            authority: grant.authority,
+        };
+        let security = Security::tls(credentials, grant.cluster, &ambient()).unwrap();
+        let two = Node::with(identity(2), security, loopback()).await;
+        two.knows(&[(1, one.address)]);
+        one.knows(&[(2, two.address)]);
+        one.connected(2).await;
+        let answer = one.links.ask(
+            NodeId(2),
+            Lane::Bulk,
+            common::TOPIC,
+            Bytes::from_static(b"a"),
+        );
+        assert_eq!(answer.await, Ok(Bytes::from_static(b"re: a")));
+
+        let used = knock(&token, request(&key)).await;
+        assert!(
+            matches!(used, Err(JoinError::Refused(JoinRefusal::UsedToken))),
+            "{used:?}"
+        );
+    });
+}
+
+#[test]
+fn a_secret_that_nobody_gave_out_is_refused() {
+    run(async {
+        let (_one, _door, mut token) = open_door().await;
+        token.secret[0] ^= 1;
+        let refused = knock(&token, request(&NodeKey::make().unwrap())).await;
+        let expected = JoinRefusal::UnknownToken;
+        assert!(matches!(refused, Err(JoinError::Refused(refusal)) if refusal == expected));
+    });
+}
+
+#[test]
+fn the_secret_is_kept_from_another_authority() {
+    run(async {
+        let (_one, door, mut token) = open_door().await;
+        token.authority[31] ^= 1;
+        let refused = knock(&token, request(&NodeKey::make().unwrap())).await;
+        assert!(
+            matches!(refused, Err(JoinError::WrongAuthority)),
+            "{refused:?}"
+        );
+        assert_eq!(
+            door.secrets.lock().unwrap().len(),
+            1,
+            "it was not even asked"
+        );
+    });
+}
+
+#[test]
+fn a_node_that_cannot_decide_says_so() {
+    run(async {
+        let ca = Ca::make();
+        let node = Node::with(identity(1), ca.security(1), loopback()).await;
+        let address = node.address.to_string();
+        let token = Token::make(CLUSTER, ca.0.certificate(), &address, &*ambient().rand);
+        let refused = knock(&token, request(&NodeKey::make().unwrap())).await;
+        let expected = JoinRefusal::NotReady;
+        assert!(matches!(refused, Err(JoinError::Refused(refusal)) if refusal == expected));
+    });
+}
+
+#[test]
+fn a_wrong_request_is_no_certificate_and_a_long_one_is_not_sent() {
+    run(async {
+        let (_one, door, token) = open_door().await;
+        let key = NodeKey::make().unwrap();
+        let mut long = request(&key);
+        long.name = "x".repeat(limits::JOIN_REQUEST_BYTES_MAX);
+        let refused = knock(&token, long).await;
+        assert!(
+            matches!(refused, Err(JoinError::Unreachable(_))),
+            "{refused:?}"
+        );
+        assert_eq!(door.secrets.lock().unwrap().len(), 1);
+        let mut wrong = request(&key);
+        wrong.certificate_request.truncate(20);
+        let refused = knock(&token, wrong).await;
+        let expected = JoinRefusal::BadRequest;
+        assert!(matches!(refused, Err(JoinError::Refused(refusal)) if refusal == expected));
+    });
+}

@@ -2,9 +2,11 @@
 //! order. Not for how any part works: each has its crate.
 
 mod cli;
+mod cluster;
 mod config;
 mod control;
 mod exit;
+mod links;
 mod log;
 mod sample;
 mod start;

@@ -12,11 +12,14 @@ use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError};
-use pollux_actors::{expiry, stream, system};
+use pollux_actors::{agreement, expiry, membership, stream, system};
 use pollux_domain::ids::NodeId;
-use pollux_domain::limits;
+use pollux_domain::seams::Ambient;
 use pollux_links::net::{Net, SystemNet};
-use pollux_raft::group::check_record;
+use pollux_links::peers::{Alone, Desks};
+use pollux_links::tickets::SharedTickets;
+use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role, TopologyChange};
+use pollux_raft::group::{Begin, check_record};
 use pollux_raft::log::{LogStore, RedbLog};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_store::damage::{self, OpenError};
@@ -24,10 +27,12 @@ use pollux_store::tables::SledTables;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::cluster::{self, ClusterError, Found};
 use crate::config::values::Certificate;
 use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
 use crate::exit::Exit;
+use crate::links::{self, Guests};
 use crate::sample;
 use crate::vitals::NodeVitals;
 
@@ -66,6 +71,10 @@ enum End {
     Sample(String),
     #[error("the group failed: {0}")]
     Group(String),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("failed to prepare the links to other nodes: {0}")]
+    Links(String),
 }
 
 impl End {
@@ -74,7 +83,7 @@ impl End {
             End::Folder { .. } => Exit::CantCreate,
             End::Open(OpenError::InUse(_)) => Exit::TempFail,
             End::Open(_) | End::Undecided(_) | End::Start(_) => Exit::IoErr,
-            End::Certificate(_) => Exit::NoInput,
+            End::Certificate(_) | End::Cluster(_) | End::Links(_) => Exit::NoInput,
             End::Listen { .. } | End::Control(_) => Exit::Unavailable,
             End::Threads(_) | End::Sample(_) | End::Group(_) => Exit::Software,
         }
@@ -95,27 +104,39 @@ pub fn main_node(config: Config, loss: Loss) -> ExitCode {
 fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let folder = &config.node.data_folder;
     prepare(folder, loss)?;
-    let tls = match &config.xmpp.certificate {
-        Certificate::SelfSigned => certificate::self_signed(folder, config.xmpp.domain.as_str())?,
-        Certificate::Files { certificate, key } => certificate::read(certificate, key)?,
-    };
-    let settings = Settings {
-        node: NodeId(config.node.id.get()),
-        domain: config.xmpp.domain.as_str().to_owned(),
-        allow_plaintext: config.xmpp.allow_plaintext,
-        tls: Some(tls),
-        scram_iterations: limits::SCRAM_ITERATIONS,
-        snapshot_entries: limits::SNAPSHOT_ENTRIES,
-        keep_entries: limits::LOG_KEEP_ENTRIES,
-    };
+    let found = cluster::read(folder)?;
+    let ambient = system::ambient();
+    let settings = settings(config, found.as_ref(), &ambient)?;
+    let is_witness = settings.is_witness;
     let placement = Arbiters::start(config.node.threads.get()).map_err(End::Threads)?;
+    let life = cluster::next_life(folder, settings.incarnation).map_err(|source| End::Folder {
+        path: folder.display().to_string(),
+        source,
+    })?;
+    let desks = Arc::new(Desks::default());
+    let guests = Arc::new(Guests::default());
+    let links = match &found {
+        Some(found) => Some(links::make(found, &ambient, &desks, &guests).map_err(End::Links)?),
+        None => None,
+    };
     let parts = Parts {
         settings,
-        ambient: system::ambient(),
+        life,
+        ambient,
         placement: Arc::new(placement),
+        peers: match &links {
+            Some(links) => Arc::new(links.clone()),
+            None => Arc::new(Alone),
+        },
+        visits: match &links {
+            Some(links) => Arc::new(links.clone()),
+            None => Arc::new(Alone),
+        },
+        desks,
         subcluster_log: open_log::<Subcluster>(folder)?,
         configuration_log: open_log::<ConfigurationGroup>(folder)?,
         tables: Arc::new(SledTables::open(&folder.join("tables"))?),
+        founding: found.as_ref().and_then(|found| founding(config, found)),
     };
     // Groups have a thread of their own: neither clients nor hashing delay a flush.
     let groups = tokio::runtime::Builder::new_multi_thread()
@@ -127,7 +148,22 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let main = tokio::runtime::Builder::new_current_thread();
     let main = { main }.enable_all().build().map_err(End::Threads)?;
     let node = groups.block_on(Node::start(parts))?;
-    groups.spawn(expiry::run(node.clone()));
+    guests.welcome(&node);
+    links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
+    let (_stop_following, stopped) = oneshot::channel();
+    if let Some(links) = links {
+        let listen = config.cluster.listen;
+        links::start_bulk(links.clone(), listen).map_err(|source| End::Listen {
+            address: listen.to_string(),
+            source,
+        })?;
+        groups.spawn(links::follow_topology(node.clone(), links, stopped));
+    }
+    groups.spawn(membership::run(node.clone()));
+    if !is_witness {
+        groups.spawn(expiry::run(node.clone()));
+        groups.spawn(agreement::run(node.clone()));
+    }
     let _metrics = match config.metrics.listen {
         Some(address) => {
             let vitals = Arc::new(NodeVitals(node.clone()));
@@ -142,6 +178,64 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let result = main.block_on(serve(config, &node));
     groups.block_on(node.stop());
     result
+}
+
+/// What the file says, and what the cluster has made of this node.
+fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result<Settings, End> {
+    let folder = &config.node.data_folder;
+    let secret = found.map(|found| found.membership.ticket_secret);
+    let tickets = secret.map(|secret| SharedTickets::new(secret, ambient.clone()));
+    let tls = match &config.xmpp.certificate {
+        Certificate::SelfSigned => {
+            certificate::self_signed(folder, config.xmpp.domain.as_str(), tickets)?
+        }
+        Certificate::Files { certificate, key } => certificate::read(certificate, key, tickets)?,
+    };
+    let id = NodeId(config.node.id.get());
+    let alone = Settings {
+        allow_plaintext: config.xmpp.allow_plaintext,
+        see_other_host: config.xmpp.see_other_host,
+        tls: Some(tls),
+        ..Settings::alone(id, config.xmpp.domain.as_str().to_owned())
+    };
+    let Some(membership) = found.map(|found| &found.membership) else {
+        return Ok(alone);
+    };
+    Ok(Settings {
+        node: membership.node,
+        incarnation: membership.incarnation,
+        subcluster: membership.subcluster,
+        is_witness: membership.role == Role::Witness,
+        begin: match membership.founder {
+            true => Begin::Found,
+            false => Begin::Join,
+        },
+        ..alone
+    })
+}
+
+/// What the first node says of the cluster.
+fn founding(config: &Config, found: &Found) -> Option<TopologyChange> {
+    let membership = &found.membership;
+    let authority_key = found.authority_key.clone()?;
+    membership.founder.then(|| TopologyChange::Found {
+        cluster: membership.cluster,
+        node: membership.node,
+        entry: NodeEntry {
+            name: config.cluster.name.clone(),
+            role: membership.role,
+            subcluster: membership.subcluster,
+            incarnation: membership.incarnation,
+            address: config.cluster.address.clone(),
+            client_address: Some(config.xmpp.address.clone()),
+            removed: false,
+        },
+        secrets: Some(ClusterSecrets {
+            authority_certificate: found.credentials.authority.to_vec().into(),
+            authority_key: authority_key.into(),
+            ticket_secret: membership.ticket_secret,
+        }),
+    })
 }
 
 /// Makes the folder, for its owner only, and stops where something damaged waits for a decision.
@@ -179,7 +273,11 @@ fn open_log<G: Kind>(folder: &Path) -> Result<Arc<dyn LogStore>, End> {
 async fn serve(config: &Config, node: &Arc<Node>) -> Result<(), End> {
     // The client port opens last: where it is open, everything else is there.
     let control = ControlServer::bind(&config.control.socket)?;
-    listen(config, node).await?;
+    if node.settings.is_witness {
+        tracing::info!(node = %node.settings.node, "witness votes, and serves nobody");
+    } else {
+        listen(config, node).await?;
+    }
     if config.origin == Origin::EmbeddedDefault {
         sample::welcome(config, node).await.map_err(End::Sample)?;
     }

@@ -20,9 +20,9 @@ use crate::accept;
 use crate::dial::{self, dial};
 use crate::hello::{Hello, Identity, Life, Purpose};
 use crate::join::Admission;
-use crate::net::{Listener, Net, Socket, Travelling};
+use crate::net::{Listener, LocalFuture, Net, Socket, Travelling};
 use crate::peer::{Peer, PeerAddress, minute_passed};
-use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
+use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic, Visits};
 use crate::refusal::{Reason, Refusal};
 use crate::rows::PeerRow;
 use crate::security::Security;
@@ -259,6 +259,12 @@ impl Peers for Links {
             Some(link) => link.ask(topic, body),
             None => Box::pin(async move { Err(LinkError::NotConnected(to)) }),
         }
+    }
+}
+
+impl Visits for Links {
+    fn visit(&self, to: NodeId, header: Bytes) -> LocalFuture<'_, io::Result<Box<dyn Socket>>> {
+        Box::pin(Links::visit(self, to, header))
     }
 }
 

@@ -85,6 +85,12 @@ impl Token {
     }
 }
 
+/// What a cluster keeps of a secret: nobody who reads it can join.
+pub fn digest(secret: &[u8; 16]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(secret).into()
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + self.address.len() + CHECKSUM_BYTES);

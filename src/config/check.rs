@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::Mistake;
 use super::file::{File, Given};
 use super::values::{
-    Certificate, Config, ControlConfig, Domain, LogConfig, LogFormat, MetricsConfig, NodeConfig,
+    Certificate, ClusterConfig, Config, ControlConfig, Domain, LogConfig, LogFormat, MetricsConfig, NodeConfig,
     Origin, XmppConfig,
 };
 
@@ -21,6 +21,7 @@ pub const DEFAULTS: Defaults = Defaults {
     data_folder: "pollux-data",
     domain: "localhost",
     listen: "127.0.0.1:5222",
+    cluster_listen: "127.0.0.1:7222",
     metrics_listen: "127.0.0.1:9280",
     control_socket_name: "control.sock",
     log_format: "text",
@@ -30,6 +31,7 @@ pub const DEFAULTS: Defaults = Defaults {
 pub const LIMITS: Limits = Limits {
     threads_max: 256,
     socket_path_bytes_max: 107,
+    name_bytes_max: 64,
 };
 
 pub struct Defaults {
@@ -37,6 +39,7 @@ pub struct Defaults {
     pub data_folder: &'static str,
     pub domain: &'static str,
     pub listen: &'static str,
+    pub cluster_listen: &'static str,
     pub metrics_listen: &'static str,
     pub control_socket_name: &'static str,
     pub log_format: &'static str,
@@ -47,6 +50,7 @@ pub struct Limits {
     pub threads_max: usize,
     /// unix(7): `sun_path` has 108 bytes, the last of them zero.
     pub socket_path_bytes_max: usize,
+    pub name_bytes_max: usize,
 }
 
 /// What a file is checked against besides itself.
@@ -69,6 +73,7 @@ pub fn check(
     let mut check = Check { around, mistakes };
     let node = check.node(&file);
     let xmpp = check.xmpp(&file);
+    let cluster = check.cluster(&file, &node);
     let control = check.control(&file, &node);
     let metrics = check.metrics(&file, &xmpp);
     let log = check.log(&file);
@@ -82,6 +87,7 @@ pub fn check(
         origin: around.origin.clone(),
         node,
         xmpp,
+        cluster,
         control,
         metrics,
         log,
@@ -139,9 +145,49 @@ impl Check<'_> {
         XmppConfig {
             domain,
             listen,
+            address: self.host_port(&file.xmpp_address, "xmpp.address", listen),
+            see_other_host: file
+                .xmpp_see_other_host
+                .as_ref()
+                .is_some_and(|given| given.value),
             certificate,
             allow_plaintext,
         }
+    }
+
+    fn cluster(&mut self, file: &File, node: &NodeConfig) -> ClusterConfig {
+        let default = DEFAULTS.cluster_listen;
+        let listen = self.text(&file.cluster_listen, "cluster.listen", default, address);
+        let name = self.value(
+            &file.cluster_name,
+            "cluster.name",
+            format!("node{}", node.id),
+            |name| match name.is_empty() || name.len() > LIMITS.name_bytes_max {
+                true => Err(format!("write 1 to {} bytes", LIMITS.name_bytes_max)),
+                false => Ok(name.clone()),
+            },
+        );
+        ClusterConfig {
+            listen,
+            address: self.host_port(&file.cluster_address, "cluster.address", listen),
+            name,
+        }
+    }
+
+    /// A name or an address, with a port.
+    fn host_port(&mut self, given: &Option<Given<String>>, path: &str, listen: SocketAddr) -> String {
+        self.value(given, path, listen.to_string(), |text| {
+            let parts = text.rsplit_once(':');
+            let right = parts.is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+            });
+            match right {
+                true => Ok(text.clone()),
+                false => Err(format!(
+                    "`{text}` is not a host and port; write for example \"castor.example.org:7222\""
+                )),
+            }
+        })
     }
 
     fn certificate(&mut self, file: &File) -> Certificate {

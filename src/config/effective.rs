@@ -24,12 +24,20 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("node.threads", config.node.threads.to_string()),
         ("xmpp.domain", config.xmpp.domain.to_string()),
         ("xmpp.listen", config.xmpp.listen.to_string()),
+        ("xmpp.address", config.xmpp.address.clone()),
+        (
+            "xmpp.see_other_host",
+            config.xmpp.see_other_host.to_string(),
+        ),
         ("xmpp.certificate", certificate),
         ("xmpp.key", key),
         (
             "xmpp.allow_plaintext",
             config.xmpp.allow_plaintext.to_string(),
         ),
+        ("cluster.listen", config.cluster.listen.to_string()),
+        ("cluster.address", config.cluster.address.clone()),
+        ("cluster.name", config.cluster.name.clone()),
         (
             "control.socket",
             config.control.socket.display().to_string(),

@@ -112,6 +112,15 @@ settings! {
         "Where clients connect, as address and port. \"0.0.0.0:5222\" or \"[::]:5222\" is every \
          address of the machine. Port 0 takes any free port, which the log then names.";
 
+    xmpp.address => xmpp_address: String =
+        Said("the address of `listen`", "\"castor.example.org:5222\""),
+        "Where clients reach this node, as host and port: what a client of the other node is told \
+         for the case that it has to come back.";
+
+    xmpp.see_other_host => xmpp_see_other_host: bool = Value("false"),
+        "Sends a client that came to the other node on to the one that serves it. Without, its \
+         stream is relayed, which no client notices.";
+
     xmpp.certificate => xmpp_certificate: String =
         Said("a self-signed one, made in the data folder", "\"/etc/pollux/tls/fullchain.pem\""),
         "The certificate chain for the domain, in PEM, the server's own certificate first. Goes \
@@ -124,6 +133,19 @@ settings! {
     xmpp.allow_plaintext => xmpp_allow_plaintext: bool = Value("false"),
         "Lets clients sign in without TLS. Everybody on the way can then read and change what \
          they send. For measurements on one machine.";
+
+    cluster.listen => cluster_listen: String = Value("\"127.0.0.1:7222\""),
+        "Where other nodes of the cluster connect, as address and port. Only nodes with a \
+         certificate of the cluster are heard. A node that is alone does not listen.";
+
+    cluster.address => cluster_address: String =
+        Said("the address of `listen`", "\"castor.example.org:7222\""),
+        "Where other nodes reach this node, as host and port. Said to the cluster when the node \
+         joins.";
+
+    cluster.name => cluster_name: String =
+        Said("`node` and the node's number", "\"castor\""),
+        "What people call this node. Said to the cluster when the node joins.";
 
     control.socket => control_socket: String =
         Said("control.sock in the data folder", "\"/run/pollux/control.sock\""),
@@ -147,6 +169,10 @@ settings! {
 pub const SECTIONS: &[(&str, &str)] = &[
     ("node", "This node: its number, its folder, its threads."),
     ("xmpp", "The port for XMPP clients."),
+    (
+        "cluster",
+        "The port between nodes; see `pollux cluster --help`.",
+    ),
     ("control", "The local socket for `pollux ctl`."),
     (
         "metrics",

@@ -11,6 +11,7 @@ pub struct Config {
     pub origin: Origin,
     pub node: NodeConfig,
     pub xmpp: XmppConfig,
+    pub cluster: ClusterConfig,
     pub control: ControlConfig,
     pub metrics: MetricsConfig,
     pub log: LogConfig,
@@ -35,6 +36,9 @@ pub struct NodeConfig {
 pub struct XmppConfig {
     pub domain: Domain,
     pub listen: SocketAddr,
+    /// `host:port` at which clients reach this node.
+    pub address: String,
+    pub see_other_host: bool,
     pub certificate: Certificate,
     pub allow_plaintext: bool,
 }
@@ -47,6 +51,14 @@ pub enum Certificate {
         certificate: PathBuf,
         key: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterConfig {
+    pub listen: SocketAddr,
+    /// `host:port` at which other nodes reach this one.
+    pub address: String,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pollux_links::secret_file;
+use pollux_links::tickets::SharedTickets;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -23,7 +24,14 @@ pub enum CertificateError {
 }
 
 /// A chain and its key from PEM files. TLS 1.2 and 1.3 (RFC 7590, RFC 9325).
-pub fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
+///
+/// `tickets`: of all nodes of a cluster, so that a client resumes its TLS at any of them; else those
+/// of this process.
+pub fn read(
+    certificate: &Path,
+    key: &Path,
+    tickets: Option<SharedTickets>,
+) -> Result<Arc<ServerConfig>, CertificateError> {
     let failed = |path: &Path, error: rustls::pki_types::pem::Error| CertificateError::Read {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -40,16 +48,24 @@ pub fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Certifi
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, secret)?;
+    if let Some(tickets) = tickets {
+        config.ticketer = Arc::new(tickets);
+        config.send_tls13_tickets = 1;
+    }
     Ok(Arc::new(config))
 }
 
 /// The self-signed certificate of this folder, made at the first start. Clients must be told to
 /// trust it.
-pub fn self_signed(folder: &Path, domain: &str) -> Result<Arc<ServerConfig>, CertificateError> {
+pub fn self_signed(
+    folder: &Path,
+    domain: &str,
+    tickets: Option<SharedTickets>,
+) -> Result<Arc<ServerConfig>, CertificateError> {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     if !certificate.exists() || !key.exists() {
         let write = |path: &Path, contents: &[u8]| {
@@ -62,5 +78,5 @@ pub fn self_signed(folder: &Path, domain: &str) -> Result<Arc<ServerConfig>, Cer
         write(&key, made.signing_key.serialize_pem().as_bytes())?;
         write(&certificate, made.cert.pem().as_bytes())?;
     }
-    read(&certificate, &key)
+    read(&certificate, &key, tickets)
 }

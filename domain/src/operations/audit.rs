@@ -63,6 +63,18 @@ impl AuditField for SessionRef {
     }
 }
 
+impl AuditField for bool {
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl AuditField for u16 {
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
 impl AuditField for Secret {
     fn shown(&self) -> Option<String> {
         None

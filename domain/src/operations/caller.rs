@@ -10,13 +10,15 @@ pub enum Permission {
     ReadSessions,
     EndSessions,
     ReadNode,
+    ReadCluster,
+    ChangeCluster,
 }
 
 impl Permission {
     pub fn is_change(self) -> bool {
         match self {
-            Self::ReadUsers | Self::ReadSessions | Self::ReadNode => false,
-            Self::ChangeUsers | Self::EndSessions => true,
+            Self::ReadUsers | Self::ReadSessions | Self::ReadNode | Self::ReadCluster => false,
+            Self::ChangeUsers | Self::EndSessions | Self::ChangeCluster => true,
         }
     }
 }

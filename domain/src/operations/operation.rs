@@ -123,6 +123,45 @@ operations! {
 
     #[doc = "What the node is and how it is."]
     NodeStatus = "node.status", ReadNode {}
+
+    #[doc = "Makes a token with which one node joins the cluster, once."]
+    ClusterInvite = "cluster.invite", ChangeCluster {
+        #[doc = "Whether it only votes, and serves nobody."]
+        witness: bool,
+        #[doc = "The node that comes back without its memory; none for a new one."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<u16>,
+    }
+
+    #[doc = "Lists the nodes of the cluster."]
+    ClusterNodes = "cluster.nodes", ReadCluster {}
+
+    #[doc = "Removes a node for ever; the others go on without it."]
+    ClusterRemove = "cluster.remove", ChangeCluster {
+        #[doc = "The number of the node."]
+        node: u16,
+    }
+
+    #[doc = "Who serves whom in this subcluster, who leads, who votes."]
+    SubclusterStatus = "subcluster.status", ReadCluster {}
+
+    #[doc = "Lets a node take over from its twin by itself, or not."]
+    SubclusterSetHighAvailability = "subcluster.set-high-availability", ChangeCluster {
+        #[doc = "Whether it does."]
+        on: bool,
+    }
+
+    #[doc = "Moves all users that a node serves to its twin."]
+    SubclusterFailover = "subcluster.failover", ChangeCluster {
+        #[doc = "The number of the node that is relieved."]
+        node: u16,
+    }
+
+    #[doc = "Moves all users back to their home nodes."]
+    SubclusterFallback = "subcluster.fallback", ChangeCluster {}
+
+    #[doc = "Compares the databases of all replicas at one index."]
+    SubclusterVerify = "subcluster.verify", ReadCluster {}
 }
 
 #[cfg(test)]

@@ -13,6 +13,11 @@ pub enum Outcome {
     Sessions(Rows<SessionRow>),
     Statistics(Vec<Figure>),
     Status(NodeStatus),
+    /// A one-time token; shown once.
+    Token(String),
+    Nodes(Vec<ClusterNodeRow>),
+    Subcluster(SubclusterStatus),
+    Digests(Vec<DigestRow>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,4 +80,62 @@ pub struct GroupRow {
     pub term: u64,
     pub applied_index: u64,
     pub voter_count: u32,
+}
+
+/// One node as the cluster knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterNodeRow {
+    pub node: u16,
+    pub name: String,
+    /// `node` or `witness`.
+    pub role: String,
+    pub subcluster: u16,
+    pub incarnation: u32,
+    pub address: String,
+    /// `this node`, `connected`, `not connected` or `removed`.
+    pub state: String,
+}
+
+/// Who serves whom in a subcluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubclusterStatus {
+    pub subcluster: u16,
+    pub high_availability: bool,
+    /// Whether the loss of one node is outlived: two nodes and a witness vote, and all can be reached.
+    pub is_protected: bool,
+    pub leader: Option<u16>,
+    pub term: u64,
+    pub homes: Vec<HomeRow>,
+    pub members: Vec<MemberRow>,
+}
+
+/// The users of one home node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeRow {
+    pub home: u16,
+    pub serving: Option<u16>,
+    pub epoch: u64,
+    pub users: u64,
+    pub sessions: u64,
+    /// Whether the node that answers holds the lease of these users.
+    pub is_held_here: bool,
+}
+
+/// One replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    pub node: u16,
+    pub incarnation: u32,
+    pub votes: bool,
+    /// The last entry that it is known to have; only the leader knows.
+    pub matched_index: Option<u64>,
+}
+
+/// One replica's database at one index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestRow {
+    pub node: u16,
+    pub index: u64,
+    /// None: it did not answer, or has not applied that much.
+    pub digest: Option<u32>,
 }

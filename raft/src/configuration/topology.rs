@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
 use serde::{Deserialize, Serialize};
@@ -15,15 +16,16 @@ pub struct Topology {
     subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
     /// By the digest of their secret: who knows it may join, once.
     invitations: BTreeMap<[u8; 32], Invitation>,
-    /// The cluster's own authority: certificate and key in PEM, and the secret of the TLS tickets.
+    /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
+    /// tickets.
     pub secrets: Option<ClusterSecrets>,
 }
 
 /// What makes and joins certificates and tickets of this cluster.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSecrets {
-    pub authority_certificate: String,
-    pub authority_key: String,
+    pub authority_certificate: Bytes,
+    pub authority_key: Bytes,
     pub ticket_secret: [u8; 32],
 }
 

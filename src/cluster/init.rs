@@ -1,0 +1,56 @@
+//! `pollux cluster init`: makes a data folder the first node of a new cluster. Works on a node that
+//! was alone, too: its users and their data stay.
+
+use pollux_actors::system;
+use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId};
+use pollux_links::PeerAddress;
+use pollux_links::authority::Authority;
+use pollux_links::credentials::{Credentials, NodeKey};
+use pollux_raft::configuration::Role;
+
+use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, write};
+use crate::config::Config;
+
+/// Makes the cluster's authority and the node's certificate.
+pub fn init(config: &Config) -> Result<Membership, ClusterError> {
+    let folder = &config.node.data_folder;
+    if folder.join(FOLDER).join(MEMBERSHIP).exists() {
+        return Err(ClusterError::Already(folder.clone()));
+    }
+    let rand = system::ambient().rand;
+    let cluster = ClusterId(rand.token());
+    let mut ticket_secret = [0; 32];
+    rand.fill(&mut ticket_secret);
+    let node = NodeId(config.node.id.get());
+    let failed = |error| ClusterError::failed("make the cluster's authority", error);
+    let authority = Authority::make(cluster).map_err(failed)?;
+    let key = NodeKey::make().map_err(failed)?;
+    let credentials = Credentials {
+        certificate: authority.sign_key(node, &key).map_err(failed)?,
+        key: key.private(),
+        authority: authority.certificate().clone(),
+    };
+    let incarnation = Incarnation(1);
+    let membership = Membership {
+        cluster,
+        node,
+        incarnation,
+        role: Role::Node,
+        subcluster: SubclusterId(1),
+        founder: true,
+        peers: vec![PeerAddress {
+            node,
+            incarnation: Some(incarnation),
+            address: config.cluster.address.clone(),
+        }],
+        ticket_secret,
+    };
+    let authority_key = authority.private();
+    write(
+        folder,
+        &membership,
+        &credentials,
+        Some(authority_key.secret_pkcs8_der()),
+    )?;
+    Ok(membership)
+}

@@ -1,0 +1,86 @@
+//! `pollux cluster join`: asks a node of the cluster, with a one-time token, to be let in.
+
+use std::time::Duration;
+
+use pollux_actors::admission::Welcome;
+use pollux_actors::system;
+use pollux_domain::seams::Ambient;
+use pollux_links::credentials::{Credentials, NodeKey};
+use pollux_links::join::{self, JoinRequest, Role as AskedRole};
+use pollux_links::net::SystemNet;
+use pollux_links::token::Token;
+
+use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, write};
+use crate::config::Config;
+
+/// How long a node of the cluster may be busy before it is given up.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Joins with an empty data folder. `address`: where to call, instead of what the token says.
+pub fn join(config: &Config, token: &str, address: Option<&str>) -> Result<Membership, ClusterError> {
+    let folder = &config.node.data_folder;
+    if folder.join(FOLDER).join(MEMBERSHIP).exists() {
+        return Err(ClusterError::Already(folder.clone()));
+    }
+    if folder.join("subcluster.log").exists() {
+        return Err(ClusterError::NotEmpty(folder.clone()));
+    }
+    let token = Token::parse(token).map_err(|error| ClusterError::failed("read the token", error))?;
+    let key = NodeKey::make().map_err(|error| ClusterError::failed("make a key", error))?;
+    let request = JoinRequest {
+        wanted: None,
+        role: AskedRole::Node,
+        name: config.cluster.name.clone(),
+        node_address: config.cluster.address.clone(),
+        client_address: config.xmpp.address.clone(),
+        certificate_request: key
+            .request()
+            .map_err(|error| ClusterError::failed("make a key", error))?,
+    };
+    let address = address.unwrap_or(&token.address).to_owned();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ClusterError::failed("start a thread", error))?;
+    let grant = runtime.block_on(ask(&system::ambient(), &address, &token, request))?;
+    let welcome = Welcome::read(&grant.topology)
+        .map_err(|error| ClusterError::failed("read what the cluster says", error))?;
+    let membership = Membership {
+        cluster: grant.cluster,
+        node: grant.node,
+        incarnation: grant.incarnation,
+        role: welcome.role,
+        subcluster: welcome.subcluster,
+        founder: false,
+        peers: welcome.peers,
+        ticket_secret: welcome.ticket_secret,
+    };
+    let credentials = Credentials {
+        certificate: grant.certificate,
+        key: key.private(),
+        authority: grant.authority,
+    };
+    write(folder, &membership, &credentials, None)?;
+    Ok(membership)
+}
+
+/// A node that is only busy is asked again: the token is not used up by that.
+async fn ask(
+    ambient: &Ambient,
+    address: &str,
+    token: &Token,
+    request: JoinRequest,
+) -> Result<join::JoinGrant, ClusterError> {
+    let failed = |error: join::JoinError| ClusterError::failed("join", error);
+    for _try in 1..TRIES {
+        match join::join(&SystemNet, ambient, address, token, request.clone()).await {
+            Err(join::JoinError::Refused(
+                join::JoinRefusal::Busy | join::JoinRefusal::NotReady,
+            )) => tokio::time::sleep(PAUSE).await,
+            answered => return answered.map_err(failed),
+        }
+    }
+    let last = join::join(&SystemNet, ambient, address, token, request).await;
+    last.map_err(failed)
+}

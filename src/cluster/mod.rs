@@ -1,0 +1,118 @@
+//! What a node keeps on disk of its cluster: who it is, its certificate, where the others are. Made
+//! by `pollux cluster init` and `pollux cluster join`, read at each start. Not for the topology: the
+//! configuration group has it, and this is only where to begin.
+
+mod init;
+mod join;
+mod starts;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
+use pollux_links::PeerAddress;
+use pollux_links::credentials::Credentials;
+use pollux_links::secret_file;
+use pollux_raft::configuration::Role;
+use serde::{Deserialize, Serialize};
+
+pub use init::init;
+pub use join::join;
+
+/// Where it lies in the data folder.
+const FOLDER: &str = "cluster";
+const MEMBERSHIP: &str = "membership.json";
+/// The authority's key, on the first node, until the configuration has it.
+const AUTHORITY_KEY: &str = "authority.key";
+
+/// A node's place in its cluster.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Membership {
+    pub cluster: ClusterId,
+    pub node: NodeId,
+    pub incarnation: Incarnation,
+    pub role: Role,
+    pub subcluster: SubclusterId,
+    /// The first node of the cluster, which founds the groups.
+    pub founder: bool,
+    /// Where to look for the others at first.
+    pub peers: Vec<PeerAddress>,
+    pub ticket_secret: [u8; 32],
+}
+
+/// Why the files of the cluster cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("{} is of a cluster already; one data folder is one node", .0.display())]
+    Already(PathBuf),
+    #[error("{} holds data of a node that was alone; join with an empty data folder", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("failed to {step}: {reason}")]
+    Failed { step: &'static str, reason: String },
+}
+
+impl ClusterError {
+    fn failed(step: &'static str, reason: impl std::fmt::Display) -> ClusterError {
+        ClusterError::Failed {
+            step,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// What is found at a start.
+pub struct Found {
+    pub membership: Membership,
+    pub credentials: Credentials,
+    /// On the founder only.
+    pub authority_key: Option<Vec<u8>>,
+}
+
+/// Reads a node's place, if it has one.
+pub fn read(data_folder: &Path) -> Result<Option<Found>, ClusterError> {
+    let folder = data_folder.join(FOLDER);
+    let text = match fs::read(folder.join(MEMBERSHIP)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ClusterError::failed("read the membership", error)),
+    };
+    let membership = serde_json::from_slice(&text)
+        .map_err(|error| ClusterError::failed("read the membership", error))?;
+    let credentials = Credentials::read(&folder)
+        .map_err(|error| ClusterError::failed("read the certificate of the node", error))?;
+    Ok(Some(Found {
+        membership,
+        credentials,
+        authority_key: fs::read(folder.join(AUTHORITY_KEY)).ok(),
+    }))
+}
+
+/// The membership last: where it stands, everything else does.
+fn write(
+    data_folder: &Path,
+    membership: &Membership,
+    credentials: &Credentials,
+    authority_key: Option<&[u8]>,
+) -> Result<(), ClusterError> {
+    let folder = data_folder.join(FOLDER);
+    let failed = |error: io::Error| ClusterError::failed("write the membership", error);
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let owner = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(&folder, owner).map_err(failed)?;
+    credentials
+        .write(&folder)
+        .map_err(|error| ClusterError::failed("write the certificate of the node", error))?;
+    if let Some(key) = authority_key {
+        secret_file::write(&folder.join(AUTHORITY_KEY), key).map_err(failed)?;
+    }
+    let text = serde_json::to_vec_pretty(membership)
+        .map_err(|error| ClusterError::failed("write the membership", error))?;
+    secret_file::write(&folder.join(MEMBERSHIP), &text).map_err(failed)
+}
+
+/// The life that begins with this start: greater than all before it.
+pub fn next_life(data_folder: &Path, incarnation: Incarnation) -> io::Result<Life> {
+    let start = starts::next(data_folder)?;
+    Ok(Life(u64::from(incarnation.0) << 32 | u64::from(start)))
+}

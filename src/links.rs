@@ -1,0 +1,139 @@
+//! The links of a node in its program: threads, addresses from the topology, visitors. Not for what
+//! is said on them.
+
+use std::io;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_actors::admission::{self, Doorkeeper};
+use pollux_actors::node::Node;
+use pollux_actors::{control, stream};
+use pollux_domain::ids::NodeId;
+use pollux_domain::seams::Ambient;
+use pollux_links::hello::Identity;
+use pollux_links::links::{LinkParts, Links};
+use pollux_links::net::{Listener, Net, SystemNet, Travelling};
+use pollux_links::peers::Desks;
+use pollux_links::security::Security;
+use pollux_links::visit::Visitors;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+use crate::cluster::Found;
+
+/// How often the addresses of the topology are looked at.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Takes relayed clients, once the node is there.
+#[derive(Default)]
+pub struct Guests(OnceLock<Weak<Node>>);
+
+impl Guests {
+    pub fn welcome(&self, node: &Arc<Node>) {
+        let _first = self.0.set(Arc::downgrade(node));
+    }
+}
+
+impl Visitors for Guests {
+    fn arrive(&self, from: NodeId, header: Bytes, socket: Box<dyn Travelling>) {
+        // One that comes before the node is ready is hung up, and comes again.
+        if let Some(node) = self.0.get().and_then(Weak::upgrade) {
+            stream::arrive(&node, from, &header, socket);
+        }
+    }
+}
+
+/// Makes the links of a node of a cluster. They work when their threads run.
+pub fn make(
+    found: &Found,
+    ambient: &Ambient,
+    desks: &Arc<Desks>,
+    guests: &Arc<Guests>,
+) -> Result<Links, String> {
+    let membership = &found.membership;
+    let security = Security::tls(found.credentials.clone(), membership.cluster, ambient)
+        .map_err(|error| error.to_string())?;
+    let links = Links::new(LinkParts {
+        identity: Identity {
+            cluster: membership.cluster,
+            node: membership.node,
+            incarnation: membership.incarnation,
+        },
+        security,
+        net: Arc::new(SystemNet),
+        ambient: ambient.clone(),
+        desks: desks.clone(),
+        visitors: guests.clone(),
+    });
+    links.set_peers(membership.peers.clone());
+    Ok(links)
+}
+
+/// The control thread: leaders, leases, and the lane on which they are talked about.
+pub fn start_control(node: Arc<Node>, links: Option<Links>) -> io::Result<()> {
+    thread("control", move || async move {
+        match links {
+            Some(links) => {
+                tokio::join!(links.run_control(), control::run(node));
+            }
+            None => control::run(node).await,
+        }
+    })
+}
+
+/// The bulk thread: entries, snapshots, commands; and whoever comes to the port between nodes.
+/// Returns when the port is open.
+pub fn start_bulk(links: Links, listen: std::net::SocketAddr) -> io::Result<()> {
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    thread("links", move || async move {
+        let opened = SystemNet.listen(listen).await;
+        let opened = opened.and_then(|listener| Ok((listener.local_address()?, listener)));
+        match opened {
+            Ok((address, listener)) => {
+                tracing::info!(%address, "port between nodes is open");
+                let _gone = tell.send(Ok(()));
+                links.run_bulk(listener as Box<dyn Listener>).await;
+            }
+            Err(error) => {
+                let _gone = tell.send(Err(error));
+            }
+        }
+    })?;
+    told.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+}
+
+fn thread<F: Future<Output = ()>>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || LocalSet::new().block_on(&runtime, work()))?;
+    Ok(())
+}
+
+/// Follows the topology: who is new is called, who was removed is hung up. Runs until the node stops.
+pub async fn follow_topology(node: Arc<Node>, links: Links, stop: oneshot::Receiver<()>) {
+    links.set_admission(Arc::new(Doorkeeper::new(&node)));
+    let mut known = Vec::new();
+    let mut stop = stop;
+    loop {
+        let addresses = node
+            .configuration
+            .read(|configuration| admission::addresses(configuration.topology()));
+        // A replica that has not caught up knows of nobody, and needs those who told it so.
+        if !addresses.is_empty() && addresses != known {
+            links.set_peers(addresses.clone());
+            known = addresses;
+        }
+        tokio::select! {
+            biased;
+            _ = &mut stop => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+}

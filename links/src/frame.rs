@@ -184,8 +184,9 @@ impl Header {
     pub(crate) fn version(found: u8) -> Result<(), FrameError> {
         match found {
             PROTOCOL => Ok(()),
-            1..=VERSION_MAX => Err(FrameError::Version { found }),
-            found => Err(FrameError::Foreign(found)),
+            0 => Err(FrameError::Foreign(found)),
+            _ if VERSION_MAX < found => Err(FrameError::Foreign(found)),
+            _ => Err(FrameError::Version { found }),
         }
     }
 

@@ -207,3 +207,20 @@ fn a_visit_to_where_one_may_not_go_says_why() {
         assert_eq!(refusal.unwrap().reason, Reason::UnknownNode);
     });
 }
+
+#[test]
+fn a_visit_breaks_when_its_node_is_removed() {
+    run(async {
+        let (one, two) = pair(|_| Security::Plain).await;
+        let mut here = one.links.visit(TWO, Bytes::new()).await.unwrap();
+        until(|| two.guests.0.lock().unwrap().len() == 1).await;
+        let (_, _, travelling) = two.guests.0.lock().unwrap().remove(0);
+        let mut there = travelling.arrive().unwrap();
+        two.knows(&[]);
+        let broken = there.write_all(b"x").await.unwrap_err();
+        assert_eq!(broken.kind(), std::io::ErrorKind::ConnectionReset);
+        drop(there);
+        assert_eq!(here.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(two.links.visit_count(), 0);
+    });
+}

@@ -100,7 +100,8 @@ pub fn start_bulk(links: Links, listen: std::net::SocketAddr) -> io::Result<()> 
             }
         }
     })?;
-    told.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+    told.recv()
+        .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }
 
 fn thread<F: Future<Output = ()>>(

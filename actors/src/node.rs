@@ -24,6 +24,7 @@ use rustls::ServerConfig;
 use crate::control;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
+use crate::operations::digests;
 use crate::placement::Placement;
 
 /// What is decided before a node starts.
@@ -205,6 +206,7 @@ impl Node {
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
+        digests::open(&node);
         if node.subcluster.voters().len() == 1 {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;

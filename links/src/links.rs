@@ -260,6 +260,10 @@ impl Peers for Links {
             None => Box::pin(async move { Err(LinkError::NotConnected(to)) }),
         }
     }
+
+    fn is_connected(&self, to: NodeId, lane: Lane) -> bool {
+        Links::is_connected(self, to, lane)
+    }
 }
 
 impl Visits for Links {

@@ -90,6 +90,9 @@ pub trait Peers: Send + Sync + 'static {
     /// Asks something. Waits for the answer as long as the connection lives: who asks sets a limit
     /// of time.
     fn ask(&self, to: NodeId, lane: Lane, topic: Topic, body: Bytes) -> Answer;
+
+    /// Whether there is a connection to it now.
+    fn is_connected(&self, to: NodeId, lane: Lane) -> bool;
 }
 
 /// Streams of bytes to another node, each a connection of its own: for clients that are relayed.
@@ -153,5 +156,9 @@ impl Peers for Alone {
 
     fn ask(&self, to: NodeId, _lane: Lane, _topic: Topic, _body: Bytes) -> Answer {
         Box::pin(async move { Err(LinkError::NotConnected(to)) })
+    }
+
+    fn is_connected(&self, _to: NodeId, _lane: Lane) -> bool {
+        false
     }
 }

@@ -28,6 +28,19 @@ Examples:
   pollux ctl --config /etc/pollux/pollux.toml statistics
 ";
 
+const CLUSTER_EXAMPLES: &str = "\
+A pair with its witness, on three machines:
+  castor$  pollux cluster init --config castor.toml
+  castor$  pollux node --config castor.toml &
+  castor$  pollux ctl --config castor.toml cluster invite            prints a token
+  pollux$  pollux cluster join TOKEN --config pollux.toml
+  pollux$  pollux node --config pollux.toml &
+  castor$  pollux ctl --config castor.toml cluster invite --witness  prints another
+  third$   pollux cluster join TOKEN --config witness.toml
+  third$   pollux witness --config witness.toml &
+  castor$  pollux ctl --config castor.toml subcluster ha on
+";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "pollux",
@@ -58,6 +71,17 @@ pub enum Command {
         #[arg(long)]
         accept_loss: bool,
     },
+    /// Run a witness until it is told to stop: it votes in its subcluster and serves nobody
+    ///
+    /// A pair of nodes cannot decide alone which of them is gone; the witness is the third vote.
+    /// It needs a folder that has joined as a witness: see `pollux cluster --help`.
+    Witness {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Make a data folder part of a cluster
+    #[command(subcommand, after_help = CLUSTER_EXAMPLES)]
+    Cluster(ClusterFiles),
     /// Ask a running node, over its local socket
     Ctl(Ctl),
     /// Check a configuration file and show what will hold
@@ -77,6 +101,28 @@ pub enum Command {
     /// Print the reference page of the exit codes
     #[command(hide = true)]
     ExitCodes,
+}
+
+/// Work on the files of a node that does not run.
+#[derive(Debug, Subcommand)]
+pub enum ClusterFiles {
+    /// Make a node the first of a new cluster; its users and their data stay
+    Init {
+        /// The node's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Join a cluster with a one-time token, which `pollux ctl cluster invite` makes
+    Join {
+        /// The token; `-` reads it from standard input
+        token: String,
+        /// The configuration file of the node that joins
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where to call, instead of the address in the token
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
 }
 
 /// Ask a running node, over its local socket
@@ -104,6 +150,12 @@ pub enum CtlCommand {
     /// List and end sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Invite, list and remove the nodes of the cluster
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Show who serves whom, and change it
+    #[command(subcommand)]
+    Subcluster(SubclusterCommand),
     /// Show the counters and gauges of the node
     Statistics,
     /// Show what the node is and how it is
@@ -129,6 +181,40 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Print a token with which one node joins, once
+    Invite {
+        /// For a witness, which votes and serves nobody
+        #[arg(long)]
+        witness: bool,
+        /// For a node that comes back without its memory
+        #[arg(long, value_name = "NODE")]
+        replaces: Option<u16>,
+    },
+    /// List the nodes of the cluster
+    Nodes,
+    /// Remove a node for ever; the others go on without it
+    Remove { node: u16 },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SubclusterCommand {
+    /// Show who serves whom, who leads, who votes
+    Status,
+    /// Let a node take over from its twin by itself, or not
+    Ha {
+        #[arg(value_parser = ["on", "off"])]
+        state: String,
+    },
+    /// Move all users that a node serves to its twin; nobody is logged out
+    Failover { node: u16 },
+    /// Move all users back to their home nodes
+    Fallback,
+    /// Compare the databases of all replicas at one index
+    Verify,
 }
 
 #[derive(Debug, Subcommand)]

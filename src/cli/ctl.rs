@@ -7,7 +7,9 @@ use pollux_domain::operations::{
     Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
 };
 
-use super::arguments::{Ctl, CtlCommand, SessionCommand, UserCommand};
+use super::arguments::{
+    ClusterCommand, Ctl, CtlCommand, SessionCommand, SubclusterCommand, UserCommand,
+};
 use super::password::{self, Password};
 use super::show::{self, Shown};
 use super::{Failure, Output};
@@ -23,6 +25,8 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
     let shown = match ctl.command {
         CtlCommand::User(command) => user(&node, command)?,
         CtlCommand::Session(command) => session(&node, command)?,
+        CtlCommand::Cluster(command) => cluster(&node, command)?,
+        CtlCommand::Subcluster(command) => subcluster(&node, command)?,
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
             other => return Err(unexpected(&other)),
@@ -99,6 +103,63 @@ fn session(node: &Node, command: SessionCommand) -> Result<Shown, Failure> {
             })
         }
     }
+}
+
+fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
+    match command {
+        ClusterCommand::Invite { witness, replaces } => {
+            match node.ask(Operation::ClusterInvite { witness, replaces })? {
+                Outcome::Token(token) => Ok(Shown::Token(token)),
+                other => Err(unexpected(&other)),
+            }
+        }
+        ClusterCommand::Nodes => match node.ask(Operation::ClusterNodes {})? {
+            Outcome::Nodes(rows) => Ok(Shown::Nodes(rows)),
+            other => Err(unexpected(&other)),
+        },
+        ClusterCommand::Remove { node: number } => {
+            node.done(Operation::ClusterRemove { node: number })?;
+            Ok(Shown::Done {
+                what: "removed",
+                subject: format!("node {number}"),
+            })
+        }
+    }
+}
+
+fn subcluster(node: &Node, command: SubclusterCommand) -> Result<Shown, Failure> {
+    let (operation, what, subject) = match command {
+        SubclusterCommand::Status => {
+            return match node.ask(Operation::SubclusterStatus {})? {
+                Outcome::Subcluster(status) => Ok(Shown::Subcluster(status)),
+                other => Err(unexpected(&other)),
+            };
+        }
+        SubclusterCommand::Verify => {
+            return match node.ask(Operation::SubclusterVerify {})? {
+                Outcome::Digests(rows) => Ok(Shown::Digests(rows)),
+                other => Err(unexpected(&other)),
+            };
+        }
+        SubclusterCommand::Ha { state } => {
+            let on = state == "on";
+            let what = if on { "on" } else { "off" };
+            let operation = Operation::SubclusterSetHighAvailability { on };
+            (operation, what, "high availability".to_owned())
+        }
+        SubclusterCommand::Failover { node: number } => (
+            Operation::SubclusterFailover { node: number },
+            "relieved; its twin serves its users",
+            format!("node {number}"),
+        ),
+        SubclusterCommand::Fallback => (
+            Operation::SubclusterFallback {},
+            "served by their home nodes",
+            "all users".to_owned(),
+        ),
+    };
+    node.done(operation)?;
+    Ok(Shown::Done { what, subject })
 }
 
 /// A password that the caller brought is known already; one that was made is shown this once.

@@ -17,7 +17,10 @@ use clap::Parser;
 use crate::config::{self, Config, ConfigError};
 use crate::exit::{self, Exit};
 use crate::{log, start};
-use arguments::{Arguments, Command};
+use pollux_raft::configuration::Role;
+
+use crate::cluster;
+use arguments::{Arguments, ClusterFiles, Command};
 
 /// Where the program speaks: results on `out`, everything else on `err`.
 pub struct Output<'a> {
@@ -102,6 +105,8 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
             };
             return node(config.as_deref(), loss);
         }
+        Command::Witness { config } => return witness(&config),
+        Command::Cluster(command) => cluster_files(command, output)?,
         Command::Ctl(ctl) => ctl::run(ctl, output)?,
         Command::CheckConfig { file } => {
             let config = Config::load(Some(&file))?;
@@ -129,6 +134,67 @@ fn node(path: Option<&Path>, loss: start::Loss) -> Result<ExitCode, Failure> {
     let config = Config::load(path)?;
     log::init(&config.log).map_err(|message| Failure::new(Exit::Usage, message))?;
     Ok(start::main_node(config, loss))
+}
+
+fn witness(path: &Path) -> Result<ExitCode, Failure> {
+    let config = Config::load(Some(path))?;
+    let found = cluster::read(&config.node.data_folder).map_err(cluster_failure)?;
+    let is_witness = found.is_some_and(|found| found.membership.role == Role::Witness);
+    if !is_witness {
+        let folder = config.node.data_folder.display();
+        let message = format!(
+            "{folder} has not joined as a witness: `pollux ctl cluster invite --witness` makes a \
+             token, `pollux cluster join` uses it"
+        );
+        return Err(Failure::new(Exit::NoInput, message));
+    }
+    log::init(&config.log).map_err(|message| Failure::new(Exit::Usage, message))?;
+    Ok(start::main_node(config, start::Loss::Refused))
+}
+
+fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), Failure> {
+    let (membership, what) = match command {
+        ClusterFiles::Init { config } => {
+            let config = Config::load(Some(&config))?;
+            let membership = cluster::init(&config).map_err(cluster_failure)?;
+            (membership, "is the first node of cluster")
+        }
+        ClusterFiles::Join {
+            token,
+            config,
+            address,
+        } => {
+            let config = Config::load(Some(&config))?;
+            let token = match token.as_str() {
+                "-" => std::io::stdin()
+                    .lines()
+                    .next()
+                    .transpose()?
+                    .unwrap_or_default(),
+                _ => token,
+            };
+            let joined = cluster::join(&config, &token, address.as_deref());
+            (joined.map_err(cluster_failure)?, "has joined cluster")
+        }
+    };
+    let run = match membership.role {
+        Role::Node => "node",
+        Role::Witness => "witness",
+    };
+    writeln!(
+        output.out,
+        "node {} {what} {}; start it with `pollux {run} --config FILE`",
+        membership.node, membership.cluster
+    )?;
+    Ok(())
+}
+
+fn cluster_failure(error: cluster::ClusterError) -> Failure {
+    let exit = match &error {
+        cluster::ClusterError::Already(_) | cluster::ClusterError::NotEmpty(_) => Exit::CantCreate,
+        cluster::ClusterError::Failed { .. } => Exit::Unavailable,
+    };
+    Failure::new(exit, error.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
-use pollux_domain::operations::{Figure, NodeStatus, Secret, SessionRow, UserName, UserRow};
+use pollux_domain::operations::{
+    ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SubclusterStatus, UserName,
+    UserRow,
+};
 use serde_json::{Value, json};
 
 use super::table::render;
@@ -20,6 +23,10 @@ pub enum Shown {
     Sessions(Vec<SessionRow>),
     Statistics(Vec<Figure>),
     Status(NodeStatus),
+    Token(String),
+    Nodes(Vec<ClusterNodeRow>),
+    Subcluster(SubclusterStatus),
+    Digests(Vec<DigestRow>),
 }
 
 pub fn text(shown: &Shown) -> String {
@@ -80,7 +87,108 @@ pub fn text(shown: &Shown) -> String {
             render(&["NAME", "VALUE"], rows.collect())
         }
         Shown::Status(status) => status_text(status),
+        // Alone on its line, so that a script can take it.
+        Shown::Token(token) => format!("{token}\n"),
+        Shown::Nodes(rows) => {
+            let rows = rows.iter().map(|row| {
+                vec![
+                    row.node.to_string(),
+                    row.name.clone(),
+                    row.role.clone(),
+                    row.subcluster.to_string(),
+                    row.incarnation.to_string(),
+                    row.address.clone(),
+                    row.state.clone(),
+                ]
+            });
+            let head = [
+                "NODE",
+                "NAME",
+                "ROLE",
+                "SUBCLUSTER",
+                "INCARNATION",
+                "ADDRESS",
+                "STATE",
+            ];
+            render(&head, rows.collect())
+        }
+        Shown::Subcluster(status) => subcluster_text(status),
+        Shown::Digests(rows) => digests_text(rows),
     }
+}
+
+fn number<T: ToString>(number: Option<T>) -> String {
+    number.map_or("-".to_owned(), |number| number.to_string())
+}
+
+fn subcluster_text(status: &SubclusterStatus) -> String {
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    let on = if status.high_availability {
+        "on"
+    } else {
+        "off"
+    };
+    let head = format!(
+        "subcluster {}: high availability {on}, protected {}, leader {}, term {}\n\n",
+        status.subcluster,
+        yes(status.is_protected),
+        number(status.leader),
+        status.term
+    );
+    let homes = status.homes.iter().map(|row| {
+        vec![
+            row.home.to_string(),
+            number(row.serving),
+            row.epoch.to_string(),
+            row.users.to_string(),
+            row.sessions.to_string(),
+            yes(row.is_held_here).to_owned(),
+        ]
+    });
+    let columns = [
+        "HOME",
+        "SERVED BY",
+        "EPOCH",
+        "USERS",
+        "SESSIONS",
+        "LEASE HELD HERE",
+    ];
+    let homes = render(&columns, homes.collect());
+    let members = status.members.iter().map(|row| {
+        vec![
+            row.node.to_string(),
+            row.incarnation.to_string(),
+            yes(row.votes).to_owned(),
+            number(row.matched_index),
+        ]
+    });
+    let members = render(
+        &["REPLICA", "INCARNATION", "VOTES", "HAS"],
+        members.collect(),
+    );
+    format!("{head}{homes}\n{members}")
+}
+
+fn digests_text(rows: &[DigestRow]) -> String {
+    let digests = rows.iter().map(|row| {
+        let digest = row.digest.map(|digest| format!("{digest:08x}"));
+        vec![
+            row.node.to_string(),
+            row.index.to_string(),
+            digest.unwrap_or_else(|| "no answer".to_owned()),
+        ]
+    });
+    let table = render(&["NODE", "INDEX", "DIGEST"], digests.collect());
+    let first = rows.first().and_then(|row| row.digest);
+    let verdict = match rows
+        .iter()
+        .all(|row| row.digest.is_some() && row.digest == first)
+    {
+        true => "all replicas are equal",
+        false if rows.iter().any(|row| row.digest.is_none()) => "not all replicas answered",
+        false => "THE REPLICAS DIFFER: stop the subcluster and ask for help",
+    };
+    format!("{table}\n{verdict}\n")
 }
 
 fn status_text(status: &NodeStatus) -> String {
@@ -134,6 +242,10 @@ pub fn json(shown: &Shown) -> String {
             .map(|figure| (figure.name.clone(), json!(figure.value)))
             .collect(),
         Shown::Status(status) => json!(status),
+        Shown::Token(token) => json!({ "token": token }),
+        Shown::Nodes(rows) => json!(rows),
+        Shown::Subcluster(status) => json!(status),
+        Shown::Digests(rows) => json!(rows),
     };
     format!("{value}\n")
 }

@@ -18,7 +18,11 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Joins with an empty data folder. `address`: where to call, instead of what the token says.
-pub fn join(config: &Config, token: &str, address: Option<&str>) -> Result<Membership, ClusterError> {
+pub fn join(
+    config: &Config,
+    token: &str,
+    address: Option<&str>,
+) -> Result<Membership, ClusterError> {
     let folder = &config.node.data_folder;
     if folder.join(FOLDER).join(MEMBERSHIP).exists() {
         return Err(ClusterError::Already(folder.clone()));
@@ -26,7 +30,8 @@ pub fn join(config: &Config, token: &str, address: Option<&str>) -> Result<Membe
     if folder.join("subcluster.log").exists() {
         return Err(ClusterError::NotEmpty(folder.clone()));
     }
-    let token = Token::parse(token).map_err(|error| ClusterError::failed("read the token", error))?;
+    let token =
+        Token::parse(token).map_err(|error| ClusterError::failed("read the token", error))?;
     let key = NodeKey::make().map_err(|error| ClusterError::failed("make a key", error))?;
     let request = JoinRequest {
         wanted: None,

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 use super::Mistake;
 use super::file::{File, Given};
 use super::values::{
-    Certificate, ClusterConfig, Config, ControlConfig, Domain, LogConfig, LogFormat, MetricsConfig, NodeConfig,
-    Origin, XmppConfig,
+    Certificate, ClusterConfig, Config, ControlConfig, Domain, LogConfig, LogFormat, MetricsConfig,
+    NodeConfig, Origin, XmppConfig,
 };
 
 /// What holds for every setting that is not given. The table of settings says the same in words,
@@ -175,7 +175,12 @@ impl Check<'_> {
     }
 
     /// A name or an address, with a port.
-    fn host_port(&mut self, given: &Option<Given<String>>, path: &str, listen: SocketAddr) -> String {
+    fn host_port(
+        &mut self,
+        given: &Option<Given<String>>,
+        path: &str,
+        listen: SocketAddr,
+    ) -> String {
         self.value(given, path, listen.to_string(), |text| {
             let parts = text.rsplit_once(':');
             let right = parts.is_some_and(|(host, port)| {

@@ -1,8 +1,10 @@
 //! Executes the operations of the registry on this node. What they are stands in
 //! `domain::operations`.
 
-use std::sync::Arc;
-use std::sync::PoisonError;
+mod cluster;
+pub(crate) mod digests;
+
+use std::sync::{Arc, PoisonError};
 
 use pollux_domain::availability::Show;
 use pollux_domain::contract::{Command, EndReason};
@@ -12,6 +14,8 @@ use pollux_domain::operations::{
     Caller, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation, OperationError,
     OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
 };
+use pollux_raft::group::Group;
+use pollux_raft::machine::Kind;
 use pollux_raft::state;
 
 use crate::node::Node;
@@ -83,6 +87,16 @@ impl Executor {
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+            Operation::ClusterInvite { witness, replaces } => {
+                self.cluster_invite(witness, replaces).await
+            }
+            Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
+            Operation::ClusterRemove { node } => self.cluster_remove(node).await,
+            Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
+            Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
+            Operation::SubclusterFailover { node } => self.failover(node).await,
+            Operation::SubclusterFallback {} => self.fallback().await,
+            Operation::SubclusterVerify {} => self.verify().await,
         }
     }
 
@@ -213,13 +227,9 @@ impl Executor {
     fn status(&self) -> NodeStatus {
         let node = &self.node;
         let statistics = node.subcluster.read(|state| state.statistics());
-        let group = |name: &str, (_, applied, _): (u64, u64, u64)| GroupRow {
-            group: name.to_owned(),
-            role: "leader".to_owned(),
-            term: 0,
-            applied_index: applied,
-            voter_count: 1,
-        };
+        let now = node.ambient.clock.now();
+        let tenures = node.tenures.all();
+        let serves = tenures.iter().any(|tenure| tenure.holds(now));
         let listeners = node
             .listeners
             .lock()
@@ -229,10 +239,11 @@ impl Executor {
             node_id: node.settings.node.0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             domain: node.settings.domain.clone(),
-            state: if node.is_stopping() {
-                "stopping"
-            } else {
-                "serving"
+            state: match (node.is_stopping(), node.settings.is_witness, serves) {
+                (true, ..) => "stopping",
+                (false, true, _) => "witness",
+                (false, false, true) => "serving",
+                (false, false, false) => "standing by",
             }
             .to_owned(),
             uptime_seconds: uptime.as_secs(),
@@ -246,10 +257,27 @@ impl Executor {
                 })
                 .collect(),
             groups: vec![
-                group("configuration", node.configuration.indexes()),
-                group("subcluster", node.subcluster.indexes()),
+                group_row("configuration", &node.configuration),
+                group_row("subcluster", &node.subcluster),
             ],
         }
+    }
+}
+
+fn group_row<G: Kind>(name: &str, group: &Group<G>) -> GroupRow {
+    let (_, applied_index, _) = group.indexes();
+    let voters = group.voters();
+    let role = match (group.leads(), voters.contains(&group.me())) {
+        (true, _) => "leader",
+        (false, true) => "follower",
+        (false, false) => "learner",
+    };
+    GroupRow {
+        group: name.to_owned(),
+        role: role.to_owned(),
+        term: group.term(),
+        applied_index,
+        voter_count: voters.len() as u32,
     }
 }
 

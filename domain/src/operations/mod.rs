@@ -21,6 +21,9 @@ pub use error::{ErrorKind, OperationError};
 pub use executor::OperationExecutor;
 pub use names::{SessionRef, UserName};
 pub use operation::{DESCRIPTIONS, Description, Operation};
-pub use outcome::{Figure, GroupRow, ListenerRow, NodeStatus, Outcome, SessionRow, UserRow};
+pub use outcome::{
+    ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow, NodeStatus,
+    Outcome, SessionRow, SubclusterStatus, UserRow,
+};
 pub use rows::{ROWS_MAX, Row, Rows};
 pub use secret::{PASSWORD_BYTES_MAX, Secret};

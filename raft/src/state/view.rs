@@ -155,6 +155,16 @@ impl State {
         rows
     }
 
+    /// Users and sessions of one home.
+    pub fn home_counts(&self, home: NodeId) -> (usize, usize) {
+        let users = self.users.values().filter(|user| user.home == home);
+        let sessions = self
+            .sessions
+            .values()
+            .filter(|session| session.home == home);
+        (users.count(), sessions.count())
+    }
+
     pub fn statistics(&self) -> Statistics {
         Statistics {
             users: self.users.len(),

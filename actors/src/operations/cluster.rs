@@ -1,0 +1,222 @@
+//! The operations on the cluster and on this node's subcluster: who belongs to it, who serves whom,
+//! who is to.
+
+use pollux_domain::ids::{Epoch, NodeId};
+use pollux_domain::operations::{
+    ClusterNodeRow, ErrorKind, HomeRow, MemberRow, OperationError, Outcome, SubclusterStatus,
+};
+use pollux_links::peers::Lane;
+use pollux_raft::configuration::{Change, ChangeReply, Role, TopologyChange, TopologyReply};
+use pollux_raft::duty::WishError;
+
+use super::Executor;
+use crate::admission::{self, InviteError};
+use crate::users::UserError;
+
+impl Executor {
+    pub(super) async fn cluster_invite(
+        &self,
+        witness: bool,
+        replaces: Option<u16>,
+    ) -> Result<Outcome, OperationError> {
+        let role = match witness {
+            true => Role::Witness,
+            false => Role::Node,
+        };
+        let subcluster = self.node.settings.subcluster;
+        let token = admission::invite(&self.node, role, subcluster, replaces.map(NodeId)).await?;
+        Ok(Outcome::Token(token.to_string()))
+    }
+
+    pub(super) fn cluster_nodes(&self) -> Vec<ClusterNodeRow> {
+        let me = self.node.settings.node;
+        self.node.configuration.read(|configuration| {
+            let nodes = configuration.topology().nodes();
+            let rows = nodes.map(|(node, entry)| ClusterNodeRow {
+                node: node.0,
+                name: entry.name.clone(),
+                role: match entry.role {
+                    Role::Node => "node",
+                    Role::Witness => "witness",
+                }
+                .to_owned(),
+                subcluster: entry.subcluster.0,
+                incarnation: entry.incarnation.0,
+                address: entry.address.clone(),
+                state: match (entry.removed, node == me) {
+                    (true, _) => "removed",
+                    (false, true) => "this node",
+                    (false, false) if self.node.peers.is_connected(node, Lane::Control) => {
+                        "connected"
+                    }
+                    (false, false) => "not connected",
+                }
+                .to_owned(),
+            });
+            rows.collect()
+        })
+    }
+
+    pub(super) async fn cluster_remove(&self, node: u16) -> Result<Outcome, OperationError> {
+        let node = NodeId(node);
+        if node == self.node.settings.node {
+            let message = "a node does not remove itself; ask another one";
+            return Err(OperationError::new(ErrorKind::Invalid, message));
+        }
+        self.change(TopologyChange::Remove { node }).await
+    }
+
+    pub(super) async fn set_high_availability(&self, on: bool) -> Result<Outcome, OperationError> {
+        let subcluster = self.node.settings.subcluster;
+        if on {
+            let status = self.subcluster_status();
+            if status.homes.len() < 2 || status.members.iter().filter(|row| row.votes).count() < 3 {
+                let message = "high availability needs two nodes and a witness: \
+                               `pollux ctl cluster nodes` lists who is there";
+                return Err(OperationError::new(ErrorKind::Invalid, message));
+            }
+        }
+        self.change(TopologyChange::SetHighAvailability { subcluster, on })
+            .await
+    }
+
+    async fn change(&self, change: TopologyChange) -> Result<Outcome, OperationError> {
+        let changed = self.node.configuration.execute(Change::Topology(change));
+        match changed.await.map_err(UserError::from)? {
+            ChangeReply::Topology(TopologyReply::Done) => Ok(Outcome::Done),
+            ChangeReply::Topology(TopologyReply::NoSuchNode) => Err(OperationError::new(
+                ErrorKind::NotFound,
+                "there is no such node",
+            )),
+            other => Err(OperationError::new(
+                ErrorKind::Invalid,
+                format!("the configuration refused it: {other:?}"),
+            )),
+        }
+    }
+
+    pub(super) fn subcluster_status(&self) -> SubclusterStatus {
+        let node = &self.node;
+        let subcluster = node.settings.subcluster;
+        let (homes, high_availability) = node.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let entry = topology.subcluster(subcluster);
+            let on = entry.is_some_and(|entry| entry.high_availability);
+            (topology.homes(subcluster), on)
+        });
+        let homes = match homes.is_empty() {
+            true => vec![node.settings.node],
+            false => homes,
+        };
+        let now = node.ambient.clock.now();
+        let rows = homes.iter().map(|home| {
+            let (serving, counts) = node
+                .subcluster
+                .read(|state| (state.serving(*home), state.home_counts(*home)));
+            HomeRow {
+                home: home.0,
+                serving: serving.map(|serving| serving.node.0),
+                epoch: serving.map_or(Epoch::default(), |serving| serving.epoch).0,
+                users: counts.0 as u64,
+                sessions: counts.1 as u64,
+                is_held_here: node.tenures.of(*home).holds(now),
+            }
+        });
+        let members: Vec<MemberRow> = node
+            .subcluster
+            .members()
+            .into_iter()
+            .map(|row| MemberRow {
+                node: row.voter.node.0,
+                incarnation: row.voter.incarnation.0,
+                votes: row.votes,
+                matched_index: row.matched,
+            })
+            .collect();
+        let reachable = members.iter().filter(|row| row.votes).all(|row| {
+            let other = NodeId(row.node);
+            other == node.settings.node || node.peers.is_connected(other, Lane::Control)
+        });
+        SubclusterStatus {
+            subcluster: subcluster.0,
+            high_availability,
+            is_protected: members.iter().filter(|row| row.votes).count() >= 3 && reachable,
+            leader: node.subcluster.leader().map(|leader| leader.node.0),
+            term: node.subcluster.term(),
+            homes: rows.collect(),
+            members,
+        }
+    }
+
+    pub(super) async fn failover(&self, from: u16) -> Result<Outcome, OperationError> {
+        let from = NodeId(from);
+        let status = self.subcluster_status();
+        let twin = status.homes.iter().find(|row| row.home != from.0);
+        let is_home = status.homes.iter().any(|row| row.home == from.0);
+        let Some(twin) = twin.filter(|_| is_home) else {
+            let message = format!("node {from} has no twin in this subcluster");
+            return Err(OperationError::new(ErrorKind::NotFound, message));
+        };
+        let to = NodeId(twin.home);
+        let served = status
+            .homes
+            .iter()
+            .filter(|row| row.serving == Some(from.0));
+        let moved: Vec<(NodeId, NodeId)> = served.map(|row| (NodeId(row.home), to)).collect();
+        self.move_homes(moved).await
+    }
+
+    pub(super) async fn fallback(&self) -> Result<Outcome, OperationError> {
+        let status = self.subcluster_status();
+        let away = status
+            .homes
+            .iter()
+            .filter(|row| row.serving != Some(row.home));
+        let moved = away
+            .map(|row| (NodeId(row.home), NodeId(row.home)))
+            .collect();
+        self.move_homes(moved).await
+    }
+
+    /// Asks for each, and waits until it is so.
+    async fn move_homes(&self, homes: Vec<(NodeId, NodeId)>) -> Result<Outcome, OperationError> {
+        let duty = self.node.duty();
+        for (home, to) in &homes {
+            duty.wish(*home, *to).await.map_err(|error| {
+                let kind = match &error {
+                    WishError::Unable(_) => ErrorKind::Invalid,
+                    WishError::NoLeader => ErrorKind::Unavailable,
+                };
+                OperationError::new(kind, error.to_string())
+            })?;
+        }
+        let mut serving = self.node.directory.serving();
+        let there = || {
+            homes.iter().all(|(home, to)| {
+                let serving = self.node.subcluster.read(|state| state.serving(*home));
+                serving.is_some_and(|serving| serving.node == *to)
+            })
+        };
+        let waiting = async { while !there() && serving.changed().await.is_ok() {} };
+        match tokio::time::timeout(MOVE_PATIENCE, waiting).await {
+            Ok(()) => Ok(Outcome::Done),
+            Err(_) => Err(OperationError::new(
+                ErrorKind::Unavailable,
+                "the move was asked for and has not come about yet; see `subcluster status`",
+            )),
+        }
+    }
+}
+
+/// A move gives clients two seconds to hear of it.
+const MOVE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl From<InviteError> for OperationError {
+    fn from(error: InviteError) -> OperationError {
+        let kind = match &error {
+            InviteError::Alone | InviteError::Refused(_) => ErrorKind::Invalid,
+            InviteError::Group(_) => ErrorKind::Unavailable,
+        };
+        OperationError::new(kind, error.to_string())
+    }
+}

@@ -92,7 +92,7 @@ impl Outlet<Effect> for Directory {
         let mut touched: Vec<Arc<Inbox>> = Vec::new();
         let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
         for effect in effects {
-            let Some(inbox) = inboxes.get(&effect.session()) else {
+            let Some(inbox) = effect.session().and_then(|id| inboxes.get(&id)) else {
                 continue;
             };
             inbox.put(effect);

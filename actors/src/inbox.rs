@@ -152,6 +152,8 @@ impl Inbox {
             Effect::Announce { announcement, .. } => mail.announce(announcement),
             Effect::Ended { reason, .. } => mail.ended = Some(reason),
             Effect::Moved { connection, .. } => mail.moved = Some(connection),
+            // For the courier between groups.
+            Effect::OutboxGrew { .. } => {}
         }
     }
 

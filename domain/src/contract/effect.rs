@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::slot::{Parcel, Slot};
-use crate::ids::{Connection, Seq, SessionId, StanzaId};
+use crate::ids::{Connection, Seq, SessionId, StanzaId, SubclusterId};
 use crate::jid::Jid;
 
-/// For a session of this node.
+/// For a session of this node, or for the courier between groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A new slot.
@@ -53,11 +53,13 @@ pub enum Effect {
         session: SessionId,
         connection: Connection,
     },
+    /// There is more to tell another group: `State::outbox_lines` has it.
+    OutboxGrew { target: SubclusterId },
 }
 
 impl Effect {
-    /// The session that it is for.
-    pub fn session(&self) -> SessionId {
+    /// The session that it is for, where it is for one.
+    pub fn session(&self) -> Option<SessionId> {
         match self {
             Effect::Slot { session, .. }
             | Effect::PlaceReleased { session, .. }
@@ -65,7 +67,8 @@ impl Effect {
             | Effect::Handled { session, .. }
             | Effect::Announce { session, .. }
             | Effect::Ended { session, .. }
-            | Effect::Moved { session, .. } => *session,
+            | Effect::Moved { session, .. } => Some(*session),
+            Effect::OutboxGrew { .. } => None,
         }
     }
 }

@@ -1,16 +1,24 @@
 //! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session
 //! that resumes is told afresh.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
-use pollux_domain::contract::{Announcement, Duty, Effect, SlotBody};
-use pollux_domain::ids::{GroupMs, SessionId};
+use pollux_domain::contract::{
+    Announcement, Duty, Effect, OutboxLine, Parcel, ParcelKind, SlotBody,
+};
+use pollux_domain::ids::{GroupMs, SessionId, SubclusterId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
+use pollux_domain::stanza_error::Condition;
 
+use super::outbox::Debt;
 use super::{Outcome, State};
+
+/// See [`State::groups_told`].
+type GroupsTold = BTreeMap<SubclusterId, (bool, Vec<Jid>)>;
 
 impl State {
     /// RFC 6121 sections 4.2 (initial presence) and 4.4 (later presence).
@@ -29,7 +37,9 @@ impl State {
             return;
         };
         let user = jid.to_bare();
-        self.tell_watchers(&jid, Some(bytes), out);
+        self.tell_watchers(&jid, Some(bytes.clone()), out);
+        let groups = self.groups_told(&jid.to_bare(), true, &BTreeSet::new());
+        self.tell_groups(&jid, true, Some(&bytes), groups, out);
         if before.is_none() {
             for announcement in self.seen_by(&user, Some(id)) {
                 out.effects.push(Effect::Announce {
@@ -38,6 +48,7 @@ impl State {
                 });
             }
             self.tell_requests(&user, id, out);
+            self.probe_for(&user, out);
         }
         self.drain_offline(&user, out);
     }
@@ -66,10 +77,12 @@ impl State {
                 }
             });
         }
-        for to in directed {
-            self.tell_address(&jid, &to, bytes.clone(), out);
+        for to in &directed {
+            self.tell_device(&jid, to, bytes.clone(), out);
         }
         tell_once(said_before, out);
+        let groups = self.groups_told(&jid.to_bare(), before.is_some(), &directed);
+        self.tell_groups(&jid, false, bytes.as_ref(), groups, out);
     }
 
     /// RFC 6121 section 4.6.
@@ -86,13 +99,25 @@ impl State {
         };
         let jid = session.jid.clone();
         let known = session.directed.contains(to);
+        let abroad = self.foreign_home(&to.to_bare());
+        if available && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
+            let parcel = Parcel {
+                from: jid,
+                to: to.clone(),
+                kind: ParcelKind::Directed,
+                bytes,
+                sent: self.stamp.wall,
+            };
+            self.bounce(&Arc::new(parcel), Condition::ResourceConstraint, out);
+            return;
+        }
         if available && !known && limits::DIRECTED_MAX <= session.directed.len() {
             // The oldest by name is told now that it will be told no more, rather than never.
             let first = self
                 .session_mut(id, |session| session.directed.pop_first())
                 .flatten();
             if let Some(first) = first {
-                self.tell_address(&jid, &first, None, out);
+                self.tell_address(&jid, &first, false, None, out);
             }
         }
         self.session_mut(id, |session| {
@@ -102,7 +127,7 @@ impl State {
                 session.directed.remove(to);
             }
         });
-        self.tell_address(&jid, to, Some(bytes), out);
+        self.tell_address(&jid, to, available, Some(bytes), out);
     }
 
     /// All that `user` is entitled to see: available devices of contacts and the user's own.
@@ -118,6 +143,17 @@ impl State {
         let seen = contacts.map(|contact| &contact.jid).chain([user]);
         let mut announcements = Vec::new();
         for other in seen {
+            if let Some(watched) = self.watched.get(other)
+                && self.sees_abroad(user, other)
+            {
+                let kept = watched.devices.iter();
+                let kept = kept.filter_map(|(jid, bytes)| Some((jid, bytes.as_ref()?)));
+                announcements.extend(kept.map(|(from, bytes)| Announcement {
+                    from: from.clone(),
+                    to: user.to_jid(),
+                    bytes: Some(bytes.clone()),
+                }));
+            }
             for (id, session) in self.sessions_of(other) {
                 let Some((_, bytes)) = &session.availability else {
                     continue;
@@ -146,15 +182,14 @@ impl State {
             .values()
             .filter(|contact| contact.relation.to);
         let seen = contacts.map(|contact| &contact.jid).chain([user]);
-        let departed = seen
-            .filter_map(|other| self.users.get(other))
-            .flat_map(|other| {
-                other
-                    .departures
-                    .iter()
-                    .filter(move |(at, _)| since <= *at)
-                    .map(|(_, jid)| jid)
-            });
+        let departures = seen.filter_map(|other| match self.users.get(other) {
+            Some(record) => Some(&record.departures),
+            None => self.watched.get(other).map(|watched| &watched.departures),
+        });
+        let departed = departures.flat_map(|departures| {
+            let late = departures.iter().filter(|(at, _)| since <= *at);
+            late.map(|(_, jid)| jid)
+        });
         departed
             .filter(|jid| !self.is_available(jid))
             .map(|jid| Announcement {
@@ -166,6 +201,10 @@ impl State {
     }
 
     fn is_available(&self, jid: &Jid) -> bool {
+        let abroad = self.watched.get(&jid.to_bare());
+        if abroad.is_some_and(|watched| watched.devices.contains_key(jid)) {
+            return true;
+        }
         let session = self.session_of(jid).and_then(|id| self.sessions.get(&id));
         session.is_some_and(|session| session.availability.is_some())
     }
@@ -220,7 +259,82 @@ impl State {
         }
     }
 
-    fn tell_address(&self, from: &Jid, to: &Jid, bytes: Option<Bytes>, out: &mut Outcome) {
+    /// The groups in which somebody is told of a device: whether its user's watchers are, and which
+    /// addresses of directed presence.
+    fn groups_told(&self, user: &BareJid, watchers: bool, directed: &BTreeSet<Jid>) -> GroupsTold {
+        let mut groups = GroupsTold::new();
+        if let (true, Some(record)) = (watchers, self.users.get(user)) {
+            let watchers = record
+                .contacts
+                .values()
+                .filter(|contact| contact.relation.from);
+            for home in watchers.filter_map(|contact| self.foreign_home(&contact.jid)) {
+                groups.entry(home).or_default().0 = true;
+            }
+        }
+        for to in directed {
+            if let Some(home) = self.foreign_home(&to.to_bare()) {
+                groups.entry(home).or_default().1.push(to.clone());
+            }
+        }
+        groups
+    }
+
+    /// One line for each group; where there is no room, a debt.
+    fn tell_groups(
+        &mut self,
+        from: &Jid,
+        available: bool,
+        bytes: Option<&Bytes>,
+        groups: GroupsTold,
+        out: &mut Outcome,
+    ) {
+        for (target, (watchers, directed)) in groups {
+            if self.has_outbox_room(target) {
+                let line = OutboxLine::Availability {
+                    from: from.clone(),
+                    available,
+                    bytes: bytes.cloned(),
+                    watchers,
+                    directed,
+                };
+                self.tell(target, line, out);
+                continue;
+            }
+            if watchers {
+                self.owe(target, Debt::View(from.to_bare()), out);
+            }
+            for to in directed {
+                self.owe(target, Debt::Gone(from.clone(), to), out);
+            }
+        }
+    }
+
+    fn tell_address(
+        &mut self,
+        from: &Jid,
+        to: &Jid,
+        available: bool,
+        bytes: Option<Bytes>,
+        out: &mut Outcome,
+    ) {
+        match self.foreign_home(&to.to_bare()) {
+            Some(target) => {
+                let groups = GroupsTold::from([(target, (false, vec![to.clone()]))]);
+                self.tell_groups(from, available, bytes.as_ref(), groups, out);
+            }
+            None => self.tell_device(from, to, bytes, out),
+        }
+    }
+
+    /// Tells an address of this group.
+    pub(super) fn tell_device(
+        &self,
+        from: &Jid,
+        to: &Jid,
+        bytes: Option<Bytes>,
+        out: &mut Outcome,
+    ) {
         if to.resource().is_none() {
             self.tell_user(from, &to.to_bare(), bytes.as_ref(), out);
         } else if let Some(session) = self.session_of(to) {
@@ -252,7 +366,7 @@ impl State {
 
 /// A session that sees a device for several reasons is told once of its going: what was said since
 /// `start` of one device is kept for each session the first time only.
-fn tell_once(start: usize, out: &mut Outcome) {
+pub(super) fn tell_once(start: usize, out: &mut Outcome) {
     let mut told = BTreeSet::new();
     let said = out.effects.split_off(start);
     let first = said.into_iter().filter(|effect| match effect {

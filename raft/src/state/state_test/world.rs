@@ -20,6 +20,7 @@ use super::step::{Applied, Step, apply};
 use crate::state::State;
 
 pub(super) const HOME: NodeId = NodeId(1);
+pub(super) const CLOSED: EndReason = EndReason::Closed;
 
 /// See the module. Every step of a play is checked by all invariants.
 pub(super) struct World {
@@ -312,10 +313,8 @@ impl World {
     // === Text ===
 
     fn line(&self, effect: &Effect) -> Option<String> {
-        let name = self
-            .names
-            .get(&effect.session())
-            .map_or("?", String::as_str);
+        let name = effect.session().and_then(|id| self.names.get(&id));
+        let name = name.map_or("?", String::as_str);
         let said = match effect {
             Effect::Slot { slot, .. } => self.slot(slot),
             Effect::Announce { announcement, .. } => {
@@ -325,9 +324,10 @@ impl World {
             }
             Effect::Ended { reason, .. } => format!("ended, {reason:?}"),
             Effect::Moved { .. } => "moved".to_owned(),
-            Effect::Placed { .. } | Effect::PlaceReleased { .. } | Effect::Handled { .. } => {
-                return None;
-            }
+            Effect::Placed { .. }
+            | Effect::PlaceReleased { .. }
+            | Effect::Handled { .. }
+            | Effect::OutboxGrew { .. } => return None,
         };
         Some(format!("{name}: {said}"))
     }

@@ -334,7 +334,7 @@ impl Walk {
             | Command::Detached { session }
             | Command::End { session, .. }
             | Command::Expired { session } => of_client(session.id).or(of_state(session.id)),
-            Command::TakeOver { .. } | Command::Adopt { .. } | Command::Release { .. } => None,
+            _ => None,
         }
     }
 
@@ -448,7 +448,8 @@ impl Walk {
     }
 
     pub(super) fn effect(&mut self, effect: &Effect) {
-        let Some(owner) = self.owners.get(&effect.session()).copied() else {
+        let owner = effect.session().and_then(|id| self.owners.get(&id));
+        let Some(owner) = owner.copied() else {
             return;
         };
         if let Effect::Ended { session, .. } = effect {

@@ -1,7 +1,6 @@
 //! Proofs of the state machine: walks of a small model of clients, each step checked against the
 //! delivery contract, and tables of single rules written as short plays.
 
-mod cluster;
 mod contact_list;
 mod groups;
 mod invariants;

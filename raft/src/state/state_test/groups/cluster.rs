@@ -3,7 +3,7 @@
 use pollux_domain::contract::{Command, GroupName, Reply};
 use pollux_domain::ids::{Incarnation, SubclusterId};
 
-use super::world::{World, user};
+use super::super::world::{World, user};
 use crate::state::Shipment;
 
 /// See the module. Groups are called 1, 2, … ; a user is in the group that it is named in.

@@ -26,7 +26,7 @@ use super::super::step::{Step, apply};
 use super::super::walk::chance::Chance;
 use super::super::world::user;
 use super::cluster::{id, name};
-use crate::state::State;
+use crate::state::{State, Watched};
 use clients::Client;
 use ledger::Ledger;
 
@@ -62,6 +62,8 @@ struct Walk {
     numbers: u64,
     /// Device's user and observer that directed presence was between.
     directed: BTreeSet<(BareJid, BareJid)>,
+    /// Two users who said something about their subscription at once, or had it refused.
+    crossed: BTreeSet<(BareJid, BareJid)>,
     seen: BTreeMap<String, u64>,
 }
 
@@ -77,6 +79,7 @@ impl Walk {
             ledger: Ledger::default(),
             numbers: 0,
             directed: BTreeSet::new(),
+            crossed: BTreeSet::new(),
             seen: BTreeMap::new(),
         };
         let homes = USERS.iter().take(count).enumerate();
@@ -131,6 +134,7 @@ impl Walk {
 
     /// One command in one group, with everything that can be checked of it.
     fn apply(&mut self, group: usize, command: &Command) -> Reply {
+        self.note_refused(group, command);
         let one = &mut self.groups[group];
         one.stamp.group.0 += self.chance.below(20);
         one.stamp.wall = WallMs(one.stamp.group.0);
@@ -183,6 +187,15 @@ impl Walk {
                 self.ledger.slot(group, *session, slot, table);
             }
         }
+        for effect in effects {
+            if let Effect::Ended { reason, .. } = effect {
+                *self.seen.entry(format!("ended {reason:?}")).or_default() += 1;
+            }
+        }
+        let unkept = |watched: &Arc<Watched>| watched.devices.values().any(Option::is_none);
+        let unkept = self.groups[group].state.watched.values().any(unkept);
+        *self.seen.entry("presence not kept".to_owned()).or_default() += u64::from(unkept);
+        self.note_crossings(group, before);
         self.count(command, reply);
     }
 
@@ -278,7 +291,7 @@ fn walk(seed: u64, turns: usize, seen: &mut BTreeMap<String, u64>) {
 }
 
 /// A walk that never meets a case proves nothing of it.
-const WANTED: [(&str, u64); 9] = [
+const WANTED: [(&str, u64); 11] = [
     ("done Take", 5_000),
     ("done Told", 5_000),
     ("done Name", 20),
@@ -286,7 +299,9 @@ const WANTED: [(&str, u64); 9] = [
     ("refused Gap", 200),
     ("refused OutOfTurn", 100),
     ("refused StaleIncarnation", 10),
-    ("refused in place", 1),
+    ("refused in place", 100),
+    ("ended TooMuchWaiting", 100),
+    ("presence not kept", 1_000),
     ("bounce ResourceConstraint", 50),
 ];
 
@@ -296,7 +311,7 @@ fn nothing_is_lost_or_said_twice_between_groups() {
     if let Ok(seed) = std::env::var("POLLUX_SEED") {
         return walk(seed.parse().unwrap(), 1_500, &mut seen);
     }
-    let seeds = std::env::var("POLLUX_SEEDS").map_or(120, |seeds| seeds.parse().unwrap());
+    let seeds = std::env::var("POLLUX_SEEDS").map_or(300, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
         walk(seed, 1_500, &mut seen);
     }

@@ -254,6 +254,10 @@ impl Walk {
             self.directed
                 .insert((self.clients[client].user.clone(), to.to_bare()));
         }
+        if matches!(action, Action::Availability { device: None, .. }) {
+            // From here on it is told of nobody.
+            self.clients[client].view.clear();
+        }
         let n = self.groups[group].state.sessions[&session.id].handled + 1;
         let stanza = Command::Stanza {
             session,
@@ -280,7 +284,11 @@ impl Walk {
             9 if self.chance.one_in(3) => self.contact(client),
             10..=11 => match self.clients[client].asked.pop() {
                 Some(to) => Action::Send(self.message(client, to, ParcelKind::IqResponse)),
-                None => Action::Nothing,
+                None => {
+                    // An answer to nothing; it uses the reserve all the same.
+                    let to = self.address(client);
+                    Action::Send(self.message(client, to, ParcelKind::IqResponse))
+                }
             },
             _ => {
                 let kinds = [

@@ -31,7 +31,7 @@ struct Message {
     bounced: bool,
     /// Its sender has that slot.
     refused: bool,
-    /// Came back to a group from another.
+    /// Came back to its group from another, whether its sender is still there or not.
     returned: bool,
     /// An operator removed its line, which may have been taken.
     given_up: bool,
@@ -70,10 +70,8 @@ impl Ledger {
             }
             (Command::Take { lines, .. }, Reply::Taken { .. }) => {
                 for line in lines {
-                    if let OutboxLine::Bounce(parcel, _) = line.as_ref()
-                        && let Some(message) = self.message(parcel)
-                    {
-                        message.returned = true;
+                    if let OutboxLine::Bounce(parcel, _) = line.as_ref() {
+                        self.returned(parcel);
                     }
                 }
             }
@@ -83,6 +81,12 @@ impl Ledger {
 
     fn message(&mut self, parcel: &Parcel) -> Option<&mut Message> {
         self.messages.get_mut(&number(parcel)?)
+    }
+
+    pub(super) fn returned(&mut self, parcel: &Parcel) {
+        if let Some(message) = self.message(parcel) {
+            message.returned = true;
+        }
     }
 
     fn accepted(&mut self, sender: Place, parcel: &Parcel) {
@@ -107,10 +111,15 @@ impl Ledger {
     pub(super) fn slot(&mut self, group: usize, session: SessionId, slot: &Slot, table: &Table) {
         let parcel = match &slot.body {
             SlotBody::Parcel(parcel) => parcel,
-            SlotBody::Stored { .. } => &table[&slot.stanza],
+            // A row may go with its user in the same entry.
+            SlotBody::Stored { .. } => match table.get(&slot.stanza) {
+                Some(parcel) => parcel,
+                None => return,
+            },
             SlotBody::Bounce(parcel, _) => {
                 if let Some(message) = self.message(parcel) {
-                    assert!(!message.bounced, "refused twice: {slot:?}");
+                    let first = !message.bounced || message.given_up;
+                    assert!(first, "refused twice: {slot:?}");
                     message.bounced = true;
                 }
                 return;

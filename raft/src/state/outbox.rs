@@ -24,7 +24,7 @@ const fn limit(real: usize, small: usize) -> usize {
 
 pub(super) const LINES_MAX: usize = limit(limits::OUTBOX_LINES_MAX, 40);
 /// See [`limits::FOREIGN_PRESENCE_BYTES_MAX`].
-pub(super) const PRESENCE_BYTES_MAX: usize = limit(limits::FOREIGN_PRESENCE_BYTES_MAX, 24);
+pub(super) const PRESENCE_BYTES_MAX: usize = limit(limits::FOREIGN_PRESENCE_BYTES_MAX, 12);
 pub(super) const HARD_LINES_MAX: usize = limit(limits::OUTBOX_HARD_LINES_MAX, 48);
 
 /// The lines for one other group.

@@ -2,5 +2,9 @@
 //! walks of them with a courier that loses, repeats and reorders.
 
 mod cluster;
+mod limits;
+mod lives;
 mod messages;
+mod presence;
+mod subscriptions;
 mod walk;

@@ -137,6 +137,16 @@ impl Cluster {
     }
 }
 
+/// Two groups with two users each, who are all there.
+pub(super) fn two() -> Cluster {
+    let mut cluster = Cluster::new(&[&["ann", "abe"], &["ben", "bob"]]);
+    for device in ["ann/desk", "abe/desk", "ben/desk", "bob/desk"] {
+        cluster.of(device).online(device);
+    }
+    cluster.silence();
+    cluster
+}
+
 /// What the source is to be told after a take.
 pub(super) fn told(target: usize, reply: &Reply) -> Option<Command> {
     let Reply::Taken {

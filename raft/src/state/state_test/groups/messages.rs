@@ -2,16 +2,7 @@
 
 use pollux_domain::contract::{Command, ParcelKind, Refusal, Reply};
 
-use super::cluster::{Cluster, id, name};
-
-fn two() -> Cluster {
-    let mut cluster = Cluster::new(&[&["ann", "abe"], &["ben", "bob"]]);
-    for device in ["ann/desk", "abe/desk", "ben/desk", "bob/desk"] {
-        cluster.of(device).online(device);
-    }
-    cluster.silence();
-    cluster
-}
+use super::cluster::{id, name, two};
 
 /// A message to a user of another group is taken there in order, and routed as if it had been sent
 /// there.

@@ -193,6 +193,9 @@ impl Walk {
             }
         }
         let unkept = |watched: &Arc<Watched>| watched.devices.values().any(Option::is_none);
+        let watched = self.groups[group].state.watched.values();
+        let watched = watched.filter(|watched| !watched.devices.is_empty());
+        *self.seen.entry("devices watched".to_owned()).or_default() += watched.count() as u64;
         let unkept = self.groups[group].state.watched.values().any(unkept);
         *self.seen.entry("presence not kept".to_owned()).or_default() += u64::from(unkept);
         self.note_crossings(group, before);
@@ -291,7 +294,7 @@ fn walk(seed: u64, turns: usize, seen: &mut BTreeMap<String, u64>) {
 }
 
 /// A walk that never meets a case proves nothing of it.
-const WANTED: [(&str, u64); 11] = [
+const WANTED: [(&str, u64); 12] = [
     ("done Take", 5_000),
     ("done Told", 5_000),
     ("done Name", 20),
@@ -301,7 +304,8 @@ const WANTED: [(&str, u64); 11] = [
     ("refused StaleIncarnation", 10),
     ("refused in place", 100),
     ("ended TooMuchWaiting", 100),
-    ("presence not kept", 1_000),
+    ("presence not kept", 500),
+    ("devices watched", 20_000),
     ("bounce ResourceConstraint", 50),
 ];
 

@@ -71,6 +71,7 @@ impl State {
         }
         let foreign = Arc::make_mut(&mut self.foreign);
         let mut groups = BTreeSet::new();
+        let mut gone = Vec::new();
         for (user, home) in users {
             match home {
                 Some(home) if *home != own => {
@@ -79,8 +80,12 @@ impl State {
                 }
                 _ => {
                     foreign.remove(user);
+                    gone.push(user);
                 }
             }
+        }
+        for user in gone {
+            self.end_view(user, out);
         }
         for group in groups {
             self.begin(group, out);

@@ -56,12 +56,13 @@ impl State {
         bytes_max: usize,
     ) -> Option<Shipment> {
         let outbox = self.outboxes.get(&target)?;
-        let incarnation = outbox.lines.front()?.incarnation;
-        let mut waiting = outbox
-            .lines
-            .iter()
+        let oldest = outbox.lines.front()?;
+        let incarnation = oldest.incarnation;
+        // Within one life numbers have no gaps.
+        let skipped = usize::try_from(from.saturating_sub(oldest.number)).ok()?;
+        let waiting = outbox.lines.range(skipped.min(outbox.lines.len())..);
+        let mut waiting = waiting
             .take_while(|line| line.incarnation == incarnation)
-            .skip_while(|line| line.number < from)
             .peekable();
         let first = waiting.peek()?.number;
         let mut bytes = 0;

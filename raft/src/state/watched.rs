@@ -162,12 +162,8 @@ impl State {
             .filter(|(_, watched)| watched.home == source)
             .map(|(user, _)| Debt::Probe(user.clone()));
         let mut debts: BTreeSet<Debt> = shown.collect();
-        let own = self.users.keys().filter(|user| {
-            let OutboxLine::View { watchers, .. } = self.view_of(user, source) else {
-                return false;
-            };
-            !watchers.is_empty()
-        });
+        let own = self.users.keys();
+        let own = own.filter(|user| self.watchers_in(user, source).next().is_some());
         debts.extend(own.map(|user| Debt::View(user.clone())));
         for debt in debts {
             self.owe(source, debt, out);
@@ -176,18 +172,22 @@ impl State {
 
     /// All that another group may see of a user of this one.
     pub(super) fn view_of(&self, user: &BareJid, target: SubclusterId) -> OutboxLine {
+        OutboxLine::View {
+            user: user.clone(),
+            watchers: self.watchers_in(user, target).collect(),
+            devices: self.devices_of(user),
+        }
+    }
+
+    /// Users of another group who are shown a user of this one.
+    fn watchers_in(&self, user: &BareJid, target: SubclusterId) -> impl Iterator<Item = BareJid> {
         let contacts = self.users.get(user).map(|record| record.contacts.values());
-        let watchers = contacts
+        contacts
             .into_iter()
             .flatten()
             .filter(|contact| contact.relation.from)
             .map(|contact| contact.jid.clone())
-            .filter(|watcher| self.foreign_home(watcher) == Some(target));
-        OutboxLine::View {
-            user: user.clone(),
-            watchers: watchers.collect(),
-            devices: self.devices_of(user),
-        }
+            .filter(move |watcher| self.foreign_home(watcher) == Some(target))
     }
 
     /// The available devices of a user of this group, with what they say.
@@ -313,6 +313,17 @@ impl State {
         let watched = Arc::make_mut(entry.or_insert_with(|| Arc::new(Watched::new(home))));
         watched.home = home;
         change(watched);
+    }
+
+    /// The user is nowhere any more. Its group may be gone for good, and say nothing about it.
+    pub(super) fn end_view(&mut self, user: &BareJid, out: &mut Outcome) {
+        for watcher in self.watchers_of(user) {
+            self.tell_devices(&watcher, user, false, out);
+        }
+        if let Some(watched) = self.watched.get_mut(user).map(Arc::make_mut) {
+            watched.watchers.clear();
+        }
+        self.forget_unwatched(user);
     }
 
     /// What nobody here is shown is not kept.

@@ -328,8 +328,7 @@ fn sees(state: &State, device: &SessionState, observer: &SessionState) -> bool {
 fn subscriptions_agree(state: &State) {
     for (user, record) in &state.users {
         for (jid, contact) in &record.contacts {
-            // The other half is in another group, and changes when a line is taken there.
-            if state.foreign_home(jid).is_some() {
+            if is_abroad(state, jid) {
                 continue;
             }
             let Some(other) = state.users.get(jid) else {
@@ -355,7 +354,7 @@ fn subscriptions_agree(state: &State) {
             );
         }
         for asker in record.requests.keys() {
-            if state.foreign_home(asker).is_some() {
+            if is_abroad(state, asker) {
                 continue;
             }
             let asks = state
@@ -368,6 +367,12 @@ fn subscriptions_agree(state: &State) {
             );
         }
     }
+}
+
+/// The other half is in another group, and changes when a line is taken there: see the walk between
+/// groups.
+fn is_abroad(state: &State, user: &pollux_domain::jid::BareJid) -> bool {
+    state.name.is_some() && !state.users.contains_key(user)
 }
 
 /// What is derived is what it is derived from: sessions of users, the order of expiry.

@@ -164,3 +164,41 @@ fn a_group_without_a_name_is_alone() {
     };
     assert_eq!(world.run(&own).reply, refused);
 }
+
+/// The directory of a large cluster is one pointer in a copy for a snapshot.
+#[test]
+fn a_large_directory_costs_a_copy_nothing() {
+    let mut world = super::super::world::World::new(&["ann"]);
+    world.done(Command::Name(name(1, 1)));
+    let users = (0..75_000).map(|n| (super::super::world::user(&format!("u{n}")), Some(id(2))));
+    let users: Vec<_> = users.collect();
+    world
+        .state
+        .apply(&Command::Foreign { users }, &mut Default::default());
+    let copy = world.state.clone();
+    assert!(std::sync::Arc::ptr_eq(&copy.foreign, &world.state.foreign));
+    assert_eq!(copy.statistics().foreign_users, 75_000);
+    assert_eq!(copy.statistics().outbox_lines, 1);
+}
+
+/// A shipment has at least one line, and no more than it may.
+#[test]
+fn a_shipment_is_as_long_as_it_may_be() {
+    let mut cluster = two();
+    for words in ["one", "two", "three", "four"] {
+        cluster.of("ann").chat("ann/desk", "ben", words);
+    }
+    let state = &cluster.group(1).state;
+    let all = state.outbox_lines(id(2), 0, 9, usize::MAX).unwrap();
+    assert_eq!(all.lines.len(), 4);
+    let lengths = |from, count, bytes| {
+        let shipment = state.outbox_lines(id(2), from, count, bytes);
+        shipment.map(|shipment| (shipment.first - all.first, shipment.lines.len()))
+    };
+    assert_eq!(lengths(all.first + 1, 2, usize::MAX), Some((1, 2)));
+    assert_eq!(lengths(all.first + 1, 9, 1), Some((1, 1)));
+    assert_eq!(lengths(all.first + 1, 9, 220), Some((1, 2)));
+    assert_eq!(lengths(all.first + 4, 9, 220), None);
+    assert_eq!(state.outbox_lines(id(3), 0, 9, 9), None);
+    assert_eq!(state.outbox_targets(), [id(2)]);
+}

@@ -155,3 +155,32 @@ fn the_oldest_departure_of_another_group_is_forgotten() {
     let departures = &cluster.group(2).state.watched[&user("ann")].departures;
     assert_eq!(departures.len(), limits::DEPARTURES_MAX);
 }
+
+/// "Contacts see the truth": a takeover within one group is not seen in another, nor is a stream
+/// that waits for its client.
+#[test]
+fn a_takeover_is_not_seen_in_another_group() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    cluster.of("ann").detach("ann/desk");
+    cluster.of("ann").take_over(2);
+    assert_eq!(cluster.shipment(1, 2), None);
+    cluster.of("ann").expire("ann/desk");
+    cluster.carry();
+    cluster.of("ben").hears(&["ben/desk: ann/desk is gone"]);
+}
+
+/// A user whom the configuration does not know any more is shown to nobody, whatever its group
+/// says.
+#[test]
+fn a_user_who_is_nowhere_is_not_shown() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    let users = vec![(user("ann"), None)];
+    cluster.group(2).done(Command::Foreign { users });
+    cluster.of("ben").hears(&["ben/desk: ann/desk is gone"]);
+    cluster.of("ann").available("ann/desk", 3);
+    cluster.carry();
+    cluster.of("ben").hears(&[]);
+    assert!(cluster.group(2).state.watched.is_empty());
+}

@@ -1,24 +1,18 @@
 //! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session
 //! that resumes is told afresh.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
-use pollux_domain::contract::{
-    Announcement, Duty, Effect, OutboxLine, Parcel, ParcelKind, SlotBody,
-};
-use pollux_domain::ids::{GroupMs, SessionId, SubclusterId};
+use pollux_domain::contract::{Announcement, Duty, Effect, Parcel, ParcelKind, SlotBody};
+use pollux_domain::ids::{GroupMs, SessionId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::stanza_error::Condition;
 
-use super::outbox::Debt;
 use super::{Outcome, State};
-
-/// See [`State::groups_told`].
-type GroupsTold = BTreeMap<SubclusterId, (bool, Vec<Jid>)>;
 
 impl State {
     /// RFC 6121 sections 4.2 (initial presence) and 4.4 (later presence).
@@ -256,74 +250,6 @@ impl State {
                 session,
                 announcement,
             });
-        }
-    }
-
-    /// The groups in which somebody is told of a device: whether its user's watchers are, and which
-    /// addresses of directed presence.
-    fn groups_told(&self, user: &BareJid, watchers: bool, directed: &BTreeSet<Jid>) -> GroupsTold {
-        let mut groups = GroupsTold::new();
-        if let (true, Some(record)) = (watchers, self.users.get(user)) {
-            let watchers = record
-                .contacts
-                .values()
-                .filter(|contact| contact.relation.from);
-            for home in watchers.filter_map(|contact| self.foreign_home(&contact.jid)) {
-                groups.entry(home).or_default().0 = true;
-            }
-        }
-        for to in directed {
-            if let Some(home) = self.foreign_home(&to.to_bare()) {
-                groups.entry(home).or_default().1.push(to.clone());
-            }
-        }
-        groups
-    }
-
-    /// One line for each group; where there is no room, a debt.
-    fn tell_groups(
-        &mut self,
-        from: &Jid,
-        available: bool,
-        bytes: Option<&Bytes>,
-        groups: GroupsTold,
-        out: &mut Outcome,
-    ) {
-        for (target, (watchers, directed)) in groups {
-            if self.has_outbox_room(target) {
-                let line = OutboxLine::Availability {
-                    from: from.clone(),
-                    available,
-                    bytes: bytes.cloned(),
-                    watchers,
-                    directed,
-                };
-                self.tell(target, line, out);
-                continue;
-            }
-            if watchers {
-                self.owe(target, Debt::View(from.to_bare()), out);
-            }
-            for to in directed {
-                self.owe(target, Debt::Gone(from.clone(), to), out);
-            }
-        }
-    }
-
-    fn tell_address(
-        &mut self,
-        from: &Jid,
-        to: &Jid,
-        available: bool,
-        bytes: Option<Bytes>,
-        out: &mut Outcome,
-    ) {
-        match self.foreign_home(&to.to_bare()) {
-            Some(target) => {
-                let groups = GroupsTold::from([(target, (false, vec![to.clone()]))]);
-                self.tell_groups(from, available, bytes.as_ref(), groups, out);
-            }
-            None => self.tell_device(from, to, bytes, out),
         }
     }
 

@@ -219,8 +219,8 @@ impl State {
         }
     }
 
-    /// A parcel of this group comes back from another. A request that never arrived does not wait for
-    /// an answer (RFC 6121 section 3.1.2, "pending out").
+    /// A parcel of this group comes back from another. A request that never arrived waits for no
+    /// answer (RFC 6121 section 3.1.2, "pending out").
     pub(super) fn come_back(
         &mut self,
         parcel: &Arc<Parcel>,

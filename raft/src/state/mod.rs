@@ -11,19 +11,15 @@
 
 mod apply;
 mod availability;
+mod between;
 mod contacts;
 mod deliver;
-mod directory;
 mod image;
-mod outbox;
-mod outbox_view;
 mod sessions;
 #[cfg(test)]
 mod state_test;
 mod subscriptions;
-mod take;
 mod view;
-mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -39,11 +35,9 @@ use pollux_domain::ids::{
 use pollux_domain::jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
 
-use outbox::Outbox;
-use take::Taken;
-use watched::Watched;
+use between::{Outbox, Taken, Watched};
 
-pub use outbox_view::{OutboxRow, Shipment};
+pub use between::{OutboxRow, Shipment};
 pub use view::{SessionRow, Statistics};
 
 /// Maps whose order is the same in each process; their keys are names that an administrator or the

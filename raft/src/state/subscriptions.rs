@@ -13,7 +13,7 @@ use pollux_domain::limits;
 use pollux_domain::stanza_error::Condition;
 use pollux_domain::subscription::{self, Change, Relation, SubscriptionRequest};
 
-use super::outbox::Debt;
+use super::between::Debt;
 use super::{Outcome, State};
 
 impl State {

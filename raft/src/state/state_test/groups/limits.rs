@@ -6,7 +6,7 @@ use pollux_domain::subscription::SubscriptionRequest::Subscribe;
 
 use super::super::world::{CLOSED, user};
 use super::cluster::{Cluster, id, two};
-use crate::state::outbox::{HARD_LINES_MAX, LINES_MAX};
+use crate::state::between::{HARD_LINES_MAX, LINES_MAX};
 
 /// Group 1 has no more room for what clients send to group 2.
 fn full() -> Cluster {

@@ -90,7 +90,7 @@ impl Walk {
                     .map(move |(name, _)| (user(name), Some(id(at + 1))))
             })
             .collect();
-        for at in 0..count {
+        for (at, users) in USERS.iter().enumerate().take(count) {
             walk.groups.push(Group {
                 name: name(at + 1, 1),
                 state: State::default(),
@@ -104,7 +104,7 @@ impl Walk {
                 epoch: Epoch(1),
             };
             walk.done(at, &take_over);
-            for (name, devices) in USERS[at] {
+            for (name, devices) in *users {
                 walk.done(
                     at,
                     &Command::Adopt {

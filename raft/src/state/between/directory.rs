@@ -9,16 +9,16 @@ use pollux_domain::ids::{Incarnation, SubclusterId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 
-use super::{Outcome, State};
+use crate::state::{Outcome, State};
 
 impl State {
-    pub(super) fn incarnation(&self) -> Incarnation {
+    pub(in crate::state) fn incarnation(&self) -> Incarnation {
         self.name
             .map_or(Incarnation::default(), |name| name.incarnation)
     }
 
     /// The other group in which a user lives.
-    pub(super) fn foreign_home(&self, user: &BareJid) -> Option<SubclusterId> {
+    pub(in crate::state) fn foreign_home(&self, user: &BareJid) -> Option<SubclusterId> {
         if self.users.contains_key(user) {
             return None;
         }
@@ -27,7 +27,11 @@ impl State {
 
     /// The group has its name from its first day, and a new incarnation when it went on from less
     /// than it had said.
-    pub(super) fn set_name(&mut self, name: GroupName, out: &mut Outcome) -> Result<(), Refusal> {
+    pub(in crate::state) fn set_name(
+        &mut self,
+        name: GroupName,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
         let Some(old) = self.name else {
             self.name = Some(name);
             return Ok(());
@@ -57,7 +61,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn set_foreign(
+    pub(in crate::state) fn set_foreign(
         &mut self,
         users: &[(BareJid, Option<SubclusterId>)],
         out: &mut Outcome,

@@ -15,20 +15,20 @@ use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use serde::{Deserialize, Serialize};
 
-use super::availability::tell_once;
 use super::outbox::{Debt, PRESENCE_BYTES_MAX};
-use super::{Outcome, State};
+use crate::state::availability::tell_once;
+use crate::state::{Outcome, State};
 
 /// One user of another group, as far as it is shown here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Watched {
-    pub(super) home: SubclusterId,
+    pub(in crate::state) home: SubclusterId,
     /// Who is shown the user, by the word of the user's own group.
-    pub(super) watchers: BTreeSet<BareJid>,
+    pub(in crate::state) watchers: BTreeSet<BareJid>,
     /// Available devices. Without presence: there was no room to keep it.
-    pub(super) devices: BTreeMap<Jid, Option<Bytes>>,
-    /// See [`super::User`].
-    pub(super) departures: VecDeque<(GroupMs, Jid)>,
+    pub(in crate::state) devices: BTreeMap<Jid, Option<Bytes>>,
+    /// See [`crate::state::User`].
+    pub(in crate::state) departures: VecDeque<(GroupMs, Jid)>,
 }
 
 impl Watched {
@@ -42,7 +42,7 @@ impl Watched {
     }
 
     /// Bytes of the presence that is kept.
-    pub(super) fn weight(&self) -> usize {
+    pub(in crate::state) fn weight(&self) -> usize {
         self.devices.values().flatten().map(Bytes::len).sum()
     }
 
@@ -58,7 +58,7 @@ impl Watched {
 impl State {
     /// A user of this group is shown a user of another: its own list says so, and the other's word
     /// allows it.
-    pub(super) fn sees_abroad(&self, observer: &BareJid, observed: &BareJid) -> bool {
+    pub(in crate::state) fn sees_abroad(&self, observer: &BareJid, observed: &BareJid) -> bool {
         let allowed = self
             .watched
             .get(observed)
@@ -66,7 +66,7 @@ impl State {
         allowed && self.relation(observer, observed).0.to
     }
 
-    pub(super) fn take_availability(
+    pub(in crate::state) fn take_availability(
         &mut self,
         from: &Jid,
         available: bool,
@@ -91,7 +91,7 @@ impl State {
     }
 
     /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: a view begins or ends.
-    pub(super) fn take_watch(
+    pub(in crate::state) fn take_watch(
         &mut self,
         source: SubclusterId,
         user: &BareJid,
@@ -120,7 +120,7 @@ impl State {
     }
 
     /// Everything afresh: each watcher hears what is different from what it was told before.
-    pub(super) fn take_view(
+    pub(in crate::state) fn take_view(
         &mut self,
         source: SubclusterId,
         user: &BareJid,
@@ -155,7 +155,7 @@ impl State {
 
     /// The source may have forgotten what it told and what it was told: it is asked about all that
     /// it had shown here, and told afresh of all that is shown to it.
-    pub(super) fn source_began(&mut self, source: SubclusterId, out: &mut Outcome) {
+    pub(in crate::state) fn source_began(&mut self, source: SubclusterId, out: &mut Outcome) {
         let shown = self
             .watched
             .iter()
@@ -171,7 +171,7 @@ impl State {
     }
 
     /// All that another group may see of a user of this one.
-    pub(super) fn view_of(&self, user: &BareJid, target: SubclusterId) -> OutboxLine {
+    pub(in crate::state) fn view_of(&self, user: &BareJid, target: SubclusterId) -> OutboxLine {
         OutboxLine::View {
             user: user.clone(),
             watchers: self.watchers_in(user, target).collect(),
@@ -191,7 +191,7 @@ impl State {
     }
 
     /// The available devices of a user of this group, with what they say.
-    pub(super) fn devices_of(&self, user: &BareJid) -> Vec<(Jid, Bytes)> {
+    pub(in crate::state) fn devices_of(&self, user: &BareJid) -> Vec<(Jid, Bytes)> {
         let devices = self.sessions_of(user).filter_map(|(_, session)| {
             let (_, bytes) = session.availability.as_ref()?;
             Some((session.jid.clone(), bytes.clone()))
@@ -200,7 +200,7 @@ impl State {
     }
 
     /// What `observer` sees of a user of another group begins or ends by its own word.
-    pub(super) fn tell_view_abroad(
+    pub(in crate::state) fn tell_view_abroad(
         &mut self,
         observer: &BareJid,
         observed: &BareJid,
@@ -233,7 +233,7 @@ impl State {
     }
 
     /// Asks for presence that there was no room to keep, for one who has come to see it.
-    pub(super) fn probe_for(&mut self, observer: &BareJid, out: &mut Outcome) {
+    pub(in crate::state) fn probe_for(&mut self, observer: &BareJid, out: &mut Outcome) {
         let Some(record) = self.users.get(observer) else {
             return;
         };
@@ -316,7 +316,7 @@ impl State {
     }
 
     /// The user is nowhere any more. Its group may be gone for good, and say nothing about it.
-    pub(super) fn end_view(&mut self, user: &BareJid, out: &mut Outcome) {
+    pub(in crate::state) fn end_view(&mut self, user: &BareJid, out: &mut Outcome) {
         for watcher in self.watchers_of(user) {
             self.tell_devices(&watcher, user, false, out);
         }

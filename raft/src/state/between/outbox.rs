@@ -15,38 +15,39 @@ use pollux_domain::limits;
 use pollux_domain::stanza_error::Condition;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, State};
+use crate::state::{Outcome, State};
 
 /// Walks must reach the limits, so that tests have small ones.
 const fn limit(real: usize, small: usize) -> usize {
     if cfg!(test) { small } else { real }
 }
 
-pub(super) const LINES_MAX: usize = limit(limits::OUTBOX_LINES_MAX, 40);
+pub(in crate::state) const LINES_MAX: usize = limit(limits::OUTBOX_LINES_MAX, 40);
 /// See [`limits::FOREIGN_PRESENCE_BYTES_MAX`].
-pub(super) const PRESENCE_BYTES_MAX: usize = limit(limits::FOREIGN_PRESENCE_BYTES_MAX, 12);
-pub(super) const HARD_LINES_MAX: usize = limit(limits::OUTBOX_HARD_LINES_MAX, 48);
+pub(in crate::state) const PRESENCE_BYTES_MAX: usize =
+    limit(limits::FOREIGN_PRESENCE_BYTES_MAX, 12);
+pub(in crate::state) const HARD_LINES_MAX: usize = limit(limits::OUTBOX_HARD_LINES_MAX, 48);
 
 /// The lines for one other group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Outbox {
     /// The number of the newest line in this life of the group.
-    pub(super) last: u64,
+    pub(in crate::state) last: u64,
     /// Up to which line the target has said that it took them, and in which life that was numbered.
-    pub(super) told: (Incarnation, u64),
-    pub(super) lines: VecDeque<Line>,
+    pub(in crate::state) told: (Incarnation, u64),
+    pub(in crate::state) lines: VecDeque<Line>,
     /// The sum of the lines' weights.
-    pub(super) bytes: usize,
-    pub(super) owed: BTreeSet<Debt>,
+    pub(in crate::state) bytes: usize,
+    pub(in crate::state) owed: BTreeSet<Debt>,
 }
 
 /// One line that waits, or travels, or has been taken without our knowing it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Line {
-    pub(super) incarnation: Incarnation,
-    pub(super) number: u64,
-    pub(super) since: GroupMs,
-    pub(super) line: Arc<OutboxLine>,
+    pub(in crate::state) incarnation: Incarnation,
+    pub(in crate::state) number: u64,
+    pub(in crate::state) since: GroupMs,
+    pub(in crate::state) line: Arc<OutboxLine>,
 }
 
 /// What the target is to be told as soon as there is room. Bounded by the users and sessions that
@@ -74,25 +75,30 @@ impl Outbox {
 
 impl State {
     /// One more line may be written on a client's behalf.
-    pub(super) fn has_outbox_room(&self, target: SubclusterId) -> bool {
+    pub(in crate::state) fn has_outbox_room(&self, target: SubclusterId) -> bool {
         let outbox = self.outboxes.get(&target);
         outbox.is_none_or(|outbox| outbox.is_below_limit() && outbox.owed.is_empty())
     }
 
     /// Not even a bounce or an answer has room.
-    pub(super) fn is_outbox_spent(&self, target: SubclusterId) -> bool {
+    pub(in crate::state) fn is_outbox_spent(&self, target: SubclusterId) -> bool {
         let outbox = self.outboxes.get(&target);
         outbox.is_some_and(Outbox::is_at_hard_limit)
     }
 
     /// Writes a line, whatever the limits say: who writes on a client's behalf has asked before.
-    pub(super) fn tell(&mut self, target: SubclusterId, line: OutboxLine, out: &mut Outcome) {
+    pub(in crate::state) fn tell(
+        &mut self,
+        target: SubclusterId,
+        line: OutboxLine,
+        out: &mut Outcome,
+    ) {
         self.begin(target, out);
         self.append(target, line, out);
     }
 
     /// The first line for a group in this life says that it is one.
-    pub(super) fn begin(&mut self, target: SubclusterId, out: &mut Outcome) {
+    pub(in crate::state) fn begin(&mut self, target: SubclusterId, out: &mut Outcome) {
         if self.outboxes.entry(target).or_default().last == 0 {
             self.append(target, OutboxLine::Began, out);
         }
@@ -113,7 +119,7 @@ impl State {
     }
 
     /// What may be said later as well, by its latest value.
-    pub(super) fn tell_or_owe(
+    pub(in crate::state) fn tell_or_owe(
         &mut self,
         target: SubclusterId,
         line: OutboxLine,
@@ -127,7 +133,7 @@ impl State {
         }
     }
 
-    pub(super) fn owe(&mut self, target: SubclusterId, debt: Debt, out: &mut Outcome) {
+    pub(in crate::state) fn owe(&mut self, target: SubclusterId, debt: Debt, out: &mut Outcome) {
         self.outboxes.entry(target).or_default().owed.insert(debt);
         self.pay(target, out);
     }
@@ -160,7 +166,7 @@ impl State {
     }
 
     /// A parcel of a session of this group for a user of another.
-    pub(super) fn send_abroad(
+    pub(in crate::state) fn send_abroad(
         &mut self,
         target: SubclusterId,
         parcel: Arc<Parcel>,
@@ -178,13 +184,13 @@ impl State {
 
     /// An answer that can neither be passed on nor be refused. Its session ends before the answer
     /// is acknowledged, as one that holds too much does.
-    pub(super) fn answer_has_no_place(&self, parcel: &Parcel) -> bool {
+    pub(in crate::state) fn answer_has_no_place(&self, parcel: &Parcel) -> bool {
         let target = self.foreign_home(&parcel.to.to_bare());
         is_answer(parcel.kind) && target.is_some_and(|target| self.is_outbox_spent(target))
     }
 
     /// The target has taken lines. What it refused goes back to its sender here.
-    pub(super) fn told(
+    pub(in crate::state) fn told(
         &mut self,
         target: SubclusterId,
         incarnation: Incarnation,
@@ -226,7 +232,7 @@ impl State {
     }
 
     /// An operator gives a line up. It keeps its number, so that those behind it keep theirs.
-    pub(super) fn drop_line(
+    pub(in crate::state) fn drop_line(
         &mut self,
         target: SubclusterId,
         incarnation: Incarnation,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pollux_domain::contract::{GroupName, OutboxLine};
 use pollux_domain::ids::{Incarnation, SubclusterId};
 
-use super::State;
+use crate::state::State;
 
 /// Lines as they travel: the contents of a `Take`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,20 +12,20 @@ use pollux_domain::subscription::SubscriptionRequest;
 use serde::{Deserialize, Serialize};
 
 use super::outbox::Debt;
-use super::{Outcome, State};
+use crate::state::{Outcome, State};
 
 /// How far the lines of one other group have been taken. Only its newest life counts: whoever has
 /// heard the new one does not listen to the old one any more.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Taken {
-    pub(super) incarnation: Incarnation,
-    pub(super) through: u64,
+    pub(in crate::state) incarnation: Incarnation,
+    pub(in crate::state) through: u64,
     /// Refused for want of room for an answer, until the source knows it.
-    pub(super) refused: BTreeSet<u64>,
+    pub(in crate::state) refused: BTreeSet<u64>,
 }
 
 impl State {
-    pub(super) fn take(
+    pub(in crate::state) fn take(
         &mut self,
         source: GroupName,
         told: u64,

@@ -6,8 +6,8 @@
 //!                   ▲                                   └─────► watched
 //!                   └──── Told ═══ Reply::Taken ◄═══════┘
 //! ```
-//! Not for how lines travel: the owner of the link ships, proposes, and may repeat, reorder and lose
-//! all of it.
+//! Not for how lines travel: the owner of the link ships and proposes, and may repeat, reorder and
+//! lose all of it.
 
 mod directory;
 mod outbox;

@@ -262,6 +262,7 @@ impl State {
             | OutboxLine::Began
             | OutboxLine::Removed => {}
         }
+        self.pay(target, out);
         Ok(())
     }
 }

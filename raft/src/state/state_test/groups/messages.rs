@@ -29,7 +29,19 @@ fn messages_cross_in_order_and_once() {
     cluster.told(1, 2, &reply);
     assert_eq!(cluster.shipment(1, 2).unwrap().lines.len(), 1);
     // A late word of what was known already changes nothing.
-    cluster.told(1, 2, &reply);
+    let known = cluster.shipment(1, 2);
+    let Reply::Taken { source, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    for through in [1, known.as_ref().unwrap().told] {
+        let late = Reply::Taken {
+            source,
+            through,
+            refused: Vec::new(),
+        };
+        cluster.told(1, 2, &late);
+        assert_eq!(cluster.shipment(1, 2), known);
+    }
     cluster.carry();
     assert_eq!(cluster.shipment(1, 2), None);
     cluster.of("ben").hears(&[]);

@@ -46,13 +46,13 @@ impl Visitors for Guests {
 
 /// Makes the links of a node of a cluster. They work when their threads run.
 pub fn make(
-    found: &Found,
+    found: Found,
     ambient: &Ambient,
     desks: &Arc<Desks>,
     guests: &Arc<Guests>,
 ) -> Result<Links, String> {
-    let membership = &found.membership;
-    let security = Security::tls(found.credentials.clone(), membership.cluster, ambient)
+    let membership = found.membership;
+    let security = Security::tls(found.credentials, membership.cluster, ambient)
         .map_err(|error| error.to_string())?;
     let links = Links::new(LinkParts {
         identity: Identity {
@@ -66,7 +66,7 @@ pub fn make(
         desks: desks.clone(),
         visitors: guests.clone(),
     });
-    links.set_peers(membership.peers.clone());
+    links.set_peers(membership.peers);
     Ok(links)
 }
 

@@ -115,7 +115,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     })?;
     let desks = Arc::new(Desks::default());
     let guests = Arc::new(Guests::default());
-    let links = match &found {
+    let founding = found.as_ref().and_then(|found| founding(config, found));
+    let links = match found {
         Some(found) => Some(links::make(found, &ambient, &desks, &guests).map_err(End::Links)?),
         None => None,
     };
@@ -136,7 +137,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         subcluster_log: open_log::<Subcluster>(folder)?,
         configuration_log: open_log::<ConfigurationGroup>(folder)?,
         tables: Arc::new(SledTables::open(&folder.join("tables"))?),
-        founding: found.as_ref().and_then(|found| founding(config, found)),
+        founding,
     };
     // Groups have a thread of their own: neither clients nor hashing delay a flush.
     let groups = tokio::runtime::Builder::new_multi_thread()

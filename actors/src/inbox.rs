@@ -176,6 +176,8 @@ impl Inbox {
             Effect::Ended { reason, .. } => mail.ended = Some(reason),
             Effect::Moved { connection, .. } => mail.moved = Some(connection),
             Effect::Serving { .. } => {}
+            // For the courier between groups.
+            Effect::OutboxGrew { .. } => {}
         }
     }
 

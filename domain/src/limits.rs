@@ -61,6 +61,29 @@ pub const ASK_BYTES_MAX: usize = 1_024;
 /// Departures of one user that are remembered for those who resume; the oldest is forgotten.
 pub const DEPARTURES_MAX: usize = 16;
 
+/// Lines that wait for one other group; then a stanza that would add one is refused with
+/// `resource-constraint`, and availability becomes a debt (decision 0021). At 1,000 lines a second:
+/// 50 s without that group.
+pub const OUTBOX_LINES_MAX: usize = 50_000;
+/// Bytes in the lines that wait for one other group; as above.
+pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Lines for one other group, with the reserve that bounces and answers may use. From here on
+/// parcels of that group are refused where they would be taken, and a session that answers one ends
+/// before its answer is acknowledged.
+pub const OUTBOX_HARD_LINES_MAX: usize = 75_000;
+/// Bytes for one other group, with the reserve; as above.
+pub const OUTBOX_HARD_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// Lines that travel in one `Take`.
+pub const TAKE_LINES_MAX: usize = 512;
+/// Bytes that travel in one `Take`, beyond its first line.
+pub const TAKE_BYTES_MAX: usize = 1024 * 1024;
+/// Users of other subclusters that a group knows (six nodes or more in pairs: five times its own);
+/// more are refused with an error to the node that proposes them.
+pub const FOREIGN_USERS_MAX: usize = 375_000;
+/// Bytes of presence of foreign devices that a group keeps. Beyond it a device is remembered
+/// without its presence, which is asked for when it is needed.
+pub const FOREIGN_PRESENCE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// How long a session may be resumed, and contacts see it as it was, in milliseconds (XEP-0198
 /// `max`).
 pub const RESUMPTION_MS: u64 = 300_000;

@@ -41,7 +41,8 @@ pub fn route(kind: ParcelKind, resource: Option<&str>, candidates: &[Candidate<'
             | ParcelKind::Headline
             | ParcelKind::Groupchat
             | ParcelKind::IqRequest
-            | ParcelKind::Subscription(_) => Route::Bounce(Condition::ServiceUnavailable),
+            | ParcelKind::Subscription(_)
+            | ParcelKind::Directed => Route::Bounce(Condition::ServiceUnavailable),
         };
     }
     to_bare(kind, candidates)
@@ -62,9 +63,10 @@ fn to_bare(kind: ParcelKind, candidates: &[Candidate<'_>]) -> Route {
             none if none.is_empty() => Route::Bounce(Condition::ServiceUnavailable),
             sessions => Route::Deliver(sessions),
         },
-        ParcelKind::Groupchat | ParcelKind::IqRequest | ParcelKind::Subscription(_) => {
-            Route::Bounce(Condition::ServiceUnavailable)
-        }
+        ParcelKind::Groupchat
+        | ParcelKind::IqRequest
+        | ParcelKind::Subscription(_)
+        | ParcelKind::Directed => Route::Bounce(Condition::ServiceUnavailable),
         ParcelKind::MessageError | ParcelKind::IqResponse => Route::Drop,
     }
 }

@@ -83,7 +83,8 @@ impl Kind for ConfigurationGroup {
 }
 
 impl Machine for State {
-    const VERSION: u16 = 1;
+    // 2: outboxes.
+    const VERSION: u16 = 2;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -91,6 +92,9 @@ impl Machine for State {
     fn weight(command: &Command) -> usize {
         match command {
             Command::Stanza { action, .. } => action_weight(action),
+            Command::Take { lines, .. } => lines.iter().map(|line| line.weight()).sum(),
+            Command::Foreign { users } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
+            Command::Told { refused, .. } => 8 * refused.len(),
             _ => 0,
         }
     }

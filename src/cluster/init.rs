@@ -4,8 +4,8 @@
 use pollux_actors::system;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId};
 use pollux_links::PeerAddress;
-use pollux_links::authority::Authority;
-use pollux_links::credentials::{Credentials, NodeKey};
+use pollux_links::authority::{Authority, NodeKey};
+use pollux_links::credentials::Credentials;
 use pollux_raft::configuration::Role;
 
 use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, write};

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::availability::DeviceAvailability;
 use crate::contact::Contact;
 use crate::contract::effect::EndReason;
+use crate::contract::outbox::{GroupName, OutboxLine};
 use crate::contract::slot::Parcel;
-use crate::ids::{Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, WallMs};
+use crate::ids::{
+    Connection, Epoch, GroupMs, Incarnation, Life, NodeId, Seq, SessionId, SubclusterId, WallMs,
+};
 use crate::jid::{BareJid, Jid};
 use crate::subscription::SubscriptionRequest;
 
@@ -96,6 +99,36 @@ pub enum Command {
     End { session: Session, reason: EndReason },
     /// The session waited for its client for longer than the resumption time.
     Expired { session: Session },
+    /// What the group is called among groups. A larger incarnation is a new life: lines are
+    /// numbered from 1 again. A group that is alone needs no name.
+    Name(GroupName),
+    /// Where users of other groups live, as the configuration says it; None: nowhere any more.
+    Foreign {
+        users: Vec<(BareJid, Option<SubclusterId>)>,
+    },
+    /// In the target: takes lines of another group, from number `first` on. `told`: the source was
+    /// told that its lines up to there were taken.
+    Take {
+        source: GroupName,
+        told: u64,
+        first: u64,
+        lines: Vec<Arc<OutboxLine>>,
+    },
+    /// In the source: the target has taken its lines up to `through`, of those numbered in this
+    /// incarnation, but for these, which it refused for want of room.
+    Told {
+        target: SubclusterId,
+        incarnation: Incarnation,
+        through: u64,
+        refused: Vec<u64>,
+    },
+    /// In the source: an operator removes a line, which may have been taken. Its parcel goes back
+    /// to its sender.
+    DropLine {
+        target: SubclusterId,
+        incarnation: Incarnation,
+        number: u64,
+    },
 }
 
 /// What one stanza of a client does.
@@ -160,6 +193,12 @@ pub enum Reply {
         session: Session,
         handled: u64,
     },
+    /// To `Take`: what the source is to be `Told`. The same for a repetition.
+    Taken {
+        source: GroupName,
+        through: u64,
+        refused: Vec<u64>,
+    },
     Refused(Refusal),
 }
 
@@ -178,8 +217,17 @@ pub enum Refusal {
     TooManyUsers,
     /// The session was not enabled for resumption.
     NotResumable,
-    /// The client's count is ahead of what was sent (XEP-0198 section 4).
+    /// The count is ahead of what was sent: a client's (XEP-0198 section 4), or another group's.
     AheadOfSent,
+    /// The group has no name yet, or the other group has the same.
+    NoSuchGroup,
+    /// An older life of a group.
+    StaleIncarnation,
+    /// Lines before these have not been taken; the last that has is this.
+    Gap {
+        through: u64,
+    },
+    NoSuchLine,
 }
 
 /// A contact-list entry for the pushes that a removal makes.

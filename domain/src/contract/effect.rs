@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::slot::{Parcel, Slot};
-use crate::ids::{Connection, Epoch, Life, NodeId, Seq, SessionId, StanzaId};
+use crate::ids::{Connection, Epoch, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId};
 use crate::jid::Jid;
 
-/// For a session of this node, or for the node itself.
+/// For a session of this node, for the node itself, or for the courier between groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A new slot.
@@ -60,10 +60,12 @@ pub enum Effect {
         life: Life,
         epoch: Epoch,
     },
+    /// There is more to tell another group: `State::outbox_lines` has it.
+    OutboxGrew { target: SubclusterId },
 }
 
 impl Effect {
-    /// The session that it is for, if it is for one.
+    /// The session that it is for, where it is for one.
     pub fn session(&self) -> Option<SessionId> {
         match self {
             Effect::Slot { session, .. }
@@ -73,7 +75,7 @@ impl Effect {
             | Effect::Announce { session, .. }
             | Effect::Ended { session, .. }
             | Effect::Moved { session, .. } => Some(*session),
-            Effect::Serving { .. } => None,
+            Effect::Serving { .. } | Effect::OutboxGrew { .. } => None,
         }
     }
 }

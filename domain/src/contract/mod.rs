@@ -4,14 +4,17 @@
 //! ```text
 //!   session ── Command ──► the group's log ──► apply ──► Reply    to the proposer
 //!                                                  ├──► Effect   to sessions: slot, handled, news
-//!                                                  └──► RowWrite to the tables
+//!                                                  ├──► RowWrite to the tables
+//!                                                  └──► OutboxLine, which other groups take
 //! ```
 //! Not for the rules: `raft::state` applies them.
 
 mod command;
 mod effect;
+mod outbox;
 mod slot;
 
 pub use command::{Action, Command, ContactChange, Place, Refusal, Reply, Session, Stamp};
 pub use effect::{Announcement, Effect, EndReason, RowWrite};
+pub use outbox::{GroupName, OutboxLine};
 pub use slot::{Duty, Fate, Parcel, ParcelKind, Slot, SlotBody};

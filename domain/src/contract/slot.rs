@@ -39,6 +39,9 @@ pub enum ParcelKind {
     IqResponse,
     /// Presence that manages a subscription. Without bytes it is rendered where it is written.
     Subscription(SubscriptionRequest),
+    /// Presence to one address, which is told and not kept; a parcel only where it is refused. Its
+    /// bytes have no `to`.
+    Directed,
 }
 
 /// What becomes of a parcel that its session cannot take any more.
@@ -58,9 +61,10 @@ impl ParcelKind {
         match self {
             ParcelKind::Chat | ParcelKind::Normal => Fate::Store,
             ParcelKind::IqRequest | ParcelKind::Groupchat | ParcelKind::Headline => Fate::Bounce,
-            ParcelKind::MessageError | ParcelKind::IqResponse | ParcelKind::Subscription(_) => {
-                Fate::Drop
-            }
+            ParcelKind::MessageError
+            | ParcelKind::IqResponse
+            | ParcelKind::Subscription(_)
+            | ParcelKind::Directed => Fate::Drop,
         }
     }
 }

@@ -2,13 +2,15 @@
 //! that resumes is told afresh.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
-use pollux_domain::contract::{Announcement, Duty, Effect, SlotBody};
+use pollux_domain::contract::{Announcement, Duty, Effect, Parcel, ParcelKind, SlotBody};
 use pollux_domain::ids::{GroupMs, SessionId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
+use pollux_domain::stanza_error::Condition;
 
 use super::{Outcome, State};
 
@@ -29,7 +31,9 @@ impl State {
             return;
         };
         let user = jid.to_bare();
-        self.tell_watchers(&jid, Some(bytes), out);
+        self.tell_watchers(&jid, Some(bytes.clone()), out);
+        let groups = self.groups_told(&jid.to_bare(), true, &BTreeSet::new());
+        self.tell_groups(&jid, true, Some(&bytes), groups, out);
         if before.is_none() {
             for announcement in self.seen_by(&user, Some(id)) {
                 out.effects.push(Effect::Announce {
@@ -38,6 +42,7 @@ impl State {
                 });
             }
             self.tell_requests(&user, id, out);
+            self.probe_for(&user, out);
         }
         self.drain_offline(&user, out);
     }
@@ -66,10 +71,12 @@ impl State {
                 }
             });
         }
-        for to in directed {
-            self.tell_address(&jid, &to, bytes.clone(), out);
+        for to in &directed {
+            self.tell_device(&jid, to, bytes.clone(), out);
         }
         tell_once(said_before, out);
+        let groups = self.groups_told(&jid.to_bare(), before.is_some(), &directed);
+        self.tell_groups(&jid, false, bytes.as_ref(), groups, out);
     }
 
     /// RFC 6121 section 4.6.
@@ -86,13 +93,25 @@ impl State {
         };
         let jid = session.jid.clone();
         let known = session.directed.contains(to);
+        let abroad = self.foreign_home(&to.to_bare());
+        if available && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
+            let parcel = Parcel {
+                from: jid,
+                to: to.clone(),
+                kind: ParcelKind::Directed,
+                bytes,
+                sent: self.stamp.wall,
+            };
+            self.bounce(&Arc::new(parcel), Condition::ResourceConstraint, out);
+            return;
+        }
         if available && !known && limits::DIRECTED_MAX <= session.directed.len() {
             // The oldest by name is told now that it will be told no more, rather than never.
             let first = self
                 .session_mut(id, |session| session.directed.pop_first())
                 .flatten();
             if let Some(first) = first {
-                self.tell_address(&jid, &first, None, out);
+                self.tell_address(&jid, &first, false, None, out);
             }
         }
         self.session_mut(id, |session| {
@@ -102,7 +121,7 @@ impl State {
                 session.directed.remove(to);
             }
         });
-        self.tell_address(&jid, to, Some(bytes), out);
+        self.tell_address(&jid, to, available, Some(bytes), out);
     }
 
     /// All that `user` is entitled to see: available devices of contacts and the user's own.
@@ -118,6 +137,17 @@ impl State {
         let seen = contacts.map(|contact| &contact.jid).chain([user]);
         let mut announcements = Vec::new();
         for other in seen {
+            if let Some(watched) = self.watched.get(other)
+                && self.sees_abroad(user, other)
+            {
+                let kept = watched.devices.iter();
+                let kept = kept.filter_map(|(jid, bytes)| Some((jid, bytes.as_ref()?)));
+                announcements.extend(kept.map(|(from, bytes)| Announcement {
+                    from: from.clone(),
+                    to: user.to_jid(),
+                    bytes: Some(bytes.clone()),
+                }));
+            }
             for (id, session) in self.sessions_of(other) {
                 let Some((_, bytes)) = &session.availability else {
                     continue;
@@ -146,15 +176,14 @@ impl State {
             .values()
             .filter(|contact| contact.relation.to);
         let seen = contacts.map(|contact| &contact.jid).chain([user]);
-        let departed = seen
-            .filter_map(|other| self.users.get(other))
-            .flat_map(|other| {
-                other
-                    .departures
-                    .iter()
-                    .filter(move |(at, _)| since <= *at)
-                    .map(|(_, jid)| jid)
-            });
+        let departures = seen.filter_map(|other| match self.users.get(other) {
+            Some(record) => Some(&record.departures),
+            None => self.watched.get(other).map(|watched| &watched.departures),
+        });
+        let departed = departures.flat_map(|departures| {
+            let late = departures.iter().filter(|(at, _)| since <= *at);
+            late.map(|(_, jid)| jid)
+        });
         departed
             .filter(|jid| !self.is_available(jid))
             .map(|jid| Announcement {
@@ -166,6 +195,10 @@ impl State {
     }
 
     fn is_available(&self, jid: &Jid) -> bool {
+        let abroad = self.watched.get(&jid.to_bare());
+        if abroad.is_some_and(|watched| watched.devices.contains_key(jid)) {
+            return true;
+        }
         let session = self.session_of(jid).and_then(|id| self.sessions.get(&id));
         session.is_some_and(|session| session.availability.is_some())
     }
@@ -220,7 +253,14 @@ impl State {
         }
     }
 
-    fn tell_address(&self, from: &Jid, to: &Jid, bytes: Option<Bytes>, out: &mut Outcome) {
+    /// Tells an address of this group.
+    pub(super) fn tell_device(
+        &self,
+        from: &Jid,
+        to: &Jid,
+        bytes: Option<Bytes>,
+        out: &mut Outcome,
+    ) {
         if to.resource().is_none() {
             self.tell_user(from, &to.to_bare(), bytes.as_ref(), out);
         } else if let Some(session) = self.session_of(to) {
@@ -252,7 +292,7 @@ impl State {
 
 /// A session that sees a device for several reasons is told once of its going: what was said since
 /// `start` of one device is kept for each session the first time only.
-fn tell_once(start: usize, out: &mut Outcome) {
+pub(super) fn tell_once(start: usize, out: &mut Outcome) {
     let mut told = BTreeSet::new();
     let said = out.effects.split_off(start);
     let first = said.into_iter().filter(|effect| match effect {

@@ -84,7 +84,12 @@ impl State {
             .and_then(|record| record.contacts.get(jid))
             .map(|contact| contact.relation)
             .ok_or(Condition::ItemNotFound)?;
-        if self.users.contains_key(jid) {
+        let abroad = self.foreign_home(jid);
+        let says = relation.to || relation.pending_out || relation.from;
+        if says && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
+            return Err(Condition::ResourceConstraint);
+        }
+        if self.users.contains_key(jid) || abroad.is_some() {
             if relation.to || relation.pending_out {
                 self.exchange(user, jid, SubscriptionRequest::Unsubscribe, None, out);
             }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::contract::{
-    Duty, Effect, EndReason, Fate, Parcel, ParcelKind, RowWrite, Slot, SlotBody,
+    Duty, Effect, EndReason, Fate, OutboxLine, Parcel, ParcelKind, RowWrite, Slot, SlotBody,
 };
 use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::routing::{Candidate, Route, route};
 use pollux_domain::stanza_error::Condition;
+use pollux_domain::subscription::SubscriptionRequest;
 
 use super::{Outcome, SessionState, State};
 
@@ -20,6 +21,10 @@ impl State {
     pub(super) fn send(&mut self, parcel: Arc<Parcel>, out: &mut Outcome) {
         let stanza = self.new_stanza();
         let user = parcel.to.to_bare();
+        if let Some(target) = self.foreign_home(&user) {
+            self.send_abroad(target, parcel, out);
+            return;
+        }
         if !self.users.contains_key(&user) {
             self.bounce(&parcel, Condition::ServiceUnavailable, out);
             return;
@@ -214,10 +219,37 @@ impl State {
         }
     }
 
+    /// A parcel of this group comes back from another. A request that never arrived waits for no
+    /// answer (RFC 6121 section 3.1.2, "pending out").
+    pub(super) fn come_back(
+        &mut self,
+        parcel: &Arc<Parcel>,
+        condition: Condition,
+        out: &mut Outcome,
+    ) {
+        if parcel.kind == ParcelKind::Subscription(SubscriptionRequest::Subscribe) {
+            self.withdraw_request(&parcel.from.to_bare(), &parcel.to.to_bare(), out);
+        }
+        self.bounce(parcel, condition, out);
+    }
+
     /// The stanza comes back to its sender as an error, where one is due (RFC 6120 section 8.3.1)
     /// and the sender is still there.
     pub(super) fn bounce(&mut self, parcel: &Arc<Parcel>, condition: Condition, out: &mut Outcome) {
-        if parcel.kind.fate() == Fate::Drop && !matches!(parcel.kind, ParcelKind::Subscription(_)) {
+        let is_refusable = matches!(
+            parcel.kind,
+            ParcelKind::Subscription(_) | ParcelKind::Directed
+        );
+        if parcel.kind.fate() == Fate::Drop && !is_refusable {
+            return;
+        }
+        // What a server said for its user has nobody to come back to.
+        if parcel.from.resource().is_none() {
+            return;
+        }
+        if let Some(home) = self.foreign_home(&parcel.from.to_bare()) {
+            // Always written: what comes back was held here before, so that nothing grows.
+            self.tell(home, OutboxLine::Bounce(parcel.clone(), condition), out);
             return;
         }
         let Some(sender) = self.session_of(&parcel.from) else {

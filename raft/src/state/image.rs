@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pollux_domain::contract::Stamp;
-use pollux_domain::ids::{NodeId, SessionId, StanzaId};
+use pollux_domain::contract::{GroupName, Stamp};
+use pollux_domain::ids::{NodeId, SessionId, StanzaId, SubclusterId};
 use pollux_domain::jid::BareJid;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sessions::expiry;
-use super::{Serving, SessionState, State, User};
+use super::{Outbox, Serving, SessionState, State, Taken, User, Watched};
 
 #[derive(Serialize, Deserialize)]
 struct Image {
@@ -19,6 +19,11 @@ struct Image {
     serving: BTreeMap<NodeId, Serving>,
     users: BTreeMap<BareJid, Arc<User>>,
     sessions: BTreeMap<SessionId, Arc<SessionState>>,
+    name: Option<GroupName>,
+    foreign: BTreeMap<BareJid, SubclusterId>,
+    outboxes: BTreeMap<SubclusterId, Outbox>,
+    taken: BTreeMap<SubclusterId, Taken>,
+    watched: BTreeMap<BareJid, Arc<Watched>>,
 }
 
 impl Serialize for State {
@@ -37,6 +42,19 @@ impl Serialize for State {
                 .sessions
                 .iter()
                 .map(|(id, session)| (*id, session.clone()))
+                .collect(),
+            name: self.name,
+            foreign: self
+                .foreign
+                .iter()
+                .map(|(user, home)| (user.clone(), *home))
+                .collect(),
+            outboxes: self.outboxes.clone(),
+            taken: self.taken.clone(),
+            watched: self
+                .watched
+                .iter()
+                .map(|(user, watched)| (user.clone(), watched.clone()))
                 .collect(),
         };
         image.serialize(serializer)
@@ -58,6 +76,12 @@ impl<'de> Deserialize<'de> for State {
             serving: image.serving,
             users: image.users.into_iter().collect(),
             sessions: image.sessions.into_iter().collect(),
+            name: image.name,
+            foreign: Arc::new(image.foreign.into_iter().collect()),
+            outboxes: image.outboxes,
+            taken: image.taken,
+            watched_bytes: image.watched.values().map(|watched| watched.weight()).sum(),
+            watched: image.watched.into_iter().collect(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   Command + Stamp ──► apply ──► Reply, [Effect], [RowWrite]
+//!                          └────► outboxes: what other groups take, in order
 //! ```
 //! Every replica that applies the same commands has the same state, byte for byte (`digest`). What
 //! it says to outside is a list of effects; offline rows are written, never read here, so that a
@@ -10,6 +11,7 @@
 
 mod apply;
 mod availability;
+mod between;
 mod contacts;
 mod deliver;
 mod image;
@@ -26,11 +28,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
-use pollux_domain::contract::{Effect, EndReason, Parcel, Place, RowWrite, Slot, Stamp};
-use pollux_domain::ids::{Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId};
+use pollux_domain::contract::{Effect, EndReason, GroupName, Parcel, Place, RowWrite, Slot, Stamp};
+use pollux_domain::ids::{
+    Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
+};
 use pollux_domain::jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
 
+use between::{Outbox, Taken, Watched};
+
+pub use between::{OutboxRow, Shipment};
 pub use view::{SessionRow, Statistics};
 
 /// Maps whose order is the same in each process; their keys are names that an administrator or the
@@ -47,6 +54,16 @@ pub struct State {
     serving: BTreeMap<NodeId, Serving>,
     users: Map<BareJid, Arc<User>>,
     sessions: Map<SessionId, Arc<SessionState>>,
+    /// What the group is called among groups; None: it is alone.
+    name: Option<GroupName>,
+    /// In which other group a user lives. It changes with the configuration only.
+    foreign: Arc<Map<BareJid, SubclusterId>>,
+    outboxes: BTreeMap<SubclusterId, Outbox>,
+    taken: BTreeMap<SubclusterId, Taken>,
+    /// Users of other groups whom users of this one watch.
+    watched: Map<BareJid, Arc<Watched>>,
+    /// Bytes of presence kept in them; derived.
+    watched_bytes: usize,
     /// Detached sessions by the time at which they expire; derived.
     expiring: BTreeSet<(GroupMs, SessionId)>,
 }
@@ -123,4 +140,6 @@ pub struct Outcome {
     places: Vec<Place>,
     /// Sessions that could hold no more and end with this command.
     overfull: Vec<(SessionId, EndReason)>,
+    /// Groups for which there are new lines.
+    grew: BTreeSet<SubclusterId>,
 }

@@ -130,6 +130,11 @@ impl State {
         }
         self.set_detached(id, None);
         self.session_mut(id, |session| begin_connection(session, count));
+        // What is news to it comes from `news_for`, but for what was not kept.
+        let user = self.sessions.get(&id).map(|session| session.user());
+        if let Some(user) = user {
+            self.probe_for(&user, out);
+        }
         Ok(self.reply_session(id))
     }
 

@@ -2,6 +2,7 @@
 //! delivery contract, and tables of single rules written as short plays.
 
 mod contact_list;
+mod groups;
 mod invariants;
 mod offline;
 mod presence;

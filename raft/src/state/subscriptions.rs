@@ -1,17 +1,19 @@
-//! Subscription requests between users of the group: both sides change in one entry (RFC 6121
-//! section 3). The rules of one side are `domain::subscription`.
+//! Subscription requests (RFC 6121 section 3). Between users of the group both sides change in one
+//! entry; a contact in another group is told by a line and changes there, as between servers. The
+//! rules of one side are `domain::subscription`.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::contact::Contact;
-use pollux_domain::contract::{Duty, Parcel, ParcelKind, SlotBody};
+use pollux_domain::contract::{Duty, OutboxLine, Parcel, ParcelKind, SlotBody};
 use pollux_domain::ids::SessionId;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::stanza_error::Condition;
-use pollux_domain::subscription::{self, Change, SubscriptionRequest};
+use pollux_domain::subscription::{self, Change, Relation, SubscriptionRequest};
 
+use super::between::Debt;
 use super::{Outcome, State};
 
 impl State {
@@ -35,8 +37,13 @@ impl State {
             bytes,
             sent: self.stamp.wall,
         });
-        if user == *to || !self.users.contains_key(to) {
+        let abroad = self.foreign_home(to);
+        if user == *to || (abroad.is_none() && !self.users.contains_key(to)) {
             self.bounce(&parcel, Condition::ItemNotFound, out);
+            return;
+        }
+        if abroad.is_some_and(|target| !self.has_outbox_room(target)) {
+            self.bounce(&parcel, Condition::ResourceConstraint, out);
             return;
         }
         let adds = request == SubscriptionRequest::Subscribe && !self.knows(&user, to);
@@ -44,8 +51,7 @@ impl State {
             self.bounce(&parcel, Condition::ResourceConstraint, out);
             return;
         }
-        let asks = request == SubscriptionRequest::Subscribe && !self.asked(to, &user);
-        if asks && self.request_count(to) >= limits::PENDING_REQUESTS_MAX {
+        if request == SubscriptionRequest::Subscribe && self.has_no_room_to_ask(&user, to) {
             self.bounce(&parcel, Condition::ResourceConstraint, out);
             return;
         }
@@ -62,16 +68,54 @@ impl State {
         parcel: Option<Arc<Parcel>>,
         out: &mut Outcome,
     ) {
-        let saw = (self.shows(user, contact), self.shows(contact, user));
+        let shown = self.shows(user, contact);
+        let saw = self.sees_abroad(user, contact);
         let (relation, pending_in) = self.relation(user, contact);
         let outbound = subscription::outbound(relation, pending_in, request);
         self.set_relation(user, contact, outbound, None, out);
         if !outbound.pass {
             return;
         }
+        let parcel = parcel.unwrap_or_else(|| Arc::new(self.server_parcel(user, contact, request)));
+        if let Some(target) = self.foreign_home(contact) {
+            self.tell(target, OutboxLine::Parcel(parcel), out);
+            self.tell_new_view(user, contact, shown, out);
+            self.tell_view_abroad(user, contact, saw, out);
+            return;
+        }
+        let contact_shown = self.shows(contact, user);
+        self.receive(contact, user, request, parcel, out);
+        self.tell_new_view(user, contact, shown, out);
+        self.tell_new_view(contact, user, contact_shown, out);
+    }
+
+    /// A user of another group says `request` to `contact`, who is one of this group.
+    pub(super) fn receive_subscription(
+        &mut self,
+        contact: &BareJid,
+        user: &BareJid,
+        request: SubscriptionRequest,
+        parcel: Arc<Parcel>,
+        out: &mut Outcome,
+    ) {
+        let shown = self.shows(contact, user);
+        let saw = self.sees_abroad(contact, user);
+        self.receive(contact, user, request, parcel, out);
+        self.tell_new_view(contact, user, shown, out);
+        self.tell_view_abroad(contact, user, saw, out);
+    }
+
+    /// The half of the side that receives.
+    fn receive(
+        &mut self,
+        contact: &BareJid,
+        user: &BareJid,
+        request: SubscriptionRequest,
+        parcel: Arc<Parcel>,
+        out: &mut Outcome,
+    ) {
         let (relation, pending_in) = self.relation(contact, user);
         let inbound = subscription::inbound(relation, pending_in, request);
-        let parcel = parcel.unwrap_or_else(|| Arc::new(self.server_parcel(user, contact, request)));
         let asks = request == SubscriptionRequest::Subscribe;
         self.set_relation(contact, user, inbound.change, asks.then_some(&parcel), out);
         if inbound.change.pass {
@@ -80,8 +124,28 @@ impl State {
         if let Some(answer) = inbound.answer {
             self.exchange(contact, user, answer, None, out);
         }
-        self.tell_new_view(user, contact, saw.0, out);
-        self.tell_new_view(contact, user, saw.1, out);
+    }
+
+    /// A request to a contact in another group came back: nothing waits for an answer any more.
+    pub(super) fn withdraw_request(
+        &mut self,
+        user: &BareJid,
+        contact: &BareJid,
+        out: &mut Outcome,
+    ) {
+        let (relation, pending_in) = self.relation(user, contact);
+        if !self.knows(user, contact) {
+            return;
+        }
+        let withdrawn = Change {
+            relation: Relation {
+                pending_out: false,
+                ..relation
+            },
+            pending_in,
+            pass: false,
+        };
+        self.set_relation(user, contact, withdrawn, None, out);
     }
 
     /// Everything between this user and others ends (the user is removed).
@@ -92,18 +156,14 @@ impl State {
         let mut others: Vec<BareJid> = record.contacts.keys().cloned().collect();
         others.extend(record.requests.keys().cloned());
         for other in others {
-            if self.users.contains_key(&other) {
+            if self.users.contains_key(&other) || self.foreign_home(&other).is_some() {
                 self.exchange(user, &other, SubscriptionRequest::Unsubscribe, None, out);
                 self.exchange(user, &other, SubscriptionRequest::Unsubscribed, None, out);
             }
         }
     }
 
-    fn relation(
-        &self,
-        user: &BareJid,
-        contact: &BareJid,
-    ) -> (pollux_domain::subscription::Relation, bool) {
+    pub(super) fn relation(&self, user: &BareJid, contact: &BareJid) -> (Relation, bool) {
         let Some(record) = self.users.get(user) else {
             return Default::default();
         };
@@ -176,7 +236,7 @@ impl State {
     /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: what the observer sees of the observed begins or ends
     /// now.
     fn tell_new_view(
-        &self,
+        &mut self,
         observed: &BareJid,
         observer: &BareJid,
         before: bool,
@@ -186,10 +246,18 @@ impl State {
         if now == before {
             return;
         }
-        for (_, session) in self.sessions_of(observed) {
-            if let Some((_, bytes)) = &session.availability {
-                self.tell_user(&session.jid, observer, now.then_some(bytes), out);
-            }
+        if let Some(target) = self.foreign_home(observer) {
+            let devices = now.then(|| self.devices_of(observed));
+            let watch = OutboxLine::Watch {
+                user: observed.clone(),
+                watcher: observer.clone(),
+                devices,
+            };
+            self.tell_or_owe(target, watch, Debt::View(observed.clone()), out);
+            return;
+        }
+        for (device, bytes) in self.devices_of(observed) {
+            self.tell_user(&device, observer, now.then_some(&bytes), out);
         }
     }
 
@@ -212,6 +280,11 @@ impl State {
         self.users
             .get(user)
             .is_some_and(|user| user.contacts.contains_key(contact))
+    }
+
+    /// So many requests wait for the contact that one more of a new asker is refused.
+    pub(super) fn has_no_room_to_ask(&self, user: &BareJid, contact: &BareJid) -> bool {
+        !self.asked(contact, user) && limits::PENDING_REQUESTS_MAX <= self.request_count(contact)
     }
 
     fn asked(&self, user: &BareJid, by: &BareJid) -> bool {

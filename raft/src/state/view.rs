@@ -31,6 +31,13 @@ pub struct Statistics {
     pub sessions_attached: usize,
     pub slots: usize,
     pub offline: usize,
+    /// Users of other groups that are known, and those of them that are watched here.
+    pub foreign_users: usize,
+    pub watched: usize,
+    /// In all outboxes; see `outbox_rows`.
+    pub outbox_lines: usize,
+    pub outbox_bytes: usize,
+    pub outbox_age_ms: u64,
 }
 
 impl State {
@@ -166,6 +173,7 @@ impl State {
     }
 
     pub fn statistics(&self) -> Statistics {
+        let outboxes = self.outbox_rows();
         Statistics {
             users: self.users.len(),
             sessions: self.sessions.len(),
@@ -180,6 +188,15 @@ impl State {
                 .map(|session| session.slots.len())
                 .sum(),
             offline: self.users.values().map(|user| user.offline.len()).sum(),
+            foreign_users: self.foreign.len(),
+            watched: self.watched.len(),
+            outbox_lines: outboxes.iter().map(|row| row.lines).sum(),
+            outbox_bytes: outboxes.iter().map(|row| row.bytes).sum(),
+            outbox_age_ms: outboxes
+                .iter()
+                .map(|row| row.oldest_age_ms)
+                .max()
+                .unwrap_or(0),
         }
     }
 

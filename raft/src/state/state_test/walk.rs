@@ -10,7 +10,7 @@
 //! what a broken stream swallowed.
 
 mod actions;
-mod chance;
+pub(super) mod chance;
 mod client;
 mod coverage;
 mod hostile;

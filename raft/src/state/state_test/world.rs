@@ -20,6 +20,7 @@ use super::step::{Applied, Step, apply};
 use crate::state::State;
 
 pub(super) const HOME: NodeId = NodeId(1);
+pub(super) const CLOSED: EndReason = EndReason::Closed;
 
 /// See the module. Every step of a play is checked by all invariants.
 pub(super) struct World {
@@ -327,7 +328,8 @@ impl World {
             Effect::Placed { .. }
             | Effect::PlaceReleased { .. }
             | Effect::Handled { .. }
-            | Effect::Serving { .. } => return None,
+            | Effect::Serving { .. }
+            | Effect::OutboxGrew { .. } => return None,
         };
         Some(format!("{name}: {said}"))
     }

@@ -1,9 +1,9 @@
 //! Chance from a seed (splitmix64): the same walk from the same number, on any machine.
 
-pub(super) struct Chance(u64);
+pub(in crate::state::state_test) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Chance {
+    pub(in crate::state::state_test) fn new(seed: u64) -> Chance {
         // The seed is mixed first: neighbours would otherwise be one sequence, a step apart.
         let mut chance = Chance(seed);
         Chance(chance.next() ^ seed.rotate_left(32))
@@ -18,19 +18,19 @@ impl Chance {
     }
 
     /// A number below `end`, or 0.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(in crate::state::state_test) fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
-    pub(super) fn index(&mut self, length: usize) -> usize {
+    pub(in crate::state::state_test) fn index(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
     }
 
-    pub(super) fn one_in(&mut self, times: u64) -> bool {
+    pub(in crate::state::state_test) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(in crate::state::state_test) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.index(from.len())]
     }
 }

@@ -39,7 +39,9 @@ impl Coverage {
     pub(super) fn count(&mut self, command: &Command, applied: &Applied) {
         match &applied.reply {
             Reply::Refused(refusal) => self.met(format!("refused {refusal:?}")),
-            Reply::Done | Reply::Session { .. } => self.met(format!("done {}", name(command))),
+            Reply::Done | Reply::Session { .. } | Reply::Taken { .. } => {
+                self.met(format!("done {}", name(command)))
+            }
         }
         for effect in &applied.effects {
             self.met(match effect {
@@ -61,6 +63,7 @@ impl Coverage {
                 Effect::Moved { .. } => "moved".to_owned(),
                 Effect::Handled { .. } => "handled".to_owned(),
                 Effect::Serving { .. } => "serving".to_owned(),
+                Effect::OutboxGrew { .. } => "told another group".to_owned(),
             });
         }
         for row in &applied.rows {

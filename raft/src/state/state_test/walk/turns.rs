@@ -335,7 +335,7 @@ impl Walk {
             | Command::Detached { session }
             | Command::End { session, .. }
             | Command::Expired { session } => of_client(session.id).or(of_state(session.id)),
-            Command::TakeOver { .. } | Command::Adopt { .. } | Command::Release { .. } => None,
+            _ => None,
         }
     }
 
@@ -449,10 +449,8 @@ impl Walk {
     }
 
     pub(super) fn effect(&mut self, effect: &Effect) {
-        let owner = effect
-            .session()
-            .and_then(|id| self.owners.get(&id).copied());
-        let Some(owner) = owner else {
+        let owner = effect.session().and_then(|id| self.owners.get(&id));
+        let Some(owner) = owner.copied() else {
             return;
         };
         if let Effect::Ended { session, .. } = effect {

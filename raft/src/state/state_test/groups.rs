@@ -1,0 +1,10 @@
+//! Groups speak to groups in order (design, section 5, rule 2): plays of two and three groups, and
+//! walks of them with a courier that loses, repeats and reorders.
+
+mod cluster;
+mod limits;
+mod lives;
+mod messages;
+mod presence;
+mod subscriptions;
+mod walk;

@@ -1,0 +1,143 @@
+//! Subscriptions between users of different groups (RFC 6121 section 3): each half in its own
+//! group, as between two servers.
+
+use pollux_domain::contract::{Command, ContactChange};
+use pollux_domain::subscription::SubscriptionRequest::{
+    Subscribe, Subscribed, Unsubscribe, Unsubscribed,
+};
+
+use super::super::world::user;
+use super::cluster::{Cluster, two};
+
+/// Section 3.1: request, approval, and the first sight.
+#[test]
+fn a_request_is_shown_approved_and_seen() {
+    let mut cluster = two();
+    cluster.of("ann").subscription("ann/desk", Subscribe, "ben");
+    cluster.of("ann").hears(&["ann/desk: push ben none ask"]);
+    cluster.of("ben").hears(&[]);
+    cluster.carry();
+    cluster.of("ben").hears(&["ben/desk: subscribe from ann"]);
+    cluster
+        .of("ben")
+        .subscription("ben/desk", Subscribed, "ann");
+    cluster.of("ben").hears(&["ben/desk: push ann from"]);
+    cluster.carry();
+    cluster.of("ann").hears(&[
+        "ann/desk: push ben to",
+        "ann/desk: subscribed from ben",
+        "ann/desk: ben/desk is here 0",
+    ]);
+    // Section 3.1.3: a repeated request is answered by the server, and changes nothing.
+    cluster.of("ann").subscription("ann/desk", Subscribe, "ben");
+    cluster.carry();
+    cluster.of("ann").hears(&[]);
+    cluster.of("ben").hears(&[]);
+    assert_eq!(cluster.of("ann").contacts("ann"), ["ben to"]);
+    assert_eq!(cluster.of("ben").contacts("ben"), ["ann from"]);
+}
+
+/// Section 3.1.3, rule 4: a request waits in the group of the one who is asked.
+#[test]
+fn a_request_waits_for_a_user_who_is_not_there() {
+    let mut cluster = Cluster::new(&[&["ann"], &["ben"]]);
+    cluster.of("ann").online("ann/desk");
+    cluster.of("ann").subscription("ann/desk", Subscribe, "ben");
+    cluster.carry();
+    cluster.of("ben").managed("ben/desk");
+    cluster.of("ben").available("ben/desk", 0);
+    cluster.of("ben").hears(&[
+        "ben/desk: ben/desk is here 0",
+        "ben/desk: subscribe from ann",
+    ]);
+}
+
+/// Sections 3.2 and 3.3: either ends it, and the view ends with it.
+#[test]
+fn a_subscription_is_cancelled_from_either_side() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    cluster
+        .of("ben")
+        .subscription("ben/desk", Unsubscribed, "ann");
+    cluster.carry();
+    cluster.of("ann").hears(&[
+        "ann/desk: push ben from",
+        "ann/desk: unsubscribed from ben",
+        "ann/desk: ben/desk is gone",
+    ]);
+    cluster.of("ben").hears(&["ben/desk: push ann to"]);
+    cluster
+        .of("ben")
+        .subscription("ben/desk", Unsubscribe, "ann");
+    // The one who ends it need not wait for the other group.
+    cluster
+        .of("ben")
+        .hears(&["ben/desk: push ann none", "ben/desk: ann/desk is gone"]);
+    cluster.carry();
+    cluster
+        .of("ann")
+        .hears(&["ann/desk: push ben none", "ann/desk: unsubscribe from ben"]);
+    cluster.of("ben").hears(&[]);
+    assert!(cluster.group(1).state.watched.is_empty());
+    assert!(cluster.group(2).state.watched.is_empty());
+}
+
+/// Section 2.5: what stood between the two ends with the entry.
+#[test]
+fn a_removed_contact_is_told_in_its_group() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    let jid = user("ben");
+    cluster
+        .of("ann")
+        .contact("ann/desk", ContactChange::Remove { jid });
+    cluster.carry();
+    cluster.of("ben").hears(&[
+        "ben/desk: push ann to",
+        "ben/desk: unsubscribe from ann",
+        "ben/desk: push ann none",
+        "ben/desk: unsubscribed from ann",
+        "ben/desk: ann/desk is gone",
+    ]);
+    assert_eq!(cluster.of("ann").contacts("ann"), [""; 0]);
+}
+
+/// A user who is removed leaves nothing behind in other groups.
+#[test]
+fn a_removed_user_is_told_in_other_groups() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    cluster.of("abe").subscription("abe/desk", Subscribe, "ben");
+    cluster.silence();
+    cluster
+        .of("ben")
+        .done(Command::Release { user: user("ben") });
+    cluster.carry();
+    let heard = cluster.of("ann").heard();
+    let gone = heard
+        .iter()
+        .filter(|line| *line == "ann/desk: ben/desk is gone");
+    assert_eq!(gone.count(), 1, "{heard:?}");
+    assert_eq!(cluster.of("ann").contacts("ann"), ["ben none"]);
+    assert_eq!(cluster.of("abe").contacts("abe"), ["ben none"]);
+    assert!(cluster.group(1).state.watched.is_empty());
+    assert!(cluster.group(2).state.watched.is_empty());
+}
+
+/// A request that never arrived comes back, and nothing waits for its answer.
+#[test]
+fn a_request_to_a_user_who_is_gone_is_withdrawn() {
+    let mut cluster = two();
+    cluster
+        .of("bob")
+        .done(Command::Release { user: user("bob") });
+    cluster.silence();
+    cluster.of("ann").subscription("ann/desk", Subscribe, "bob");
+    cluster.of("ann").hears(&["ann/desk: push bob none ask"]);
+    cluster.carry();
+    cluster.of("ann").hears(&[
+        "ann/desk: push bob none",
+        "ann/desk: subscribe from ann refused, ItemNotFound",
+    ]);
+}

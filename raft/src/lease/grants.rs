@@ -163,7 +163,7 @@ impl Grants {
             }
         }
         let Some(served) = served else {
-            let patient = now < self.leads_since + COLD_START;
+            let patient = now < self.leads_since + COLD_START || !world.high_availability;
             let twin = || self.twin(now, home, world).filter(|_| !patient);
             return self
                 .able(now, home, world)

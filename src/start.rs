@@ -158,7 +158,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
             address: listen.to_string(),
             source,
         })?;
-        groups.spawn(links::follow_topology(node.clone(), links, stopped));
+        let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
+        groups.spawn(following);
     }
     groups.spawn(membership::run(node.clone()));
     if !is_witness {

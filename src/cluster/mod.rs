@@ -111,6 +111,22 @@ fn write(
     secret_file::write(&folder.join(MEMBERSHIP), &text).map_err(failed)
 }
 
+/// Keeps where the others are, so that the next start finds them: a replica alone does not know what
+/// of its log is committed.
+pub fn remember_peers(data_folder: &Path, peers: &[PeerAddress]) -> Result<(), ClusterError> {
+    let path = data_folder.join(FOLDER).join(MEMBERSHIP);
+    let failed = |error: io::Error| ClusterError::failed("keep the addresses of the others", error);
+    let text = fs::read(&path).map_err(failed)?;
+    let mut membership: Membership =
+        serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+    if membership.peers == peers {
+        return Ok(());
+    }
+    membership.peers = peers.to_vec();
+    let text = serde_json::to_vec_pretty(&membership).map_err(|error| failed(error.into()))?;
+    secret_file::write(&path, &text).map_err(failed)
+}
+
 /// The life that begins with this start: greater than all before it.
 pub fn next_life(data_folder: &Path, incarnation: Incarnation) -> io::Result<Life> {
     let start = starts::next(data_folder)?;

@@ -82,10 +82,6 @@ impl Player {
         name_of(self.part)
     }
 
-    pub fn part(&self) -> Part {
-        self.part
-    }
-
     pub fn log_path(&self) -> PathBuf {
         self.folder.join("log")
     }

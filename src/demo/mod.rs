@@ -103,10 +103,12 @@ async fn play(cast: &mut [Player; 3]) -> Result<(), DemoError> {
     say(&screen::welcome(cast, &users));
     let mut last = String::new();
     loop {
-        let mut line = screen::line(cast);
         for player in cast.iter_mut() {
-            line.push_str(&player.look_after()?);
+            if let Some(news) = player.look_after()? {
+                say(&format!("\r\u{1b}[2K{news}\n"));
+            }
         }
+        let line = screen::line(cast);
         if line != last {
             say(&format!("\r\u{1b}[2K{line}"));
             last = line;

@@ -122,7 +122,7 @@ impl Player {
     }
 
     /// Notices a death, and starts the process again after a while. Returns what to say of it.
-    pub fn look_after(&mut self) -> Result<String, DemoError> {
+    pub fn look_after(&mut self) -> Result<Option<String>, DemoError> {
         let now = system::SystemClock.now();
         if let Some(child) = &mut self.child
             && child.try_wait().is_ok_and(|ended| ended.is_some())
@@ -130,16 +130,18 @@ impl Player {
             self.child = None;
             self.gone = Some(now);
         }
-        let Some(gone) = self.gone else {
-            return Ok(String::new());
-        };
-        let left = (gone + ABSENCE).saturating_sub(now);
-        if left.is_zero() {
-            self.start()?;
-            return Ok(String::new());
+        if self.gone.is_none_or(|gone| now < gone + ABSENCE) {
+            return Ok(None);
         }
-        let seconds = left.as_secs() + 1;
-        Ok(format!("   {} is dead, back in {seconds} s", self.name()))
+        self.start()?;
+        let pid = self.pid().map_or("-".to_owned(), |pid| pid.to_string());
+        Ok(Some(format!("{} is back: kill -9 {pid}", self.name())))
+    }
+
+    /// What to say of one that is dead.
+    pub fn absence(&self) -> Option<String> {
+        let left = (self.gone? + ABSENCE).saturating_sub(system::SystemClock.now());
+        Some(format!("{} back in {} s", self.name(), left.as_secs() + 1))
     }
 
     /// Ends the process, kindly at first.

@@ -1,6 +1,6 @@
 //! What the demo says: how to take part, how to kill, and one line of who serves whom.
 
-use pollux_domain::operations::{Operation, Outcome, SubclusterStatus};
+use pollux_domain::operations::{Operation, Outcome};
 
 use super::player::{Part, Player};
 use crate::control::ask;
@@ -12,7 +12,8 @@ pub fn welcome(cast: &[Player; 3], users: &[(&str, Part, String)]) -> String {
         String::from("\nThe pair is whole. Users, with their passwords and home nodes:\n\n");
     for (name, part, password) in users {
         let home = cast[*part as usize].name();
-        text.push_str(&format!("  {name}@localhost   {password}   {home}\n"));
+        let address = format!("{name}@localhost");
+        text.push_str(&format!("  {address:<16}  {password}  {home}\n"));
     }
     let (here, there) = (castor.config().xmpp.listen, pollux.config().xmpp.listen);
     text.push_str(&format!(
@@ -29,8 +30,10 @@ pub fn welcome(cast: &[Player; 3], users: &[(&str, Part, String)]) -> String {
         text.push_str(&format!("  kill -9 {pid:<8} # {}\n", player.name()));
     }
     text.push_str(&format!(
-        "\nA node that was killed comes back after ten seconds. Ask any of them:\n\n\
-         \x20 pollux ctl --config {} subcluster status\n\n\
+        "\nA node that was killed comes back after ten seconds; its users stay with its twin until\n\
+         you send them home. Ask any of the three:\n\n\
+         \x20 pollux ctl --config {0} subcluster status\n\
+         \x20 pollux ctl --config {0} subcluster fallback\n\n\
          Ctrl-C ends the demo and removes what it made.\n\n",
         castor.settings_path().display(),
     ));
@@ -55,24 +58,22 @@ pub fn line(cast: &[Player; 3]) -> String {
     let homes: Vec<String> = status
         .homes
         .iter()
-        .map(|row| home(&status, row.home))
+        .map(|row| {
+            let serving = row.serving.map_or("nobody".to_owned(), name_of);
+            format!("{}'s users: {serving}", name_of(row.home))
+        })
         .collect();
+    let sessions: u64 = status.homes.iter().map(|row| row.sessions).sum();
     let leader = status.leader.map_or("nobody".to_owned(), name_of);
-    let protected = match status.is_protected {
-        true => "protected",
-        false => "NOT PROTECTED",
+    let absent: Vec<String> = cast.iter().filter_map(Player::absence).collect();
+    let state = match (absent.is_empty(), status.is_protected) {
+        (true, true) => "protected".to_owned(),
+        (true, false) => "NOT PROTECTED".to_owned(),
+        (false, _) => absent.join(", "),
     };
-    format!("{} · {leader} leads · {protected}", homes.join(" · "))
-}
-
-fn home(status: &SubclusterStatus, home: u16) -> String {
-    let row = status.homes.iter().find(|row| row.home == home);
-    let serving = row.and_then(|row| row.serving);
-    let serving = serving.map_or("nobody".to_owned(), name_of);
-    let (users, sessions) = row.map_or((0, 0), |row| (row.users, row.sessions));
     format!(
-        "{serving} serves {}'s {users} users ({sessions} sessions)",
-        name_of(home)
+        "{} · {sessions} sessions · {leader} leads · {state}",
+        homes.join(" · ")
     )
 }
 

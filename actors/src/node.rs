@@ -22,6 +22,7 @@ use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
 
 use crate::control;
+use crate::courier;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::operations::digests;
@@ -35,8 +36,10 @@ pub struct Settings {
     pub subcluster: SubclusterId,
     /// Votes, and serves nobody.
     pub is_witness: bool,
-    /// Founds its groups, or waits to be taken into those of others.
+    /// Founds the cluster's configuration, or waits to be taken into it.
     pub begin: Begin,
+    /// Founds its subcluster's group, or waits to be taken into it.
+    pub begin_subcluster: Begin,
     pub domain: String,
     /// Passwords may be proved on streams without TLS.
     pub allow_plaintext: bool,
@@ -59,6 +62,7 @@ impl Settings {
             subcluster: SubclusterId(1),
             is_witness: false,
             begin: Begin::Found,
+            begin_subcluster: Begin::Found,
             domain,
             allow_plaintext: false,
             see_other_host: false,
@@ -172,7 +176,7 @@ impl Node {
             group,
             me,
             life,
-            begin: settings.begin,
+            begin: settings.begin_subcluster,
             peers: peers.clone(),
             desks: desks.clone(),
             log: subcluster_log,
@@ -207,6 +211,7 @@ impl Node {
         });
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
+        courier::open(&node);
         if node.subcluster.voters().len() == 1 {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;

@@ -203,6 +203,9 @@ pub enum ClusterCommand {
         /// For a witness, which votes and serves nobody
         #[arg(long)]
         witness: bool,
+        /// The subcluster that it joins, or founds; the asked node's by default
+        #[arg(long, value_name = "NUMBER")]
+        subcluster: Option<u16>,
         /// For a node that comes back without its memory
         #[arg(long, value_name = "NODE")]
         replaces: Option<u16>,

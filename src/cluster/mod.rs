@@ -34,8 +34,10 @@ pub struct Membership {
     pub incarnation: Incarnation,
     pub role: Role,
     pub subcluster: SubclusterId,
-    /// The first node of the cluster, which founds the groups.
+    /// The first node of the cluster, which founds the configuration's group.
     pub founder: bool,
+    /// The first node of its subcluster, which founds its group.
+    pub founds_subcluster: bool,
     /// Where to look for the others at first.
     pub peers: Vec<PeerAddress>,
     pub ticket_secret: [u8; 32],

@@ -126,6 +126,7 @@ async fn assemble(cast: &mut [Player; 3]) -> Result<(), DemoError> {
     for (newcomer, is_witness) in [(pollux, false), (witness, true)] {
         let invite = Operation::ClusterInvite {
             witness: is_witness,
+            subcluster: None,
             replaces: None,
         };
         let token = castor.until(invite, |outcome| match outcome {

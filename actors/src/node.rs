@@ -292,6 +292,21 @@ impl Node {
                 statistics.slots,
             ),
             gauge(
+                "pollux_foreign_users",
+                "Users of other subclusters that this one's database knows.",
+                statistics.foreign_users,
+            ),
+            gauge(
+                "pollux_outbox_lines",
+                "Lines that wait for other subclusters.",
+                statistics.outbox_lines,
+            ),
+            gauge(
+                "pollux_outbox_age_ms",
+                "For how long the oldest of them has waited.",
+                statistics.outbox_age_ms as usize,
+            ),
+            gauge(
                 "pollux_offline_messages",
                 "Messages in the offline store.",
                 statistics.offline,

@@ -24,6 +24,7 @@ use rustls::ServerConfig;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
+use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::digests;
 use crate::placement::Placement;
@@ -87,8 +88,8 @@ pub struct Parts {
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
-    /// What this node has to say of the topology before anybody else: that it founds a cluster, or that
-    /// it goes on alone.
+    /// What this node has to say of the topology before anybody else: that it founds a cluster, or
+    /// that it goes on alone.
     pub first_word: Option<TopologyChange>,
 }
 
@@ -218,8 +219,15 @@ impl Node {
             let caught_up = node.subcluster.catch_up().await;
             caught_up.map_err(|source| StartError::Group { group, source })?;
             node.check_rows()?;
+            let caught_up = node.configuration.catch_up().await;
+            caught_up.map_err(|source| StartError::Group {
+                group: GroupId::Configuration,
+                source,
+            })?;
+            membership::say_first(&node).await;
         }
-        tracing::info!(node = %node.settings.node, life = node.life.0, "node has opened its groups");
+        let (number, life) = (node.settings.node, node.life.0);
+        tracing::info!(node = %number, life, "node has opened its groups");
         Ok(node)
     }
 
@@ -350,8 +358,8 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for a
-    /// lease to run out.
+    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for
+    /// a lease to run out.
     async fn leave_to_twin(&self) {
         const PATIENCE: Duration = Duration::from_secs(4);
         let me = self.settings.node;

@@ -21,6 +21,7 @@ use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
 
+use crate::acts::Onlooker;
 use crate::control;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
@@ -108,6 +109,8 @@ pub struct Node {
     duty: OnceLock<Duty>,
     pub started: Duration,
     pub listeners: Mutex<Vec<SocketAddr>>,
+    /// Who looks on as the node acts: the simulation.
+    pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
@@ -202,6 +205,7 @@ impl Node {
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            onlooker: OnceLock::new(),
             stopping: AtomicBool::new(false),
             unsaid: Mutex::default(),
         });

@@ -37,9 +37,20 @@ pub enum UserError {
     GivenUp,
 }
 
-/// Adds a user.
+/// Adds a user whose home is this node.
 pub async fn add(
     node: &Node,
+    user: &BareJid,
+    password: String,
+    administrator: bool,
+) -> Result<(), UserError> {
+    add_at(node, node.settings.node, user, password, administrator).await
+}
+
+/// Adds a user whose home is `home`, a node of this subcluster.
+pub async fn add_at(
+    node: &Node,
+    home: NodeId,
     user: &BareJid,
     password: String,
     administrator: bool,
@@ -51,7 +62,6 @@ pub async fn add(
         return Err(UserError::Exists);
     }
     let credentials = credentials(node, password).await?;
-    let home = node.settings.node;
     let account = Account {
         home,
         credentials,

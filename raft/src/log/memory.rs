@@ -63,6 +63,11 @@ impl MemoryLog {
 }
 
 impl SimulatedDisk {
+    /// The bytes of one entry, as they are on the disk: for whoever compares replicas.
+    pub fn entry(&self, index: u64) -> Option<Bytes> {
+        self.contents().entries.get(&index).cloned()
+    }
+
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }

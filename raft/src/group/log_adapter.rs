@@ -15,7 +15,7 @@ use pollux_domain::seams::Clock;
 use pollux_store::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::types::{LogId, StorageError, StorageIOError, Types, Vote};
 use crate::log::{Done, LogStore, LogWrite};
@@ -89,6 +89,8 @@ pub(super) struct LogAdapter<G: Kind> {
     vote: Option<Vote>,
     purged: Option<LogId>,
     last: Option<LogId>,
+    /// Up to which index a snapshot is on the disk.
+    snapshots: watch::Receiver<u64>,
 }
 
 impl<G: Kind> Clone for LogAdapter<G> {
@@ -101,6 +103,7 @@ impl<G: Kind> Clone for LogAdapter<G> {
             vote: self.vote,
             purged: self.purged,
             last: self.last,
+            snapshots: self.snapshots.clone(),
         }
     }
 }
@@ -169,6 +172,7 @@ impl<G: Kind> LogAdapter<G> {
     pub(super) fn open(
         store: Arc<dyn LogStore>,
         clock: Arc<dyn Clock>,
+        snapshots: watch::Receiver<u64>,
     ) -> io::Result<LogAdapter<G>> {
         let bounds = store.bounds()?;
         let vote = bounds
@@ -200,6 +204,7 @@ impl<G: Kind> LogAdapter<G> {
             vote,
             purged,
             last,
+            snapshots,
         })
     }
 
@@ -358,6 +363,11 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
         let fail = |error: io::Error| StorageError::from(StorageIOError::write_logs(&error));
         let mark = record(MARK_VERSION, &log_id).map_err(fail)?;
+        // The core does not wait for a snapshot that it installs, and a crash in between would leave
+        // neither: what follows, appended entries too, waits here until the snapshot is on the disk.
+        let mut snapshots = self.snapshots.clone();
+        let covered = snapshots.wait_for(|through| log_id.index <= *through).await;
+        covered.map_err(|_| fail(io::Error::other("the snapshot was not saved")))?;
         self.written(LogWrite::Purge {
             through: log_id.index,
             mark,

@@ -79,6 +79,11 @@ pub enum Fact {
     },
     NodeCrashed,
     NodeStarted,
+    /// A person was told something that makes another try useless.
+    TurnedAway {
+        who: usize,
+        why: String,
+    },
     /// A person closes the stream, and with it the session.
     Left {
         who: usize,

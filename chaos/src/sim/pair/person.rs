@@ -74,6 +74,10 @@ impl Person {
                     if error.is_retryable() {
                         client.cut();
                     } else {
+                        let why = error.to_string();
+                        let who = self.who;
+                        let fact = Fact::TurnedAway { who, why };
+                        self.history.borrow_mut().add(fact);
                         client.forget();
                     }
                     // Mostly the other node, after a failure.

@@ -78,10 +78,14 @@ impl Watch {
             );
         }
         let (_, applied, _) = group.indexes();
+        // A snapshot that was just taken stands for entries that are about to leave the disk.
+        if disk.last_index() < applied {
+            return;
+        }
         let seen = self.applied.entry((name, node)).or_default();
         while *seen < applied {
             *seen += 1;
-            // What is in a snapshot, or not flushed here yet, was seen elsewhere.
+            // What is in a snapshot was seen elsewhere.
             let Some(bytes) = disk.entry(*seen) else {
                 continue;
             };

@@ -2,6 +2,7 @@
 //! until all is well again, and returns the history.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,7 +148,15 @@ pub fn run(seed: u64, plan: PairPlan) -> PairRun {
     let mut dice = Seed::new(seed);
     let plan = plan.drawn(&mut dice);
     let mut world = World::build(plan, dice);
-    let ran = world.live();
+    // A node that panics takes the whole world with it.
+    let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
+    let ran = lived.unwrap_or_else(|_| {
+        let remains = World::build(plan, Seed::new(seed));
+        let history = world.history.clone();
+        std::mem::forget(std::mem::replace(&mut world, remains));
+        world.history = history;
+        Err("a node panicked".to_owned())
+    });
     let history = world.history.borrow().clone();
     let (recovered_in, broken) = match ran {
         Ok(recovered_in) => (recovered_in, None),

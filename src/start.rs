@@ -12,7 +12,7 @@ use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError};
-use pollux_actors::{agreement, expiry, membership, stream, system};
+use pollux_actors::{agreement, courier, expiry, membership, stream, system};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::net::{Net, SystemNet};
@@ -115,7 +115,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     })?;
     let desks = Arc::new(Desks::default());
     let guests = Arc::new(Guests::default());
-    let founding = found.as_ref().and_then(|found| founding(config, found));
+    let first_word = found.as_ref().and_then(|found| first_word(config, found));
     let links = match found {
         Some(found) => Some(links::make(found, &ambient, &desks, &guests).map_err(End::Links)?),
         None => None,
@@ -137,7 +137,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         subcluster_log: open_log::<Subcluster>(folder)?,
         configuration_log: open_log::<ConfigurationGroup>(folder)?,
         tables: Arc::new(SledTables::open(&folder.join("tables"))?),
-        founding,
+        first_word,
     };
     // Groups have a thread of their own: neither clients nor hashing delay a flush.
     let groups = tokio::runtime::Builder::new_multi_thread()
@@ -158,9 +158,11 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
             address: listen.to_string(),
             source,
         })?;
-        groups.spawn(links::follow_topology(node.clone(), links, stopped));
+        let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
+        groups.spawn(following);
     }
     groups.spawn(membership::run(node.clone()));
+    groups.spawn(courier::run(node.clone()));
     if !is_witness {
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(agreement::run(node.clone()));
@@ -207,17 +209,28 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         incarnation: membership.incarnation,
         subcluster: membership.subcluster,
         is_witness: membership.role == Role::Witness,
-        begin: match membership.founder {
-            true => Begin::Found,
-            false => Begin::Join,
-        },
+        begin: begin(membership.founder),
+        begin_subcluster: begin(membership.founds_subcluster),
         ..alone
     })
 }
 
-/// What the first node says of the cluster.
-fn founding(config: &Config, found: &Found) -> Option<TopologyChange> {
+fn begin(founds: bool) -> Begin {
+    match founds {
+        true => Begin::Found,
+        false => Begin::Join,
+    }
+}
+
+/// What this node has to say of the topology before anybody else.
+fn first_word(config: &Config, found: &Found) -> Option<TopologyChange> {
     let membership = &found.membership;
+    if membership.goes_on_alone {
+        return Some(TopologyChange::Reform {
+            node: membership.node,
+            incarnation: membership.incarnation,
+        });
+    }
     let authority_key = found.authority_key.clone()?;
     membership.founder.then(|| TopologyChange::Found {
         cluster: membership.cluster,

@@ -6,6 +6,7 @@ pub mod acts;
 pub mod admission;
 pub mod agreement;
 pub mod control;
+pub mod courier;
 pub mod directory;
 pub mod expiry;
 pub mod inbox;

@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 
 use crate::acts::Onlooker;
 use crate::control;
+use crate::courier;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::operations::digests;
@@ -37,8 +38,10 @@ pub struct Settings {
     pub subcluster: SubclusterId,
     /// Votes, and serves nobody.
     pub is_witness: bool,
-    /// Founds its groups, or waits to be taken into those of others.
+    /// Founds the cluster's configuration, or waits to be taken into it.
     pub begin: Begin,
+    /// Founds its subcluster's group, or waits to be taken into it.
+    pub begin_subcluster: Begin,
     pub domain: String,
     /// Passwords may be proved on streams without TLS.
     pub allow_plaintext: bool,
@@ -61,6 +64,7 @@ impl Settings {
             subcluster: SubclusterId(1),
             is_witness: false,
             begin: Begin::Found,
+            begin_subcluster: Begin::Found,
             domain,
             allow_plaintext: false,
             see_other_host: false,
@@ -85,8 +89,9 @@ pub struct Parts {
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
-    /// What the first node of a cluster says of itself and of the cluster.
-    pub founding: Option<TopologyChange>,
+    /// What this node has to say of the topology before anybody else: that it founds a cluster, or that
+    /// it goes on alone.
+    pub first_word: Option<TopologyChange>,
 }
 
 /// See the module. Shared by everything that runs in a node; two may live in one process.
@@ -105,7 +110,7 @@ pub struct Node {
     pub metrics: Metrics,
     /// Whose users this node serves at the moment.
     pub tenures: Arc<Tenures>,
-    pub founding: Option<TopologyChange>,
+    pub first_word: Option<TopologyChange>,
     /// Made with the node, which it needs whole.
     duty: OnceLock<Duty>,
     pub started: Duration,
@@ -146,7 +151,7 @@ impl Node {
             subcluster_log,
             configuration_log,
             tables,
-            founding,
+            first_word,
         } = parts;
         let started = ambient.clock.now();
         let directory = Arc::new(Directory::new(settings.node, life));
@@ -178,7 +183,7 @@ impl Node {
             group,
             me,
             life,
-            begin: settings.begin,
+            begin: settings.begin_subcluster,
             peers: peers.clone(),
             desks: desks.clone(),
             log: subcluster_log,
@@ -204,7 +209,7 @@ impl Node {
             directory,
             metrics: Metrics::default(),
             tenures: Arc::default(),
-            founding,
+            first_word,
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
@@ -215,6 +220,7 @@ impl Node {
         });
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
+        courier::open(&node);
         if node.subcluster.voters().len() == 1 {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
@@ -258,7 +264,7 @@ impl Node {
         let me = self.settings.node;
         self.configuration.read(|configuration| {
             let topology = configuration.topology();
-            let homes = topology.homes(self.settings.subcluster);
+            let homes = topology.serving_nodes(self.settings.subcluster);
             let twin = homes.into_iter().find(|node| *node != me)?;
             topology.node(twin)?.client_address.clone()
         })
@@ -299,6 +305,21 @@ impl Node {
                 "pollux_slots",
                 "Stanzas that wait for acknowledgement.",
                 statistics.slots,
+            ),
+            gauge(
+                "pollux_foreign_users",
+                "Users of other subclusters that this one's database knows.",
+                statistics.foreign_users,
+            ),
+            gauge(
+                "pollux_outbox_lines",
+                "Lines that wait for other subclusters.",
+                statistics.outbox_lines,
+            ),
+            gauge(
+                "pollux_outbox_age_ms",
+                "For how long the oldest of them has waited.",
+                statistics.outbox_age_ms as usize,
             ),
             gauge(
                 "pollux_offline_messages",
@@ -344,10 +365,46 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for a
+    /// lease to run out.
+    async fn leave_to_twin(&self) {
+        const PATIENCE: Duration = Duration::from_secs(4);
+        let me = self.settings.node;
+        let twin = self.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let on = topology
+                .subcluster(self.settings.subcluster)
+                .is_some_and(|entry| entry.high_availability);
+            let homes = topology.serving_nodes(self.settings.subcluster);
+            homes.into_iter().find(|node| on && *node != me)
+        });
+        let Some(twin) = twin else { return };
+        let now = self.ambient.clock.now();
+        let held = self.tenures.all().into_iter();
+        for tenure in held.filter(|tenure| tenure.holds(now)) {
+            let duty = self.duty();
+            let asked = duty.wish(tenure.home(), twin);
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(())) => {}
+                // The twin takes over by itself, a lease later.
+                other => tracing::warn!(home = %tenure.home(), ?other, "twin was not asked"),
+            }
+        }
+        let left = || {
+            let now = self.ambient.clock.now();
+            self.tenures.all().iter().all(|tenure| !tenure.holds(now))
+        };
+        let begun = self.ambient.clock.now();
+        while !left() && self.ambient.clock.now() < begun + PATIENCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Tells clients, waits a little for their streams to close, and stops the groups. Nothing
     /// depends on it: what is acknowledged is committed.
     pub async fn stop(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
+        self.leave_to_twin().await;
         self.stopping.store(true, Ordering::Relaxed);
         self.directory.shut_down();
         let begun = self.ambient.clock.now();

@@ -37,14 +37,14 @@ pub enum UserError {
     GivenUp,
 }
 
-/// Adds a user whose home is this node.
+/// Adds a user.
 pub async fn add(
     node: &Node,
     user: &BareJid,
     password: String,
     administrator: bool,
 ) -> Result<(), UserError> {
-    add_at(node, node.settings.node, user, password, administrator).await
+    add_at(node, home_for(node), user, password, administrator).await
 }
 
 /// Adds a user whose home is `home`, a node of this subcluster.
@@ -76,6 +76,20 @@ pub async fn add_at(
     )
     .await?;
     adopt(node, user, home).await
+}
+
+/// A user belongs to the node that was asked; a witness asks for the first node of its pair.
+fn home_for(node: &Node) -> NodeId {
+    let me = node.settings.node;
+    if !node.settings.is_witness {
+        return me;
+    }
+    let homes = node.configuration.read(|configuration| {
+        configuration
+            .topology()
+            .serving_nodes(node.settings.subcluster)
+    });
+    homes.first().copied().unwrap_or(me)
 }
 
 /// Gives a user a new password.

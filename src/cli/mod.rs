@@ -20,6 +20,7 @@ use crate::{log, start};
 use pollux_raft::configuration::Role;
 
 use crate::cluster;
+use crate::demo::{self, Demo, DemoError};
 use arguments::{Arguments, ClusterFiles, Command};
 
 /// Where the program speaks: results on `out`, everything else on `err`.
@@ -105,6 +106,10 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
             };
             return node(config.as_deref(), loss);
         }
+        Command::Demo { port, folder } => {
+            demo::run(&Demo { port, folder }).map_err(demo_failure)?;
+            return Ok(Exit::Done.into());
+        }
         Command::Witness { config } => return witness(&config),
         Command::Cluster(command) => cluster_files(command, output)?,
         Command::Ctl(ctl) => ctl::run(ctl, output)?,
@@ -176,6 +181,16 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
             let joined = cluster::join(&config, &token, address.as_deref());
             (joined.map_err(cluster_failure)?, "has joined cluster")
         }
+        ClusterFiles::ForceTakeover { config, yes } => {
+            if !yes {
+                let message = "what only the lost nodes had is lost with them; \
+                               say --yes when they do not come back";
+                return Err(Failure::new(Exit::Usage, message));
+            }
+            let config = Config::load(Some(&config))?;
+            let forced = cluster::force_takeover(&config);
+            (forced.map_err(cluster_failure)?, "goes on alone in cluster")
+        }
     };
     let run = match membership.role {
         Role::Node => "node",
@@ -189,10 +204,21 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
     Ok(())
 }
 
+fn demo_failure(error: DemoError) -> Failure {
+    let exit = match &error {
+        DemoError::PortTaken(_) => Exit::Unavailable,
+        DemoError::Failed { .. } => Exit::Software,
+    };
+    Failure::new(exit, error.to_string())
+}
+
 fn cluster_failure(error: cluster::ClusterError) -> Failure {
     let exit = match &error {
         cluster::ClusterError::Already(_) | cluster::ClusterError::NotEmpty(_) => Exit::CantCreate,
-        cluster::ClusterError::Failed { .. } => Exit::Unavailable,
+        cluster::ClusterError::Alone => Exit::NoInput,
+        cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {
+            Exit::Unavailable
+        }
     };
     Failure::new(exit, error.to_string())
 }

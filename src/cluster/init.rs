@@ -38,6 +38,8 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
         role: Role::Node,
         subcluster: SubclusterId(1),
         founder: true,
+        founds_subcluster: true,
+        goes_on_alone: false,
         peers: vec![PeerAddress {
             node,
             incarnation: Some(incarnation),

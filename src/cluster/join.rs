@@ -59,6 +59,8 @@ pub fn join(
         role: welcome.role,
         subcluster: welcome.subcluster,
         founder: false,
+        founds_subcluster: welcome.founds_subcluster,
+        goes_on_alone: false,
         peers: welcome.peers,
         ticket_secret: welcome.ticket_secret,
     };

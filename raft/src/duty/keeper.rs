@@ -74,8 +74,10 @@ impl Keeper {
             may_take_over: self.group.may_take_over(now),
             high_availability: pair.high_availability,
             homes: pair.homes,
+            removed: pair.removed,
             serving,
             committed: applied,
+            heard: self.group.heard_nodes(now),
         }
     }
 

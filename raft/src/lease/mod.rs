@@ -6,7 +6,7 @@ mod grants;
 #[cfg(test)]
 mod rules_test;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
@@ -48,10 +48,14 @@ pub struct World {
     pub high_availability: bool,
     /// The nodes of the subcluster that serve; each is the home of some users.
     pub homes: Vec<NodeId>,
+    /// Those that do not come back: their twin serves their users, also without high availability.
+    pub removed: BTreeSet<NodeId>,
     /// Who serves each home, as the log says.
     pub serving: BTreeMap<NodeId, ServedBy>,
     /// The last index that the leader has committed.
     pub committed: u64,
+    /// Nodes whose beat the leader has heard within one lease, as a voter hears voters.
+    pub heard: BTreeSet<NodeId>,
 }
 
 /// See [`World`].

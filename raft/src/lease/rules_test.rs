@@ -1,6 +1,6 @@
 //! One case for each sentence of design section 4, "Leases and epochs", that the leader keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
@@ -35,6 +35,7 @@ impl Stage {
                 may_take_over: true,
                 high_availability: true,
                 homes: vec![CASTOR, POLLUX],
+                removed: BTreeSet::new(),
                 serving: BTreeMap::from([
                     (CASTOR, served),
                     (
@@ -47,6 +48,7 @@ impl Stage {
                     ),
                 ]),
                 committed: 100,
+                heard: BTreeSet::from([CASTOR, POLLUX]),
             },
             nonce: 0,
         }
@@ -131,6 +133,15 @@ fn without_high_availability_nobody_takes_over_by_itself() {
 }
 
 #[test]
+fn a_node_that_was_removed_is_followed_by_its_twin() {
+    let mut stage = Stage::new();
+    stage.world.high_availability = false;
+    stage.world.removed.insert(CASTOR);
+    stage.renew(990, POLLUX);
+    assert_eq!(stage.decide(1_000), to_pollux());
+}
+
+#[test]
 fn a_node_that_makes_no_progress_loses_its_home() {
     let mut stage = Stage::new();
     stage.renew(0, CASTOR);
@@ -181,6 +192,15 @@ fn what_was_given_back_needs_no_waiting() {
     back.given_back = vec![(CASTOR, Epoch(4))];
     stage.grants.take(ms(20), &back, &stage.world);
     assert_eq!(stage.decide(21), to_pollux());
+}
+
+#[test]
+fn a_leader_that_begins_waits_for_those_whom_it_hears_and_for_nobody_else() {
+    let mut stage = Stage::new();
+    stage.renew(0, POLLUX);
+    assert_eq!(stage.decide(1), [], "Castor lives and will ask");
+    stage.world.heard.remove(&CASTOR);
+    assert_eq!(stage.decide(2), to_pollux(), "its old lease has run out");
 }
 
 #[test]

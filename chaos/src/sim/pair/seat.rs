@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
-use pollux_actors::{agreement, control, expiry, membership, stream};
+use pollux_actors::{agreement, control, courier, expiry, membership, stream};
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId};
 use pollux_links::PeerAddress;
 use pollux_links::hello::Identity;
@@ -173,10 +173,15 @@ pub async fn live(
     });
     links.set_peers(places());
     let founder = seat.id == NodeId(1);
+    let begin = match founder {
+        true => Begin::Found,
+        false => Begin::Join,
+    };
     let node = Node::start(Parts {
         settings: Settings {
             is_witness: seat.is_witness(),
-            begin: if founder { Begin::Found } else { Begin::Join },
+            begin,
+            begin_subcluster: begin,
             allow_plaintext: true,
             // The least that clients accept (RFC 5802 section 5.1).
             scram_iterations: 4_096,
@@ -188,7 +193,7 @@ pub async fn live(
         peers: Arc::new(links.clone()),
         visits: Arc::new(links.clone()),
         desks,
-        founding: founder.then(founding::found),
+        first_word: founder.then(founding::found),
         ambient,
         placement: Arc::new(OneThread),
         subcluster_log: seat.log(&seat.subcluster),
@@ -212,6 +217,7 @@ pub async fn live(
     let port = port.await?;
     tokio::task::spawn_local(async move { links.run_bulk(port).await });
     tokio::task::spawn_local(membership::run(node.clone()));
+    tokio::task::spawn_local(courier::run(node.clone()));
     if founder && life == Life(1) {
         // No fault comes before the pair is complete.
         founding::complete(&node, plan).await?;

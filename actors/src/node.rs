@@ -20,7 +20,9 @@ use pollux_raft::machine::{ConfigurationGroup, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
+use tokio::sync::OnceCell;
 
+use crate::acts::Onlooker;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
@@ -114,7 +116,11 @@ pub struct Node {
     duty: OnceLock<Duty>,
     pub started: Duration,
     pub listeners: Mutex<Vec<SocketAddr>>,
+    /// Who looks on as the node acts: the simulation.
+    pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
+    /// Set when this process has once caught up with the configuration.
+    configured: OnceCell<()>,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
 }
@@ -208,7 +214,9 @@ impl Node {
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            onlooker: OnceLock::new(),
             stopping: AtomicBool::new(false),
+            configured: OnceCell::new(),
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
@@ -236,6 +244,13 @@ impl Node {
         let duty = self.duty.get();
         duty.expect("a node is given its duty before anybody has it")
             .clone()
+    }
+
+    /// Resolves when this process knows the configuration as it was when it was first asked: before
+    /// that, users that it has not heard of may well exist.
+    pub async fn configured(&self) -> Result<(), GroupError> {
+        let caught_up = || self.configuration.catch_up();
+        self.configured.get_or_try_init(caught_up).await.map(|_| ())
     }
 
     /// The rows that the state counts on are there.

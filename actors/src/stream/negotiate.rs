@@ -122,6 +122,9 @@ async fn exchange(
     let Ok(user) = BareJid::from_parts(Some(first.username()), &domain) else {
         return Ok(Err(SaslFailure::new(SaslCondition::NotAuthorized)));
     };
+    if wire.node.configured().await.is_err() {
+        return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
+    }
     let Ok(keys) = users::keys(&wire.node, &user, mechanism.hash()) else {
         return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
     };

@@ -40,6 +40,9 @@ struct Introduction {
 /// user's arbiter.
 pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
     let node = wire.node.clone();
+    if node.configured().await.is_err() {
+        return farewell(wire, StreamCondition::InternalServerError.into()).await;
+    }
     let mut serving = node.directory.serving();
     let Some(home) = home_of(&node, &user) else {
         return farewell(wire, StreamCondition::NotAuthorized.into()).await;

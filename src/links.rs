@@ -2,6 +2,7 @@
 //! is said on them.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use pollux_links::visit::Visitors;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-use crate::cluster::Found;
+use crate::cluster::{self, Found};
 
 /// How often the addresses of the topology are looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -118,7 +119,12 @@ fn thread<F: Future<Output = ()>>(
 }
 
 /// Follows the topology: who is new is called, who was removed is hung up. Runs until the node stops.
-pub async fn follow_topology(node: Arc<Node>, links: Links, stop: oneshot::Receiver<()>) {
+pub async fn follow_topology(
+    node: Arc<Node>,
+    links: Links,
+    data_folder: PathBuf,
+    stop: oneshot::Receiver<()>,
+) {
     links.set_admission(Arc::new(Doorkeeper::new(&node)));
     let mut known = Vec::new();
     let mut stop = stop;
@@ -129,6 +135,9 @@ pub async fn follow_topology(node: Arc<Node>, links: Links, stop: oneshot::Recei
         // A replica that has not caught up knows of nobody, and needs those who told it so.
         if !addresses.is_empty() && addresses != known {
             links.set_peers(addresses.clone());
+            if let Err(error) = cluster::remember_peers(&data_folder, &addresses) {
+                tracing::error!(%error, "the next start may not find the other nodes");
+            }
             known = addresses;
         }
         tokio::select! {

@@ -5,6 +5,7 @@ mod cli;
 mod cluster;
 mod config;
 mod control;
+mod demo;
 mod exit;
 mod links;
 mod log;

@@ -12,7 +12,7 @@ use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError};
-use pollux_actors::{agreement, expiry, membership, stream, system};
+use pollux_actors::{agreement, courier, expiry, membership, stream, system};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::net::{Net, SystemNet};
@@ -158,9 +158,11 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
             address: listen.to_string(),
             source,
         })?;
-        groups.spawn(links::follow_topology(node.clone(), links, stopped));
+        let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
+        groups.spawn(following);
     }
     groups.spawn(membership::run(node.clone()));
+    groups.spawn(courier::run(node.clone()));
     if !is_witness {
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(agreement::run(node.clone()));
@@ -207,12 +209,17 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         incarnation: membership.incarnation,
         subcluster: membership.subcluster,
         is_witness: membership.role == Role::Witness,
-        begin: match membership.founder {
-            true => Begin::Found,
-            false => Begin::Join,
-        },
+        begin: begin(membership.founder),
+        begin_subcluster: begin(membership.founds_subcluster),
         ..alone
     })
+}
+
+fn begin(founds: bool) -> Begin {
+    match founds {
+        true => Begin::Found,
+        false => Begin::Join,
+    }
 }
 
 /// What the first node says of the cluster.

@@ -28,6 +28,8 @@ const VERSION: u16 = 1;
 pub struct Welcome {
     pub role: Role,
     pub subcluster: SubclusterId,
+    /// It is the first of its subcluster, whose group it founds.
+    pub founds_subcluster: bool,
     pub peers: Vec<PeerAddress>,
     /// Of the TLS tickets that clients get from any node of the cluster.
     pub ticket_secret: [u8; 32],
@@ -148,6 +150,10 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     let welcome = Welcome {
         role: invitation.role,
         subcluster: invitation.subcluster,
+        founds_subcluster: node.configuration.read(|configuration| {
+            let members = configuration.topology().members(invitation.subcluster);
+            invitation.replaces.is_none() && members.count() == 1
+        }),
         peers: node
             .configuration
             .read(|configuration| addresses(configuration.topology())),

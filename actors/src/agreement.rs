@@ -2,12 +2,13 @@
 //! its database, and no other. Done by whoever holds the lease of a home, whenever the
 //! configuration has changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pollux_domain::contract::Command;
-use pollux_domain::ids::NodeId;
+use pollux_domain::contract::{Command, Reply};
+use pollux_domain::ids::{NodeId, SubclusterId};
 use pollux_domain::jid::BareJid;
 use pollux_raft::configuration::{Change, Configuration};
 use pollux_raft::group::GroupError;
@@ -34,12 +35,15 @@ pub async fn run(node: Arc<Node>) {
         if !state.0.is_empty() && agreed.as_ref() != Some(&state) {
             match agree(&node, &state.0).await {
                 Ok(()) => agreed = Some(state),
-                Err(error) => tracing::warn!(%error, "groups do not agree yet"),
+                Err(error) => tracing::debug!(%error, "groups do not agree yet"),
             }
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
+
+/// Users of other subclusters that one command names.
+const FOREIGN_CHUNK: usize = 500;
 
 async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
     if node
@@ -63,6 +67,7 @@ async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
             node.subcluster.execute(adopt).await?;
         }
     }
+    agree_on_others(node).await?;
     let known = node.subcluster.read(|state| state.users());
     for user in known {
         let home = node.subcluster.read(|state| state.home_of(&user));
@@ -73,6 +78,37 @@ async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
         };
         if is_mine && is_gone() {
             node.subcluster.execute(Command::Release { user }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The database knows in which group the users of other subclusters live.
+async fn agree_on_others(node: &Node) -> Result<(), GroupError> {
+    let own = node.settings.subcluster;
+    let configured: BTreeMap<BareJid, SubclusterId> = node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        let users = configuration.users().filter_map(|(user, account)| {
+            let subcluster = topology.node(account.home)?.subcluster;
+            (subcluster != own).then(|| (user.clone(), subcluster))
+        });
+        users.collect()
+    });
+    let known: BTreeMap<BareJid, SubclusterId> =
+        node.subcluster.read(|state| state.foreign_users());
+    let gone = known.keys().filter(|user| !configured.contains_key(*user));
+    let gone = gone.map(|user| (user.clone(), None));
+    let new = configured
+        .iter()
+        .filter(|(user, subcluster)| known.get(*user) != Some(subcluster))
+        .map(|(user, subcluster)| (user.clone(), Some(*subcluster)));
+    let changes: Vec<(BareJid, Option<SubclusterId>)> = gone.chain(new).collect();
+    for chunk in changes.chunks(FOREIGN_CHUNK) {
+        let users = chunk.to_vec();
+        // The group has its name first: then this is said again.
+        match node.subcluster.execute(Command::Foreign { users }).await? {
+            Reply::Refused(refusal) => return Err(GroupError::Unknown(format!("{refusal:?}"))),
+            _ => {}
         }
     }
     Ok(())

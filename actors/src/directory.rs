@@ -10,7 +10,7 @@ use pollux_domain::contract::Effect;
 use pollux_domain::ids::{Life, NodeId, SessionId};
 use pollux_raft::duty::Streams;
 use pollux_raft::group::Outlet;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::inbox::Inbox;
 use crate::session::Session;
@@ -22,6 +22,8 @@ pub struct Directory {
     life: Life,
     /// How often the table of who serves whom has changed.
     serving: watch::Sender<u64>,
+    /// There is more to tell another group.
+    outbox: Notify,
     inboxes: RwLock<BTreeMap<SessionId, Arc<Inbox>>>,
     /// Where the actors can be asked what they are.
     addresses: RwLock<BTreeMap<SessionId, Addr<Session>>>,
@@ -33,6 +35,7 @@ impl Directory {
             node,
             life,
             serving: watch::Sender::new(0),
+            outbox: Notify::new(),
             inboxes: RwLock::default(),
             addresses: RwLock::default(),
         }
@@ -41,6 +44,11 @@ impl Directory {
     /// Changes whenever somebody else serves the users of a home.
     pub fn serving(&self) -> watch::Receiver<u64> {
         self.serving.subscribe()
+    }
+
+    /// Resolves when there is more to tell another group.
+    pub async fn outbox_growth(&self) {
+        self.outbox.notified().await;
     }
 
     /// The session's newest stream is served through this inbox from now on.
@@ -147,6 +155,10 @@ impl Outlet<Effect> for Directory {
                 let older = inboxes.values().filter(|inbox| inbox.home() == home);
                 older.for_each(|inbox| inbox.cut());
                 tracing::info!(%home, %node, mine = (node, life) == (self.node, self.life), "home is served anew");
+                continue;
+            }
+            if let Effect::OutboxGrew { .. } = effect {
+                self.outbox.notify_one();
                 continue;
             }
             let Some(inbox) = effect.session().and_then(|session| inboxes.get(&session)) else {

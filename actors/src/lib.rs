@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod agreement;
 pub mod control;
+pub mod courier;
 pub mod directory;
 pub mod expiry;
 pub mod inbox;

@@ -22,6 +22,7 @@ use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
 
 use crate::control;
+use crate::courier;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::operations::digests;
@@ -35,8 +36,10 @@ pub struct Settings {
     pub subcluster: SubclusterId,
     /// Votes, and serves nobody.
     pub is_witness: bool,
-    /// Founds its groups, or waits to be taken into those of others.
+    /// Founds the cluster's configuration, or waits to be taken into it.
     pub begin: Begin,
+    /// Founds its subcluster's group, or waits to be taken into it.
+    pub begin_subcluster: Begin,
     pub domain: String,
     /// Passwords may be proved on streams without TLS.
     pub allow_plaintext: bool,
@@ -59,6 +62,7 @@ impl Settings {
             subcluster: SubclusterId(1),
             is_witness: false,
             begin: Begin::Found,
+            begin_subcluster: Begin::Found,
             domain,
             allow_plaintext: false,
             see_other_host: false,
@@ -172,7 +176,7 @@ impl Node {
             group,
             me,
             life,
-            begin: settings.begin,
+            begin: settings.begin_subcluster,
             peers: peers.clone(),
             desks: desks.clone(),
             log: subcluster_log,
@@ -207,6 +211,7 @@ impl Node {
         });
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
+        courier::open(&node);
         if node.subcluster.voters().len() == 1 {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
@@ -329,10 +334,46 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for a
+    /// lease to run out.
+    async fn leave_to_twin(&self) {
+        const PATIENCE: Duration = Duration::from_secs(4);
+        let me = self.settings.node;
+        let twin = self.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let on = topology
+                .subcluster(self.settings.subcluster)
+                .is_some_and(|entry| entry.high_availability);
+            let homes = topology.homes(self.settings.subcluster);
+            homes.into_iter().find(|node| on && *node != me)
+        });
+        let Some(twin) = twin else { return };
+        let now = self.ambient.clock.now();
+        let held = self.tenures.all().into_iter();
+        for tenure in held.filter(|tenure| tenure.holds(now)) {
+            let duty = self.duty();
+            let asked = duty.wish(tenure.home(), twin);
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(())) => {}
+                // The twin takes over by itself, a lease later.
+                other => tracing::warn!(home = %tenure.home(), ?other, "twin was not asked"),
+            }
+        }
+        let left = || {
+            let now = self.ambient.clock.now();
+            self.tenures.all().iter().all(|tenure| !tenure.holds(now))
+        };
+        let begun = self.ambient.clock.now();
+        while !left() && self.ambient.clock.now() < begun + PATIENCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Tells clients, waits a little for their streams to close, and stops the groups. Nothing
     /// depends on it: what is acknowledged is committed.
     pub async fn stop(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
+        self.leave_to_twin().await;
         self.stopping.store(true, Ordering::Relaxed);
         self.directory.shut_down();
         let begun = self.ambient.clock.now();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
+use pollux_links::peers::Lane;
 use pollux_raft::duty::Tenure;
 
 use crate::node::Node;
@@ -22,6 +23,9 @@ pub enum ServedBy {
 
 /// Who serves the users of `home` now.
 pub fn served_by(node: &Node, home: NodeId) -> ServedBy {
+    if let Some(elsewhere) = elsewhere(node, home) {
+        return ServedBy::There(elsewhere);
+    }
     let serving = node.subcluster.read(|state| state.serving(home));
     let Some(serving) = serving else {
         return ServedBy::Nobody;
@@ -35,6 +39,20 @@ pub fn served_by(node: &Node, home: NodeId) -> ServedBy {
         true => ServedBy::Here(tenure),
         false => ServedBy::Nobody,
     }
+}
+
+/// For a home of another subcluster: a node of it that can be reached, the home itself first. It knows
+/// who serves.
+fn elsewhere(node: &Node, home: NodeId) -> Option<NodeId> {
+    let homes = node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        let subcluster = topology.node(home)?.subcluster;
+        (subcluster != node.settings.subcluster).then(|| topology.homes(subcluster))
+    })?;
+    let twins = homes.into_iter().filter(|other| *other != home);
+    let mut tried = std::iter::once(home).chain(twins);
+    let reached = tried.find(|other| node.peers.is_connected(*other, Lane::Bulk));
+    Some(reached.unwrap_or(home))
 }
 
 /// The home of a user: as the configuration assigns it, which every node of the cluster knows.

@@ -51,7 +51,7 @@ pub async fn add(
         return Err(UserError::Exists);
     }
     let credentials = credentials(node, password).await?;
-    let home = node.settings.node;
+    let home = home_for(node);
     let account = Account {
         home,
         credentials,
@@ -66,6 +66,18 @@ pub async fn add(
     )
     .await?;
     adopt(node, user, home).await
+}
+
+/// A user belongs to the node that was asked; a witness asks for the first node of its pair.
+fn home_for(node: &Node) -> NodeId {
+    let me = node.settings.node;
+    if !node.settings.is_witness {
+        return me;
+    }
+    let homes = node
+        .configuration
+        .read(|configuration| configuration.topology().homes(node.settings.subcluster));
+    homes.first().copied().unwrap_or(me)
 }
 
 /// Gives a user a new password.

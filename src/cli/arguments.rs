@@ -71,6 +71,19 @@ pub enum Command {
         #[arg(long)]
         accept_loss: bool,
     },
+    /// Try a pair: two nodes and their witness on this machine, with users, to talk over and to kill
+    ///
+    /// Makes a cluster of three processes in a folder of its own, turns high availability on, prints
+    /// what to type into a client and how to kill a node, and shows who serves whom. Ctrl-C ends it
+    /// and removes what it made.
+    Demo {
+        /// The first of six free ports in a row on 127.0.0.1
+        #[arg(long, default_value_t = 5222)]
+        port: u16,
+        /// Keep everything in this folder
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
     /// Run a witness until it is told to stop: it votes in its subcluster and serves nobody
     ///
     /// A pair of nodes cannot decide alone which of them is gone; the witness is the third vote.
@@ -190,6 +203,9 @@ pub enum ClusterCommand {
         /// For a witness, which votes and serves nobody
         #[arg(long)]
         witness: bool,
+        /// The subcluster that it joins, or founds; the asked node's by default
+        #[arg(long, value_name = "NUMBER")]
+        subcluster: Option<u16>,
         /// For a node that comes back without its memory
         #[arg(long, value_name = "NODE")]
         replaces: Option<u16>,

@@ -107,8 +107,17 @@ fn session(node: &Node, command: SessionCommand) -> Result<Shown, Failure> {
 
 fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
     match command {
-        ClusterCommand::Invite { witness, replaces } => {
-            match node.ask(Operation::ClusterInvite { witness, replaces })? {
+        ClusterCommand::Invite {
+            witness,
+            subcluster,
+            replaces,
+        } => {
+            let invite = Operation::ClusterInvite {
+                witness,
+                subcluster,
+                replaces,
+            };
+            match node.ask(invite)? {
                 Outcome::Token(token) => Ok(Shown::Token(token)),
                 other => Err(unexpected(&other)),
             }

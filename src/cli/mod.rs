@@ -20,6 +20,7 @@ use crate::{log, start};
 use pollux_raft::configuration::Role;
 
 use crate::cluster;
+use crate::demo::{self, Demo, DemoError};
 use arguments::{Arguments, ClusterFiles, Command};
 
 /// Where the program speaks: results on `out`, everything else on `err`.
@@ -105,6 +106,10 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
             };
             return node(config.as_deref(), loss);
         }
+        Command::Demo { port, folder } => {
+            demo::run(&Demo { port, folder }).map_err(demo_failure)?;
+            return Ok(Exit::Done.into());
+        }
         Command::Witness { config } => return witness(&config),
         Command::Cluster(command) => cluster_files(command, output)?,
         Command::Ctl(ctl) => ctl::run(ctl, output)?,
@@ -187,6 +192,14 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
         membership.node, membership.cluster
     )?;
     Ok(())
+}
+
+fn demo_failure(error: DemoError) -> Failure {
+    let exit = match &error {
+        DemoError::PortTaken(_) => Exit::Unavailable,
+        DemoError::Failed { .. } => Exit::Software,
+    };
+    Failure::new(exit, error.to_string())
 }
 
 fn cluster_failure(error: cluster::ClusterError) -> Failure {

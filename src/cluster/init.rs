@@ -38,6 +38,7 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
         role: Role::Node,
         subcluster: SubclusterId(1),
         founder: true,
+        founds_subcluster: true,
         peers: vec![PeerAddress {
             node,
             incarnation: Some(incarnation),

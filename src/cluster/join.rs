@@ -59,6 +59,7 @@ pub fn join(
         role: welcome.role,
         subcluster: welcome.subcluster,
         founder: false,
+        founds_subcluster: welcome.founds_subcluster,
         peers: welcome.peers,
         ticket_secret: welcome.ticket_secret,
     };

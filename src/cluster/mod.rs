@@ -34,8 +34,10 @@ pub struct Membership {
     pub incarnation: Incarnation,
     pub role: Role,
     pub subcluster: SubclusterId,
-    /// The first node of the cluster, which founds the groups.
+    /// The first node of the cluster, which founds the configuration's group.
     pub founder: bool,
+    /// The first node of its subcluster, which founds its group.
+    pub founds_subcluster: bool,
     /// Where to look for the others at first.
     pub peers: Vec<PeerAddress>,
     pub ticket_secret: [u8; 32],
@@ -109,6 +111,22 @@ fn write(
     let text = serde_json::to_vec_pretty(membership)
         .map_err(|error| ClusterError::failed("write the membership", error))?;
     secret_file::write(&folder.join(MEMBERSHIP), &text).map_err(failed)
+}
+
+/// Keeps where the others are, so that the next start finds them: a replica alone does not know what
+/// of its log is committed.
+pub fn remember_peers(data_folder: &Path, peers: &[PeerAddress]) -> Result<(), ClusterError> {
+    let path = data_folder.join(FOLDER).join(MEMBERSHIP);
+    let failed = |error: io::Error| ClusterError::failed("keep the addresses of the others", error);
+    let text = fs::read(&path).map_err(failed)?;
+    let mut membership: Membership =
+        serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+    if membership.peers == peers {
+        return Ok(());
+    }
+    membership.peers = peers.to_vec();
+    let text = serde_json::to_vec_pretty(&membership).map_err(|error| failed(error.into()))?;
+    secret_file::write(&path, &text).map_err(failed)
 }
 
 /// The life that begins with this start: greater than all before it.

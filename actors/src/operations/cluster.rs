@@ -1,7 +1,7 @@
 //! The operations on the cluster and on this node's subcluster: who belongs to it, who serves whom,
 //! who is to.
 
-use pollux_domain::ids::{Epoch, NodeId};
+use pollux_domain::ids::{Epoch, NodeId, SubclusterId};
 use pollux_domain::operations::{
     ClusterNodeRow, ErrorKind, HomeRow, MemberRow, OperationError, Outcome, SubclusterStatus,
 };
@@ -17,13 +17,19 @@ impl Executor {
     pub(super) async fn cluster_invite(
         &self,
         witness: bool,
+        subcluster: Option<u16>,
         replaces: Option<u16>,
     ) -> Result<Outcome, OperationError> {
         let role = match witness {
             true => Role::Witness,
             false => Role::Node,
         };
-        let subcluster = self.node.settings.subcluster;
+        let own = self.node.settings.subcluster;
+        let subcluster = subcluster.map_or(own, SubclusterId);
+        if subcluster == SubclusterId(0) {
+            let message = "subclusters are numbered from 1";
+            return Err(OperationError::new(ErrorKind::Invalid, message));
+        }
         let token = admission::invite(&self.node, role, subcluster, replaces.map(NodeId)).await?;
         Ok(Outcome::Token(token.to_string()))
     }

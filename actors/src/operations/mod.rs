@@ -87,9 +87,11 @@ impl Executor {
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
-            Operation::ClusterInvite { witness, replaces } => {
-                self.cluster_invite(witness, replaces).await
-            }
+            Operation::ClusterInvite {
+                witness,
+                subcluster,
+                replaces,
+            } => self.cluster_invite(witness, subcluster, replaces).await,
             Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
             Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),

@@ -153,6 +153,10 @@ async fn sign_in(
         Ok(Reply::Refused(Refusal::NoSuchUser)) => {
             Err(StanzaError::new(ErrorCondition::NotAllowed))
         }
+        Ok(Reply::Refused(Refusal::StaleEpoch)) => {
+            Err(StanzaError::new(ErrorCondition::ResourceConstraint)
+                .with_text("another node serves this user from now on, try again"))
+        }
         Ok(_) | Err(_) => Err(StanzaError::new(ErrorCondition::InternalServerError)),
     }
 }

@@ -23,7 +23,7 @@ use crate::serving::{ServedBy, home_of, served_by};
 
 const VERSION: u16 = 1;
 /// A stream goes through so many nodes at most: the tables of two nodes may differ for a moment.
-const HOPS_MAX: u8 = 2;
+const HOPS_MAX: u8 = 3;
 /// Before another look at who serves.
 const PAUSE: Duration = Duration::from_millis(50);
 

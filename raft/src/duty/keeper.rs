@@ -76,6 +76,7 @@ impl Keeper {
             homes: pair.homes,
             serving,
             committed: applied,
+            heard: self.group.heard_nodes(now),
         }
     }
 

@@ -24,14 +24,14 @@ mod snapshot_transfer;
 mod time;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use openraft::impls::EmptyNode;
 use openraft::{Config, Raft, SnapshotPolicy};
-use pollux_domain::ids::{GroupId, GroupMs, Life, Voter};
+use pollux_domain::ids::{GroupId, GroupMs, Life, NodeId, Voter};
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Desks, Peers, Subject, Topic};
 use pollux_store::tables::Tables;
@@ -302,6 +302,16 @@ impl<G: Kind> Group<G> {
     /// As leader: whether another node may be made to serve.
     pub fn may_take_over(&self, now: Duration) -> bool {
         self.is_leading() && self.mind.election().may_take_over(now)
+    }
+
+    /// The nodes that were heard within one lease, this one among them.
+    pub fn heard_nodes(&self, now: Duration) -> BTreeSet<NodeId> {
+        let voters = self.voters();
+        let election = self.mind.election();
+        let heard = voters
+            .into_iter()
+            .filter(|voter| *voter == self.me || election.is_alive(now, *voter));
+        heard.map(|voter| voter.node).collect()
     }
 
     /// For how long the oldest flush of this replica has been under way.

@@ -163,7 +163,7 @@ impl Grants {
             }
         }
         let Some(served) = served else {
-            let patient = now < self.leads_since + COLD_START;
+            let patient = now < self.leads_since + COLD_START || !world.high_availability;
             let twin = || self.twin(now, home, world).filter(|_| !patient);
             return self
                 .able(now, home, world)
@@ -182,8 +182,12 @@ impl Grants {
                 let closed = !self.is_open(home, served.epoch);
                 closed.then_some((served.node, served.life))
             }
-            // A leader that begins has heard of nobody yet.
-            None if now < self.leads_since + self.timing.hold() => None,
+            // It lives, and has not asked a leader that has just begun.
+            None if world.heard.contains(&served.node)
+                && now < self.leads_since + self.timing.hold() =>
+            {
+                None
+            }
             _ if !world.high_availability => None,
             _ => self.twin(now, served.node, world),
         }

@@ -6,7 +6,7 @@ mod grants;
 #[cfg(test)]
 mod rules_test;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
@@ -52,6 +52,8 @@ pub struct World {
     pub serving: BTreeMap<NodeId, ServedBy>,
     /// The last index that the leader has committed.
     pub committed: u64,
+    /// Nodes whose beat the leader has heard within one lease, as a voter hears voters.
+    pub heard: BTreeSet<NodeId>,
 }
 
 /// See [`World`].

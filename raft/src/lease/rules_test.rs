@@ -1,6 +1,6 @@
 //! One case for each sentence of design section 4, "Leases and epochs", that the leader keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
@@ -47,6 +47,7 @@ impl Stage {
                     ),
                 ]),
                 committed: 100,
+                heard: BTreeSet::from([CASTOR, POLLUX]),
             },
             nonce: 0,
         }
@@ -181,6 +182,15 @@ fn what_was_given_back_needs_no_waiting() {
     back.given_back = vec![(CASTOR, Epoch(4))];
     stage.grants.take(ms(20), &back, &stage.world);
     assert_eq!(stage.decide(21), to_pollux());
+}
+
+#[test]
+fn a_leader_that_begins_waits_for_those_whom_it_hears_and_for_nobody_else() {
+    let mut stage = Stage::new();
+    stage.renew(0, POLLUX);
+    assert_eq!(stage.decide(1), [], "Castor lives and will ask");
+    stage.world.heard.remove(&CASTOR);
+    assert_eq!(stage.decide(2), to_pollux(), "its old lease has run out");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What the courier between groups and an operator read of outboxes. Reads only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pollux_domain::contract::{GroupName, OutboxLine};
 use pollux_domain::ids::{Incarnation, SubclusterId};
+use pollux_domain::jid::BareJid;
 
 use crate::state::State;
 
@@ -34,6 +36,14 @@ pub struct OutboxRow {
 impl State {
     pub fn group_name(&self) -> Option<GroupName> {
         self.name
+    }
+
+    /// Users of other groups, and which.
+    pub fn foreign_users(&self) -> BTreeMap<BareJid, SubclusterId> {
+        let foreign = self.foreign.iter();
+        foreign
+            .map(|(user, group)| (user.clone(), *group))
+            .collect()
     }
 
     /// Groups for which lines wait.

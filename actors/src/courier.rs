@@ -1,0 +1,217 @@
+//! Carries what one group has to tell another: the leader of a group ships its lines in order to any
+//! node of the target's subcluster, which has them taken, and notes what was (design, section 5, rule
+//! 2). It may ship twice or lose anything on the way: numbers in both groups see to it that each line
+//! is taken once.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_domain::contract::{Command, GroupName, OutboxLine, Reply};
+use pollux_domain::ids::{GroupId, Incarnation, NodeId, SubclusterId};
+use pollux_domain::limits;
+use pollux_links::peers::{Desk, Lane, Subject, Topic};
+use pollux_raft::group::Group;
+use pollux_raft::machine::Subcluster;
+use pollux_raft::state::Shipment;
+use pollux_store::codec;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use crate::node::Node;
+
+const VERSION: u16 = 1;
+/// How long a target may take over one shipment: a commit, and a change of leaders at worst.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Before another try with a target that cannot be reached.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A shipment as it travels.
+#[derive(Serialize, Deserialize)]
+struct Parcels {
+    source: GroupName,
+    told: u64,
+    first: u64,
+    lines: Vec<Arc<OutboxLine>>,
+}
+
+/// Runs until the node stops. Only the group's leader ships.
+pub async fn run(node: Arc<Node>) {
+    let mut shipping = JoinSet::new();
+    let mut under_way: BTreeSet<SubclusterId> = BTreeSet::new();
+    while !node.is_stopping() {
+        if node.subcluster.is_leading() {
+            name(&node).await;
+            for target in node.subcluster.read(|state| state.outbox_targets()) {
+                if under_way.insert(target) {
+                    let node = node.clone();
+                    shipping.spawn(async move {
+                        ship(&node, target).await;
+                        target
+                    });
+                }
+            }
+        }
+        tokio::select! {
+            biased;
+            Some(done) = shipping.join_next() => {
+                if let Ok(target) = done {
+                    under_way.remove(&target);
+                }
+            }
+            () = node.directory.outbox_growth() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// A group has a name as soon as there are others that it could talk to.
+async fn name(node: &Node) {
+    let id = node.settings.subcluster;
+    let wanted = node
+        .configuration
+        .read(|configuration| configuration.topology().subclusters().count() > 1);
+    if wanted && node.subcluster.read(|state| state.group_name()).is_none() {
+        let name = GroupName {
+            id,
+            incarnation: Incarnation(1),
+        };
+        if let Err(error) = node.subcluster.execute(Command::Name(name)).await {
+            tracing::debug!(%error, "group has no name yet");
+        }
+    }
+}
+
+/// Ships to one group until nothing waits, or it cannot be reached.
+async fn ship(node: &Node, target: SubclusterId) {
+    loop {
+        let shipment = node.subcluster.read(|state| {
+            state.outbox_lines(target, 0, limits::TAKE_LINES_MAX, limits::TAKE_BYTES_MAX)
+        });
+        let Some(shipment) = shipment else { return };
+        let incarnation = shipment.source.incarnation;
+        let Some(reply) = hand_over(node, target, shipment).await else {
+            tokio::time::sleep(PAUSE).await;
+            return;
+        };
+        let Reply::Taken {
+            through, refused, ..
+        } = reply
+        else {
+            tracing::debug!(%target, ?reply, "lines were not taken");
+            tokio::time::sleep(PAUSE).await;
+            return;
+        };
+        let told = Command::Told {
+            target,
+            incarnation,
+            through,
+            refused,
+        };
+        if node.subcluster.execute(told).await.is_err() || !node.subcluster.is_leading() {
+            return;
+        }
+    }
+}
+
+/// To the first node of the target that answers.
+async fn hand_over(node: &Node, target: SubclusterId, shipment: Shipment) -> Option<Reply> {
+    let parcels = Parcels {
+        source: shipment.source,
+        told: shipment.told,
+        first: shipment.first,
+        lines: shipment.lines,
+    };
+    let body = Bytes::from(codec::encode(VERSION, &parcels).ok()?);
+    let topic = topic(target);
+    for member in members(node, target) {
+        if !node.peers.is_connected(member, Lane::Bulk) {
+            continue;
+        }
+        let asked = node.peers.ask(member, Lane::Bulk, topic, body.clone());
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(answer)) => return codec::decode(VERSION, &answer).ok(),
+            Ok(Err(error)) => tracing::debug!(%target, %member, %error, "lines were not shipped"),
+            Err(_late) => tracing::debug!(%target, %member, "target took too long"),
+        }
+    }
+    None
+}
+
+fn topic(target: SubclusterId) -> Topic {
+    Topic {
+        subject: Subject::Outbox,
+        group: GroupId::Subcluster(target),
+    }
+}
+
+fn members(node: &Node, subcluster: SubclusterId) -> Vec<NodeId> {
+    node.configuration.read(|configuration| {
+        let members = configuration.topology().members(subcluster);
+        members.map(|(member, _)| member).collect()
+    })
+}
+
+/// Has lines of other groups taken by this one.
+struct OutboxDesk {
+    group: Group<Subcluster>,
+    node: std::sync::Weak<Node>,
+}
+
+impl OutboxDesk {
+    /// Whether that node may speak for that group.
+    fn is_of(&self, from: NodeId, source: SubclusterId) -> bool {
+        let node = self.node.upgrade();
+        node.is_some_and(|node| members(&node, source).contains(&from))
+    }
+}
+
+impl Desk for OutboxDesk {
+    fn told(&self, from: NodeId, _body: Bytes) {
+        tracing::debug!(%from, "lines are shipped by asking");
+    }
+
+    fn asked(
+        &self,
+        from: NodeId,
+        body: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
+        let parcels: Result<Parcels, _> = codec::decode(VERSION, &body);
+        let parcels = match parcels {
+            Ok(parcels) if self.is_of(from, parcels.source.id) => parcels,
+            Ok(parcels) => {
+                let error = format!("node {from} is not of subcluster {}", parcels.source.id);
+                return Box::pin(async move { Err(error) });
+            }
+            Err(error) => return Box::pin(async move { Err(error.to_string()) }),
+        };
+        let group = self.group.clone();
+        Box::pin(async move {
+            let take = Command::Take {
+                source: parcels.source,
+                told: parcels.told,
+                first: parcels.first,
+                lines: parcels.lines,
+            };
+            let reply = group
+                .execute(take)
+                .await
+                .map_err(|error| error.to_string())?;
+            let record = codec::encode(VERSION, &reply).map_err(|error| error.to_string())?;
+            Ok(record.into())
+        })
+    }
+}
+
+/// Opens the desk of a node.
+pub(crate) fn open(node: &Arc<Node>) {
+    let desk = OutboxDesk {
+        group: node.subcluster.clone(),
+        node: Arc::downgrade(node),
+    };
+    node.desks
+        .open(topic(node.settings.subcluster), Arc::new(desk));
+}

@@ -70,7 +70,7 @@ impl Station {
             "[node]\nid = {}\ndata_folder = \"{}\"\n\n[xmpp]\nlisten = \"{}\"\n\
              certificate = \"{}\"\nkey = \"{}\"\nallow_plaintext = true\n\n\
              [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n\n[control]\nsocket = \"{}\"\n\n\
-             [metrics]\nlisten = \"off\"\n\n[log]\nfilter = \"info,openraft=warn\"\n",
+             [metrics]\nlisten = \"off\"\n\n[log]\nfilter = \"info,openraft=off\"\n",
             station.node(),
             data.display(),
             station.client_address,

@@ -115,7 +115,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     })?;
     let desks = Arc::new(Desks::default());
     let guests = Arc::new(Guests::default());
-    let founding = found.as_ref().and_then(|found| founding(config, found));
+    let first_word = found.as_ref().and_then(|found| first_word(config, found));
     let links = match found {
         Some(found) => Some(links::make(found, &ambient, &desks, &guests).map_err(End::Links)?),
         None => None,
@@ -137,7 +137,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         subcluster_log: open_log::<Subcluster>(folder)?,
         configuration_log: open_log::<ConfigurationGroup>(folder)?,
         tables: Arc::new(SledTables::open(&folder.join("tables"))?),
-        founding,
+        first_word,
     };
     // Groups have a thread of their own: neither clients nor hashing delay a flush.
     let groups = tokio::runtime::Builder::new_multi_thread()
@@ -222,9 +222,15 @@ fn begin(founds: bool) -> Begin {
     }
 }
 
-/// What the first node says of the cluster.
-fn founding(config: &Config, found: &Found) -> Option<TopologyChange> {
+/// What this node has to say of the topology before anybody else.
+fn first_word(config: &Config, found: &Found) -> Option<TopologyChange> {
     let membership = &found.membership;
+    if membership.goes_on_alone {
+        return Some(TopologyChange::Reform {
+            node: membership.node,
+            incarnation: membership.incarnation,
+        });
+    }
     let authority_key = found.authority_key.clone()?;
     membership.founder.then(|| TopologyChange::Found {
         cluster: membership.cluster,

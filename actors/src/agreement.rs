@@ -106,9 +106,9 @@ async fn agree_on_others(node: &Node) -> Result<(), GroupError> {
     for chunk in changes.chunks(FOREIGN_CHUNK) {
         let users = chunk.to_vec();
         // The group has its name first: then this is said again.
-        match node.subcluster.execute(Command::Foreign { users }).await? {
-            Reply::Refused(refusal) => return Err(GroupError::Unknown(format!("{refusal:?}"))),
-            _ => {}
+        let reply = node.subcluster.execute(Command::Foreign { users }).await?;
+        if let Reply::Refused(refusal) = reply {
+            return Err(GroupError::Unknown(format!("{refusal:?}")));
         }
     }
     Ok(())

@@ -54,8 +54,11 @@ fn view(node: &Arc<Node>) -> View {
             let topology = configuration.topology();
             let entry = topology.subcluster(subcluster);
             let homes = topology.homes(subcluster);
+            let is_gone = |home: &&NodeId| topology.node(**home).is_some_and(|entry| entry.removed);
+            let removed = homes.iter().filter(is_gone).copied().collect();
             Pair {
                 homes: if entry.is_none() { vec![me] } else { homes },
+                removed,
                 high_availability: entry.is_some_and(|entry| entry.high_availability),
             }
         })

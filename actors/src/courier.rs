@@ -68,20 +68,25 @@ pub async fn run(node: Arc<Node>) {
     }
 }
 
-/// A group has a name as soon as there are others that it could talk to.
+/// A group has a name as soon as there are others that it could talk to; a new one after it had to go
+/// on from less than it may have said.
 async fn name(node: &Node) {
     let id = node.settings.subcluster;
-    let wanted = node
-        .configuration
-        .read(|configuration| configuration.topology().subclusters().count() > 1);
-    if wanted && node.subcluster.read(|state| state.group_name()).is_none() {
-        let name = GroupName {
-            id,
-            incarnation: Incarnation(1),
-        };
-        if let Err(error) = node.subcluster.execute(Command::Name(name)).await {
-            tracing::debug!(%error, "group has no name yet");
-        }
+    let (wanted, reforms) = node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        let reforms = topology.subcluster(id).map_or(0, |entry| entry.reforms);
+        (topology.subclusters().count() > 1, reforms)
+    });
+    let name = GroupName {
+        id,
+        incarnation: Incarnation(reforms + 1),
+    };
+    let known = node.subcluster.read(|state| state.group_name());
+    if !wanted || known.is_some_and(|known| name.incarnation <= known.incarnation) {
+        return;
+    }
+    if let Err(error) = node.subcluster.execute(Command::Name(name)).await {
+        tracing::debug!(%error, "group has no name yet");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pollux_domain::ids::{NodeId, Voter};
-use pollux_raft::configuration::{Change, NodeEntry};
+use pollux_raft::configuration::{Change, NodeEntry, TopologyChange};
 use pollux_raft::group::{Group, MembershipError};
 use pollux_raft::machine::Kind;
 
@@ -20,17 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs until the node stops.
 pub async fn run(node: Arc<Node>) {
     while !node.is_stopping() {
-        if let Some(founding) = &node.founding
-            && node.configuration.is_leading()
-            && node
-                .configuration
-                .read(|configuration| configuration.topology().nodes().next().is_none())
-        {
-            let change = Change::Topology(founding.clone());
-            if let Err(error) = node.configuration.execute(change).await {
-                tracing::warn!(%error, "cluster is not founded yet");
-            }
-        }
+        say_first(&node).await;
         let (all, own) = node.configuration.read(|configuration| {
             let topology = configuration.topology();
             let all = topology.nodes().filter(|(_, entry)| !entry.removed);
@@ -40,6 +30,30 @@ pub async fn run(node: Arc<Node>) {
         attend(&node.configuration, odd(all)).await;
         attend(&node.subcluster, own).await;
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// What this node has to say of the topology before anybody else: that it founds a cluster, or that it
+/// goes on alone.
+async fn say_first(node: &Node) {
+    let Some(first) = &node.first_word else {
+        return;
+    };
+    let said = node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        match first {
+            TopologyChange::Reform { node, incarnation } => topology
+                .node(*node)
+                .is_some_and(|entry| *incarnation <= entry.incarnation),
+            _ => topology.nodes().next().is_some(),
+        }
+    });
+    if said || !node.configuration.is_leading() {
+        return;
+    }
+    let change = Change::Topology(first.clone());
+    if let Err(error) = node.configuration.execute(change).await {
+        tracing::warn!(%error, "topology does not change yet");
     }
 }
 

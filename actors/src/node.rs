@@ -87,8 +87,9 @@ pub struct Parts {
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
-    /// What the first node of a cluster says of itself and of the cluster.
-    pub founding: Option<TopologyChange>,
+    /// What this node has to say of the topology before anybody else: that it founds a cluster, or that
+    /// it goes on alone.
+    pub first_word: Option<TopologyChange>,
 }
 
 /// See the module. Shared by everything that runs in a node; two may live in one process.
@@ -107,7 +108,7 @@ pub struct Node {
     pub metrics: Metrics,
     /// Whose users this node serves at the moment.
     pub tenures: Arc<Tenures>,
-    pub founding: Option<TopologyChange>,
+    pub first_word: Option<TopologyChange>,
     /// Made with the node, which it needs whole.
     duty: OnceLock<Duty>,
     pub started: Duration,
@@ -144,7 +145,7 @@ impl Node {
             subcluster_log,
             configuration_log,
             tables,
-            founding,
+            first_word,
         } = parts;
         let started = ambient.clock.now();
         let directory = Arc::new(Directory::new(settings.node, life));
@@ -202,7 +203,7 @@ impl Node {
             directory,
             metrics: Metrics::default(),
             tenures: Arc::default(),
-            founding,
+            first_word,
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
@@ -248,7 +249,7 @@ impl Node {
         let me = self.settings.node;
         self.configuration.read(|configuration| {
             let topology = configuration.topology();
-            let homes = topology.homes(self.settings.subcluster);
+            let homes = topology.serving_nodes(self.settings.subcluster);
             let twin = homes.into_iter().find(|node| *node != me)?;
             topology.node(twin)?.client_address.clone()
         })
@@ -289,6 +290,21 @@ impl Node {
                 "pollux_slots",
                 "Stanzas that wait for acknowledgement.",
                 statistics.slots,
+            ),
+            gauge(
+                "pollux_foreign_users",
+                "Users of other subclusters that this one's database knows.",
+                statistics.foreign_users,
+            ),
+            gauge(
+                "pollux_outbox_lines",
+                "Lines that wait for other subclusters.",
+                statistics.outbox_lines,
+            ),
+            gauge(
+                "pollux_outbox_age_ms",
+                "For how long the oldest of them has waited.",
+                statistics.outbox_age_ms as usize,
             ),
             gauge(
                 "pollux_offline_messages",
@@ -344,7 +360,7 @@ impl Node {
             let on = topology
                 .subcluster(self.settings.subcluster)
                 .is_some_and(|entry| entry.high_availability);
-            let homes = topology.homes(self.settings.subcluster);
+            let homes = topology.serving_nodes(self.settings.subcluster);
             homes.into_iter().find(|node| on && *node != me)
         });
         let Some(twin) = twin else { return };

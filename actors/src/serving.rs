@@ -47,7 +47,7 @@ fn elsewhere(node: &Node, home: NodeId) -> Option<NodeId> {
     let homes = node.configuration.read(|configuration| {
         let topology = configuration.topology();
         let subcluster = topology.node(home)?.subcluster;
-        (subcluster != node.settings.subcluster).then(|| topology.homes(subcluster))
+        (subcluster != node.settings.subcluster).then(|| topology.serving_nodes(subcluster))
     })?;
     let twins = homes.into_iter().filter(|other| *other != home);
     let mut tried = std::iter::once(home).chain(twins);

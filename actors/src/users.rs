@@ -74,9 +74,11 @@ fn home_for(node: &Node) -> NodeId {
     if !node.settings.is_witness {
         return me;
     }
-    let homes = node
-        .configuration
-        .read(|configuration| configuration.topology().homes(node.settings.subcluster));
+    let homes = node.configuration.read(|configuration| {
+        configuration
+            .topology()
+            .serving_nodes(node.settings.subcluster)
+    });
     homes.first().copied().unwrap_or(me)
 }
 

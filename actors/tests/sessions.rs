@@ -172,7 +172,7 @@ fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
             peers: Arc::new(Alone),
             visits: Arc::new(Alone),
             desks: Arc::default(),
-            founding: None,
+            first_word: None,
             ambient: Ambient {
                 clock: Arc::new(clock),
                 rand: Arc::new(Counting(AtomicU64::new(1))),

@@ -136,6 +136,21 @@ pub enum ClusterFiles {
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
     },
+    /// Go on without the other nodes of the subcluster, which are lost for good
+    ///
+    /// For a pair without a witness whose other node does not come back: the node that is left serves
+    /// nobody, since it cannot know that it is alone. Stop it, run this, start it again. Refused while
+    /// another node of the cluster answers. What only the lost nodes had is lost; what was
+    /// acknowledged is on this node, unless it was away when it was. The lost node comes back with
+    /// an empty folder and a token of `pollux ctl cluster invite --replaces NODE`.
+    ForceTakeover {
+        /// The configuration file of the node that is left
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Yes, the others are lost
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// Ask a running node, over its local socket

@@ -181,6 +181,16 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
             let joined = cluster::join(&config, &token, address.as_deref());
             (joined.map_err(cluster_failure)?, "has joined cluster")
         }
+        ClusterFiles::ForceTakeover { config, yes } => {
+            if !yes {
+                let message = "what only the lost nodes had is lost with them; \
+                               say --yes when they do not come back";
+                return Err(Failure::new(Exit::Usage, message));
+            }
+            let config = Config::load(Some(&config))?;
+            let forced = cluster::force_takeover(&config);
+            (forced.map_err(cluster_failure)?, "goes on alone in cluster")
+        }
     };
     let run = match membership.role {
         Role::Node => "node",
@@ -205,7 +215,10 @@ fn demo_failure(error: DemoError) -> Failure {
 fn cluster_failure(error: cluster::ClusterError) -> Failure {
     let exit = match &error {
         cluster::ClusterError::Already(_) | cluster::ClusterError::NotEmpty(_) => Exit::CantCreate,
-        cluster::ClusterError::Failed { .. } => Exit::Unavailable,
+        cluster::ClusterError::Alone => Exit::NoInput,
+        cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {
+            Exit::Unavailable
+        }
     };
     Failure::new(exit, error.to_string())
 }

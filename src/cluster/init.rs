@@ -39,6 +39,7 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
         subcluster: SubclusterId(1),
         founder: true,
         founds_subcluster: true,
+        goes_on_alone: false,
         peers: vec![PeerAddress {
             node,
             incarnation: Some(incarnation),

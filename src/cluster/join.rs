@@ -60,6 +60,7 @@ pub fn join(
         subcluster: welcome.subcluster,
         founder: false,
         founds_subcluster: welcome.founds_subcluster,
+        goes_on_alone: false,
         peers: welcome.peers,
         ticket_secret: welcome.ticket_secret,
     };

@@ -2,6 +2,7 @@
 //! by `pollux cluster init` and `pollux cluster join`, read at each start. Not for the topology: the
 //! configuration group has it, and this is only where to begin.
 
+mod force;
 mod init;
 mod join;
 mod starts;
@@ -17,6 +18,7 @@ use pollux_links::secret_file;
 use pollux_raft::configuration::Role;
 use serde::{Deserialize, Serialize};
 
+pub use force::force_takeover;
 pub use init::init;
 pub use join::join;
 
@@ -38,6 +40,9 @@ pub struct Membership {
     pub founder: bool,
     /// The first node of its subcluster, which founds its group.
     pub founds_subcluster: bool,
+    /// An operator has said that the others are lost: see `force`.
+    #[serde(default)]
+    pub goes_on_alone: bool,
     /// Where to look for the others at first.
     pub peers: Vec<PeerAddress>,
     pub ticket_secret: [u8; 32],
@@ -50,6 +55,13 @@ pub enum ClusterError {
     Already(PathBuf),
     #[error("{} holds data of a node that was alone; join with an empty data folder", .0.display())]
     NotEmpty(PathBuf),
+    #[error("this data folder is of no cluster")]
+    Alone,
+    #[error(
+        "node {0} answers at {1}: it is not lost. Stop it, or move its users with \
+         `pollux ctl subcluster failover`"
+    )]
+    NotLost(NodeId, String),
     #[error("failed to {step}: {reason}")]
     Failed { step: &'static str, reason: String },
 }
@@ -116,17 +128,22 @@ fn write(
 /// Keeps where the others are, so that the next start finds them: a replica alone does not know what
 /// of its log is committed.
 pub fn remember_peers(data_folder: &Path, peers: &[PeerAddress]) -> Result<(), ClusterError> {
+    change(data_folder, |membership| membership.peers = peers.to_vec())
+}
+
+/// Changes what stands on disk of a node's place.
+fn change(data_folder: &Path, change: impl FnOnce(&mut Membership)) -> Result<(), ClusterError> {
     let path = data_folder.join(FOLDER).join(MEMBERSHIP);
-    let failed = |error: io::Error| ClusterError::failed("keep the addresses of the others", error);
-    let text = fs::read(&path).map_err(failed)?;
+    let failed = |error: io::Error| ClusterError::failed("keep the membership", error);
+    let before = fs::read(&path).map_err(failed)?;
     let mut membership: Membership =
-        serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
-    if membership.peers == peers {
-        return Ok(());
+        serde_json::from_slice(&before).map_err(|error| failed(error.into()))?;
+    change(&mut membership);
+    let after = serde_json::to_vec_pretty(&membership).map_err(|error| failed(error.into()))?;
+    match before == after {
+        true => Ok(()),
+        false => secret_file::write(&path, &after).map_err(failed),
     }
-    membership.peers = peers.to_vec();
-    let text = serde_json::to_vec_pretty(&membership).map_err(|error| failed(error.into()))?;
-    secret_file::write(&path, &text).map_err(failed)
 }
 
 /// The life that begins with this start: greater than all before it.

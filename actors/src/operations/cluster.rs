@@ -76,7 +76,9 @@ impl Executor {
         let subcluster = self.node.settings.subcluster;
         if on {
             let status = self.subcluster_status();
-            if status.homes.len() < 2 || status.members.iter().filter(|row| row.votes).count() < 3 {
+            if self.serving_nodes().len() < 2
+                || status.members.iter().filter(|row| row.votes).count() < 3
+            {
                 let message = "high availability needs two nodes and a witness: \
                                `pollux ctl cluster nodes` lists who is there";
                 return Err(OperationError::new(ErrorKind::Invalid, message));
@@ -154,16 +156,22 @@ impl Executor {
         }
     }
 
+    fn serving_nodes(&self) -> Vec<NodeId> {
+        let subcluster = self.node.settings.subcluster;
+        self.node
+            .configuration
+            .read(|configuration| configuration.topology().serving_nodes(subcluster))
+    }
+
     pub(super) async fn failover(&self, from: u16) -> Result<Outcome, OperationError> {
         let from = NodeId(from);
         let status = self.subcluster_status();
-        let twin = status.homes.iter().find(|row| row.home != from.0);
-        let is_home = status.homes.iter().any(|row| row.home == from.0);
-        let Some(twin) = twin.filter(|_| is_home) else {
+        let nodes = self.serving_nodes();
+        let twin = nodes.iter().find(|node| **node != from).copied();
+        let Some(to) = twin.filter(|_| nodes.contains(&from)) else {
             let message = format!("node {from} has no twin in this subcluster");
             return Err(OperationError::new(ErrorKind::NotFound, message));
         };
-        let to = NodeId(twin.home);
         let served = status
             .homes
             .iter()

@@ -188,7 +188,7 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
         peers: Arc::new(Alone),
         visits: Arc::new(Alone),
         desks: Arc::default(),
-        founding: None,
+        first_word: None,
         ambient: ambient(disk.rand.clone()),
         placement: Arc::new(OneThread),
         subcluster_log: Arc::new(MemoryLog::open(

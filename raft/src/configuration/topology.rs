@@ -64,6 +64,8 @@ pub struct NodeEntry {
 pub struct SubclusterEntry {
     /// Whether a node takes over from its twin by itself.
     pub high_availability: bool,
+    /// How often its group had to go on with one voter.
+    pub reforms: u32,
 }
 
 /// A place in the cluster that waits for somebody.
@@ -98,6 +100,12 @@ pub enum TopologyChange {
     },
     Remove {
         node: NodeId,
+    },
+    /// The subcluster of `node` goes on with it alone, under that incarnation: the others are lost,
+    /// and come back without their memory or not at all.
+    Reform {
+        node: NodeId,
+        incarnation: Incarnation,
     },
     SetHighAvailability {
         subcluster: SubclusterId,
@@ -154,6 +162,9 @@ impl Topology {
                 Some(entry) => entry.removed = true,
                 None => return TopologyReply::NoSuchNode,
             },
+            TopologyChange::Reform { node, incarnation } => {
+                return self.reform(*node, *incarnation);
+            }
             TopologyChange::SetHighAvailability { subcluster, on } => {
                 match self.subclusters.get_mut(subcluster) {
                     Some(entry) => entry.high_availability = *on,
@@ -172,6 +183,24 @@ impl Topology {
                 None => return TopologyReply::NoSuchNode,
             },
         }
+        TopologyReply::Done
+    }
+
+    fn reform(&mut self, node: NodeId, incarnation: Incarnation) -> TopologyReply {
+        let Some(survivor) = self.nodes.get_mut(&node) else {
+            return TopologyReply::NoSuchNode;
+        };
+        if incarnation <= survivor.incarnation {
+            return TopologyReply::Done;
+        }
+        survivor.incarnation = incarnation;
+        let subcluster = survivor.subcluster;
+        for (other, entry) in &mut self.nodes {
+            entry.removed |= *other != node && entry.subcluster == subcluster;
+        }
+        let entry = self.subclusters.entry(subcluster).or_default();
+        entry.high_availability = false;
+        entry.reforms += 1;
         TopologyReply::Done
     }
 
@@ -258,11 +287,19 @@ impl Topology {
             .filter(move |(_, entry)| entry.subcluster == id && !entry.removed)
     }
 
-    /// The nodes of a subcluster that serve users: each is the home of some.
-    pub fn homes(&self, id: SubclusterId) -> Vec<NodeId> {
+    /// The nodes of a subcluster that serve users.
+    pub fn serving_nodes(&self, id: SubclusterId) -> Vec<NodeId> {
         let members = self.members(id);
         members
             .filter(|(_, entry)| entry.role == Role::Node)
+            .map(|(node, _)| node)
+            .collect()
+    }
+
+    /// The nodes that are the home of some users; removed ones are until their users have another.
+    pub fn homes(&self, id: SubclusterId) -> Vec<NodeId> {
+        self.nodes()
+            .filter(|(_, entry)| entry.subcluster == id && entry.role == Role::Node)
             .map(|(node, _)| node)
             .collect()
     }
@@ -374,6 +411,32 @@ mod tests {
         assert_eq!(
             admit(&mut topology, 2),
             TopologyReply::Admitted(voter(1, 2))
+        );
+    }
+
+    #[test]
+    fn who_goes_on_alone_has_a_new_name_and_the_others_none() {
+        let mut topology = founded();
+        invite(&mut topology, 1, Role::Node, None);
+        admit(&mut topology, 1);
+        let reform = TopologyChange::Reform {
+            node: NodeId(2),
+            incarnation: Incarnation(2),
+        };
+        assert_eq!(topology.apply(&reform), TopologyReply::Done);
+        assert_eq!(topology.serving_nodes(SubclusterId(1)), [NodeId(2)]);
+        assert_eq!(topology.homes(SubclusterId(1)), [NodeId(1), NodeId(2)]);
+        topology.apply(&reform);
+        let entry = topology.subcluster(SubclusterId(1)).unwrap();
+        assert_eq!(entry.reforms, 1, "said twice, done once");
+        invite(&mut topology, 2, Role::Node, Some(NodeId(1)));
+        assert_eq!(
+            admit(&mut topology, 2),
+            TopologyReply::Admitted(voter(1, 2))
+        );
+        assert_eq!(
+            topology.serving_nodes(SubclusterId(1)),
+            [NodeId(1), NodeId(2)]
         );
     }
 }

@@ -74,6 +74,7 @@ impl Keeper {
             may_take_over: self.group.may_take_over(now),
             high_availability: pair.high_availability,
             homes: pair.homes,
+            removed: pair.removed,
             serving,
             committed: applied,
             heard: self.group.heard_nodes(now),

@@ -10,6 +10,7 @@ mod keeper;
 mod tenure;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub trait Streams: Send + Sync + 'static {
 pub struct Pair {
     /// The nodes that serve; each is the home of some users.
     pub homes: Vec<NodeId>,
+    /// Those of them that do not come back.
+    pub removed: BTreeSet<NodeId>,
     pub high_availability: bool,
 }
 

@@ -53,9 +53,7 @@ impl<G: Kind> Group<G> {
     }
 
     pub fn term(&self) -> u64 {
-        let metrics = self.raft.server_metrics();
-        let term = metrics.borrow().vote.leader_id.term;
-        term
+        self.mind.facts().term
     }
 
     pub fn members(&self) -> Vec<MemberRow> {

@@ -20,6 +20,7 @@ mod machine_adapter;
 mod membership;
 mod network;
 mod pipeline;
+mod reform;
 mod snapshot_transfer;
 mod time;
 mod types;
@@ -57,6 +58,7 @@ pub use elect::Roles;
 pub use log_adapter::check_record;
 pub(crate) use machine_adapter::ROW_VERSION;
 pub use membership::{MemberRow, MembershipError};
+pub use reform::reform;
 
 type CommandOf<G> = <<G as Kind>::Machine as Machine>::Command;
 type ReplyOf<G> = <<G as Kind>::Machine as Machine>::Reply;

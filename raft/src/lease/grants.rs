@@ -163,7 +163,8 @@ impl Grants {
             }
         }
         let Some(served) = served else {
-            let patient = now < self.leads_since + COLD_START || !world.high_availability;
+            let may = world.high_availability || world.removed.contains(&home);
+            let patient = now < self.leads_since + COLD_START || !may;
             let twin = || self.twin(now, home, world).filter(|_| !patient);
             return self
                 .able(now, home, world)
@@ -188,7 +189,7 @@ impl Grants {
             {
                 None
             }
-            _ if !world.high_availability => None,
+            _ if !world.high_availability && !world.removed.contains(&served.node) => None,
             _ => self.twin(now, served.node, world),
         }
     }

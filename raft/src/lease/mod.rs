@@ -48,6 +48,8 @@ pub struct World {
     pub high_availability: bool,
     /// The nodes of the subcluster that serve; each is the home of some users.
     pub homes: Vec<NodeId>,
+    /// Those that do not come back: their twin serves their users, also without high availability.
+    pub removed: BTreeSet<NodeId>,
     /// Who serves each home, as the log says.
     pub serving: BTreeMap<NodeId, ServedBy>,
     /// The last index that the leader has committed.

@@ -35,6 +35,7 @@ impl Stage {
                 may_take_over: true,
                 high_availability: true,
                 homes: vec![CASTOR, POLLUX],
+                removed: BTreeSet::new(),
                 serving: BTreeMap::from([
                     (CASTOR, served),
                     (
@@ -129,6 +130,15 @@ fn without_high_availability_nobody_takes_over_by_itself() {
     stage.renew(0, CASTOR);
     stage.renew(990, POLLUX);
     assert_eq!(stage.decide(1_000), []);
+}
+
+#[test]
+fn a_node_that_was_removed_is_followed_by_its_twin() {
+    let mut stage = Stage::new();
+    stage.world.high_availability = false;
+    stage.world.removed.insert(CASTOR);
+    stage.renew(990, POLLUX);
+    assert_eq!(stage.decide(1_000), to_pollux());
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! A pair with its witness: clients come to either node, a node dies, its twin goes on with the same
+//! sessions, users go home again.
+
+use super::site::{hear, pair, say};
+
+#[test]
+fn a_twin_goes_on_with_the_same_sessions() {
+    let [mut castor, pollux, witness] = pair();
+    castor.add_user("alice");
+    pollux.add_user("bob");
+    // Bob comes to Castor and is served by Pollux: his stream is relayed.
+    let mut alice = castor.client("alice");
+    let mut bob = castor.client("bob");
+    say(&mut alice, "bob", "m1");
+    hear(&mut bob, "m1");
+    say(&mut bob, "alice", "m2");
+    hear(&mut alice, "m2");
+
+    castor.kill();
+    pollux.wait_served(&[(1, 2), (2, 2)]);
+    alice.resume(pollux.clients());
+    bob.resume(pollux.clients());
+    say(&mut alice, "bob", "m3");
+    hear(&mut bob, "m3");
+    say(&mut bob, "alice", "m4");
+    hear(&mut alice, "m4");
+
+    castor.begin();
+    pollux.wait_protected();
+    pollux.ctl(&["subcluster", "fallback"]);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    // Alice's stream was sent away; her session waits for her at home.
+    alice.resume(castor.clients());
+    say(&mut bob, "alice", "m5");
+    hear(&mut alice, "m5");
+    let verdict = witness.ctl(&["subcluster", "verify"]);
+    assert!(verdict.contains("all replicas are equal"), "{verdict}");
+}
+
+#[test]
+fn what_was_said_to_a_dead_nodes_user_waits_with_the_twin() {
+    let [mut castor, pollux, _witness] = pair();
+    castor.add_user("alice");
+    pollux.add_user("bob");
+    let alice = castor.client("alice");
+    let mut bob = pollux.client("bob");
+    bob.round_trip();
+    castor.kill();
+    drop(alice.stream);
+    // Her session is detached, not gone: what is said to her waits in it.
+    say(&mut bob, "alice", "m1");
+    pollux.wait_served(&[(1, 2)]);
+    let mut later = pollux.client("alice");
+    hear(&mut later, "m1");
+}
+
+#[test]
+fn a_node_that_stops_leaves_its_users_to_its_twin() {
+    let [mut castor, pollux, _witness] = pair();
+    castor.add_user("alice");
+    let mut alice = castor.client("alice");
+    alice.round_trip();
+    castor.stop();
+    assert!(
+        castor.log().contains("home is given back"),
+        "{}",
+        castor.log()
+    );
+    pollux.wait_served(&[(1, 2)]);
+    alice.resume(pollux.clients());
+    alice.round_trip();
+}
+
+#[test]
+fn high_availability_is_refused_without_a_witness() {
+    let castor = super::site::Member::first("castor");
+    let _pollux = castor.invite("pollux", &[]);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    let refused = castor.run(&["ctl", "--config", "pollux.toml", "subcluster", "ha", "on"]);
+    assert_ne!(refused.code, Some(0));
+    assert!(
+        refused.err.contains("two nodes and a witness"),
+        "{}",
+        refused.err
+    );
+}

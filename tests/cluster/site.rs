@@ -1,0 +1,231 @@
+//! A cluster for one test: each member a process with a folder and ports of its own, joined by tokens
+//! as an operator would.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::common::client::{Answers, Client};
+use super::common::deadline::wait_for;
+use super::common::node::PASSWORD;
+use super::common::program::{Ended, Process, ended, pollux};
+use super::common::stream::Event;
+
+/// One process of the cluster.
+pub struct Member {
+    folder: TempDir,
+    pub name: &'static str,
+    verb: &'static str,
+    clients: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Member {
+    /// A folder with settings and nothing else.
+    #[track_caller]
+    pub fn prepare(name: &'static str) -> Member {
+        let folder = tempfile::Builder::new().prefix("pollux-").tempdir();
+        let folder = folder.expect("a folder can be made");
+        let (clients, nodes) = (free_address(), free_address());
+        let settings = format!(
+            "[node]\ndata_folder = \"data\"\nthreads = 1\n\n[xmpp]\ndomain = \"localhost\"\n\
+             listen = \"{clients}\"\nallow_plaintext = true\n\n[cluster]\nlisten = \"{nodes}\"\n\
+             name = \"{name}\"\n\n[control]\nsocket = \"control.sock\"\n\n[metrics]\n\
+             listen = \"off\"\n"
+        );
+        fs::write(folder.path().join("pollux.toml"), settings).expect("settings can be written");
+        let password = folder.path().join("password");
+        fs::write(password, format!("{PASSWORD}\n")).expect("a password file");
+        Member {
+            folder,
+            name,
+            verb: "node",
+            clients,
+            process: None,
+        }
+    }
+
+    /// The first node of a cluster, running.
+    #[track_caller]
+    pub fn first(name: &'static str) -> Member {
+        let mut member = Member::prepare(name);
+        member.done(&["cluster", "init", "--config", "pollux.toml"]);
+        member.begin();
+        member
+    }
+
+    /// A node that this one has let in, running.
+    #[track_caller]
+    pub fn invite(&self, name: &'static str, more: &[&str]) -> Member {
+        let token = self.ctl(&[&["cluster", "invite"], more].concat());
+        let mut member = Member::prepare(name);
+        if more.contains(&"--witness") {
+            member.verb = "witness";
+        }
+        let join = ["cluster", "join", token.trim(), "--config", "pollux.toml"];
+        member.done(&join);
+        member.begin();
+        member
+    }
+
+    /// Starts the process, also again.
+    #[track_caller]
+    pub fn begin(&mut self) {
+        let mut command = pollux(self.folder.path());
+        command.args([self.verb, "--config", "pollux.toml"]);
+        let log = self.folder.path().join("log");
+        self.process = Some(Process::start(&mut command, &log));
+        wait_for("the control socket", || {
+            let ended = self.process.as_mut().and_then(Process::end);
+            assert!(ended.is_none(), "{} ended: {}", self.name, self.log());
+            self.try_ctl(&["status"]).ok()
+        });
+    }
+
+    /// kill -9.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.process.take().expect("the node runs").kill();
+    }
+
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    pub fn clients(&self) -> SocketAddr {
+        self.clients
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        ended(pollux(self.folder.path()).args(arguments))
+    }
+
+    #[track_caller]
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.err);
+        ended.out
+    }
+
+    fn try_ctl(&self, arguments: &[&str]) -> Result<String, String> {
+        let head = ["ctl", "--config", "pollux.toml"];
+        let ended = self.run(&[&head[..], arguments].concat());
+        match ended.code {
+            Some(0) => Ok(ended.out),
+            _ => Err(ended.err),
+        }
+    }
+
+    #[track_caller]
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        match self.try_ctl(arguments) {
+            Ok(out) => out,
+            Err(error) => panic!("{}: pollux ctl {arguments:?}: {error}", self.name),
+        }
+    }
+
+    /// What `subcluster status` says.
+    pub fn status(&self) -> Option<Value> {
+        let text = self.try_ctl(&["subcluster", "status", "--json"]).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Waits until each of these homes is served by that node, as this one knows.
+    #[track_caller]
+    pub fn wait_served(&self, wanted: &[(u64, u64)]) {
+        wait_for("the homes to be served", || {
+            let status = self.status()?;
+            let rows = status["homes"].as_array()?.clone();
+            let serves = |home: u64, by: u64| {
+                rows.iter()
+                    .any(|row| row["home"] == home && row["serving"] == by)
+            };
+            wanted
+                .iter()
+                .all(|(home, by)| serves(*home, *by))
+                .then_some(())
+        });
+    }
+
+    #[track_caller]
+    pub fn wait_protected(&self) {
+        wait_for("the pair to be whole", || {
+            (self.status()?["is_protected"] == true).then_some(())
+        });
+    }
+
+    /// A user whose home this node is.
+    #[track_caller]
+    pub fn add_user(&self, name: &str) {
+        self.ctl(&["user", "add", name, "--password-file", "password"]);
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// A client that came to this node, available, with a session that may be resumed.
+    #[track_caller]
+    pub fn client(&self, account: &str) -> Client {
+        let mut client = Client::connect(self.clients, account, Some("desk"));
+        client.enable(true, Answers::Always);
+        client.send("<presence/>");
+        client
+    }
+}
+
+impl Drop for Member {
+    #[expect(clippy::print_stderr, reason = "the test's own output")]
+    fn drop(&mut self) {
+        self.process = None;
+        if std::thread::panicking() {
+            eprintln!("--- log of {} ---\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// Castor, Pollux and their witness, whole, with high availability.
+#[track_caller]
+pub fn pair() -> [Member; 3] {
+    let castor = Member::first("castor");
+    let pollux = castor.invite("pollux", &[]);
+    let witness = castor.invite("witness", &["--witness"]);
+    castor.wait_protected();
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    castor.ctl(&["subcluster", "ha", "on"]);
+    [castor, pollux, witness]
+}
+
+/// A chat message from one to another, acknowledged.
+#[track_caller]
+pub fn say(from: &mut Client, to: &str, body: &str) {
+    from.send(&format!(
+        "<message type='chat' to='{to}@localhost' id='{body}'><body>{body}</body></message>"
+    ));
+    from.all_acknowledged();
+}
+
+/// The next message, which must be this one.
+#[track_caller]
+pub fn hear(client: &mut Client, body: &str) {
+    loop {
+        match client.next() {
+            Event::Element(element) if element.name() == "message" => {
+                assert_eq!(element.attribute("type"), Some("chat"), "{body}");
+                assert_eq!(element.attribute("id"), Some(body));
+                return;
+            }
+            Event::Element(_) => {}
+            other => panic!("{} waited for {body}: {other:?}", client.account),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "finds a free port for a process")]
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound port has an address")
+}

@@ -114,6 +114,8 @@ pub struct Node {
     pub started: Duration,
     pub listeners: Mutex<Vec<SocketAddr>>,
     stopping: AtomicBool,
+    /// The replica of the configuration has heard the leader since the start.
+    pub(crate) informed: AtomicBool,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
 }
@@ -208,6 +210,7 @@ impl Node {
             started,
             listeners: Mutex::default(),
             stopping: AtomicBool::new(false),
+            informed: AtomicBool::new(false),
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));

@@ -34,7 +34,8 @@ impl Route {
         let told: Option<SocketAddr> = location.and_then(|text| text.parse().ok());
         let told = told.and_then(|told| self.known.iter().position(|known| *known == told));
         self.last = match told {
-            Some(told) if self.tries == 0 => told,
+            // Not where the connection has just been lost.
+            Some(told) if self.tries == 0 && told != self.last => told,
             _ => (self.last + 1) % self.known.len(),
         };
         self.tries += 1;

@@ -40,9 +40,9 @@ pub struct Arguments {
     /// For how long a client bears a silent server
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub patience_ms: u64,
-    /// The program to drill
-    #[arg(long, value_name = "PATH", default_value = "target/release/pollux")]
-    pub pollux: PathBuf,
+    /// The program to drill; without, the one that lies beside this one
+    #[arg(long, value_name = "PATH")]
+    pub pollux: Option<PathBuf>,
     /// Judge promises only, not times: for machines that are busy with other things
     #[arg(long)]
     pub no_bounds: bool,

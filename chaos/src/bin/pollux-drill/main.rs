@@ -86,12 +86,19 @@ fn list() -> anyhow::Result<()> {
         .context("print the list")
 }
 
-fn options(wanted: &Arguments) -> PairOptions {
-    PairOptions {
-        program: wanted.pollux.clone(),
+fn options(wanted: &Arguments) -> anyhow::Result<PairOptions> {
+    let program = match &wanted.pollux {
+        Some(program) => program.clone(),
+        None => {
+            let me = std::env::current_exe().context("find out where this program lies")?;
+            me.with_file_name("pollux")
+        }
+    };
+    Ok(PairOptions {
+        program,
         ground: GroundKind::Loopback,
         disks: false,
-    }
+    })
 }
 
 fn drill(plan: &'static Plan, wanted: &Arguments) -> anyhow::Result<Report> {
@@ -105,7 +112,7 @@ fn drill(plan: &'static Plan, wanted: &Arguments) -> anyhow::Result<Report> {
         starttls: wanted.starttls,
         patience: Duration::from_millis(wanted.patience_ms),
     };
-    let mut pair = failover::open(plan, &options(wanted), &crowd)?;
+    let mut pair = failover::open(plan, &options(wanted)?, &crowd)?;
     let mut report = Report {
         drill: plan.name,
         runs: Vec::new(),
@@ -139,7 +146,7 @@ fn storm(wanted: &Arguments) -> anyhow::Result<bool> {
         users: wanted.storm_users,
         sessions_per_user: wanted.storm_sessions,
     };
-    let report = storm.run(&options(wanted), !wanted.quiet)?;
+    let report = storm.run(&options(wanted)?, !wanted.quiet)?;
     show::storm(&report, wanted.json)?;
     Ok(report.holds())
 }

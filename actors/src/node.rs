@@ -20,7 +20,6 @@ use pollux_raft::machine::{ConfigurationGroup, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
-use tokio::sync::OnceCell;
 
 use crate::acts::Onlooker;
 use crate::control;
@@ -119,8 +118,8 @@ pub struct Node {
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
-    /// Set when this process has once caught up with the configuration.
-    configured: OnceCell<()>,
+    /// The replica of the configuration has heard the leader since the start.
+    pub(crate) informed: AtomicBool,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
 }
@@ -216,7 +215,7 @@ impl Node {
             listeners: Mutex::default(),
             onlooker: OnceLock::new(),
             stopping: AtomicBool::new(false),
-            configured: OnceCell::new(),
+            informed: AtomicBool::new(false),
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
@@ -244,13 +243,6 @@ impl Node {
         let duty = self.duty.get();
         duty.expect("a node is given its duty before anybody has it")
             .clone()
-    }
-
-    /// Resolves when this process knows the configuration as it was when it was first asked: before
-    /// that, users that it has not heard of may well exist.
-    pub async fn configured(&self) -> Result<(), GroupError> {
-        let caught_up = || self.configuration.catch_up();
-        self.configured.get_or_try_init(caught_up).await.map(|_| ())
     }
 
     /// The rows that the state counts on are there.

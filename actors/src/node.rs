@@ -221,11 +221,19 @@ impl Node {
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
         courier::open(&node);
-        if node.subcluster.voters().len() == 1 {
+        // A group that is being founded does not show its voter yet.
+        let alone = match node.subcluster.voters().len() {
+            0 => node.settings.begin_subcluster == Begin::Found,
+            voters => voters == 1,
+        };
+        if alone {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
             caught_up.map_err(|source| StartError::Group { group, source })?;
             node.check_rows()?;
+        }
+        let founds = node.settings.begin == Begin::Found;
+        if alone && (founds || node.first_word.is_some()) {
             let caught_up = node.configuration.catch_up().await;
             caught_up.map_err(|source| StartError::Group {
                 group: GroupId::Configuration,

@@ -20,12 +20,12 @@ use pollux_raft::machine::{ConfigurationGroup, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
-use tokio::sync::OnceCell;
 
 use crate::acts::Onlooker;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
+use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::digests;
 use crate::placement::Placement;
@@ -89,8 +89,8 @@ pub struct Parts {
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
-    /// What this node has to say of the topology before anybody else: that it founds a cluster, or that
-    /// it goes on alone.
+    /// What this node has to say of the topology before anybody else: that it founds a cluster, or
+    /// that it goes on alone.
     pub first_word: Option<TopologyChange>,
 }
 
@@ -118,8 +118,8 @@ pub struct Node {
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
-    /// Set when this process has once caught up with the configuration.
-    configured: OnceCell<()>,
+    /// The replica of the configuration has heard the leader since the start.
+    pub(crate) informed: AtomicBool,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
 }
@@ -215,19 +215,34 @@ impl Node {
             listeners: Mutex::default(),
             onlooker: OnceLock::new(),
             stopping: AtomicBool::new(false),
-            configured: OnceCell::new(),
+            informed: AtomicBool::new(false),
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
         courier::open(&node);
-        if node.subcluster.voters().len() == 1 {
+        // A group that is being founded does not show its voter yet.
+        let alone = match node.subcluster.voters().len() {
+            0 => node.settings.begin_subcluster == Begin::Found,
+            voters => voters == 1,
+        };
+        if alone {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
             caught_up.map_err(|source| StartError::Group { group, source })?;
             node.check_rows()?;
         }
-        tracing::info!(node = %node.settings.node, life = node.life.0, "node has opened its groups");
+        let founds = node.settings.begin == Begin::Found;
+        if alone && (founds || node.first_word.is_some()) {
+            let caught_up = node.configuration.catch_up().await;
+            caught_up.map_err(|source| StartError::Group {
+                group: GroupId::Configuration,
+                source,
+            })?;
+            membership::say_first(&node).await;
+        }
+        let (number, life) = (node.settings.node, node.life.0);
+        tracing::info!(node = %number, life, "node has opened its groups");
         Ok(node)
     }
 
@@ -236,13 +251,6 @@ impl Node {
         let duty = self.duty.get();
         duty.expect("a node is given its duty before anybody has it")
             .clone()
-    }
-
-    /// Resolves when this process knows the configuration as it was when it was first asked: before
-    /// that, users that it has not heard of may well exist.
-    pub async fn configured(&self) -> Result<(), GroupError> {
-        let caught_up = || self.configuration.catch_up();
-        self.configured.get_or_try_init(caught_up).await.map(|_| ())
     }
 
     /// The rows that the state counts on are there.
@@ -365,8 +373,8 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for a
-    /// lease to run out.
+    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for
+    /// a lease to run out.
     async fn leave_to_twin(&self) {
         const PATIENCE: Duration = Duration::from_secs(4);
         let me = self.settings.node;

@@ -2,6 +2,8 @@
 //! subcluster. Passwords become salted keys at once, off the arbiters, and are kept nowhere.
 
 use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_domain::contract::Command;
@@ -112,6 +114,26 @@ pub async fn remove(node: &Node, user: &BareJid) -> Result<(), UserError> {
         .execute(Command::Release { user: user.clone() })
         .await?;
     Ok(())
+}
+
+/// How long a stranger waits for a node that has just started.
+const INFORM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether this node may say of a user that there is none. A replica that has just started knows of
+/// nobody before it has heard the leader: whoever was told then that the password is wrong would
+/// throw it away.
+pub async fn is_judged(node: &Node, user: &BareJid) -> bool {
+    let known = || {
+        node.configuration
+            .read(|state| state.account(user).is_some())
+    };
+    if node.informed.load(Ordering::Relaxed) || known() {
+        return true;
+    }
+    let caught_up = tokio::time::timeout(INFORM_PATIENCE, node.configuration.catch_up()).await;
+    let informed = matches!(caught_up, Ok(Ok(())));
+    node.informed.fetch_or(informed, Ordering::Relaxed);
+    informed || known()
 }
 
 /// The keys of a user for one hash; fake ones for an unknown user, by the same work.

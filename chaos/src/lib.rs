@@ -2,6 +2,7 @@
 //! account.
 
 pub mod client;
+pub mod failover;
 pub mod load;
 pub mod servers;
 pub mod sim;

@@ -42,6 +42,7 @@ fn cast(echo: bool, persist: bool) -> Cast {
         bare: false,
         body_bytes: 32,
         persist,
+        watch: false,
         seed: 1,
     }
 }

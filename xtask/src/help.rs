@@ -9,6 +9,7 @@ cargo xtask <command>
   tidy      the house rules alone, and the longest files and functions
   arrows    which crate may know which crate and which outside library
   docs      write the generated files; with --check only compare them
+  drill     break a real pair while people chat, and tell what they noticed
 
 `cargo xtask <command> --help` says more about one of them.";
 
@@ -65,6 +66,14 @@ cargo xtask docs [--check]
 Writes pollux.example.toml and docs/reference/config.md from the table of settings in
 src/config/settings.rs. With --check compares and says which file is stale.";
 
+const DRILL: &str = "\
+cargo xtask drill NAME... [--runs N] [more of pollux-drill]
+
+Builds the release once and runs `pollux-drill` with what stands behind `drill`: the names of drills
+(docs/drills.md), or `all`, or `--list`. Prints one row a drill. Ends with an error when a promise
+was broken or a bound of time missed. Drills that cut wires or freeze disks need root, and the
+packages that `cargo xtask test` installs.";
+
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {
         "test" => TEST,
@@ -73,6 +82,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "tidy" => TIDY,
         "arrows" => ARROWS,
         "docs" => DOCS,
+        "drill" => DRILL,
         _ => return None,
     })
 }

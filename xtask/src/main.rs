@@ -7,6 +7,7 @@
 )]
 
 mod arrows;
+mod drill;
 mod generated;
 mod help;
 mod packages;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["arrows"] => arrows::check(),
         ["docs"] => generated::write(),
         ["docs", "--check"] => generated::check(),
+        ["drill", rest @ ..] => drill::run_drills(rest),
         _ => {
             eprintln!(
                 "cargo xtask does not know `{}`\n\n{}",

@@ -25,6 +25,19 @@ const PACKAGES: &[(&str, &str)] = &[
         "an unmodified client library of other make",
     ),
     ("procps", "reads what a process costs"),
+    (
+        "iproute2",
+        "network namespaces for the nodes of a pair whose wires are cut in a drill",
+    ),
+    ("nftables", "cuts those wires, one way or both"),
+    (
+        "e2fsprogs",
+        "a disk of its own for each node of a pair, for drills that freeze it",
+    ),
+    (
+        "util-linux",
+        "losetup, mount and fsfreeze for the disks of drills",
+    ),
 ];
 
 /// While this file stands and says no, Debian's packages start no service at their installation.

@@ -122,12 +122,13 @@ async fn exchange(
     let Ok(user) = BareJid::from_parts(Some(first.username()), &domain) else {
         return Ok(Err(SaslFailure::new(SaslCondition::NotAuthorized)));
     };
-    if wire.node.configured().await.is_err() {
-        return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
-    }
+    let judged = users::is_judged(&wire.node, &user).await;
     let Ok(keys) = users::keys(&wire.node, &user, mechanism.hash()) else {
         return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
     };
+    if !judged {
+        return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
+    }
     let nonce = hex(&wire.node.ambient.rand.token());
     let challenge = match first.challenge(keys, &user, &nonce) {
         Ok(challenge) => challenge,

@@ -20,12 +20,16 @@ use super::bind;
 use super::wire::{CLIENT, Wire};
 use crate::node::Node;
 use crate::serving::{ServedBy, home_of, served_by};
+use crate::users;
 
 const VERSION: u16 = 1;
 /// A stream goes through so many nodes at most: the tables of two nodes may differ for a moment.
 const HOPS_MAX: u8 = 3;
 /// Before another look at who serves.
 const PAUSE: Duration = Duration::from_millis(50);
+/// For so long a client waits at a node that cannot go on with it: a takeover takes less. Then it is
+/// told of another node, which may be reached by it, or may know more.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// What the serving node is told of a stream that comes to it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,10 +44,10 @@ struct Introduction {
 /// user's arbiter.
 pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
     let node = wire.node.clone();
-    if node.configured().await.is_err() {
+    let mut serving = node.directory.serving();
+    if !users::is_judged(&node, &user).await {
         return farewell(wire, StreamCondition::InternalServerError.into()).await;
     }
-    let mut serving = node.directory.serving();
     let Some(home) = home_of(&node, &user) else {
         return farewell(wire, StreamCondition::NotAuthorized.into()).await;
     };
@@ -51,7 +55,13 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
     let mut wire = wire;
     while node.ambient.clock.now() < begun + crate::node::PREAUTH_PATIENCE {
         serving.borrow_and_update();
-        match served_by(&node, home) {
+        let served = served_by(&node, home);
+        if begun + WAIT <= node.ambient.clock.now()
+            && let Some(error) = elsewhere(&node, home, &served, hops)
+        {
+            return farewell(wire, error.into()).await;
+        }
+        match served {
             ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure).await,
             ServedBy::There(there) if hops < HOPS_MAX => {
                 if node.settings.see_other_host
@@ -75,6 +85,21 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
     farewell(wire, error.into()).await;
 }
 
+/// What a client is told that has waited for long; none where there is nowhere to go.
+fn elsewhere(node: &Node, home: NodeId, served: &ServedBy, hops: u8) -> Option<StreamError> {
+    let address = match served {
+        ServedBy::Here(_) => None,
+        ServedBy::There(there) => client_address(node, *there),
+        ServedBy::Nobody => node.client_address_beside(home),
+    };
+    let address = address?;
+    Some(match hops {
+        0 => StreamError::see_other_host(address),
+        // The node that relays the stream may be the one that should be seen.
+        _ => StreamError::new(StreamCondition::Reset),
+    })
+}
+
 async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<pollux_raft::duty::Tenure>) {
     let patience = crate::node::PREAUTH_PATIENCE;
     match tokio::time::timeout(patience, bind::bind(&mut wire, user, tenure)).await {
@@ -92,7 +117,7 @@ fn client_address(node: &Node, there: NodeId) -> Option<String> {
 }
 
 /// Carries the stream as long as that node serves the user. The wire comes back where it cannot be
-/// reached.
+/// reached, or serves no more before it has answered.
 async fn relay(
     mut wire: Wire,
     user: &BareJid,
@@ -110,7 +135,14 @@ async fn relay(
     let Ok(header) = codec::encode(VERSION, &introduction) else {
         return Some(wire);
     };
-    let mut other = match node.visits.visit(there, header.into()).await {
+    // A node that has just died answers nobody, for longer than a takeover takes.
+    let visited = tokio::select! {
+        biased;
+        visited = node.visits.visit(there, header.into()) => visited,
+        () = served_otherwise(&node, home, there) => Err(io::ErrorKind::Interrupted.into()),
+        () = tokio::time::sleep(WAIT) => Err(io::ErrorKind::TimedOut.into()),
+    };
+    let mut other = match visited {
         Ok(other) => other,
         Err(error) => {
             tracing::debug!(%there, %error, "serving node cannot be reached");
@@ -123,6 +155,16 @@ async fn relay(
     let closing = wire.socket.shutdown();
     let _too_slow = tokio::time::timeout(Duration::from_millis(100), closing).await;
     None
+}
+
+/// Resolves when another node than `there` serves the users of `home`.
+async fn served_otherwise(node: &Node, home: NodeId, there: NodeId) {
+    let mut serving = node.directory.serving();
+    let is_there = || {
+        let serving = node.subcluster.read(|state| state.serving(home));
+        serving.is_some_and(|serving| serving.node == there)
+    };
+    while is_there() && serving.changed().await.is_ok() {}
 }
 
 /// Bytes both ways, until either side ends or another node serves.

@@ -12,14 +12,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::clock::now;
 use super::histogram::Histogram;
 use super::oracle::{FLOW_MESSAGES_MAX, Oracle};
+use super::route::Route;
 use super::target::{Driven, Target};
 use super::ticket::Ticket;
-use crate::client::{Error, Event, Outcome};
+use super::timeline::{Arrival, Return, Timeline};
+use super::watch::Watch;
+use crate::client::{Element, Error, Event, Outcome};
 
 /// How often a client asks about what is still unacknowledged.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-const BACK_OFF_LEAST: Duration = Duration::from_millis(20);
-const BACK_OFF_MOST: Duration = Duration::from_millis(500);
 /// Faults that are kept in words.
 const FAULTS_MAX: usize = 20;
 
@@ -28,6 +29,8 @@ pub enum Phase {
     Running,
     /// Nothing new is sent; what is under way shall arrive.
     Draining,
+    /// Players with an even number sign off; the others see them go.
+    Parting,
     Finished,
 }
 
@@ -48,6 +51,9 @@ pub struct Shared {
     /// Messages that are due and wait for their client.
     pub queued: Cell<u64>,
     pub faults: RefCell<Vec<String>>,
+    /// Kept where partners watch each other.
+    pub watch: Option<RefCell<Watch>>,
+    pub timeline: RefCell<Timeline>,
 }
 
 pub struct Player {
@@ -56,6 +62,9 @@ pub struct Player {
     pub seq: u32,
     /// To whom.
     pub to: String,
+    /// The same one without a resource.
+    pub partner: String,
+    pub route: Route,
     /// When the next messages were meant to go.
     pub due: mpsc::Receiver<Instant>,
     pub phase: watch::Receiver<Phase>,
@@ -65,12 +74,28 @@ pub struct Player {
 impl Player {
     /// Signs in or resumes; a new session announces itself and waits until the server has heard it.
     pub async fn connect(&mut self, target: &Target) -> Result<(), Error> {
-        if target.connect(&mut self.client).await? == Outcome::Bound {
+        let address = self.route.next(self.client.location());
+        let outcome = target.connect_to(&mut self.client, address).await?;
+        self.route.arrived();
+        if outcome == Outcome::Bound {
             self.client.available()?;
+            if self.shared.watch.is_some() {
+                self.client.presence(&self.partner, "subscribe")?;
+            }
+            let own = self.client.account.bare_jid();
             let heard = async {
                 loop {
                     match self.client.next().await? {
-                        Event::Presence(_) => return Ok(()),
+                        Event::Presence(presence) => {
+                            let from = presence.attribute("from").unwrap_or_default();
+                            let is_own = from.split('/').next() == Some(&own);
+                            if self.shared.seen(self.flow, &self.partner, presence) {
+                                self.client.presence(&self.partner, "subscribed")?;
+                            }
+                            if is_own {
+                                return Ok(());
+                            }
+                        }
                         Event::Message(message) => {
                             let id = message.attribute("id").unwrap_or_default();
                             self.shared.arrived(&id);
@@ -88,21 +113,32 @@ impl Player {
     }
 
     /// Plays until the run is finished (`Ok`) or the connection is lost.
-    pub async fn play(&mut self) -> Result<(), Error> {
-        let mut ask_again = interval(ASK_AGAIN);
+    pub async fn play(&mut self, patience: Option<Duration>) -> Result<(), Error> {
+        let ask = patience.map_or(ASK_AGAIN, |patience| patience / 4);
+        let mut heard_at = now();
+        let mut ask_again = interval(ask);
         ask_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = select! {
                 biased;
-                event = self.client.next() => match event? {
-                    Event::Message(message) => {
-                        let id = message.attribute("id").unwrap_or_default();
-                        let echo = self.shared.arrived(&id) && self.shared.echo;
-                        (echo && *self.phase.borrow() == Phase::Running).then(now)
+                event = self.client.next() => {
+                    heard_at = now();
+                    match event? {
+                        Event::Message(message) => {
+                            let id = message.attribute("id").unwrap_or_default();
+                            let echo = self.shared.arrived(&id) && self.shared.echo;
+                            (echo && *self.phase.borrow() == Phase::Running).then(now)
+                        }
+                        Event::Presence(presence) => {
+                            if self.shared.seen(self.flow, &self.partner, presence) {
+                                self.client.presence(&self.partner, "subscribed")?;
+                            }
+                            None
+                        }
+                        Event::Closed => return Err(Error::Closed),
+                        Event::Iq(_) | Event::Acknowledged { .. } => None,
                     }
-                    Event::Closed => return Err(Error::Closed),
-                    _ => None,
-                },
+                }
                 Some(due) = self.due.recv() => {
                     self.shared.queued.set(self.shared.queued.get() - 1);
                     Some(due)
@@ -113,8 +149,14 @@ impl Player {
                     }
                     None
                 }
-                _ = ask_again.tick(), if self.client.unacknowledged() > 0 => {
-                    self.client.request_acknowledgement()?;
+                _ = ask_again.tick(), if patience.is_some() || self.client.unacknowledged() > 0 => {
+                    let silence = now() - heard_at;
+                    if patience.is_some_and(|patience| patience < silence) {
+                        return Err(Error::Timeout("listen"));
+                    }
+                    if ask <= silence || self.client.unacknowledged() > 0 {
+                        self.client.request_acknowledgement()?;
+                    }
                     None
                 }
             };
@@ -126,18 +168,20 @@ impl Player {
 
     /// Plays over as many connections as it takes.
     pub async fn persist(&mut self, target: &Target) -> Result<(), Error> {
-        let mut lost_at = None;
-        let mut back_off = BACK_OFF_LEAST;
+        let mut lost_at: Option<Instant> = None;
         while !self.is_finished() {
+            let session = self.client.jid().to_owned();
+            let refusals = self.shared.oracle.borrow().verdict.not_resumed;
             let result = match self.connect(target).await {
                 Ok(()) => {
-                    back_off = BACK_OFF_LEAST;
                     if let Some(lost_at) = lost_at.take() {
-                        self.shared.recovery.borrow_mut().record(now() - lost_at);
+                        let resumed = self.shared.oracle.borrow().verdict.not_resumed == refusals;
+                        self.shared
+                            .came_back(self.flow, lost_at, resumed && !session.is_empty());
                     } else {
                         self.shared.ready.set(self.shared.ready.get() + 1);
                     }
-                    self.play().await
+                    self.play(target.patience).await
                 }
                 Err(error) => Err(error),
             };
@@ -152,9 +196,8 @@ impl Player {
             select! {
                 biased;
                 _ = self.phase.wait_for(|phase| *phase == Phase::Finished) => {}
-                () = sleep(back_off) => {}
+                () = sleep(self.route.pause()) => {}
             }
-            back_off = (back_off * 2).min(BACK_OFF_MOST);
         }
         // The account is closed: how the server takes the farewell is not judged.
         let _ = self.client.close().await;
@@ -162,7 +205,11 @@ impl Player {
     }
 
     fn is_finished(&self) -> bool {
-        *self.phase.borrow() == Phase::Finished
+        match *self.phase.borrow() {
+            Phase::Running | Phase::Draining => false,
+            Phase::Parting => self.flow.is_multiple_of(2),
+            Phase::Finished => true,
+        }
     }
 
     fn send(&mut self, meant: Instant) -> Result<(), Error> {
@@ -190,11 +237,42 @@ impl Shared {
         }
     }
 
+    /// A presence came to a player; whether it asks for leave to watch.
+    fn seen(&self, flow: u32, partner: &str, presence: Element<'_>) -> bool {
+        let watch = self.watch.as_ref();
+        watch.is_some_and(|watch| watch.borrow_mut().note(flow, partner, presence))
+    }
+
+    /// How often somebody was shown to go who had not gone.
+    pub fn false_unavailable(&self) -> u64 {
+        let watch = self.watch.as_ref();
+        watch.map_or(0, |watch| watch.borrow().false_unavailable)
+    }
+
+    fn came_back(&self, flow: u32, lost: Instant, resumed: bool) {
+        let back = now();
+        self.recovery.borrow_mut().record(back - lost);
+        self.timeline.borrow_mut().returns.push(Return {
+            flow,
+            lost,
+            back,
+            resumed,
+        });
+    }
+
     /// Measures a message that arrived; whether it was one of this run.
     fn arrived(&self, id: &str) -> bool {
         match Ticket::parse(id) {
             Some(ticket) if ticket.run == self.run => {
-                let took = now().saturating_duration_since(self.start + ticket.meant);
+                let at = now();
+                let took = at.saturating_duration_since(self.start + ticket.meant);
+                if self.watch.is_some() {
+                    self.timeline.borrow_mut().arrived(Arrival {
+                        flow: ticket.flow,
+                        meant: ticket.meant,
+                        at,
+                    });
+                }
                 self.latency.borrow_mut().record(took);
                 self.received.set(self.received.get() + 1);
                 true

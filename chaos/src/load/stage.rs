@@ -17,7 +17,10 @@ use super::histogram::Histogram;
 use super::oracle::{Oracle, Verdict};
 use super::pacer::Pacer;
 use super::player::{Phase, Player, Shared};
+use super::route::Route;
 use super::target::Target;
+use super::timeline::Timeline;
+use super::watch::Watch;
 use crate::client::{Client, StreamManagement};
 
 /// Clients that sign in at the same time.
@@ -42,6 +45,8 @@ pub struct Cast {
     pub body_bytes: usize,
     /// Players come back after a fault; else a fault ends the run.
     pub persist: bool,
+    /// Partners watch each other's availability.
+    pub watch: bool,
     pub seed: u64,
 }
 
@@ -80,6 +85,8 @@ impl Stage {
             ready: Cell::new(0),
             queued: Cell::new(0),
             faults: RefCell::default(),
+            watch: cast.watch.then(|| RefCell::new(Watch::new(count))),
+            timeline: RefCell::default(),
         });
         let phase = watch::Sender::new(Phase::Running);
         let mut stage = Stage {
@@ -91,6 +98,7 @@ impl Stage {
         };
         stage.raise(cast)?;
         stage.wait_ready(count).await?;
+        stage.wait_seen(count).await?;
         Ok(stage)
     }
 
@@ -130,6 +138,40 @@ impl Stage {
         }
         sleep(LINGER).await;
         Ok(())
+    }
+
+    /// Half of the players sign off; how many of the others still see their partner after `patience`
+    /// at most. Those are ghosts.
+    pub async fn part(&mut self, patience: Duration) -> usize {
+        let Some(watch) = self.shared.watch.as_ref() else {
+            return 0;
+        };
+        watch.borrow_mut().everybody_is_here(false);
+        self.phase.send_replace(Phase::Parting);
+        let ghosts = || watch.borrow().seeing(|flow| flow % 2 == 1);
+        let end = now() + patience;
+        while ghosts() > 0 && now() < end {
+            sleep(LOOK_AGAIN).await;
+        }
+        ghosts()
+    }
+
+    /// Waits until every player sees its partner; how many do not after `patience`.
+    pub async fn unseen(&self, patience: Duration) -> usize {
+        let Some(watch) = self.shared.watch.as_ref() else {
+            return 0;
+        };
+        let unseen = || self.due.len() - watch.borrow().seeing(|_| true);
+        let end = now() + patience;
+        while unseen() > 0 && now() < end {
+            sleep(LOOK_AGAIN).await;
+        }
+        unseen()
+    }
+
+    /// What happened when, so far.
+    pub fn take_timeline(&self) -> Timeline {
+        self.shared.timeline.take()
     }
 
     /// Ends all sessions and judges.
@@ -193,7 +235,7 @@ impl Stage {
             let account = self.target.users.account(flow, "load")?;
             let partner = self.target.users.account(flow ^ 1, "load")?.bare_jid();
             let to = if cast.bare {
-                partner
+                partner.clone()
             } else {
                 format!("{partner}/load")
             };
@@ -206,6 +248,8 @@ impl Stage {
                 flow: u32::try_from(flow).context("number the players")?,
                 seq: 0,
                 to,
+                partner,
+                route: Route::new(&self.target.addresses, flow / 2),
                 due,
                 phase: self.phase.subscribe(),
                 shared: self.shared.clone(),
@@ -223,11 +267,22 @@ impl Stage {
                 drop(turn);
                 player.shared.ready.set(player.shared.ready.get() + 1);
                 player
-                    .play()
+                    .play(target.patience)
                     .await
                     .with_context(|| format!("play {:?}", player.client.account))?;
                 Ok(player.client.close().await?)
             });
+        }
+        Ok(())
+    }
+
+    async fn wait_seen(&mut self, count: usize) -> anyhow::Result<()> {
+        let unseen = self.unseen(Duration::from_secs(30)).await;
+        if unseen > 0 {
+            bail!("{unseen} of {count} clients do not see their partner");
+        }
+        if let Some(watch) = self.shared.watch.as_ref() {
+            watch.borrow_mut().everybody_is_here(true);
         }
         Ok(())
     }

@@ -18,7 +18,11 @@ use crate::client::{
 use crate::servers::{Server, Users};
 
 pub struct Target {
-    pub address: SocketAddr,
+    /// Where clients connect: one server, or the nodes of a pair.
+    pub addresses: Vec<SocketAddr>,
+    /// How long a server may be silent before a client gives the connection up; a client without
+    /// waits for ever.
+    pub patience: Option<Duration>,
     /// The process to measure, if it is on this machine.
     pub pid: Option<u32>,
     pub users: Users,
@@ -28,6 +32,9 @@ pub struct Target {
     /// Whether long work says on standard error how far it is.
     pub progress: bool,
 }
+
+/// How long signing in may take where nobody is in a hurry.
+const SIGN_IN_LIMIT: Duration = Duration::from_secs(60);
 
 /// A client whose account an oracle keeps.
 pub type Driven = Client<Stream, Rc<RefCell<Oracle>>>;
@@ -41,7 +48,8 @@ impl Target {
             Tls::Never
         };
         Ok(Target {
-            address: server.address(),
+            addresses: vec![server.address()],
+            patience: None,
             pid: server.pid(),
             users: users.clone(),
             tls,
@@ -58,7 +66,7 @@ impl Target {
             stream_management,
             request_every,
             answer_requests: true,
-            timeout: Duration::from_secs(60),
+            timeout: self.patience.map_or(SIGN_IN_LIMIT, |patience| patience * 3),
             keys: self.keys.clone(),
         };
         options.shared()
@@ -68,7 +76,19 @@ impl Target {
         &self,
         client: &mut Client<Stream, J>,
     ) -> Result<Outcome, Error> {
-        let stream = dial(self.address).await?;
+        let address = self.addresses.first().ok_or(Error::NotConnected)?;
+        self.connect_to(client, *address).await
+    }
+
+    /// Connects to one of several.
+    pub async fn connect_to<J: Journal>(
+        &self,
+        client: &mut Client<Stream, J>,
+        address: SocketAddr,
+    ) -> Result<Outcome, Error> {
+        let limit = self.patience.unwrap_or(SIGN_IN_LIMIT);
+        let dialled = tokio::time::timeout(limit, dial(address)).await;
+        let stream = dialled.map_err(|_| Error::Timeout("connect"))??;
         client.connect(stream).await
     }
 
@@ -95,6 +115,6 @@ impl Target {
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Target({}, {:?})", self.address, self.tls)
+        write!(f, "Target({:?}, {:?})", self.addresses, self.tls)
     }
 }

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod free_port;
+pub mod pair;
 mod pollux;
 mod process;
 mod prosody;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use crate::client::{Account, Error as ClientError};
 
 pub use certificate::Certificate;
+pub use free_port::wait_until;
 pub use pollux::Pollux;
 pub use process::Process;
 pub use prosody::{PasswordHash, Prosody};

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::free_port::{answers, wait_until};
 
-const START_LIMIT: Duration = Duration::from_secs(30);
+pub const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How much of its output is shown when a process fails.
 const SHOWN_LINES: usize = 20;
@@ -62,6 +62,18 @@ impl Process {
             );
         }
         Ok(())
+    }
+
+    /// Says with what words the process ended, if it has.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait().context("look at the process")? {
+            None => Ok(()),
+            Some(status) => bail!("ended with {status}:\n{}", self.last_words()),
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        kill_process(self.id()?, signal).context("send a signal")
     }
 
     /// SIGTERM, then its end.

@@ -184,6 +184,7 @@ fn messages(wanted: &CompareArguments) -> Messages {
             bare: false,
             body_bytes: 64,
             persist: false,
+            watch: false,
             seed: 1,
         },
         rate: None,

@@ -82,9 +82,12 @@ fn existing(wanted: &SiteArguments, mut users: Users) -> anyhow::Result<Target> 
         Tls::Never
     };
     Ok(Target {
-        address: wanted
-            .address
-            .context("a server is needed: --address or --start")?,
+        addresses: vec![
+            wanted
+                .address
+                .context("a server is needed: --address or --start")?,
+        ],
+        patience: None,
         pid: wanted.pid,
         users,
         tls,

@@ -1,0 +1,309 @@
+//! The drills by name: what each breaks, on what ground, and what people may notice of it.
+
+use super::faults;
+use super::scene::Scene;
+use crate::servers::pair::GroundKind::{self, Loopback, Namespaces};
+
+/// What must be true besides the promises, which hold in every drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// The users get another epoch; the first message is through within this many milliseconds, in
+    /// the median of the runs.
+    Takeover { first_message_ms: Option<u64> },
+    /// The users stay where they are, under their epoch.
+    NoTakeover,
+    /// The same, and nobody is elected.
+    NoElection,
+    /// Whatever the pair decides.
+    Anything,
+}
+
+/// Who leads the group when the fault comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leader {
+    Any,
+    Serves,
+    StandsBy,
+}
+
+pub struct Plan {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// Runs where nobody asks for another number.
+    pub runs: usize,
+    pub ground: GroundKind,
+    pub disks: bool,
+    pub leader: Leader,
+    pub expectation: Expectation,
+    pub(super) act: fn(&mut Scene<'_>) -> anyhow::Result<()>,
+}
+
+const fn plan_of(
+    name: &'static str,
+    about: &'static str,
+    runs: usize,
+    ground: GroundKind,
+    expectation: Expectation,
+    act: fn(&mut Scene<'_>) -> anyhow::Result<()>,
+) -> Plan {
+    Plan {
+        name,
+        about,
+        runs,
+        ground,
+        disks: false,
+        leader: Leader::Any,
+        expectation,
+        act,
+    }
+}
+
+impl Plan {
+    const fn led_by(self, leader: Leader) -> Plan {
+        Plan { leader, ..self }
+    }
+
+    const fn with_disks(self) -> Plan {
+        Plan {
+            disks: true,
+            ..self
+        }
+    }
+}
+
+const KILLED: Expectation = Expectation::Takeover {
+    first_message_ms: Some(1_000),
+};
+const SILENT: Expectation = Expectation::Takeover {
+    first_message_ms: Some(2_000),
+};
+const SOMEHOW: Expectation = Expectation::Takeover {
+    first_message_ms: None,
+};
+
+/// Every drill, in the order in which `all` runs them.
+pub const PLANS: &[Plan] = &[
+    plan_of(
+        "kill-active",
+        "kill -9 of the node that serves",
+        10,
+        Loopback,
+        KILLED,
+        faults::kill_active,
+    ),
+    plan_of(
+        "stop-5",
+        "the serving process stands still for 5 s",
+        10,
+        Loopback,
+        SILENT,
+        faults::stop_5,
+    ),
+    plan_of(
+        "stop-30",
+        "the serving process stands still for 30 s",
+        3,
+        Loopback,
+        SILENT,
+        faults::stop_30,
+    ),
+    plan_of(
+        "cut-off",
+        "the serving node reaches nobody for 5 s",
+        10,
+        Namespaces,
+        SILENT,
+        faults::cut_off,
+    ),
+    plan_of(
+        "cut-in",
+        "nothing reaches the serving node for 5 s",
+        3,
+        Namespaces,
+        SILENT,
+        faults::cut_in,
+    ),
+    plan_of(
+        "cut-out",
+        "the serving node reaches nobody, but hears",
+        3,
+        Namespaces,
+        SILENT,
+        faults::cut_out,
+    ),
+    plan_of(
+        "cut-twin-leader-serves",
+        "the twins do not hear each other; the serving node leads",
+        3,
+        Namespaces,
+        Expectation::NoTakeover,
+        faults::cut_twin_leader_serves,
+    )
+    .led_by(Leader::Serves),
+    plan_of(
+        "cut-twin-leader-stands-by",
+        "the twins do not hear each other; the other node leads",
+        3,
+        Namespaces,
+        Expectation::Anything,
+        faults::cut_twin_leader_stands_by,
+    )
+    .led_by(Leader::StandsBy),
+    plan_of(
+        "cut-twin-leader-is-witness",
+        "the twins do not hear each other; the witness leads",
+        3,
+        Namespaces,
+        Expectation::Anything,
+        faults::cut_twin_leader_is_witness,
+    ),
+    plan_of(
+        "cut-clients",
+        "clients do not reach the serving node, its twin does",
+        3,
+        Namespaces,
+        Expectation::NoTakeover,
+        faults::cut_clients,
+    ),
+    plan_of(
+        "leader-on-witness-dies",
+        "kill -9 of the witness while it leads",
+        3,
+        Loopback,
+        Expectation::Anything,
+        faults::leader_on_witness_dies,
+    ),
+    plan_of(
+        "kill-twin",
+        "kill -9 of the node that stands by",
+        3,
+        Loopback,
+        Expectation::NoTakeover,
+        faults::kill_twin,
+    ),
+    plan_of(
+        "kill-twin-that-leads",
+        "the same, while it leads",
+        3,
+        Loopback,
+        Expectation::NoTakeover,
+        faults::kill_twin,
+    )
+    .led_by(Leader::StandsBy),
+    plan_of(
+        "kill-witness",
+        "kill -9 of the witness",
+        3,
+        Loopback,
+        Expectation::NoElection,
+        faults::kill_witness,
+    ),
+    plan_of(
+        "restart-200",
+        "kill -9 of the serving node, and its start at once",
+        3,
+        Loopback,
+        SOMEHOW,
+        faults::restart_200,
+    ),
+    plan_of(
+        "second-takeover",
+        "the twin dies after it took over, before any client came",
+        3,
+        Namespaces,
+        SOMEHOW,
+        faults::second_takeover,
+    ),
+    plan_of(
+        "cold-start",
+        "kill -9 of all three, and their start",
+        3,
+        Loopback,
+        SOMEHOW,
+        faults::cold_start,
+    ),
+    plan_of(
+        "frozen-disk-owner-leads",
+        "the serving node leads, its disk stands still for 5 s",
+        3,
+        Loopback,
+        SILENT,
+        faults::frozen_disk_owner,
+    )
+    .with_disks()
+    .led_by(Leader::Serves),
+    plan_of(
+        "frozen-disk-owner-follows",
+        "the same, while its twin leads",
+        3,
+        Loopback,
+        SILENT,
+        faults::frozen_disk_owner,
+    )
+    .with_disks()
+    .led_by(Leader::StandsBy),
+    plan_of(
+        "frozen-disk-twin",
+        "the disk of the node that stands by stands still for 5 s",
+        3,
+        Loopback,
+        Expectation::NoElection,
+        faults::frozen_disk_twin,
+    )
+    .with_disks()
+    .led_by(Leader::Serves),
+    plan_of(
+        "frozen-disk-witness",
+        "the disk of the witness stands still for 5 s",
+        3,
+        Loopback,
+        Expectation::NoElection,
+        faults::frozen_disk_witness,
+    )
+    .with_disks()
+    .led_by(Leader::Serves),
+    plan_of(
+        "power-cut-one",
+        "the serving node loses power: what was not flushed is gone",
+        3,
+        Loopback,
+        SOMEHOW,
+        faults::power_cut_one,
+    )
+    .with_disks(),
+    plan_of(
+        "power-cut-all",
+        "all three lose power at once",
+        3,
+        Loopback,
+        SOMEHOW,
+        faults::power_cut_all,
+    )
+    .with_disks(),
+    plan_of(
+        "planned",
+        "failover and fallback by an operator",
+        3,
+        Loopback,
+        Expectation::Anything,
+        faults::planned,
+    ),
+];
+
+/// The drill of that name.
+pub fn plan(name: &str) -> Option<&'static Plan> {
+    PLANS.iter().find(|plan| plan.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct() {
+        for (index, one) in PLANS.iter().enumerate() {
+            assert!(PLANS[..index].iter().all(|other| other.name != one.name));
+            assert!(one.runs > 0 && !one.about.is_empty());
+        }
+    }
+}

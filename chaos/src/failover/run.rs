@@ -1,0 +1,264 @@
+//! One run of a drill: people sign in, chat, and go on chatting while the pair is broken and healed;
+//! then the account is closed.
+
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use pollux_domain::operations::SubclusterStatus;
+use tokio::select;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+use super::catalogue::{Expectation, Leader, Plan};
+use super::recovery::Recovery;
+use super::report::Findings;
+use super::scene::Scene;
+use crate::client::{KeyCache, Mechanism, Tls};
+use crate::load::{Cast, Stage, Target, now};
+use crate::servers::Users;
+use crate::servers::pair::{CASTOR, Homes, POLLUX, Pair, PairOptions, WITNESS};
+
+/// People chat so long before the fault, and so long after the pair is whole again.
+const CHAT: Duration = Duration::from_secs(2);
+/// How soon a pair must be whole by itself after the fault is healed.
+pub(super) const WHOLE_LIMIT: Duration = Duration::from_secs(10);
+/// A drill goes on measuring a pair that is not whole in time.
+const WHOLE_AT_ALL: Duration = Duration::from_secs(30);
+/// How soon after the healing everybody must see who is here, and who has gone.
+const TRUTH_LIMIT: Duration = Duration::from_secs(5);
+/// Nothing may move for so long before what is missing counts as lost.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two looks at who leads while it is arranged.
+const LEADER_TRIES: usize = 20;
+
+/// Who chats.
+#[derive(Debug, Clone, Copy)]
+pub struct Crowd {
+    pub pairs: usize,
+    /// Messages a second in all.
+    pub rate: f64,
+    pub homes: Homes,
+    pub starttls: bool,
+    /// A server that is silent for so long is given up.
+    pub patience: Duration,
+}
+
+impl Crowd {
+    fn users(&self) -> Users {
+        Users::new(self.pairs * 2)
+    }
+
+    fn target(&self, pair: &Pair, users: &Users, progress: bool) -> anyhow::Result<Target> {
+        let tls = if self.starttls {
+            pair.certificate().tls()?
+        } else {
+            Tls::Never
+        };
+        Ok(Target {
+            addresses: pair.client_addresses(),
+            patience: Some(self.patience),
+            pid: None,
+            users: users.clone(),
+            tls,
+            mechanism: Some(Mechanism::ScramSha1),
+            keys: KeyCache::default(),
+            progress,
+        })
+    }
+}
+
+/// A pair that is fit for the drill, with the users of the crowd.
+pub fn open(plan: &Plan, options: &PairOptions, crowd: &Crowd) -> anyhow::Result<Pair> {
+    let options = PairOptions {
+        disks: plan.disks,
+        ground: plan.ground,
+        ..options.clone()
+    };
+    let pair = Pair::open(&options).context("make a pair")?;
+    pair.add_users(&crowd.users(), crowd.homes)?;
+    Ok(pair)
+}
+
+/// What the thread that breaks things brings home.
+struct Broken {
+    fault: Option<tokio::time::Instant>,
+    whole: Option<Duration>,
+    before: SubclusterStatus,
+    after: SubclusterStatus,
+    remarks: Vec<String>,
+}
+
+/// One run. `seed` tells the messages of this run from those of the others.
+pub fn run(
+    plan: &Plan,
+    pair: &mut Pair,
+    crowd: &Crowd,
+    seed: u64,
+    progress: bool,
+) -> anyhow::Result<Findings> {
+    pair.wait_healthy(WHOLE_AT_ALL)
+        .context("wait for a pair to break")?;
+    let target = Rc::new(crowd.target(pair, &crowd.users(), progress)?);
+    arrange(plan, pair)?;
+    let (tell, told) = sync_channel(1);
+    let (done, is_done) = oneshot::channel();
+    std::thread::scope(|scope| {
+        let breaking = scope.spawn(move || {
+            let result = break_and_heal(plan, pair, &told);
+            // If nobody listens any more, the run has failed on the other side.
+            let _ = done.send(());
+            result
+        });
+        let chat = chat(crowd, target, seed, tell, is_done);
+        let chatted = on_one_thread(chat);
+        let broken = breaking.join().ok().context("the drill panicked")?;
+        let (start, mut findings, timeline) = chatted?;
+        let broken = broken.context("break and heal the pair")?;
+        let fault = broken.fault.context("the drill broke nothing")?;
+        findings.recovery = Recovery::of(&timeline, start, fault);
+        findings.whole_ms = broken.whole.map(|whole| whole.as_secs_f64() * 1e3);
+        findings.terms = broken.after.term.saturating_sub(broken.before.term);
+        findings.epochs = epochs(&broken.before, &broken.after);
+        findings.remarks = broken.remarks;
+        Ok(findings)
+    })
+}
+
+/// How often somebody else began to serve the users of castor.
+fn epochs(before: &SubclusterStatus, after: &SubclusterStatus) -> u64 {
+    let epoch = |status: &SubclusterStatus| status.homes.first().map_or(0, |home| home.epoch);
+    epoch(after).saturating_sub(epoch(before))
+}
+
+/// Castor serves, and whoever the drill wants leads.
+fn arrange(plan: &Plan, pair: &mut Pair) -> anyhow::Result<()> {
+    for _try in 0..LEADER_TRIES {
+        let scene = scene(pair, CASTOR);
+        scene.move_to(CASTOR)?;
+        let leader = pair.leader(CASTOR)?;
+        match (plan.leader, leader) {
+            (Leader::Any, _) | (Leader::Serves, CASTOR) | (Leader::StandsBy, POLLUX) => {
+                return pair.wait_healthy(WHOLE_AT_ALL);
+            }
+            // Whoever serves is chosen by an operator; who leads is not.
+            (Leader::Serves, POLLUX) => {
+                let scene = self::scene(pair, CASTOR);
+                scene.move_to(POLLUX)?;
+                return pair.wait_healthy(WHOLE_AT_ALL);
+            }
+            (Leader::StandsBy, CASTOR) => {
+                let scene = self::scene(pair, CASTOR);
+                scene.move_to(POLLUX)?;
+                return pair.wait_healthy(WHOLE_AT_ALL);
+            }
+            _ => {
+                pair.stations[leader].kill()?;
+                pair.stations[leader].start(&pair.ground)?;
+                pair.wait_healthy(WHOLE_AT_ALL)?;
+            }
+        }
+    }
+    bail!("the wanted node does not lead");
+}
+
+fn scene(pair: &mut Pair, owner: usize) -> Scene<'_> {
+    Scene {
+        pair,
+        owner,
+        fault: None,
+        healed: None,
+        remarks: Vec::new(),
+    }
+}
+
+fn break_and_heal(plan: &Plan, pair: &mut Pair, told: &Receiver<()>) -> anyhow::Result<Broken> {
+    told.recv().context("wait until people chat")?;
+    let owner = pair.owner(WITNESS)?;
+    let before = pair.status(WITNESS)?;
+    let mut scene = scene(pair, owner);
+    scene.last(CHAT);
+    let acted = (plan.act)(&mut scene);
+    scene.healed();
+    let healed = now();
+    let (fault, remarks) = (scene.fault, std::mem::take(&mut scene.remarks));
+    acted?;
+    let whole = match scene.pair.wait_healthy(WHOLE_LIMIT) {
+        Ok(()) => Some(healed.elapsed()),
+        Err(_late) => {
+            scene.pair.wait_healthy(WHOLE_AT_ALL)?;
+            Some(healed.elapsed())
+        }
+    };
+    scene.last(CHAT);
+    let after = scene.pair.status(WITNESS)?;
+    if plan.expectation != Expectation::Anything {
+        scene.pair.verify(WITNESS)?;
+    }
+    Ok(Broken {
+        fault,
+        whole,
+        before,
+        after,
+        remarks,
+    })
+}
+
+type Chatted = (tokio::time::Instant, Findings, crate::load::Timeline);
+
+async fn chat(
+    crowd: &Crowd,
+    target: Rc<Target>,
+    seed: u64,
+    tell: std::sync::mpsc::SyncSender<()>,
+    is_done: oneshot::Receiver<()>,
+) -> anyhow::Result<Chatted> {
+    let cast = Cast {
+        pairs: crowd.pairs,
+        stream_management: true,
+        request_every: 1,
+        echo: false,
+        bare: false,
+        body_bytes: 64,
+        persist: true,
+        watch: true,
+        seed,
+    };
+    let mut stage = Stage::open(target.clone(), cast).await?;
+    target.say(format_args!("{} clients chat", crowd.pairs * 2));
+    tell.send(()).context("begin to break things")?;
+    stage
+        .pace(crowd.rate, async {
+            let _ = is_done.await;
+        })
+        .await?;
+    stage.drain(PATIENCE).await?;
+    let shared = stage.shared.clone();
+    let unseen = stage.unseen(TRUTH_LIMIT).await;
+    let ghosts = stage.part(TRUTH_LIMIT).await;
+    let timeline = stage.take_timeline();
+    let lost = shared.oracle.borrow().lost(10);
+    let false_unavailable = shared.false_unavailable();
+    select! {
+        biased;
+        verdict = stage.finish() => Ok((shared.start, Findings {
+            verdict: verdict?,
+            false_unavailable,
+            ghosts: ghosts as u64,
+            unseen: unseen as u64,
+            lost,
+            faults: shared.faults.take(),
+            ..Findings::default()
+        }, timeline)),
+        () = tokio::time::sleep(WHOLE_AT_ALL) => bail!("clients do not get to sign off"),
+    }
+}
+
+pub(super) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.context("start the runtime")?;
+    LocalSet::new().block_on(&runtime, work)
+}

@@ -232,6 +232,12 @@ impl Inner {
     fn look_after(&self, memory: &mut Memory) {
         let now = self.now();
         let mine = self.mine();
+        if cfg!(feature = "plant-lease-from-metrics") && self.parts.group.leader().is_some() {
+            for (home, epoch) in &mine {
+                let until = now + Timing::DEFAULT.lease;
+                self.parts.tenures.of(*home).extend(*epoch, until, now);
+            }
+        }
         for tenure in self.parts.tenures.all() {
             let home = tenure.home();
             match (tenure.epoch(), mine.get(&home)) {

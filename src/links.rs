@@ -118,7 +118,8 @@ fn thread<F: Future<Output = ()>>(
     Ok(())
 }
 
-/// Follows the topology: who is new is called, who was removed is hung up. Runs until the node stops.
+/// Follows the topology: who is new is called, who was removed is hung up. Runs until the node
+/// stops.
 pub async fn follow_topology(
     node: Arc<Node>,
     links: Links,

@@ -117,8 +117,8 @@ impl Admission for Doorkeeper {
     }
 }
 
-/// The invitation is looked up by a digest of its secret and used up by one entry of the log: neither
-/// a comparison nor a race gives anything away.
+/// The invitation is looked up by a digest of its secret and used up by one entry of the log:
+/// neither a comparison nor a race gives anything away.
 async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Grant, JoinRefusal> {
     let digest = token::digest(&secret);
     let known = node.configuration.read(|configuration| {

@@ -1,7 +1,7 @@
-//! Carries what one group has to tell another: the leader of a group ships its lines in order to any
-//! node of the target's subcluster, which has them taken, and notes what was (design, section 5, rule
-//! 2). It may ship twice or lose anything on the way: numbers in both groups see to it that each line
-//! is taken once.
+//! Carries what one group has to tell another: the leader of a group ships its lines in order to
+//! any node of the target's subcluster, which has them taken, and notes what was (design, section
+//! 5, rule 2). It may ship twice or lose anything on the way: numbers in both groups see to it that
+//! each line is taken once.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -68,8 +68,8 @@ pub async fn run(node: Arc<Node>) {
     }
 }
 
-/// A group has a name as soon as there are others that it could talk to; a new one after it had to go
-/// on from less than it may have said.
+/// A group has a name as soon as there are others that it could talk to; a new one after it had to
+/// go on from less than it may have said.
 async fn name(node: &Node) {
     let id = node.settings.subcluster;
     let (wanted, reforms) = node.configuration.read(|configuration| {

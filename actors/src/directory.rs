@@ -154,7 +154,8 @@ impl Outlet<Effect> for Directory {
                 // The streams of an older epoch are over; the database has detached their sessions.
                 let older = inboxes.values().filter(|inbox| inbox.home() == home);
                 older.for_each(|inbox| inbox.cut());
-                tracing::info!(%home, %node, mine = (node, life) == (self.node, self.life), "home is served anew");
+                let mine = (node, life) == (self.node, self.life);
+                tracing::info!(%home, %node, mine, "home is served anew");
                 continue;
             }
             if let Effect::OutboxGrew { .. } = effect {

@@ -2,6 +2,7 @@
 //! this crate knows actix; only `stream` knows rustls. What must outlive a process is proposed to a
 //! group of `raft`.
 
+pub mod acts;
 pub mod admission;
 pub mod agreement;
 pub mod control;

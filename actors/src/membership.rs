@@ -1,5 +1,6 @@
-//! The groups have the members that the topology names: done by whoever leads a group, one change at
-//! a time. A node that was admitted is brought up to date and then votes; one that was removed goes.
+//! The groups have the members that the topology names: done by whoever leads a group, one change
+//! at a time. A node that was admitted is brought up to date and then votes; one that was removed
+//! goes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs until the node stops.
 pub async fn run(node: Arc<Node>) {
     while !node.is_stopping() {
-        say_first(&node).await;
         let (all, own) = node.configuration.read(|configuration| {
             let topology = configuration.topology();
             let all = topology.nodes().filter(|(_, entry)| !entry.removed);
@@ -33,9 +33,9 @@ pub async fn run(node: Arc<Node>) {
     }
 }
 
-/// What this node has to say of the topology before anybody else: that it founds a cluster, or that it
-/// goes on alone.
-async fn say_first(node: &Node) {
+/// What this node has to say of the topology before anybody else, alone in its groups: that it
+/// founds a cluster, or that it goes on alone.
+pub(crate) async fn say_first(node: &Node) {
     let Some(first) = &node.first_word else {
         return;
     };
@@ -48,7 +48,7 @@ async fn say_first(node: &Node) {
             _ => topology.nodes().next().is_some(),
         }
     });
-    if said || !node.configuration.is_leading() {
+    if said {
         return;
     }
     let change = Change::Topology(first.clone());

@@ -21,9 +21,11 @@ use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
 
+use crate::acts::Onlooker;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
+use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::digests;
 use crate::placement::Placement;
@@ -87,8 +89,8 @@ pub struct Parts {
     pub subcluster_log: Arc<dyn LogStore>,
     pub configuration_log: Arc<dyn LogStore>,
     pub tables: Arc<dyn Tables>,
-    /// What this node has to say of the topology before anybody else: that it founds a cluster, or that
-    /// it goes on alone.
+    /// What this node has to say of the topology before anybody else: that it founds a cluster, or
+    /// that it goes on alone.
     pub first_word: Option<TopologyChange>,
 }
 
@@ -113,6 +115,8 @@ pub struct Node {
     duty: OnceLock<Duty>,
     pub started: Duration,
     pub listeners: Mutex<Vec<SocketAddr>>,
+    /// Who looks on as the node acts: the simulation.
+    pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
     /// The replica of the configuration has heard the leader since the start.
     pub(crate) informed: AtomicBool,
@@ -209,6 +213,7 @@ impl Node {
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            onlooker: OnceLock::new(),
             stopping: AtomicBool::new(false),
             informed: AtomicBool::new(false),
             unsaid: Mutex::default(),
@@ -216,13 +221,28 @@ impl Node {
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
         courier::open(&node);
-        if node.subcluster.voters().len() == 1 {
+        // A group that is being founded does not show its voter yet.
+        let alone = match node.subcluster.voters().len() {
+            0 => node.settings.begin_subcluster == Begin::Found,
+            voters => voters == 1,
+        };
+        if alone {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
             caught_up.map_err(|source| StartError::Group { group, source })?;
             node.check_rows()?;
         }
-        tracing::info!(node = %node.settings.node, life = node.life.0, "node has opened its groups");
+        let founds = node.settings.begin == Begin::Found;
+        if alone && (founds || node.first_word.is_some()) {
+            let caught_up = node.configuration.catch_up().await;
+            caught_up.map_err(|source| StartError::Group {
+                group: GroupId::Configuration,
+                source,
+            })?;
+            membership::say_first(&node).await;
+        }
+        let (number, life) = (node.settings.node, node.life.0);
+        tracing::info!(node = %number, life, "node has opened its groups");
         Ok(node)
     }
 
@@ -353,8 +373,8 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for a
-    /// lease to run out.
+    /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for
+    /// a lease to run out.
     async fn leave_to_twin(&self) {
         const PATIENCE: Duration = Duration::from_secs(4);
         let me = self.settings.node;

@@ -41,8 +41,8 @@ pub fn served_by(node: &Node, home: NodeId) -> ServedBy {
     }
 }
 
-/// For a home of another subcluster: a node of it that can be reached, the home itself first. It knows
-/// who serves.
+/// For a home of another subcluster: a node of it that can be reached, the home itself first. It
+/// knows who serves.
 fn elsewhere(node: &Node, home: NodeId) -> Option<NodeId> {
     let homes = node.configuration.read(|configuration| {
         let topology = configuration.topology();

@@ -46,6 +46,17 @@ pub async fn add(
     password: String,
     administrator: bool,
 ) -> Result<(), UserError> {
+    add_at(node, home_for(node), user, password, administrator).await
+}
+
+/// Adds a user whose home is `home`, a node of this subcluster.
+pub async fn add_at(
+    node: &Node,
+    home: NodeId,
+    user: &BareJid,
+    password: String,
+    administrator: bool,
+) -> Result<(), UserError> {
     if node
         .configuration
         .read(|state| state.account(user).is_some())
@@ -53,7 +64,6 @@ pub async fn add(
         return Err(UserError::Exists);
     }
     let credentials = credentials(node, password).await?;
-    let home = home_for(node);
     let account = Account {
         home,
         credentials,

@@ -71,11 +71,12 @@ pub enum Command {
         #[arg(long)]
         accept_loss: bool,
     },
-    /// Try a pair: two nodes and their witness on this machine, with users, to talk over and to kill
+    /// Try a pair: two nodes and their witness on this machine, with users, to talk over and to
+    /// kill
     ///
-    /// Makes a cluster of three processes in a folder of its own, turns high availability on, prints
-    /// what to type into a client and how to kill a node, and shows who serves whom. Ctrl-C ends it
-    /// and removes what it made.
+    /// Makes a cluster of three processes in a folder of its own, turns high availability on,
+    /// prints what to type into a client and how to kill a node, and shows who serves whom. Ctrl-C
+    /// ends it and removes what it made.
     Demo {
         /// The first of six free ports in a row on 127.0.0.1
         #[arg(long, default_value_t = 5222)]
@@ -138,11 +139,11 @@ pub enum ClusterFiles {
     },
     /// Go on without the other nodes of the subcluster, which are lost for good
     ///
-    /// For a pair without a witness whose other node does not come back: the node that is left serves
-    /// nobody, since it cannot know that it is alone. Stop it, run this, start it again. Refused while
-    /// another node of the cluster answers. What only the lost nodes had is lost; what was
-    /// acknowledged is on this node, unless it was away when it was. The lost node comes back with
-    /// an empty folder and a token of `pollux ctl cluster invite --replaces NODE`.
+    /// For a pair without a witness whose other node does not come back: the node that is left
+    /// serves nobody, since it cannot know that it is alone. Stop it, run this, start it again.
+    /// Refused while another node of the cluster answers. What only the lost nodes had is lost;
+    /// what was acknowledged is on this node, unless it was away when it was. The lost node comes
+    /// back with an empty folder and a token of `pollux ctl cluster invite --replaces NODE`.
     ForceTakeover {
         /// The configuration file of the node that is left
         #[arg(long, value_name = "FILE")]

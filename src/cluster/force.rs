@@ -1,6 +1,6 @@
-//! `pollux cluster force-takeover`: an operator says that the other nodes are lost for good. Works on
-//! the files of a node that does not run: it served nobody anyway, since it could not know that it was
-//! alone.
+//! `pollux cluster force-takeover`: an operator says that the other nodes are lost for good. Works
+//! on the files of a node that does not run: it served nobody anyway, since it could not know that
+//! it was alone.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What a node keeps on disk of its cluster: who it is, its certificate, where the others are. Made
-//! by `pollux cluster init` and `pollux cluster join`, read at each start. Not for the topology: the
-//! configuration group has it, and this is only where to begin.
+//! by `pollux cluster init` and `pollux cluster join`, read at each start. Not for the topology:
+//! the configuration group has it, and this is only where to begin.
 
 mod force;
 mod init;
@@ -125,8 +125,8 @@ fn write(
     secret_file::write(&folder.join(MEMBERSHIP), &text).map_err(failed)
 }
 
-/// Keeps where the others are, so that the next start finds them: a replica alone does not know what
-/// of its log is committed.
+/// Keeps where the others are, so that the next start finds them: a replica alone does not know
+/// what of its log is committed.
 pub fn remember_peers(data_folder: &Path, peers: &[PeerAddress]) -> Result<(), ClusterError> {
     change(data_folder, |membership| membership.peers = peers.to_vec())
 }

@@ -30,8 +30,8 @@ pub fn welcome(cast: &[Player; 3], users: &[(&str, Part, String)]) -> String {
         text.push_str(&format!("  kill -9 {pid:<8} # {}\n", player.name()));
     }
     text.push_str(&format!(
-        "\nA node that was killed comes back after ten seconds; its users stay with its twin until\n\
-         you send them home. Ask any of the three:\n\n\
+        "\nA node that was killed comes back after ten seconds; its users stay with its twin\n\
+         until you send them home. Ask any of the three:\n\n\
          \x20 pollux ctl --config {0} subcluster status\n\
          \x20 pollux ctl --config {0} subcluster fallback\n\n\
          Ctrl-C ends the demo and removes what it made.\n\n",

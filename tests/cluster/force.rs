@@ -1,5 +1,5 @@
-//! A pair without a witness: with one node gone the other serves nobody, until an operator says that
-//! the first is lost.
+//! A pair without a witness: with one node gone the other serves nobody, until an operator says
+//! that the first is lost.
 
 use super::site::{Member, hear, say};
 

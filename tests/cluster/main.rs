@@ -1,5 +1,5 @@
-//! Clusters of real processes on loopback: made by an operator's steps, with clients that do not know
-//! who serves them. Not for how fast anything is: the drills measure.
+//! Clusters of real processes on loopback: made by an operator's steps, with clients that do not
+//! know who serves them. Not for how fast anything is: the drills measure.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! A pair with its witness: clients come to either node, a node dies, its twin goes on with the same
-//! sessions, users go home again.
+//! A pair with its witness: clients come to either node, a node dies, its twin goes on with the
+//! same sessions, users go home again.
 
 use super::site::{hear, pair, say};
 

@@ -1,5 +1,5 @@
-//! A cluster for one test: each member a process with a folder and ports of its own, joined by tokens
-//! as an operator would.
+//! A cluster for one test: each member a process with a folder and ports of its own, joined by
+//! tokens as an operator would.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

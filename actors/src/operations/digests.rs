@@ -1,5 +1,5 @@
-//! Compares the databases of all replicas: each keeps its state after one entry of the log, and tells
-//! its checksum when it is asked. Equal at an equal index, or something is very wrong.
+//! Compares the databases of all replicas: each keeps its state after one entry of the log, and
+//! tells its checksum when it is asked. Equal at an equal index, or something is very wrong.
 
 use std::future::Future;
 use std::pin::Pin;

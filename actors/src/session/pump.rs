@@ -10,6 +10,7 @@ use pollux_xmpp::stream_error::StreamError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Session;
+use crate::acts::Act;
 use crate::session::Ending;
 
 /// Frames handled in one turn, so that a busy client does not hold its arbiter.
@@ -102,6 +103,18 @@ impl Session {
         }
     }
 
+    /// Bytes went out after the lease was checked.
+    fn note_act(&self) {
+        if let Some(onlooker) = self.node.onlooker.get() {
+            onlooker.acted(Act {
+                node: self.node.settings.node,
+                life: self.node.life,
+                home: self.tenure.home(),
+                epoch: self.tenure.epoch(),
+            });
+        }
+    }
+
     fn poll_write(&mut self, task: &mut Task<'_>) -> std::io::Result<()> {
         while !self.stream.write_queue.is_empty() {
             if !self.may_speak() {
@@ -118,6 +131,7 @@ impl Session {
                 }
                 Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => {
+                    self.note_act();
                     self.stalled_since = None;
                     bytes::Buf::advance(&mut self.stream.write_queue, count);
                     if self.stream.write_queue.is_empty() {

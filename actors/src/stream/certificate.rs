@@ -25,8 +25,8 @@ pub enum CertificateError {
 
 /// A chain and its key from PEM files. TLS 1.2 and 1.3 (RFC 7590, RFC 9325).
 ///
-/// `tickets`: of all nodes of a cluster, so that a client resumes its TLS at any of them; else those
-/// of this process.
+/// `tickets`: of all nodes of a cluster, so that a client resumes its TLS at any of them; else
+/// those of this process.
 pub fn read(
     certificate: &Path,
     key: &Path,

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use pollux_chaos::sim::{Plan, invariants, run};
+use pollux_chaos::sim::pair::{self, PairPlan};
+use pollux_chaos::sim::{History, Plan, invariants, run};
 
 /// Runs a whole node and its clients in virtual time, from a seed
 ///
@@ -22,6 +23,12 @@ struct Arguments {
     /// How many seeds, counting upwards
     #[arg(long, default_value_t = 1)]
     count: u64,
+    /// A pair with its witness, instead of a node that is alone; the seed decides what goes wrong
+    #[arg(long)]
+    pair: bool,
+    /// What goes wrong in a run of a pair, at least
+    #[arg(long, default_value_t = 5)]
+    faults: u64,
     /// People close their streams now and then, and find what was stored when they come back
     #[arg(long)]
     leaves: bool,
@@ -54,6 +61,9 @@ fn main() -> anyhow::Result<ExitCode> {
         ..Plan::default()
     };
     let mut out = io::stdout().lock();
+    if arguments.pair {
+        return run_pairs(&arguments, &mut out);
+    }
     let mut broken = 0;
     for seed in arguments.first..arguments.first + arguments.count {
         let run = match run(seed, plan) {
@@ -65,14 +75,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         };
         if arguments.trace {
-            for entry in &run.history.entries {
-                writeln!(
-                    out,
-                    "{:>10.3} ms  {:?}",
-                    entry.at.as_secs_f64() * 1e3,
-                    entry.fact
-                )?;
-            }
+            print(&run.history, &mut out)?;
         }
         if let Err(what) = invariants::check(&run.history) {
             broken += 1;
@@ -84,5 +87,41 @@ fn main() -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+fn print(history: &History, out: &mut impl Write) -> io::Result<()> {
+    for entry in &history.entries {
+        let at = entry.at.as_secs_f64() * 1e3;
+        writeln!(out, "{at:>10.3} ms  {:?}", entry.fact)?;
+    }
+    Ok(())
+}
+
+fn run_pairs(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let plan = PairPlan {
+        faults: arguments.faults,
+        ..PairPlan::default()
+    };
+    let (mut broken, mut idle) = (0, 0);
+    for seed in arguments.first..arguments.first + arguments.count {
+        let run = pair::run(seed, plan);
+        if arguments.trace {
+            print(&run.history, out)?;
+        }
+        if let Err(what) = run.check() {
+            broken += 1;
+            writeln!(out, "seed {seed}: {what}")?;
+        } else if !run.is_telling() {
+            idle += 1;
+            writeln!(out, "seed {seed}: proves nothing, nobody took over")?;
+        }
+        out.flush()?;
+    }
+    let count = arguments.count;
+    writeln!(out, "{count} seeds, {broken} broken, {idle} prove nothing")?;
+    Ok(match broken {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     })
 }

@@ -9,17 +9,25 @@ use pollux_domain::seams::{Ambient, Clock, Rand};
 
 use crate::client::Seed;
 
-/// Virtual time.
-struct VirtualClock;
+/// Virtual time, as one machine reckons it: two machines have not been running for equally long.
+struct VirtualClock {
+    ahead: Duration,
+}
+
+impl VirtualClock {
+    fn elapsed() -> Duration {
+        turmoil::sim_elapsed().unwrap_or_default()
+    }
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Duration {
-        turmoil::sim_elapsed().unwrap_or_default()
+        VirtualClock::elapsed() + self.ahead
     }
 
     fn wall(&self) -> WallMs {
         const BEGINNING: u64 = 1_000_000_000_000;
-        WallMs(BEGINNING + self.now().as_millis() as u64)
+        WallMs(BEGINNING + VirtualClock::elapsed().as_millis() as u64)
     }
 }
 
@@ -51,8 +59,13 @@ impl Rand for SeededRand {
 }
 
 pub fn ambient(rand: Arc<SeededRand>) -> Ambient {
+    ambient_ahead(rand, Duration::ZERO)
+}
+
+/// Of a machine whose monotonic clock is ahead by so much.
+pub fn ambient_ahead(rand: Arc<SeededRand>, ahead: Duration) -> Ambient {
     Ambient {
-        clock: Arc::new(VirtualClock),
+        clock: Arc::new(VirtualClock { ahead }),
         rand,
     }
 }

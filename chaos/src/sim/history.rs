@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use pollux_domain::ids::NodeId;
+
 use crate::client::{Journal, Note};
 
 /// One thing that happened.
@@ -18,8 +20,74 @@ pub struct Entry {
 /// What it was. `who` is the number of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
+    /// A part of a pair's run begins.
+    Phase(Phase),
+    /// A fault begins; `busy`: a message was under way.
+    Fault {
+        what: String,
+        busy: bool,
+    },
+    Healed {
+        what: String,
+    },
+    Crashed {
+        node: NodeId,
+    },
+    Started {
+        node: NodeId,
+        life: u64,
+    },
+    /// A replica's core leads.
+    Leads {
+        group: &'static str,
+        term: u64,
+        node: NodeId,
+    },
+    /// A replica has applied an entry, of these bytes.
+    Applied {
+        group: &'static str,
+        node: NodeId,
+        index: u64,
+        digest: u32,
+    },
+    /// The state of a replica after it has applied so far.
+    State {
+        group: &'static str,
+        node: NodeId,
+        index: u64,
+        digest: u32,
+    },
+    /// The log gives a home to a process.
+    Serves {
+        home: NodeId,
+        node: NodeId,
+        life: u64,
+        epoch: u64,
+    },
+    /// A node has said something to a client under its lease; noted when it is another than last.
+    Acted {
+        home: NodeId,
+        node: NodeId,
+        life: u64,
+        epoch: Option<u64>,
+    },
+    /// What the database says of a person's device when all is healed.
+    Truth {
+        who: usize,
+        jid: String,
+        available: bool,
+    },
     NodeCrashed,
     NodeStarted,
+    /// A person was told something that makes another try useless.
+    TurnedAway {
+        who: usize,
+        why: String,
+    },
+    /// A person closes the stream, and with it the session.
+    Left {
+        who: usize,
+    },
     Bound {
         who: usize,
     },
@@ -73,6 +141,19 @@ pub enum Fact {
         sent: u32,
         h: u32,
     },
+}
+
+/// The parts of a pair's run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The pair is founded; everybody signs in.
+    Setup,
+    /// Faults, each with its healing.
+    Faults,
+    /// Everything is healed; nothing new is said.
+    Healing,
+    /// Everybody is connected, everything has arrived, nothing happens.
+    Quiet,
 }
 
 /// The account of a run.

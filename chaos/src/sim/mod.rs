@@ -10,8 +10,9 @@ mod environment;
 mod history;
 pub mod invariants;
 mod net;
+pub mod pair;
 mod people;
 mod world;
 
-pub use history::{Entry, Fact, History};
+pub use history::{Entry, Fact, History, Phase};
 pub use world::{Plan, Run, run};

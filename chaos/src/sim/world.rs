@@ -159,7 +159,7 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
 }
 
 /// A message is on its way somewhere.
-fn is_busy(history: &History) -> bool {
+pub(super) fn is_busy(history: &History) -> bool {
     let sent = history
         .entries
         .iter()

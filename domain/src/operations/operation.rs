@@ -128,7 +128,7 @@ operations! {
     ClusterInvite = "cluster.invite", ChangeCluster {
         #[doc = "Whether it only votes, and serves nobody."]
         witness: bool,
-        #[doc = "The subcluster that it joins, or founds; that of the node that is asked by default."]
+        #[doc = "The subcluster that it joins, or founds; by default that of the asked node."]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subcluster: Option<u16>,
         #[doc = "The node that comes back without its memory; none for a new one."]

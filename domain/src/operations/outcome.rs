@@ -101,7 +101,8 @@ pub struct ClusterNodeRow {
 pub struct SubclusterStatus {
     pub subcluster: u16,
     pub high_availability: bool,
-    /// Whether the loss of one node is outlived: two nodes and a witness vote, and all can be reached.
+    /// Whether the loss of one node is outlived: two nodes and a witness vote, and all can be
+    /// reached.
     pub is_protected: bool,
     pub leader: Option<u16>,
     pub term: u64,

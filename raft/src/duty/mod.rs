@@ -2,8 +2,8 @@
 //! for them, grants them and decides on takeovers. The rules are those of `lease`.
 //!
 //! ```text
-//!   Duty (each node) ── Renewal ──► the leader's Keeper ── Granted ──► Tenure ──► writers of sockets
-//!                                        └── TakeOver ──► the log
+//!   Duty (each node) ─ Renewal ─► the leader's Keeper ─ Granted ─► Tenure ─► writers of sockets
+//!                                     └─ TakeOver ─► the log
 //! ```
 
 mod keeper;

@@ -1,5 +1,5 @@
-//! The holder's side, on every node: asks for leases several times within each, publishes them to the
-//! writers of sockets, ends streams that may not go on. Lives on the control thread.
+//! The holder's side, on every node: asks for leases several times within each, publishes them to
+//! the writers of sockets, ends streams that may not go on. Lives on the control thread.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -140,7 +140,8 @@ impl Duty {
         }
     }
 
-    /// An operator asks that `to` serves the users of `home`; the present owner gives them up first.
+    /// An operator asks that `to` serves the users of `home`; the present owner gives them up
+    /// first.
     pub async fn wish(&self, home: NodeId, to: NodeId) -> Result<(), WishError> {
         let reply = self.inner.say(Question::Wish { home, to }).await;
         match reply {

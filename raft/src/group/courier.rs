@@ -86,6 +86,10 @@ impl<G: Kind> Courier<G> {
         let mut roles = self.raft.server_metrics();
         loop {
             roles.borrow_and_update();
+            // Whoever waits for a change of leaders is told of this end at once, again and again.
+            if roles.has_changed().is_err() {
+                return Err("the group's core has ended".to_owned());
+            }
             self.pipeline.rewind_all();
             match self.leader() {
                 Leader::Myself => self.lead().await?,

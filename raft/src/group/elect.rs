@@ -1,6 +1,6 @@
-//! Drives the rules of `election` for one group: beats and questions over the control lane, the gate
-//! before the log's core, elections in it. Lives on a thread of its own, where nothing else runs, so
-//! that saturated cores and slow flushes make no voter look dead.
+//! Drives the rules of `election` for one group: beats and questions over the control lane, the
+//! gate before the log's core, elections in it. Lives on a thread of its own, where nothing else
+//! runs, so that saturated cores and slow flushes make no voter look dead.
 
 use std::collections::BTreeMap;
 use std::future::Future;

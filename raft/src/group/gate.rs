@@ -1,5 +1,5 @@
-//! Stands between the links and the log's core: who may get a vote, and whose entries are taken. The
-//! rules are those of `election`; here is where they hold.
+//! Stands between the links and the log's core: who may get a vote, and whose entries are taken.
+//! The rules are those of `election`; here is where they hold.
 
 use pollux_domain::ids::Voter;
 

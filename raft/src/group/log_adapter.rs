@@ -15,7 +15,7 @@ use pollux_domain::seams::Clock;
 use pollux_store::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::types::{LogId, StorageError, StorageIOError, Types, Vote};
 use crate::log::{Done, LogStore, LogWrite};
@@ -89,6 +89,8 @@ pub(super) struct LogAdapter<G: Kind> {
     vote: Option<Vote>,
     purged: Option<LogId>,
     last: Option<LogId>,
+    /// Up to which index a snapshot is on the disk.
+    snapshots: watch::Receiver<u64>,
 }
 
 impl<G: Kind> Clone for LogAdapter<G> {
@@ -101,6 +103,7 @@ impl<G: Kind> Clone for LogAdapter<G> {
             vote: self.vote,
             purged: self.purged,
             last: self.last,
+            snapshots: self.snapshots.clone(),
         }
     }
 }
@@ -139,6 +142,17 @@ impl<G: Kind> Tail<G> {
         self.flushed = self.flushed.min(from.saturating_sub(1));
     }
 
+    /// A snapshot stands for entries up to here. It may be ahead of all that is known, and what is
+    /// appended then does not follow on what was there.
+    fn purge(&mut self, through: u64) {
+        while let Some((first, size)) = self.entries.front()
+            && first.log_id.index <= through
+        {
+            self.bytes -= size;
+            self.entries.pop_front();
+        }
+    }
+
     fn range(&self, from: u64, to: u64) -> Option<Vec<Entry<G>>> {
         let first = self.entries.front()?.0.log_id.index;
         if from < first {
@@ -158,6 +172,7 @@ impl<G: Kind> LogAdapter<G> {
     pub(super) fn open(
         store: Arc<dyn LogStore>,
         clock: Arc<dyn Clock>,
+        snapshots: watch::Receiver<u64>,
     ) -> io::Result<LogAdapter<G>> {
         let bounds = store.bounds()?;
         let vote = bounds
@@ -189,6 +204,7 @@ impl<G: Kind> LogAdapter<G> {
             vote,
             purged,
             last,
+            snapshots,
         })
     }
 
@@ -347,17 +363,61 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
         let fail = |error: io::Error| StorageError::from(StorageIOError::write_logs(&error));
         let mark = record(MARK_VERSION, &log_id).map_err(fail)?;
+        // The core does not wait for a snapshot that it installs, and a crash in between would leave
+        // neither: what follows, appended entries too, waits here until the snapshot is on the disk.
+        let mut snapshots = self.snapshots.clone();
+        let covered = snapshots.wait_for(|through| log_id.index <= *through).await;
+        covered.map_err(|_| fail(io::Error::other("the snapshot was not saved")))?;
         self.written(LogWrite::Purge {
             through: log_id.index,
             mark,
         })
         .await
         .map_err(fail)?;
+        self.tail().purge(log_id.index);
         self.purged = Some(log_id);
         if self.last < self.purged {
             self.last = self.purged;
             self.facts.set_last(self.last);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::{CommittedLeaderId, EntryPayload};
+
+    use super::*;
+    use crate::machine::Subcluster;
+
+    fn entry(index: u64) -> Entry<Subcluster> {
+        Entry::<Subcluster> {
+            log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
+            payload: EntryPayload::Blank,
+        }
+    }
+
+    /// Found by seed 1 of pairs: the entries that followed a snapshot were taken for others.
+    #[test]
+    fn what_follows_a_snapshot_is_found_at_its_index() {
+        let mut tail = Tail::<Subcluster> {
+            entries: VecDeque::new(),
+            bytes: 0,
+            flushed: 0,
+        };
+        (1..=5).for_each(|index| tail.push(entry(index), 10));
+        tail.purge(3);
+        let found = |tail: &Tail<Subcluster>, from, to| {
+            let entries = tail.range(from, to)?;
+            Some(Vec::from_iter(entries.iter().map(|e| e.log_id.index)))
+        };
+        assert_eq!(found(&tail, 3, 6), None);
+        assert_eq!(found(&tail, 4, 6), Some(vec![4, 5]));
+        // The snapshot of another replica, ahead of all that is here.
+        tail.purge(9);
+        assert_eq!(tail.bytes, 0);
+        tail.push(entry(10), 10);
+        assert_eq!(found(&tail, 10, 11), Some(vec![10]));
     }
 }

@@ -11,7 +11,7 @@ use openraft::{EntryPayload, RaftSnapshotBuilder, Snapshot};
 use pollux_domain::contract::RowWrite;
 use pollux_store::codec;
 use pollux_store::tables::{TableWrite, Tables};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::entry::{Batch, Item, Taken};
 use super::held::{Held, State};
@@ -33,6 +33,8 @@ pub(super) struct MachineAdapter<G: Kind> {
     store: Arc<dyn LogStore>,
     tables: Arc<dyn Tables>,
     outlet: Arc<dyn Outlet<EffectOf<G>>>,
+    /// Told up to which index a snapshot is on the disk.
+    saved: watch::Sender<u64>,
     last_applied: Option<LogId>,
     membership: Membership,
 }
@@ -45,6 +47,7 @@ impl<G: Kind> MachineAdapter<G> {
         store: Arc<dyn LogStore>,
         tables: Arc<dyn Tables>,
         outlet: Arc<dyn Outlet<EffectOf<G>>>,
+        saved: watch::Sender<u64>,
     ) -> io::Result<MachineAdapter<G>> {
         let mut adapter = MachineAdapter {
             state,
@@ -52,11 +55,13 @@ impl<G: Kind> MachineAdapter<G> {
             store,
             tables,
             outlet,
+            saved,
             last_applied: None,
             membership: Membership::default(),
         };
         if let Some(bytes) = adapter.store.read_snapshot()? {
             adapter.replace(&bytes)?;
+            note_saved(&adapter.saved, adapter.last_applied);
         }
         Ok(adapter)
     }
@@ -194,6 +199,7 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
             },
             store: self.store.clone(),
             tables: self.tables.clone(),
+            saved: self.saved.clone(),
         }
     }
 
@@ -216,7 +222,9 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
         self.outlet.replaced();
         save(&self.store, Box::new(move || Ok(bytes)))
             .await
-            .map_err(fail)
+            .map_err(fail)?;
+        note_saved(&self.saved, meta.last_log_id);
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Types<G>>>, StorageError> {
@@ -235,6 +243,16 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
     }
 }
 
+/// A snapshot up to here is on the disk.
+fn note_saved(saved: &watch::Sender<u64>, last: Option<LogId>) {
+    let through = last.map_or(0, |id| id.index);
+    saved.send_if_modified(|known| {
+        let newer = *known < through;
+        *known = through.max(*known);
+        newer
+    });
+}
+
 async fn save(store: &Arc<dyn LogStore>, encode: crate::log::Encode) -> io::Result<()> {
     let (tell, told) = oneshot::channel();
     store.save_snapshot(encode, Box::new(move |result| drop(tell.send(result))));
@@ -249,6 +267,7 @@ pub(super) struct Builder<G: Kind> {
     meta: Meta,
     store: Arc<dyn LogStore>,
     tables: Arc<dyn Tables>,
+    saved: watch::Sender<u64>,
 }
 
 impl<G: Kind> RaftSnapshotBuilder<Types<G>> for Builder<G> {
@@ -267,6 +286,7 @@ impl<G: Kind> RaftSnapshotBuilder<Types<G>> for Builder<G> {
         save(&self.store, Box::new(encode))
             .await
             .map_err(|error| StorageIOError::write_snapshot(Some(self.meta.signature()), &error))?;
+        note_saved(&self.saved, self.meta.last_log_id);
         Ok(Snapshot {
             meta: self.meta.clone(),
             snapshot: Box::default(),

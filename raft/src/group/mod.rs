@@ -184,7 +184,8 @@ impl<G: Kind> Group<G> {
             node: parts.me.node,
             life: parts.life,
         }));
-        let log = LogAdapter::<G>::open(parts.log.clone(), parts.ambient.clock.clone())
+        let (saved, snapshots) = watch::channel(0);
+        let log = LogAdapter::<G>::open(parts.log.clone(), parts.ambient.clock.clone(), snapshots)
             .map_err(|error| step("open the log", error.to_string()))?;
         let facts = log.facts();
         let machine = MachineAdapter::<G>::open(
@@ -193,6 +194,7 @@ impl<G: Kind> Group<G> {
             parts.log.clone(),
             parts.tables.clone(),
             parts.outlet.clone(),
+            saved,
         )
         .map_err(|error| step("load the snapshot", error.to_string()))?;
         let networks = LinkNetworks {

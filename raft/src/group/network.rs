@@ -155,7 +155,10 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = sent => sent.map_err(|error| StreamingError::Network(NetworkError::new(&error))),
+            // Any other error would be tried again at once, also while nobody is there to take it.
+            sent = sent => sent.map_err(|error| {
+                StreamingError::Unreachable(Unreachable::new(&error))
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
-//! A group goes on with one voter where the others are lost for good: the operator's last word for a
-//! pair without a witness. Works on a log that nobody has open; everything in it is kept, since any of
-//! it may have been acknowledged.
+//! A group goes on with one voter where the others are lost for good: the operator's last word for
+//! a pair without a witness. Works on a log that nobody has open; everything in it is kept, since
+//! any of it may have been acknowledged.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,8 +17,8 @@ use crate::machine::{Kind, Machine};
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
 
-/// Appends the membership in which `me` alone votes, under an incarnation that was never used. Returns
-/// the index of that entry.
+/// Appends the membership in which `me` alone votes, under an incarnation that was never used.
+/// Returns the index of that entry.
 pub fn reform<G: Kind>(store: &dyn LogStore, me: Voter) -> io::Result<u64> {
     let bounds = store.bounds()?;
     let last: Option<LogId<u64>> = match (bounds.last_entry, bounds.purged) {

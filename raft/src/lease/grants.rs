@@ -1,5 +1,5 @@
-//! The leader's book of leases: what it has granted, to whom it grants no more, and when a home gets
-//! another node.
+//! The leader's book of leases: what it has granted, to whom it grants no more, and when a home
+//! gets another node.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

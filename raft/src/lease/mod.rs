@@ -1,6 +1,6 @@
-//! Who may serve the users of a home, and until when: what a leader grants and decides, as functions
-//! of time and of what it was asked (design, section 4, "Leases and epochs"). Not for elections, and
-//! not for who holds a lease here: see `duty`.
+//! Who may serve the users of a home, and until when: what a leader grants and decides, as
+//! functions of time and of what it was asked (design, section 4, "Leases and epochs"). Not for
+//! elections, and not for who holds a lease here: see `duty`.
 
 mod grants;
 #[cfg(test)]

@@ -63,6 +63,17 @@ impl MemoryLog {
 }
 
 impl SimulatedDisk {
+    /// The index of the last entry on the disk.
+    pub fn last_index(&self) -> u64 {
+        let contents = self.contents();
+        contents.entries.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// The bytes of one entry, as they are on the disk: for whoever compares replicas.
+    pub fn entry(&self, index: u64) -> Option<Bytes> {
+        self.contents().entries.get(&index).cloned()
+    }
+
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -25,7 +25,8 @@ pub trait Tables: Send + Sync + 'static {
     /// it survive a power cut.
     fn write(&self, writes: &[TableWrite], applied: u64) -> io::Result<()>;
 
-    /// Rows that came with a snapshot of another replica: as [`Tables::write`], but the index stays.
+    /// Rows that came with a snapshot of another replica: as [`Tables::write`], but the index
+    /// stays.
     fn put(&self, writes: &[TableWrite]) -> io::Result<()>;
 
     fn read(&self, key: u64) -> io::Result<Option<Bytes>>;

@@ -1,0 +1,206 @@
+//! A person of a pair's run: signs in at either node, talks to the partner, loses connections, comes
+//! back to the same node or the other; after the faults only listens, and sees that the connection
+//! lives.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use turmoil::net::TcpStream;
+
+use super::seat::NAMES;
+use super::world::PairPlan;
+use crate::client::{Client, Error, Event, Options, Outcome, Seed};
+use crate::sim::history::{Fact, History, Pen, Phase};
+use crate::sim::people::account;
+use crate::sim::world::PORT;
+
+type Driven = Client<TcpStream, Pen>;
+
+/// How a person stands, for whoever waits until all is well.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pub connected: Cell<bool>,
+    pub unacknowledged: Cell<usize>,
+}
+
+/// See the module.
+pub struct Person {
+    pub who: usize,
+    pub plan: PairPlan,
+    pub seed: Seed,
+    pub options: Rc<Options>,
+    pub history: Rc<RefCell<History>>,
+    pub phase: Rc<Cell<Phase>>,
+    pub standing: Rc<Standing>,
+    /// Where the person was last: castor or pollux.
+    pub at: usize,
+    pub said: u64,
+    pub befriended: bool,
+}
+
+/// Of a connection in use.
+struct Pulse {
+    /// When the server was last heard, or owed nothing.
+    heard: Duration,
+    /// After so long without an answer that is owed, the connection counts as broken.
+    patience: Duration,
+}
+
+/// Between two looks whether an idle connection lives.
+const IDLE: Duration = Duration::from_millis(700);
+
+fn now() -> Duration {
+    turmoil::sim_elapsed().unwrap_or_default()
+}
+
+impl Person {
+    /// Lives until the world ends.
+    pub async fn live(mut self) -> turmoil::Result {
+        let pen = Pen {
+            who: self.who,
+            history: self.history.clone(),
+        };
+        let number = self.seed.number();
+        let mut client = Driven::new(account(self.who), self.options.clone(), number, pen);
+        loop {
+            let ended = self.connection(&mut client).await;
+            self.standing.connected.set(false);
+            match ended {
+                Ok(()) | Err(Error::Closed) => {}
+                Err(error) => {
+                    tracing::debug!(who = self.who, %error, "connection ended");
+                    if error.is_retryable() {
+                        client.cut();
+                    } else {
+                        let why = error.to_string();
+                        let who = self.who;
+                        let fact = Fact::TurnedAway { who, why };
+                        self.history.borrow_mut().add(fact);
+                        client.forget();
+                    }
+                    // Mostly the other node, after a failure.
+                    if self.seed.below(4) != 0 {
+                        self.at = 1 - self.at;
+                    }
+                }
+            }
+            if self.seed.below(5) == 0 {
+                self.at = self.seed.below(2) as usize;
+            }
+            self.pause(5, 250).await;
+        }
+    }
+
+    async fn connection(&mut self, client: &mut Driven) -> Result<(), Error> {
+        let address = (turmoil::lookup(NAMES[self.at]), PORT);
+        let connecting = TcpStream::connect(address);
+        let stream = timeout(Duration::from_secs(1), connecting).await;
+        let stream = stream.map_err(|_| Error::Timeout("connect"))??;
+        if client.connect(stream).await? == Outcome::Bound {
+            client.available()?;
+            if !self.befriended {
+                self.befriended = true;
+                let partner = account(self.partner()).bare_jid();
+                client.presence(&partner, "subscribe")?;
+            }
+        }
+        let mut pulse = Pulse {
+            heard: now(),
+            patience: Duration::from_millis(1_500 + self.seed.below(2_500)),
+        };
+        self.standing.connected.set(true);
+        loop {
+            let time = Duration::from_millis(1 + self.seed.below(self.plan.pace_ms));
+            self.listen(client, &mut pulse, time).await?;
+            self.standing.unacknowledged.set(client.unacknowledged());
+            if !self.is_alive(client, &mut pulse)? {
+                client.cut();
+                return Ok(());
+            }
+            if !self.act(client).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// False where the connection is over.
+    async fn act(&mut self, client: &mut Driven) -> Result<bool, Error> {
+        if self.phase.get() != Phase::Faults {
+            return Ok(true);
+        }
+        match self.seed.below(100) {
+            0..=1 => {
+                client.cut();
+                return Ok(false);
+            }
+            2 if self.plan.leaves => {
+                self.history.borrow_mut().add(Fact::Left { who: self.who });
+                client.close().await?;
+                return Ok(false);
+            }
+            3..=54 if self.said < self.plan.messages => {
+                self.said += 1;
+                let to = account(self.partner()).bare_jid();
+                let id = format!("m{}-{}", self.who, self.said);
+                client.message(&to, &id, "hello")?;
+            }
+            55..=64 => client.request_acknowledgement()?,
+            65..=67 => client.available()?,
+            68..=70 => {
+                client.request_ping()?;
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn partner(&self) -> usize {
+        self.who ^ 1
+    }
+
+    /// Whether the server answers what it owes; asks it something now and then.
+    fn is_alive(&self, client: &mut Driven, pulse: &mut Pulse) -> Result<bool, Error> {
+        let silent = now().saturating_sub(pulse.heard);
+        if client.unacknowledged() == 0 {
+            if IDLE <= silent {
+                client.request_ping()?;
+                pulse.heard = now();
+            }
+            return Ok(true);
+        }
+        Ok(silent < pulse.patience)
+    }
+
+    /// Takes what comes for so long.
+    async fn listen(
+        &self,
+        client: &mut Driven,
+        pulse: &mut Pulse,
+        time: Duration,
+    ) -> Result<(), Error> {
+        let mut over = std::pin::pin!(sleep(time));
+        loop {
+            let asking = tokio::select! {
+                biased;
+                event = client.next() => match event? {
+                    Event::Closed => return Err(Error::Closed),
+                    Event::Presence(presence) if presence.kind() == "subscribe" => {
+                        presence.attribute("from").map(|from| from.into_owned())
+                    }
+                    _ => None,
+                },
+                () = &mut over => return Ok(()),
+            };
+            pulse.heard = now();
+            if let Some(from) = asking {
+                client.presence(&from, "subscribed")?;
+            }
+        }
+    }
+
+    async fn pause(&mut self, least: u64, most: u64) {
+        sleep(Duration::from_millis(least + self.seed.below(most - least))).await;
+    }
+}

@@ -1,0 +1,245 @@
+//! A place for a node of the pair: its disk, its clock and its chance, which outlive its processes;
+//! and one life of the node, composed as the program composes it.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pollux_actors::acts::{Act, Onlooker};
+use pollux_actors::node::{Node, Parts, Settings};
+use pollux_actors::{agreement, control, courier, expiry, membership, stream};
+use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId};
+use pollux_links::PeerAddress;
+use pollux_links::hello::Identity;
+use pollux_links::links::{LinkParts, Links};
+use pollux_links::net::{Net, Travelling};
+use pollux_links::peers::Desks;
+use pollux_links::security::Security;
+use pollux_links::visit::Visitors;
+use pollux_raft::group::Begin;
+use pollux_raft::log::{MemoryLog, SimulatedDisk};
+use pollux_store::tables::MemoryTables;
+
+use super::founding;
+use super::world::PairPlan;
+use crate::sim::environment::{OneThread, SeededRand, ambient_ahead};
+use crate::sim::history::{Fact, History};
+use crate::sim::net::SimulatedNet;
+use crate::sim::world::{DOMAIN, PORT};
+
+/// Between nodes.
+pub const LINK_PORT: u16 = 7222;
+pub const NAMES: [&str; 3] = ["castor", "pollux", "witness"];
+
+/// How a disk feels: read by its writer before each flush.
+#[derive(Debug, Default)]
+pub struct Mood {
+    /// Microseconds that a flush takes at most besides the usual.
+    pub slow_us: AtomicU64,
+    /// Virtual milliseconds until which no flush ends.
+    pub stuck_until_ms: AtomicU64,
+}
+
+/// What sessions have said to their clients, with the moment at which the lease was checked.
+#[derive(Debug, Default)]
+pub struct Acts(Mutex<Vec<(Duration, Act)>>);
+
+impl Acts {
+    pub fn take(&self) -> Vec<(Duration, Act)> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Onlooker for Acts {
+    fn acted(&self, act: Act) {
+        let at = turmoil::sim_elapsed().unwrap_or_default();
+        let mut acts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        acts.push((at, act));
+    }
+}
+
+/// See the module.
+pub struct Seat {
+    pub id: NodeId,
+    pub name: &'static str,
+    pub subcluster: Arc<SimulatedDisk>,
+    pub configuration: Arc<SimulatedDisk>,
+    pub tables: Arc<MemoryTables>,
+    pub mood: Arc<Mood>,
+    pub acts: Arc<Acts>,
+    rand: Arc<SeededRand>,
+    lives: Cell<u64>,
+    ahead: Duration,
+    /// The process that lives now.
+    node: RefCell<Weak<Node>>,
+}
+
+impl Seat {
+    pub fn new(index: usize, acts: Arc<Acts>, rand: SeededRand) -> Seat {
+        Seat {
+            id: NodeId(index as u16 + 1),
+            name: NAMES[index],
+            subcluster: Arc::default(),
+            configuration: Arc::default(),
+            tables: Arc::default(),
+            mood: Arc::default(),
+            acts,
+            ahead: Duration::from_millis(rand.below(10_000_000)),
+            rand: Arc::new(rand),
+            lives: Cell::new(0),
+            node: RefCell::default(),
+        }
+    }
+
+    pub fn is_witness(&self) -> bool {
+        self.id == NodeId(3)
+    }
+
+    pub fn node(&self) -> Option<Arc<Node>> {
+        self.node.borrow().upgrade()
+    }
+
+    /// The process is gone, and with it what the tables had not synced.
+    pub fn crashed(&self) {
+        self.node.replace(Weak::new());
+        self.tables.crash();
+    }
+
+    /// The time of its machine, when the world has run for `elapsed`.
+    pub fn now(&self, elapsed: Duration) -> Duration {
+        elapsed + self.ahead
+    }
+
+    fn log(&self, disk: &Arc<SimulatedDisk>) -> Arc<MemoryLog> {
+        let (rand, mood) = (self.rand.clone(), self.mood.clone());
+        let latency = move || {
+            let now = turmoil::sim_elapsed().unwrap_or_default();
+            let stuck = Duration::from_millis(mood.stuck_until_ms.load(Ordering::Relaxed));
+            let slow = rand.below(mood.slow_us.load(Ordering::Relaxed).max(1));
+            let usual = Duration::from_micros(200 + rand.below(4_000) + slow);
+            stuck.saturating_sub(now) + usual
+        };
+        Arc::new(MemoryLog::open(disk.clone(), latency))
+    }
+}
+
+/// Takes relayed clients, once the node is there.
+#[derive(Default)]
+struct Guests(OnceLock<Weak<Node>>);
+
+impl Visitors for Guests {
+    fn arrive(&self, from: NodeId, header: Bytes, socket: Box<dyn Travelling>) {
+        if let Some(node) = self.0.get().and_then(Weak::upgrade) {
+            stream::arrive(&node, from, &header, socket);
+        }
+    }
+}
+
+fn places() -> Vec<PeerAddress> {
+    let place = |(index, name): (usize, &&str)| PeerAddress {
+        node: NodeId(index as u16 + 1),
+        incarnation: Some(Incarnation(1)),
+        address: format!("{name}:{LINK_PORT}"),
+    };
+    NAMES.iter().enumerate().map(place).collect()
+}
+
+/// One life of the node at this seat.
+pub async fn live(
+    seat: Rc<Seat>,
+    plan: PairPlan,
+    history: Rc<RefCell<History>>,
+) -> turmoil::Result {
+    seat.lives.set(seat.lives.get() + 1);
+    let life = Life(seat.lives.get());
+    let ambient = ambient_ahead(seat.rand.clone(), seat.ahead);
+    let desks = Arc::new(Desks::default());
+    let guests = Arc::new(Guests::default());
+    let links = Links::new(LinkParts {
+        identity: Identity {
+            cluster: ClusterId::default(),
+            node: seat.id,
+            incarnation: Incarnation(1),
+        },
+        security: Security::Plain,
+        net: Arc::new(SimulatedNet),
+        ambient: ambient.clone(),
+        desks: desks.clone(),
+        visitors: guests.clone(),
+    });
+    links.set_peers(places());
+    let founder = seat.id == NodeId(1);
+    let begin = match founder {
+        true => Begin::Found,
+        false => Begin::Join,
+    };
+    let node = Node::start(Parts {
+        settings: Settings {
+            is_witness: seat.is_witness(),
+            begin,
+            begin_subcluster: begin,
+            allow_plaintext: true,
+            // The least that clients accept (RFC 5802 section 5.1).
+            scram_iterations: 4_096,
+            snapshot_entries: 100,
+            keep_entries: 20,
+            ..Settings::alone(seat.id, DOMAIN.to_owned())
+        },
+        life,
+        peers: Arc::new(links.clone()),
+        visits: Arc::new(links.clone()),
+        desks,
+        first_word: founder.then(founding::found),
+        ambient,
+        placement: Arc::new(OneThread),
+        subcluster_log: seat.log(&seat.subcluster),
+        configuration_log: seat.log(&seat.configuration),
+        tables: seat.tables.clone(),
+    })
+    .await?;
+    let _first = node.onlooker.set(seat.acts.clone());
+    let _first = guests.0.set(Arc::downgrade(&node));
+    seat.node.replace(Arc::downgrade(&node));
+    let started = Fact::Started {
+        node: seat.id,
+        life: life.0,
+    };
+    history.borrow_mut().add(started);
+    let (control_links, controlled) = (links.clone(), node.clone());
+    tokio::task::spawn_local(async move {
+        tokio::join!(control_links.run_control(), control::run(controlled));
+    });
+    let port = SimulatedNet.listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), LINK_PORT).into());
+    let port = port.await?;
+    tokio::task::spawn_local(async move { links.run_bulk(port).await });
+    tokio::task::spawn_local(membership::run(node.clone()));
+    tokio::task::spawn_local(courier::run(node.clone()));
+    if founder && life == Life(1) {
+        // No fault comes before the pair is complete.
+        founding::complete(&node, plan).await?;
+    }
+    tokio::select! {
+        biased;
+        reason = node.subcluster.failure() => Err(format!("{}: {reason}", seat.name).into()),
+        reason = node.configuration.failure() => Err(format!("{}: {reason}", seat.name).into()),
+        served = serve(&seat, &node) => served,
+    }
+}
+
+/// Serves clients; a witness serves nobody.
+async fn serve(seat: &Seat, node: &Arc<Node>) -> turmoil::Result {
+    if seat.is_witness() {
+        std::future::pending::<()>().await;
+    }
+    tokio::task::spawn_local(expiry::run(node.clone()));
+    tokio::task::spawn_local(agreement::run(node.clone()));
+    let listener = SimulatedNet
+        .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
+        .await?;
+    stream::serve(node.clone(), listener).await;
+    Ok(())
+}

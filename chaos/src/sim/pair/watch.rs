@@ -1,0 +1,159 @@
+//! Looks at all nodes after each step of the world and notes what changed: who leads, what was
+//! applied, whom the log lets serve, who spoke. Judges nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use pollux_actors::node::Node;
+use pollux_domain::ids::NodeId;
+use pollux_raft::group::Group;
+use pollux_raft::log::SimulatedDisk;
+use pollux_raft::machine::Kind;
+
+use super::seat::{Acts, Seat};
+use crate::sim::history::{Fact, History};
+
+pub const HOMES: [NodeId; 2] = [NodeId(1), NodeId(2)];
+
+/// See the module.
+#[derive(Default)]
+pub struct Watch {
+    leaders: BTreeSet<(&'static str, u64, NodeId)>,
+    applied: BTreeMap<(&'static str, NodeId), u64>,
+    states: BTreeMap<(&'static str, NodeId), u64>,
+    serving: BTreeMap<NodeId, (NodeId, u64, u64)>,
+    acted: BTreeMap<NodeId, (NodeId, u64, Option<u64>)>,
+}
+
+impl Watch {
+    pub fn look(&mut self, at: Duration, seats: &[Rc<Seat>], acts: &Acts, history: &mut History) {
+        for seat in seats {
+            let Some(node) = seat.node() else { continue };
+            self.look_at_group(at, seat.id, &node.subcluster, &seat.subcluster, history);
+            self.look_at_group(
+                at,
+                seat.id,
+                &node.configuration,
+                &seat.configuration,
+                history,
+            );
+            self.look_at_serving(at, &node, history);
+        }
+        let mut spoken = acts.take();
+        spoken.sort_by_key(|(at, _)| *at);
+        for (at, act) in spoken {
+            let epoch = act.epoch.map(|epoch| epoch.0);
+            let now = (act.node, act.life.0, epoch);
+            if self.acted.insert(act.home, now) != Some(now) {
+                let fact = Fact::Acted {
+                    home: act.home,
+                    node: act.node,
+                    life: act.life.0,
+                    epoch,
+                };
+                history.add_at(at, fact);
+            }
+        }
+    }
+
+    fn look_at_group<G: Kind>(
+        &mut self,
+        at: Duration,
+        node: NodeId,
+        group: &Group<G>,
+        disk: &SimulatedDisk,
+        history: &mut History,
+    ) {
+        let name = G::NAME;
+        let term = group.term();
+        if group.leads() && self.leaders.insert((name, term, node)) {
+            history.add_at(
+                at,
+                Fact::Leads {
+                    group: name,
+                    term,
+                    node,
+                },
+            );
+        }
+        let (_, applied, _) = group.indexes();
+        // A snapshot that was just taken stands for entries that are about to leave the disk.
+        if disk.last_index() < applied {
+            return;
+        }
+        let seen = self.applied.entry((name, node)).or_default();
+        while *seen < applied {
+            *seen += 1;
+            // What is in a snapshot was seen elsewhere.
+            let Some(bytes) = disk.entry(*seen) else {
+                continue;
+            };
+            let fact = Fact::Applied {
+                group: name,
+                node,
+                index: *seen,
+                digest: digest(&bytes),
+            };
+            history.add_at(at, fact);
+        }
+    }
+
+    fn look_at_serving(&mut self, at: Duration, node: &Node, history: &mut History) {
+        for home in HOMES {
+            let Some(serving) = node.subcluster.read(|state| state.serving(home)) else {
+                continue;
+            };
+            let now = (serving.node, serving.life.0, serving.epoch.0);
+            let known = self.serving.get(&home).map_or(0, |known| known.2);
+            if known < now.2 {
+                self.serving.insert(home, now);
+                let fact = Fact::Serves {
+                    home,
+                    node: now.0,
+                    life: now.1,
+                    epoch: now.2,
+                };
+                history.add_at(at, fact);
+            }
+        }
+    }
+
+    /// Notes the state of each replica that has applied something since the last time.
+    pub fn digest(&mut self, at: Duration, seats: &[Rc<Seat>], history: &mut History) {
+        for seat in seats {
+            let Some(node) = seat.node() else { continue };
+            self.digest_of(at, seat.id, &node.subcluster, history);
+            self.digest_of(at, seat.id, &node.configuration, history);
+        }
+    }
+
+    fn digest_of<G: Kind>(
+        &mut self,
+        at: Duration,
+        node: NodeId,
+        group: &Group<G>,
+        history: &mut History,
+    ) {
+        let (_, index, _) = group.indexes();
+        let known = self.states.insert((G::NAME, node), index);
+        if known == Some(index) {
+            return;
+        }
+        if let Ok(digest) = group.digest() {
+            let fact = Fact::State {
+                group: G::NAME,
+                node,
+                index,
+                digest,
+            };
+            history.add_at(at, fact);
+        }
+    }
+}
+
+/// Enough to tell two entries apart.
+fn digest(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    bytes.iter().fold(0x811c_9dc5, step)
+}

@@ -1,0 +1,382 @@
+//! One run of a pair: founds it, lets the faults of the seed come over it, heals everything, waits
+//! until all is well again, and returns the history.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pollux_domain::ids::NodeId;
+use turmoil::Sim;
+
+use super::faults::{Fault, Hosts, Step, schedule};
+use super::person::{Person, Standing};
+use super::seat::{self, Acts, NAMES, Seat};
+use super::watch::Watch;
+use super::wellness;
+use crate::client::{Options, Seed};
+use crate::sim::environment::SeededRand;
+use crate::sim::history::{Fact, History, Phase};
+use crate::sim::invariants;
+use crate::sim::world::is_busy;
+
+/// What happens in a run, besides what the seed decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairPlan {
+    /// An even number: they talk in pairs.
+    pub people: usize,
+    /// Messages that each says at most.
+    pub messages: u64,
+    pub faults: u64,
+    /// Drawn from the seed in each run: whose users they are, how fast they talk, whether they
+    /// close streams.
+    pub assignment: Assignment,
+    pub pace_ms: u64,
+    pub leaves: bool,
+}
+
+/// Whose users the people are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignment {
+    Balanced,
+    /// All of them one node's; the other stands by.
+    Active(NodeId),
+}
+
+impl Default for PairPlan {
+    fn default() -> PairPlan {
+        PairPlan {
+            people: 4,
+            messages: 80,
+            faults: 5,
+            assignment: Assignment::Balanced,
+            pace_ms: 60,
+            leaves: false,
+        }
+    }
+}
+
+impl PairPlan {
+    pub fn home(&self, who: usize) -> NodeId {
+        match self.assignment {
+            Assignment::Balanced => NodeId(who as u16 % 2 + 1),
+            Assignment::Active(node) => node,
+        }
+    }
+
+    fn drawn(self, dice: &mut Seed) -> PairPlan {
+        PairPlan {
+            assignment: match dice.below(4) {
+                0 => Assignment::Active(NodeId(1)),
+                1 => Assignment::Active(NodeId(2)),
+                _ => Assignment::Balanced,
+            },
+            pace_ms: 8 + dice.below(100),
+            leaves: dice.below(4) == 0,
+            ..self
+        }
+    }
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct PairRun {
+    pub seed: u64,
+    pub plan: PairPlan,
+    pub history: History,
+    /// From the last healing until all was well; none: it never was.
+    pub recovered_in: Option<Duration>,
+    /// Why the run did not come to its end.
+    pub broken: Option<String>,
+}
+
+impl PairRun {
+    /// The first thing that is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.broken {
+            Some(broken) => Err(broken.clone()),
+            None => invariants::check_pair(&self.history),
+        }
+    }
+
+    /// A run proves something when a home or the lead changed hands after the faults had begun, and
+    /// a message was under way at one of them.
+    pub fn is_telling(&self) -> bool {
+        let entries = self.history.entries.iter();
+        let mut faults = entries.skip_while(|entry| entry.fact != Fact::Phase(Phase::Faults));
+        let mut changed = false;
+        let mut busy = false;
+        for entry in faults.by_ref() {
+            match &entry.fact {
+                Fact::Leads { .. } | Fact::Serves { .. } => changed = true,
+                Fact::Fault { busy: true, .. } => busy = true,
+                _ => {}
+            }
+        }
+        changed && busy
+    }
+}
+
+/// How long the pair may take to be founded, and to be well again after everything is healed.
+const SETUP_MAX: Duration = Duration::from_secs(60);
+pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
+/// "Announcements to watchers must agree with the database within 2 s after healing" (design,
+/// section 5).
+const QUIET: Duration = Duration::from_secs(2);
+/// Steps between two looks at what costs more than a glance.
+const SELDOM: u64 = 50;
+
+/// Everything of one run.
+struct World<'a> {
+    sim: Sim<'a>,
+    seats: Vec<Rc<Seat>>,
+    people: Vec<String>,
+    standings: Vec<Rc<Standing>>,
+    acts: Arc<Acts>,
+    watch: Watch,
+    history: Rc<RefCell<History>>,
+    phase: Rc<Cell<Phase>>,
+    plan: PairPlan,
+    dice: Seed,
+    steps: u64,
+    down: [bool; 3],
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, plan: PairPlan) -> PairRun {
+    let mut dice = Seed::new(seed);
+    let plan = plan.drawn(&mut dice);
+    let mut world = World::build(plan, dice);
+    // A node that panics takes the whole world with it.
+    let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
+    let ran = lived.unwrap_or_else(|_| {
+        let remains = World::build(plan, Seed::new(seed));
+        let history = world.history.clone();
+        std::mem::forget(std::mem::replace(&mut world, remains));
+        world.history = history;
+        Err("a node panicked".to_owned())
+    });
+    let history = world.history.borrow().clone();
+    let (recovered_in, broken) = match ran {
+        Ok(recovered_in) => (recovered_in, None),
+        Err(error) => (None, Some(error)),
+    };
+    PairRun {
+        seed,
+        plan,
+        history,
+        recovered_in,
+        broken,
+    }
+}
+
+impl<'a> World<'a> {
+    fn build(plan: PairPlan, mut dice: Seed) -> World<'a> {
+        let history = Rc::new(RefCell::new(History::default()));
+        let phase = Rc::new(Cell::new(Phase::Setup));
+        let mut sim = turmoil::Builder::new()
+            .rng_seed(dice.number())
+            .simulation_duration(Duration::from_secs(600))
+            .tick_duration(Duration::from_millis(1))
+            .min_message_latency(Duration::from_micros(100))
+            .max_message_latency(Duration::from_millis(5))
+            .tcp_capacity(65_536)
+            .build();
+        let acts = Arc::new(Acts::default());
+        let mut seats = Vec::new();
+        for (index, name) in NAMES.iter().enumerate() {
+            let rand = SeededRand::new(dice.number());
+            let seat = Rc::new(Seat::new(index, acts.clone(), rand));
+            seats.push(seat.clone());
+            let history = history.clone();
+            sim.host(*name, move || {
+                seat::live(seat.clone(), plan, history.clone())
+            });
+        }
+        let options = Options {
+            timeout: Duration::from_secs(4),
+            ..Options::default()
+        }
+        .shared();
+        let mut people = Vec::new();
+        let mut standings = Vec::new();
+        for who in 0..plan.people {
+            let standing = Rc::new(Standing::default());
+            let person = Person {
+                who,
+                plan,
+                seed: Seed::new(dice.number()),
+                options: options.clone(),
+                history: history.clone(),
+                phase: phase.clone(),
+                standing: standing.clone(),
+                at: dice.below(2) as usize,
+                said: 0,
+                befriended: false,
+            };
+            people.push(format!("person{who}"));
+            standings.push(standing);
+            sim.client(format!("person{who}"), person.live());
+        }
+        World {
+            sim,
+            seats,
+            people,
+            standings,
+            acts,
+            watch: Watch::default(),
+            history,
+            phase,
+            plan,
+            dice,
+            steps: 0,
+            down: [false; 3],
+        }
+    }
+
+    fn live(&mut self) -> Result<Option<Duration>, String> {
+        self.enter(Phase::Setup);
+        if self.until_well(SETUP_MAX)?.is_none() {
+            return Err(format!("the pair was not founded: {}", self.trouble()));
+        }
+        self.enter(Phase::Faults);
+        self.suffer()?;
+        self.heal_everything();
+        self.enter(Phase::Healing);
+        let recovered_in = self.until_well(RECOVERY_MAX)?;
+        self.enter(Phase::Quiet);
+        let end = self.sim.elapsed() + QUIET;
+        while self.sim.elapsed() < end {
+            self.step()?;
+        }
+        self.close_the_books();
+        Ok(recovered_in)
+    }
+
+    fn note(&self, fact: Fact) {
+        self.history.borrow_mut().add_at(self.sim.elapsed(), fact);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase.set(phase);
+        self.note(Fact::Phase(phase));
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        self.sim.step().map_err(|error| error.to_string())?;
+        self.steps += 1;
+        let at = self.sim.elapsed();
+        let mut history = self.history.borrow_mut();
+        self.watch.look(at, &self.seats, &self.acts, &mut history);
+        if self.steps.is_multiple_of(2 * SELDOM) {
+            self.watch.digest(at, &self.seats, &mut history);
+        }
+        Ok(())
+    }
+
+    /// Lives on until nothing is wrong; none: that took longer than `most`.
+    fn until_well(&mut self, most: Duration) -> Result<Option<Duration>, String> {
+        let begun = self.sim.elapsed();
+        loop {
+            for _ in 0..SELDOM {
+                self.step()?;
+            }
+            let taken = self.sim.elapsed() - begun;
+            let trouble = self.trouble();
+            if trouble.is_empty() {
+                return Ok(Some(taken));
+            }
+            if most < taken {
+                tracing::info!(trouble, "all is not well");
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What is not well; empty: nothing.
+    fn trouble(&self) -> String {
+        let elapsed = self.sim.elapsed();
+        let trouble = wellness::of_nodes(&self.seats, elapsed, self.plan);
+        trouble
+            .or_else(|| wellness::of_people(&self.standings, &self.history.borrow()))
+            .unwrap_or_default()
+    }
+
+    /// The faults of the seed, in their order.
+    fn suffer(&mut self) -> Result<(), String> {
+        let begun = self.sim.elapsed();
+        let steps = schedule(&mut self.dice, self.plan.faults);
+        for (at, step) in steps {
+            while self.sim.elapsed() < begun + Duration::from_millis(at) {
+                self.step()?;
+            }
+            match step {
+                Step::Begin(fault) => self.begin(fault),
+                Step::Restart(seat) => self.restart(seat),
+                Step::Heal(fault) => self.heal(fault),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, fault: Fault) {
+        let busy = is_busy(&self.history.borrow());
+        let what = format!("{fault:?}");
+        self.note(Fact::Fault { what, busy });
+        match fault {
+            Fault::Crash(seat) => self.crash(seat),
+            Fault::PowerCut => (0..3).for_each(|seat| self.crash(seat)),
+            fault => {
+                let hosts = Hosts {
+                    seats: &self.seats,
+                    people: &self.people,
+                };
+                let now = self.sim.elapsed();
+                hosts.begin(&self.sim, fault, now, &mut self.dice);
+            }
+        }
+    }
+
+    fn crash(&mut self, seat: usize) {
+        self.sim.crash(NAMES[seat]);
+        self.seats[seat].crashed();
+        self.down[seat] = true;
+        let node = self.seats[seat].id;
+        self.note(Fact::Crashed { node });
+    }
+
+    fn restart(&mut self, seat: usize) {
+        if std::mem::take(&mut self.down[seat]) {
+            self.sim.bounce(NAMES[seat]);
+        }
+    }
+
+    fn heal(&mut self, fault: Fault) {
+        let hosts = Hosts {
+            seats: &self.seats,
+            people: &self.people,
+        };
+        hosts.heal(&self.sim, fault);
+        let what = format!("{fault:?}");
+        self.note(Fact::Healed { what });
+    }
+
+    /// Every fault has its own healing; what is left is a disk that is stuck for a while.
+    fn heal_everything(&mut self) {
+        for seat in 0..3 {
+            self.restart(seat);
+            self.heal(Fault::StuckDisk(seat));
+        }
+    }
+
+    /// What the database says at the end, and the state of each replica.
+    fn close_the_books(&mut self) {
+        let at = self.sim.elapsed();
+        let mut history = self.history.borrow_mut();
+        self.watch.digest(at, &self.seats, &mut history);
+        for fact in wellness::truths(&self.seats, self.plan) {
+            history.add_at(at, fact);
+        }
+    }
+}

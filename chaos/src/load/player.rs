@@ -152,6 +152,7 @@ impl Player {
                 _ = ask_again.tick(), if patience.is_some() || self.client.unacknowledged() > 0 => {
                     let silence = now() - heard_at;
                     if patience.is_some_and(|patience| patience < silence) {
+                        self.route.silent();
                         return Err(Error::Timeout("listen"));
                     }
                     if ask <= silence || self.client.unacknowledged() > 0 {

@@ -16,6 +16,8 @@ pub struct Route {
     /// Where the last try went: an index of `known`.
     last: usize,
     tries: u32,
+    /// The last connection ended in silence: not there again at first.
+    is_silent: bool,
 }
 
 impl Route {
@@ -26,6 +28,7 @@ impl Route {
             known: known.to_vec(),
             last: (first + count - 1) % count,
             tries: 0,
+            is_silent: false,
         }
     }
 
@@ -34,8 +37,7 @@ impl Route {
         let told: Option<SocketAddr> = location.and_then(|text| text.parse().ok());
         let told = told.and_then(|told| self.known.iter().position(|known| *known == told));
         self.last = match told {
-            // Not where the connection has just been lost.
-            Some(told) if self.tries == 0 && told != self.last => told,
+            Some(told) if self.tries == 0 && !(self.is_silent && told == self.last) => told,
             _ => (self.last + 1) % self.known.len(),
         };
         self.tries += 1;
@@ -45,6 +47,12 @@ impl Route {
     /// The client is in: the next try is the first after a loss.
     pub fn arrived(&mut self) {
         self.tries = 0;
+        self.is_silent = false;
+    }
+
+    /// The connection was given up because nothing was heard.
+    pub fn silent(&mut self) {
+        self.is_silent = true;
     }
 
     /// How long to wait before the next try.

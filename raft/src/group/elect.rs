@@ -179,6 +179,14 @@ impl<G: Kind> Mind<G> {
         (known.collect(), metrics.millis_since_quorum_ack)
     }
 
+    /// Whether this replica votes, as its own log says.
+    fn is_voter(&self) -> bool {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        let mut voters = metrics.membership_config.voter_ids();
+        voters.any(|voter| voter == self.me.number())
+    }
+
     fn voters(&self, roles: &Roles) -> BTreeMap<Voter, Role> {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow();
@@ -357,6 +365,7 @@ impl<G: Kind> Desk for ElectionDesk<G> {
         match codec::decode::<Said<Beat>>(VERSION, &body) {
             Ok(said) if said.from.node == from => {
                 let now = self.0.clock().now();
+                let is_voter = self.0.is_voter();
                 let mut rules = self.0.lock();
                 let Beat {
                     term,
@@ -364,6 +373,9 @@ impl<G: Kind> Desk for ElectionDesk<G> {
                     confirmed,
                     ..
                 } = said.what;
+                // Whoever does not know yet that it votes answers no beat, and learns it from just
+                // those entries.
+                let confirmed = confirmed || !is_voter;
                 rules
                     .guard
                     .note_beat(now, said.from, term, (leads, confirmed));

@@ -16,7 +16,7 @@ use pollux_raft::configuration::TopologyChange;
 use pollux_raft::duty::{Duty, Tenures};
 use pollux_raft::group::{Begin, Group, GroupError, GroupParts, NoEffects};
 use pollux_raft::log::LogStore;
-use pollux_raft::machine::{ConfigurationGroup, Subcluster};
+use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
 use rustls::ServerConfig;
@@ -221,19 +221,13 @@ impl Node {
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
         courier::open(&node);
-        // A group that is being founded does not show its voter yet.
-        let alone = match node.subcluster.voters().len() {
-            0 => node.settings.begin_subcluster == Begin::Found,
-            voters => voters == 1,
-        };
-        if alone {
+        if is_alone(&node.subcluster, node.settings.begin_subcluster) {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;
             caught_up.map_err(|source| StartError::Group { group, source })?;
             node.check_rows()?;
         }
-        let founds = node.settings.begin == Begin::Found;
-        if alone && (founds || node.first_word.is_some()) {
+        if is_alone(&node.configuration, node.settings.begin) {
             let caught_up = node.configuration.catch_up().await;
             caught_up.map_err(|source| StartError::Group {
                 group: GroupId::Configuration,
@@ -421,6 +415,14 @@ impl Node {
         }
         self.subcluster.shutdown().await;
         self.configuration.shutdown().await;
+    }
+}
+
+/// Whether a group needs nobody else. One that is being founded does not show its voter yet.
+fn is_alone<G: Kind>(group: &Group<G>, begin: Begin) -> bool {
+    match group.voters().len() {
+        0 => begin == Begin::Found,
+        voters => voters == 1,
     }
 }
 

@@ -100,6 +100,9 @@ fn order_until(
 mod tests {
     use super::*;
 
+    /// A name, operations with their times (0: no end), and whether they are linearizable.
+    type Case = (&'static str, &'static [(u64, u64, Deed)], bool);
+
     fn operation(begun: u64, ended: u64, deed: Deed) -> Operation {
         Operation {
             begun: Duration::from_millis(begun),
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn planted_histories_are_judged() {
         use Deed::{Read, Write};
-        let cases: [(&str, &[(u64, u64, Deed)], bool); 8] = [
+        let cases: [Case; 8] = [
             ("in turn", &[(1, 2, Write(1)), (3, 4, Read(1))], true),
             ("a stale read", &[(1, 2, Write(1)), (3, 4, Read(0))], false),
             (

@@ -1,7 +1,7 @@
-//! Whether a register's history is linearizable: whether its operations can be put into one order in
-//! which each read returns the last write before it, and none comes before one that had ended when it
-//! began (Wing and Gong, "Testing and Verifying Concurrent Objects", 1993). Not for where the
-//! operations come from.
+//! Whether a register's history is linearizable: whether its operations can be put into one order
+//! in which each read returns the last write before it, and none comes before one that had ended
+//! when it began (Wing and Gong, "Testing and Verifying Concurrent Objects", 1993). Not for where
+//! the operations come from.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,8 +57,8 @@ fn ended_first(operations: &[Operation]) -> Vec<usize> {
     ended
 }
 
-/// All ways to have ordered `goal` by the time of its answer: others that had begun by then may come
-/// before it.
+/// All ways to have ordered `goal` by the time of its answer: others that had begun by then may
+/// come before it.
 fn order_until(
     operations: &[Operation],
     from: BTreeSet<(Vec<bool>, u64)>,

@@ -363,8 +363,9 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
         let fail = |error: io::Error| StorageError::from(StorageIOError::write_logs(&error));
         let mark = record(MARK_VERSION, &log_id).map_err(fail)?;
-        // The core does not wait for a snapshot that it installs, and a crash in between would leave
-        // neither: what follows, appended entries too, waits here until the snapshot is on the disk.
+        // The core does not wait for a snapshot that it installs, and a crash in between would
+        // leave neither: what follows, appended entries too, waits here until the snapshot is on
+        // the disk.
         let mut snapshots = self.snapshots.clone();
         let covered = snapshots.wait_for(|through| log_id.index <= *through).await;
         covered.map_err(|_| fail(io::Error::other("the snapshot was not saved")))?;

@@ -1,7 +1,7 @@
-//! Whether a register's history is linearizable: whether its operations can be put into one order in
-//! which each read returns the last write before it, and none comes before one that had ended when it
-//! began (Wing and Gong, "Testing and Verifying Concurrent Objects", 1993). Not for where the
-//! operations come from.
+//! Whether a register's history is linearizable: whether its operations can be put into one order
+//! in which each read returns the last write before it, and none comes before one that had ended
+//! when it began (Wing and Gong, "Testing and Verifying Concurrent Objects", 1993). Not for where
+//! the operations come from.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,8 +57,8 @@ fn ended_first(operations: &[Operation]) -> Vec<usize> {
     ended
 }
 
-/// All ways to have ordered `goal` by the time of its answer: others that had begun by then may come
-/// before it.
+/// All ways to have ordered `goal` by the time of its answer: others that had begun by then may
+/// come before it.
 fn order_until(
     operations: &[Operation],
     from: BTreeSet<(Vec<bool>, u64)>,
@@ -100,6 +100,9 @@ fn order_until(
 mod tests {
     use super::*;
 
+    /// A name, operations with their times (0: no end), and whether they are linearizable.
+    type Case = (&'static str, &'static [(u64, u64, Deed)], bool);
+
     fn operation(begun: u64, ended: u64, deed: Deed) -> Operation {
         Operation {
             begun: Duration::from_millis(begun),
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn planted_histories_are_judged() {
         use Deed::{Read, Write};
-        let cases: [(&str, &[(u64, u64, Deed)], bool); 8] = [
+        let cases: [Case; 8] = [
             ("in turn", &[(1, 2, Write(1)), (3, 4, Read(1))], true),
             ("a stale read", &[(1, 2, Write(1)), (3, 4, Read(0))], false),
             (

@@ -1,5 +1,5 @@
-//! "`apply` refuses a smaller epoch." (design, section 4) Each change of who serves a home raises the
-//! epoch by one.
+//! "`apply` refuses a smaller epoch." (design, section 4) Each change of who serves a home raises
+//! the epoch by one.
 
 use std::collections::BTreeMap;
 

@@ -1,13 +1,13 @@
-//! "No false `unavailable` during a takeover" (design, section 1): whoever is shown as gone has lost
-//! or closed the session about then.
+//! "No false `unavailable` during a takeover" (design, section 1): whoever is shown as gone has
+//! lost or closed the session about then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::sim::history::{Fact, History};
 
-/// Between a session's end and the next one's beginning, as its client sees both, and until the last
-/// watcher has heard of it.
+/// Between a session's end and the next one's beginning, as its client sees both, and until the
+/// last watcher has heard of it.
 const ABOUT: Duration = Duration::from_secs(10);
 
 pub fn check(history: &History) -> Result<(), String> {

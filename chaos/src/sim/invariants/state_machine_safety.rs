@@ -1,5 +1,5 @@
-//! Replicas that have applied the same entries hold the same state, whichever way they came to it: by
-//! the log, by a snapshot, or by a restart.
+//! Replicas that have applied the same entries hold the same state, whichever way they came to it:
+//! by the log, by a snapshot, or by a restart.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! "Announcements to watchers must agree with the database, in which a detached session is available,
-//! within 2 s after healing." (design, section 5) Neither a ghost nor a contact that is missing.
+//! "Announcements to watchers must agree with the database, in which a detached session is
+//! available, within 2 s after healing." (design, section 5) Neither a ghost nor a contact that is
+//! missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! A whole pair with its witness and its clients in one thread of virtual time, from one seed: nodes
-//! die, freeze, lose each other, have slow disks; everything is healed and must work again.
+//! A whole pair with its witness and its clients in one thread of virtual time, from one seed:
+//! nodes die, freeze, lose each other, have slow disks; everything is healed and must work again.
 //!
 //! ```text
 //!   world ── seats: castor, pollux, witness (each a real node: groups, links, actors, streams)
@@ -8,8 +8,8 @@
 //!         └─ watch: leaders, entries, owners, states ────────────┘
 //! ```
 //!
-//! What is not simulated: TLS between nodes and the joining of a node (the pair is founded by its own
-//! changes of the configuration); clocks that run at different speeds (they begin at different
+//! What is not simulated: TLS between nodes and the joining of a node (the pair is founded by its
+//! own changes of the configuration); clocks that run at different speeds (they begin at different
 //! times); and the stop of a process between two instructions. A frozen node is one whose messages
 //! are held both ways and then come all at once: its own timers run on meanwhile.
 

@@ -1,6 +1,6 @@
-//! A person of a pair's run: signs in at either node, talks to the partner, loses connections, comes
-//! back to the same node or the other; after the faults only listens, and sees that the connection
-//! lives.
+//! A person of a pair's run: signs in at either node, talks to the partner, loses connections,
+//! comes back to the same node or the other; after the faults only listens, and sees that the
+//! connection lives.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -46,7 +46,7 @@ fn an_operator_has_the_last_word_in_a_pair_without_a_witness() {
     let mut reborn = reborn;
     reborn.begin();
     reborn.wait_served(&[(1, 2), (2, 2)]);
-    pollux.ctl(&["subcluster", "fallback"]);
+    pollux.fall_back();
     reborn.wait_served(&[(1, 1), (2, 2)]);
     let verdict = pollux.ctl(&["subcluster", "verify"]);
     assert!(verdict.contains("all replicas are equal"), "{verdict}");

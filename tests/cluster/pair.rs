@@ -27,7 +27,7 @@ fn a_twin_goes_on_with_the_same_sessions() {
 
     castor.begin();
     pollux.wait_protected();
-    pollux.ctl(&["subcluster", "fallback"]);
+    pollux.fall_back();
     castor.wait_served(&[(1, 1), (2, 2)]);
     // Alice's stream was sent away; her session waits for her at home.
     alice.resume(castor.clients());

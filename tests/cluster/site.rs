@@ -127,6 +127,14 @@ impl Member {
         }
     }
 
+    /// Sends all users home, as soon as the nodes that were away are there again.
+    #[track_caller]
+    pub fn fall_back(&self) {
+        wait_for("the users to go home", || {
+            self.try_ctl(&["subcluster", "fallback"]).ok()
+        });
+    }
+
     /// What `subcluster status` says.
     pub fn status(&self) -> Option<Value> {
         let text = self.try_ctl(&["subcluster", "status", "--json"]).ok()?;

@@ -1,7 +1,7 @@
 //! What a client gets, and in which order: slots by number, announcements between them where no
 //! slot has the next place.
 
-use pollux_domain::contract::{Command, EndReason};
+use pollux_domain::contract::{Command, EndReason, Slot};
 use pollux_domain::ids::Seq;
 use pollux_domain::limits;
 use pollux_xml::Element;
@@ -112,13 +112,16 @@ impl Session {
 
     /// False while the next slot may not be written.
     fn fill_slot(&mut self) -> bool {
+        let waits = |slot: &Slot| slot.placed.is_none();
+        if self.slots.front().is_some_and(waits) {
+            self.propose_places();
+            if !cfg!(feature = "plant-write-before-placed") {
+                return false;
+            }
+        }
         let Some(slot) = self.slots.front() else {
             return false;
         };
-        if slot.placed.is_none() {
-            self.propose_places();
-            return false;
-        }
         match render::slot(&self.node, &self.jid, slot) {
             Ok(bytes) => self.stream.write_queue.extend_from_slice(&bytes),
             Err(error) => {

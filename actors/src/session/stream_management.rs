@@ -56,12 +56,11 @@ impl Session {
 
     pub(super) fn answer_count(&mut self) {
         self.owes_answer = self.handled < self.proposed;
-        self.write_element(
-            &SmElement::Answer {
-                h: self.handled as u32,
-            }
-            .to_element(),
-        );
+        let h = match cfg!(feature = "plant-ack-before-commit") {
+            true => self.proposed,
+            false => self.handled,
+        };
+        self.write_element(&SmElement::Answer { h: h as u32 }.to_element());
     }
 
     /// Section 4: the client has received `h` stanzas.

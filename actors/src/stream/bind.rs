@@ -98,7 +98,7 @@ pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bo
             Some(resource) => resource.as_str().to_owned(),
             None => made_up_resource(&wire.node.ambient),
         };
-        match sign_in(wire, user, tenure, resource).await {
+        match sign_in(wire, user, tenure, resource).await? {
             Ok((speaker, payload)) => {
                 let result = stanza.result(Some(payload));
                 let last = result
@@ -131,11 +131,13 @@ async fn sign_in(
     user: &BareJid,
     tenure: &Tenure,
     resource: String,
-) -> Result<(Speaker, Element), StanzaError> {
+) -> Result<Result<(Speaker, Element), StanzaError>, Broken> {
     let node = &wire.node;
     // RFC 6120 section 7.7.2.1: a resource that cannot be one.
     let jid = user.with_resource(&resource);
-    let jid = jid.map_err(|_| StanzaError::new(ErrorCondition::BadRequest))?;
+    let Ok(jid) = jid else {
+        return Ok(Err(StanzaError::new(ErrorCondition::BadRequest)));
+    };
     let resource = jid.resource().unwrap_or_default().to_owned();
     let token = node.ambient.rand.token();
     let command = Command::SignIn {
@@ -144,8 +146,10 @@ async fn sign_in(
         epoch: tenure.epoch().unwrap_or_default(),
         token,
     };
-    match begin_session(node, command).await {
+    Ok(match begin_session(node, command).await {
         Ok(Reply::Session { session, .. }) => Ok((session, wire_bind::bound(&jid))),
+        // A client that is refused a resource may not come again by itself.
+        Ok(Reply::Refused(Refusal::StaleEpoch)) | Err(_) => return Err(elsewhere()),
         Ok(Reply::Refused(Refusal::TooManySessions)) => {
             Err(StanzaError::new(ErrorCondition::ResourceConstraint)
                 .with_text("the user has as many sessions as are allowed"))
@@ -153,12 +157,8 @@ async fn sign_in(
         Ok(Reply::Refused(Refusal::NoSuchUser)) => {
             Err(StanzaError::new(ErrorCondition::NotAllowed))
         }
-        Ok(Reply::Refused(Refusal::StaleEpoch)) => {
-            Err(StanzaError::new(ErrorCondition::ResourceConstraint)
-                .with_text("another node serves this user from now on, try again"))
-        }
-        Ok(_) | Err(_) => Err(StanzaError::new(ErrorCondition::InternalServerError)),
-    }
+        Ok(_) => Err(StanzaError::new(ErrorCondition::InternalServerError)),
+    })
 }
 
 /// None: the client is told that it failed, and may bind instead.

@@ -160,10 +160,7 @@ async fn relay(
 /// Resolves when another node than `there` serves the users of `home`.
 async fn served_otherwise(node: &Node, home: NodeId, there: NodeId) {
     let mut serving = node.directory.serving();
-    let is_there = || {
-        let serving = node.subcluster.read(|state| state.serving(home));
-        serving.is_some_and(|serving| serving.node == there)
-    };
+    let is_there = || matches!(served_by(node, home), ServedBy::There(now) if now == there);
     while is_there() && serving.changed().await.is_ok() {}
 }
 

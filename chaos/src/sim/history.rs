@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
 
+use super::linear::Deed;
 use crate::client::{Journal, Note};
 
 /// One thing that happened.
@@ -79,6 +80,25 @@ pub enum Fact {
     },
     NodeCrashed,
     NodeStarted,
+    /// A person asks for the own contact list, or for a change of it.
+    Asked {
+        who: usize,
+        id: String,
+        deed: Deed,
+    },
+    /// The answer, with what the list says.
+    Answered {
+        who: usize,
+        id: String,
+        value: u64,
+    },
+    /// A node has read the serving table, linearizably, between `begun` and now.
+    ServingRead {
+        node: NodeId,
+        begun: Duration,
+        home: NodeId,
+        epoch: u64,
+    },
     /// A person was told something that makes another try useless.
     TurnedAway {
         who: usize,

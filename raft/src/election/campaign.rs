@@ -1,100 +1,51 @@
-//! Silence, the question to the others, the election; and the votes that are given.
+//! How a voter comes to campaign: silence, a question to the others, a majority's yes. It also
+//! takes a leader's handover.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pollux_domain::ids::Voter;
 
-use super::{Act, Answer, Election, Facts, LogPosition, Question, Role};
+use super::Election;
+use super::timing::within;
+use super::words::{Act, Answer, Facts, HandOver, LogPosition, Question, Role};
 
-/// Who would vote for this voter in the election that it thinks of.
+/// Attempts that make the waiting longer; more do not.
+const BACKOFF_STEPS_MAX: u32 = 4;
+
+/// What has been tried since a leader was last heard.
+#[derive(Debug, Default)]
+pub(super) struct Campaign {
+    round: u64,
+    asking: Option<Asking>,
+    /// When the log's core was last told to campaign.
+    elected: Option<Duration>,
+    failures: u32,
+    not_before: Duration,
+}
+
+/// One round of questions.
 #[derive(Debug)]
-pub(super) struct Attempt {
-    term: u64,
+struct Asking {
+    since: Duration,
+    last_log: LogPosition,
     yes: BTreeSet<Voter>,
 }
 
-/// Between two attempts at least, and what the dice add at most.
-const PAUSE_MS: u64 = 60;
-const DICE_MS: u64 = 120;
+impl Campaign {
+    /// Whether this process has campaigned at all.
+    pub(super) fn has_elected(&self) -> bool {
+        self.elected.is_some()
+    }
+
+    /// The log that goes with the question being asked.
+    pub(super) fn asks_with(&self) -> Option<LogPosition> {
+        self.asking.as_ref().map(|asking| asking.last_log)
+    }
+}
 
 impl Election {
-    /// What a voter does that does not lead.
-    pub(super) fn follow(&mut self, now: Duration, facts: &Facts, dice: u64, acts: &mut Vec<Act>) {
-        if !self.hand_over.is_idle() {
-            self.hand_over = Default::default();
-            acts.push(Act::Pause(false));
-        }
-        if !self.heartbeats {
-            self.heartbeats = true;
-            acts.push(Act::Heartbeats(true));
-        }
-        let stuck = self.timing.flush_stuck <= facts.flush_pending;
-        if now < self.quiet_until || stuck {
-            return;
-        }
-        if self.voters.len() == 1 {
-            self.wait(now, dice);
-            acts.push(Act::Elect);
-            return;
-        }
-        if now < self.held_until || !self.should_lead(now, facts) {
-            return;
-        }
-        self.wait(now, dice);
-        self.attempt = Some(Attempt {
-            term: facts.term,
-            yes: BTreeSet::from([self.me]),
-        });
-        acts.push(Act::Ask(Question::WouldYouVote {
-            term: facts.term,
-            last_log: facts.last_log,
-        }));
-    }
-
-    fn wait(&mut self, now: Duration, dice: u64) {
-        self.quiet_until = now + Duration::from_millis(PAUSE_MS + dice % DICE_MS);
-    }
-
-    /// The witness campaigns only where its log is longer than that of every twin that lives, and
-    /// one does.
-    fn should_lead(&self, now: Duration, facts: &Facts) -> bool {
-        if self.role == Role::Twin {
-            return true;
-        }
-        let twins = self.voters.iter().filter(|(_, role)| **role == Role::Twin);
-        let mut alive = twins
-            .filter_map(|(voter, _)| self.alive_beat(now, *voter))
-            .filter(|beat| !beat.is_stuck)
-            .peekable();
-        alive.peek().is_some() && alive.all(|beat| beat.last_log < facts.last_log)
-    }
-
-    /// A question of another voter.
-    pub fn take_question(
-        &mut self,
-        now: Duration,
-        facts: &Facts,
-        from: Voter,
-        question: Question,
-    ) -> (Answer, Vec<Act>) {
-        match question {
-            Question::WouldYouVote { term, last_log } => {
-                let yes = facts.last_log <= last_log && self.may_vote(now, facts, from);
-                (Answer { term, yes }, Vec::new())
-            }
-            Question::TakeTheLead { term } => {
-                let yes = self.voters.contains_key(&from) && term == facts.term && !facts.leads;
-                let mut acts = Vec::new();
-                if yes {
-                    self.called_in = Some(term);
-                    acts.push(self.elect(now, facts));
-                }
-                (Answer { term, yes }, acts)
-            }
-        }
-    }
-
+    /// An answer to a question of ours has come.
     pub fn take_answer(
         &mut self,
         now: Duration,
@@ -102,71 +53,135 @@ impl Election {
         from: Voter,
         answer: Answer,
     ) -> Vec<Act> {
-        let Some(attempt) = &mut self.attempt else {
+        let stands = self.campaigns(now, facts) && self.voters.contains_key(&from);
+        let quorum = self.quorum();
+        let round = self.campaign.round;
+        let Some(asking) = &mut self.campaign.asking else {
             return Vec::new();
         };
-        if !answer.yes || answer.term != attempt.term || facts.term != attempt.term {
+        if !stands || answer.round != round || answer.refusal.is_some() {
             return Vec::new();
         }
-        attempt.yes.insert(from);
-        let count = attempt.yes.len();
-        // Somebody may have begun to lead while the answers came.
-        if !self.is_majority(count) || now < self.held_until || facts.leads {
+        asking.yes.insert(from);
+        if asking.yes.len() < quorum {
             return Vec::new();
         }
-        self.attempt = None;
-        self.quiet_until = self.quiet_until.max(now + self.timing.lease / 2);
-        vec![self.elect(now, facts)]
+        vec![self.elect(now)]
     }
 
-    /// A candidate votes for itself.
-    fn elect(&mut self, now: Duration, facts: &Facts) -> Act {
-        self.voting = Some((facts.term + 1, now));
-        Act::Elect
-    }
-
-    /// [`Election::may_vote`], and from here on no earlier leader is answered until
-    /// [`Election::end_vote`].
-    pub fn begin_vote(
+    /// A witness that leads tells us to campaign at once. We hear that leader and campaign all the
+    /// same: so the leases that it granted may still run when we lead, see `may_take_over`.
+    pub fn take_hand_over(
         &mut self,
         now: Duration,
         facts: &Facts,
-        candidate: Voter,
-        term: u64,
-    ) -> bool {
-        let may = self.may_vote(now, facts, candidate);
-        if may && self.voting.is_none_or(|(voting, _)| voting < term) {
-            self.voting = Some((term, now));
+        from: Voter,
+        told: HandOver,
+    ) -> Vec<Act> {
+        let fits = self.voters.contains_key(&from)
+            && self.role() == Some(Role::Twin)
+            && !facts.leads
+            && facts.term == told.term
+            && told.last_log <= facts.last_log;
+        if !fits || !self.able(now, facts) {
+            return Vec::new();
         }
-        may
+        self.handed = Some(told.term + 1);
+        vec![self.elect(now)]
     }
 
-    /// The gate before the core's vote: no leader was heard and no lease granted for a lease and a
-    /// tenth; or this leader itself has asked the candidate to take the lead.
-    pub fn may_vote(&self, now: Duration, facts: &Facts, candidate: Voter) -> bool {
-        if !self.voters.contains_key(&candidate) || candidate == self.me {
-            return false;
+    pub(super) fn campaign(&mut self, now: Duration, facts: &Facts, acts: &mut Vec<Act>) {
+        if self.hears_leader(now) {
+            self.campaign.failures = 0;
         }
-        if self.hand_over.is_to(candidate, now) {
-            return true;
+        let alone = self.quorum() == 1 && self.role().is_some();
+        if alone && !within(now, self.campaign.elected, self.timing.lease) {
+            acts.push(self.elect(now));
+            return;
         }
-        self.held_until <= now && !self.is_confirmed(now, facts)
+        let asked = self.campaign.asking.as_ref().map(|asking| asking.since);
+        if asked.is_some_and(|since| !within(now, Some(since), self.timing.ask)) {
+            self.back_off(now);
+        }
+        if alone || !self.campaigns(now, facts) {
+            self.campaign.asking = None;
+            return;
+        }
+        let waits = now < self.campaign.not_before
+            || self.election_runs(now, facts)
+            || self.promised_within(now, self.timing.ask, self.me);
+        if self.campaign.asking.is_none() && !waits {
+            self.ask(now, facts, acts);
+        }
     }
 
-    /// The gate before the core's entries: a leader that says of itself that nobody answers it is
-    /// not listened to, so that a cut in one direction does not keep its followers waiting.
-    pub fn may_append(&self, now: Duration, leader: Voter, term: u64) -> bool {
-        if self.voting.is_some_and(|(voting, _)| term < voting) {
-            return false;
+    /// Silence, and nothing that binds us.
+    fn campaigns(&self, now: Duration, facts: &Facts) -> bool {
+        !facts.leads
+            && self.able(now, facts)
+            && !self.hears_leader(now)
+            && !self.granted_recently(now)
+            && match self.role() {
+                Some(Role::Twin) => true,
+                Some(Role::Witness) => self.has_longest_log(now, facts),
+                None => false,
+            }
+    }
+
+    /// The witness leaves an election to a twin that could win it, now or when its start is long
+    /// enough ago, and does not try one that it could not win itself. A twin whose disk has stopped
+    /// wins none, though its log is the longest for what it could not give away.
+    fn has_longest_log(&self, now: Duration, facts: &Facts) -> bool {
+        let is_twin = |voter| self.voters.get(&voter) == Some(&Role::Twin);
+        let mut someone = false;
+        for (voter, beat) in self.hearing.living(now) {
+            someone = true;
+            let could_win = !beat.disk_stopped(&self.timing) && facts.last_log <= beat.last_log;
+            if is_twin(voter) && could_win {
+                return false;
+            }
         }
-        let Some(beat) = self.alive_beat(now, leader) else {
-            return true;
+        someone
+    }
+
+    fn ask(&mut self, now: Duration, facts: &Facts, acts: &mut Vec<Act>) {
+        self.campaign.round += 1;
+        self.campaign.asking = Some(Asking {
+            since: now,
+            last_log: facts.last_log,
+            yes: BTreeSet::from([self.me]),
+        });
+        let question = Question::WouldYouElect {
+            round: self.campaign.round,
+            last_log: facts.last_log,
         };
-        beat.term != term || !beat.leads || beat.confirmed
+        let others = self.voters.keys().filter(|voter| **voter != self.me);
+        acts.extend(others.map(|voter| Act::Ask(*voter, question)));
     }
 
-    /// The end of a log that a voter has told.
-    pub fn last_log_of(&self, voter: Voter) -> Option<LogPosition> {
-        self.heard.get(&voter).map(|heard| heard.beat.last_log)
+    fn elect(&mut self, now: Duration) -> Act {
+        self.back_off(now);
+        self.campaign.elected = Some(now);
+        Act::Elect
+    }
+
+    /// An election that was begun is given the time of the flushes that it needs: to begin another
+    /// would only raise the term under those that are about to vote.
+    fn election_runs(&self, now: Duration, facts: &Facts) -> bool {
+        let flushes = || {
+            let mut beats = self.hearing.living(now).map(|(_, beat)| beat);
+            facts.flush_pending_for.is_some() || beats.any(|beat| 0 < beat.flush_pending_ms)
+        };
+        within(now, self.campaign.elected, self.timing.lease)
+            || within(now, self.campaign.elected, self.timing.election_max()) && flushes()
+    }
+
+    /// The dice keep two voters from failing together for ever.
+    fn back_off(&mut self, now: Duration) {
+        self.campaign.asking = None;
+        self.campaign.failures = (self.campaign.failures + 1).min(BACKOFF_STEPS_MAX);
+        let range = (self.timing.lease * self.campaign.failures).as_micros() as u64;
+        let drawn = Duration::from_micros(self.dice % range.max(1));
+        self.campaign.not_before = now + self.timing.beat + drawn;
     }
 }

@@ -1,271 +1,201 @@
-//! When a voter of a group campaigns, for whom it may vote, and when a leader's voice counts: the
-//! rules of design section 4, "Elections", as functions of time and of what was heard. No clock, no
-//! network, no log: the shell that drives them stands in `group`.
+//! When a voter campaigns, whom it may vote for, and when a leader keeps quiet (design, section 4).
+//! Not for votes and entries themselves: those are the log's core's. No clock, no sockets:
 //!
 //! ```text
-//!   tick ───────────┐                    ┌──► Beat, to all others
-//!   beats, answers ─┼──► Election ──► Act ┼──► Ask: would you vote for me?
-//!   questions ──────┘        │            └──► Elect, Pause, HandOver
-//!                            └──► may_vote, may_append: the gate before the log's core
+//!  tick, beats, questions, answers,      ┌──────────┐   beats, questions, Elect,
+//!  entries taken, leases granted ───────►│ Election │──► heartbeats off/on, proposals
+//!  (each with the time)                  └──────────┘   stopped/resumed, HandOver
+//!          may_vote in front of every vote request ──► yes or no
+//!          may_take_over in front of every takeover ─► yes or no
 //! ```
-
-mod beat;
-mod campaign;
-mod hand_over;
-#[cfg(test)]
-mod rules_test;
+//!
+//! `hearing` keeps what came in; `campaign`, `vote` and `lead` decide. What a voter promises by
+//! taking entries or granting a lease holds only if nothing slips between the promise and the log's
+//! core. So who drives this tells an earlier leader nothing, and grants no lease, from a yes of
+//! `may_vote` or an `Elect` on until the core has answered it: see `group::guard`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pollux_domain::ids::Voter;
 
-pub use beat::{Answer, Beat, LogPosition, Question};
-use campaign::Attempt;
-use hand_over::HandOver;
+mod campaign;
+#[cfg(test)]
+mod election_test;
+mod hearing;
+mod lead;
+mod timing;
+mod vote;
+mod words;
 
-/// The times by which voters judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// For how long a lease holds, and a leader counts as confirmed.
-    pub lease: Duration,
-    /// Between two beats.
-    pub beat: Duration,
-    /// A flush that takes longer is a disk that does not work.
-    pub flush_stuck: Duration,
-}
+pub use timing::Timing;
+pub use words::{Act, Answer, Beat, Facts, HandOver, LogPosition, Question, Refusal, Role, Sight};
 
-impl Timing {
-    /// Of a local network (design, section 4: "Begin with …").
-    pub const LOCAL: Timing = Timing {
-        lease: Duration::from_millis(300),
-        beat: Duration::from_millis(50),
-        flush_stuck: Duration::from_secs(1),
-    };
+use campaign::Campaign;
+use hearing::Hearing;
+use lead::Lead;
+use timing::within;
+use vote::Exemption;
 
-    /// For how long a vote is refused after a leader was heard: a lease and a tenth, so that every
-    /// lease that this leader confirmed with our help has run out.
-    pub fn hold(&self) -> Duration {
-        self.lease + self.lease / 10
-    }
-}
-
-/// What a voter is for in its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Twin,
-    /// Leads for a moment at most.
-    Witness,
-}
-
-/// What the shell knows of its own replica, read without asking the core.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    pub term: u64,
-    /// The core leads in `term`.
-    pub leads: bool,
-    pub last_log: LogPosition,
-    /// How long the oldest flush has been under way.
-    pub flush_pending: Duration,
-    /// What each voter is known to have; only a leader knows.
-    pub matched: BTreeMap<Voter, u64>,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// To every other voter.
-    Beat(Beat),
-    /// To every other voter; the answers come back by `take_answer`.
-    Ask(Question),
-    /// Begin an election in the core.
-    Elect,
-    /// The leader's heartbeats of the core, off or on.
-    Heartbeats(bool),
-    /// The leader takes no proposals, or takes them again.
-    Pause(bool),
-    /// Tell this voter to elect: what it has is all there is.
-    HandOver(Voter),
-}
-
-/// One voter's mind. See the module.
+/// One voter's part in the elections of one group.
 #[derive(Debug)]
 pub struct Election {
     me: Voter,
-    role: Role,
     timing: Timing,
+    /// When this process began. What an earlier one promised is not known.
+    started: Duration,
     voters: BTreeMap<Voter, Role>,
-    /// Until then no vote is given to anybody: a leader was heard, a lease granted, or this voter
-    /// has just begun to live and does not know what it said before.
-    held_until: Duration,
-    /// Until then this voter, as leader, decides on no takeover.
-    restrained_until: Duration,
-    heard: BTreeMap<Voter, Heard>,
-    beats_sent: u64,
+    /// The term of our vote at the last tick.
+    term: u64,
+    dice: u64,
+    hearing: Hearing,
+    /// When we last granted a lease.
+    granted: Option<Duration>,
+    campaign: Campaign,
+    /// While we lead.
+    lead: Option<Lead>,
+    /// The twin that we told to campaign.
+    exemption: Option<Exemption>,
+    /// Whom we last told that we would elect it, and when.
+    promised: Option<(Voter, Duration)>,
+    /// The term in which we campaign because a leader told us to.
+    handed: Option<u64>,
     last_beat: Option<Duration>,
-    /// When this leader was elected, and when each beat that was answered had been sent.
-    leads_since: Option<(u64, Duration)>,
-    echoed: BTreeMap<Voter, Duration>,
-    sent_at: std::collections::VecDeque<(u64, Duration)>,
-    heartbeats: bool,
-    attempt: Option<Attempt>,
-    quiet_until: Duration,
-    hand_over: HandOver,
-    /// The term in which a leader has asked this voter to follow it.
-    called_in: Option<u64>,
-    /// A vote for this term is being given, since when: what earlier leaders ask for is answered no
-    /// more, so that none of them confirms anything with our help meanwhile.
-    voting: Option<(u64, Duration)>,
-}
-
-/// What another voter said last.
-#[derive(Debug, Clone)]
-struct Heard {
-    at: Duration,
-    beat: Beat,
 }
 
 impl Election {
-    /// A voter that begins to live at `now`.
-    pub fn new(me: Voter, role: Role, timing: Timing, now: Duration) -> Election {
+    /// For a process that begins now.
+    pub fn new(me: Voter, timing: Timing, now: Duration) -> Election {
         Election {
             me,
-            role,
             timing,
+            started: now,
             voters: BTreeMap::new(),
-            held_until: now + timing.hold(),
-            restrained_until: now + timing.hold(),
-            heard: BTreeMap::new(),
-            beats_sent: 0,
+            term: 0,
+            dice: 0,
+            hearing: Hearing::new(timing),
+            granted: None,
+            campaign: Campaign::default(),
+            lead: None,
+            exemption: None,
+            promised: None,
+            handed: None,
             last_beat: None,
-            leads_since: None,
-            echoed: BTreeMap::new(),
-            sent_at: std::collections::VecDeque::new(),
-            heartbeats: true,
-            attempt: None,
-            quiet_until: now,
-            hand_over: HandOver::default(),
-            called_in: None,
-            voting: None,
         }
     }
 
-    /// Who votes, as the log says now.
-    pub fn set_voters(&mut self, voters: BTreeMap<Voter, Role>) {
-        self.heard.retain(|voter, _| voters.contains_key(voter));
-        if let Some(role) = voters.get(&self.me) {
-            self.role = *role;
+    /// To be called every few ten milliseconds, and whenever leadership was won or lost. `dice` is
+    /// any random number.
+    pub fn tick(
+        &mut self,
+        now: Duration,
+        facts: &Facts,
+        voters: &BTreeMap<Voter, Role>,
+        dice: u64,
+    ) -> Vec<Act> {
+        if self.voters != *voters {
+            self.voters.clone_from(voters);
+            self.hearing.keep(voters);
         }
-        self.voters = voters;
-    }
-
-    /// What follows from time alone. `dice`: any number, to part two who try at once.
-    pub fn tick(&mut self, now: Duration, facts: &Facts, dice: u64) -> Vec<Act> {
+        self.dice = dice;
+        self.term = facts.term;
         let mut acts = Vec::new();
-        if !self.voters.contains_key(&self.me) {
-            return acts;
-        }
-        self.note_lead(now, facts);
-        // Whatever became of a vote is in the core's term by now.
-        let old = |(term, since): (u64, Duration)| {
-            term <= facts.term || since + self.timing.flush_stuck <= now
-        };
-        if self.voting.is_some_and(old) {
-            self.voting = None;
-        }
-        if self.voters.len() > 1 && self.last_beat.is_none_or(|at| at + self.timing.beat <= now) {
-            acts.push(Act::Beat(self.next_beat(now, facts)));
-        }
-        if facts.leads {
+        let changed = self.notice_leadership(now, facts, &mut acts);
+        if self.lead.is_some() {
             self.lead(now, facts, &mut acts);
         } else {
-            self.follow(now, facts, dice, &mut acts);
+            self.campaign(now, facts, &mut acts);
+        }
+        if changed || !within(now, self.last_beat, self.timing.beat) {
+            self.last_beat = Some(now);
+            acts.push(Act::Beat(self.beat(now, facts)));
         }
         acts
     }
 
-    /// Whether this voter, as leader, may decide that somebody else serves.
-    ///
-    /// After an ordinary election it may at once: who confirmed the last lease of an earlier leader
-    /// is in every majority, and gave no vote before that lease had run out. After a handover, or
-    /// a restart, leases may run that it knows nothing of.
-    pub fn may_take_over(&self, now: Duration) -> bool {
-        self.leads_since.is_some() && self.restrained_until <= now
+    /// Another voter's beat has come. Those of strangers are not heard.
+    pub fn take_beat(&mut self, now: Duration, from: Voter, beat: Beat) {
+        if from != self.me && self.voters.contains_key(&from) {
+            self.hearing.take(now, self.term, from, beat);
+        }
     }
 
-    /// Whether a leader counts as one: elected a moment ago, or answered by a majority within one
-    /// lease; and its disk works.
-    pub fn is_confirmed(&self, now: Duration, facts: &Facts) -> bool {
-        if !facts.leads || self.timing.flush_stuck <= facts.flush_pending {
-            return false;
+    /// Entries or a heartbeat of `leader` have come and go to the log's core next. From here on we
+    /// refuse our vote: a quorum of such promises is what a lease stands on.
+    pub fn note_entries(&mut self, now: Duration, leader: Voter, term: u64) {
+        if self.term <= term && leader != self.me {
+            self.hearing.take_entries(now);
         }
-        let fresh = |at: Duration| now < at + self.timing.lease;
-        if self.leads_since.is_some_and(|(_, at)| fresh(at)) {
-            return true;
-        }
-        let answered = self.voters.keys().filter(|voter| {
-            **voter == self.me || self.echoed.get(*voter).copied().is_some_and(fresh)
-        });
-        self.is_majority(answered.count())
     }
 
-    /// As leader, a lease was granted: no vote is given away before it has run out.
+    /// As leader, a grant was recorded, and is to be confirmed next.
     pub fn note_lease_granted(&mut self, now: Duration) {
-        self.hold(now);
+        self.granted = Some(now);
     }
 
-    /// Entries, or a confirmation, of the leader of `term` were taken. False: a vote was given
-    /// meanwhile, and the leader may not hear that they were.
-    pub fn note_entries(&mut self, now: Duration, term: u64) -> bool {
-        if self.voting.is_some_and(|(voting, _)| term < voting) {
-            return false;
-        }
-        self.hold(now);
-        true
+    /// Whether a voter has been heard within one lease. We always hear ourselves.
+    pub fn alive(&self, now: Duration, voter: Voter) -> bool {
+        voter == self.me || self.hearing.living(now).any(|(other, _)| other == voter)
     }
 
-    /// The core has given the vote, or not.
-    pub fn end_vote(&mut self, term: u64) {
-        if self.voting.is_some_and(|(voting, _)| voting == term) {
-            self.voting = None;
+    /// The leader that speaks at this moment, as far as is known here. It is where a lease is asked
+    /// for; it may be wrong.
+    pub fn leader(&self, now: Duration) -> Option<Voter> {
+        match self.lead {
+            Some(_) => Some(self.me),
+            None => self.hearing.sight(now).map(|sight| sight.leader),
         }
     }
 
-    fn hold(&mut self, now: Duration) {
-        self.held_until = self.held_until.max(now + self.timing.hold());
+    /// The term in which we lead, as of the last tick.
+    pub fn leads_in(&self) -> Option<u64> {
+        self.lead.as_ref().map(Lead::term)
     }
 
-    fn is_majority(&self, count: usize) -> bool {
-        self.voters.len() < 2 * count
-    }
-
-    fn note_lead(&mut self, now: Duration, facts: &Facts) {
-        let known = self.leads_since.map(|(term, _)| term);
-        if !facts.leads {
-            self.leads_since = None;
-        } else if known != Some(facts.term) {
-            self.leads_since = Some((facts.term, now));
-            self.echoed.clear();
-            self.attempt = None;
-            if self.called_in.is_some_and(|term| term < facts.term) {
-                self.restrained_until = self.restrained_until.max(now + self.timing.hold());
-            }
-            self.called_in = None;
+    fn beat(&self, now: Duration, facts: &Facts) -> Beat {
+        let flush = facts.flush_pending_for.unwrap_or_default();
+        Beat {
+            term: facts.term,
+            leads: self.lead.is_some(),
+            confirmed: self.confirmed(now, facts),
+            able: self.able(now, facts),
+            last_log: facts.last_log,
+            flush_pending_ms: u32::try_from(flush.as_millis()).unwrap_or(u32::MAX),
+            stamp_ms: now.as_millis() as u64,
+            sees: match self.lead {
+                Some(_) => None,
+                None => self.hearing.sight(now),
+            },
         }
     }
 
-    /// What a leader does besides leading.
-    fn lead(&mut self, now: Duration, facts: &Facts, acts: &mut Vec<Act>) {
-        if self.voters.len() == 1 {
-            return;
-        }
-        let confirmed = self.is_confirmed(now, facts);
-        if confirmed != self.heartbeats {
-            self.heartbeats = confirmed;
-            acts.push(Act::Heartbeats(confirmed));
-        }
-        if self.role == Role::Witness {
-            self.step_aside(now, facts, acts);
-        }
+    /// Our disk writes, and we are not bound by what an earlier process may have promised.
+    fn able(&self, now: Duration, facts: &Facts) -> bool {
+        !self.just_started(now) && !self.disk_stopped(facts)
+    }
+
+    fn just_started(&self, now: Duration) -> bool {
+        within(now, Some(self.started), self.timing.patience())
+    }
+
+    fn disk_stopped(&self, facts: &Facts) -> bool {
+        let stuck = |pending| self.timing.flush_stuck < pending;
+        facts.flush_pending_for.is_some_and(stuck)
+    }
+
+    fn granted_recently(&self, now: Duration) -> bool {
+        within(now, self.granted, self.timing.patience())
+    }
+
+    fn hears_leader(&self, now: Duration) -> bool {
+        self.hearing.leader_within(now, self.timing.patience())
+    }
+
+    fn quorum(&self) -> usize {
+        self.voters.len() / 2 + 1
+    }
+
+    fn role(&self) -> Option<Role> {
+        self.voters.get(&self.me).copied()
     }
 }

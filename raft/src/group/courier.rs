@@ -57,15 +57,16 @@ pub(super) struct Courier<G: Kind> {
     pub(super) stopping: watch::Receiver<bool>,
     /// No entries are written: the lead is about to be handed over.
     pub(super) paused: watch::Receiver<bool>,
-    /// Told when this node leads and has applied all that was committed before.
-    pub(super) leading: watch::Sender<bool>,
+    /// The term in which this node leads, told when it has applied all that was committed before.
+    pub(super) leading: watch::Sender<Option<u64>>,
 }
 
 /// Who leads, as this node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leader {
     Nobody,
-    Myself,
+    /// In this term.
+    Myself(u64),
     Other(Voter),
 }
 
@@ -74,7 +75,7 @@ impl<G: Kind> Courier<G> {
     pub(super) async fn run(mut self) {
         let failure = self.serve().await.err();
         self.intake.set_open(false);
-        self.leading.send_replace(false);
+        self.leading.send_replace(None);
         self.pipeline.close(failure.as_deref());
         if let Some(reason) = failure {
             tracing::error!(group = %self.topic.group, error = reason, "group cannot go on");
@@ -92,7 +93,7 @@ impl<G: Kind> Courier<G> {
             }
             self.pipeline.rewind_all();
             match self.leader() {
-                Leader::Myself => self.lead().await?,
+                Leader::Myself(term) => self.lead(term).await?,
                 Leader::Other(leader) => self.forward(leader).await,
                 Leader::Nobody => tokio::select! {
                     biased;
@@ -103,7 +104,7 @@ impl<G: Kind> Courier<G> {
                 },
             }
             self.intake.set_open(false);
-            self.leading.send_replace(false);
+            self.leading.send_replace(None);
             if *self.stopping.borrow() && self.may_stop() {
                 return Ok(());
             }
@@ -121,7 +122,9 @@ impl<G: Kind> Courier<G> {
         match metrics.current_leader.map(Voter::from_number) {
             None => Leader::Nobody,
             Some(leader) if leader != self.me => Leader::Other(leader),
-            Some(_) if metrics.state == ServerState::Leader => Leader::Myself,
+            Some(_) if metrics.state == ServerState::Leader => {
+                Leader::Myself(metrics.vote.leader_id.term)
+            }
             Some(_) => Leader::Nobody,
         }
     }
@@ -142,28 +145,32 @@ impl<G: Kind> Courier<G> {
         }
     }
 
-    /// Writes entries as long as this node leads.
-    async fn lead(&self) -> Result<(), String> {
+    /// Writes entries as long as this node leads in `term`.
+    async fn lead(&self, term: u64) -> Result<(), String> {
+        let myself = Leader::Myself(term);
         // An entry of this term is committed and applied, and so all before it: what was promised
         // earlier is in the state now.
         while let Err(error) = self.raft.ensure_linearizable().await {
             if let RaftError::Fatal(fatal) = error {
                 return Err(fatal.to_string());
             }
-            if self.leader() != Leader::Myself {
+            if self.leader() != myself {
                 return Ok(());
             }
             sleep(PAUSE).await;
         }
+        if self.leader() != myself {
+            return Ok(());
+        }
         let time = self.state.read(|held| held.machine.group_time());
         self.time.continue_from(time);
         self.intake.set_open(true);
-        self.leading.send_replace(true);
+        self.leading.send_replace(Some(term));
         let mut mine_first = false;
         loop {
             tokio::select! {
                 biased;
-                () = self.deposed(Leader::Myself) => return Ok(()),
+                () = self.deposed(myself) => return Ok(()),
                 () = self.work() => {}
                 () = self.stopped() => if self.pipeline.is_empty() {
                     return Ok(());
@@ -185,7 +192,7 @@ impl<G: Kind> Courier<G> {
                     Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => return Ok(()),
                     Err(error) => return Err(error.to_string()),
                 },
-                () = self.deposed(Leader::Myself) => return Ok(()),
+                () = self.deposed(myself) => return Ok(()),
             }
         }
     }

@@ -17,10 +17,12 @@ use serde::Serialize;
 use super::CommandOf;
 use super::courier::Handover;
 use super::gate::Gate;
+use super::guard::Ballot;
 use super::intake::Intake;
+use super::log_adapter::position;
 use super::network::{Envelope, LogRequest};
 use super::snapshot_transfer::{Incoming, SnapshotPart, SnapshotReceipt};
-use super::types::{Image, Types};
+use super::types::{Image, Types, Vote};
 use crate::machine::{Kind, Machine};
 
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
@@ -43,6 +45,13 @@ pub(super) struct ProposalDesk<G: Kind> {
 fn answer<G: Kind, T: Serialize>(value: &T) -> Result<Bytes, String> {
     let record = codec::encode(G::Machine::VERSION, value).map_err(|error| error.to_string())?;
     Ok(record.into())
+}
+
+pub(super) fn ballot(vote: Vote) -> Ballot {
+    Ballot {
+        term: vote.leader_id.term,
+        voter: Voter::from_number(vote.leader_id.node_id),
+    }
 }
 
 impl<G: Kind> Desk for LogDesk<G> {
@@ -68,29 +77,32 @@ impl<G: Kind> Desk for LogDesk<G> {
         let raft = self.raft.clone();
         match envelope.request {
             LogRequest::Vote(request) => {
-                let candidate = Voter::from_number(request.vote.leader_id.node_id);
-                let term = request.vote.leader_id.term;
+                let ballot = ballot(request.vote);
+                let last_log = request.last_log_id.map_or_else(Default::default, position);
                 let gate = self.gate.clone();
-                if candidate != sender || !gate.may_vote(sender, term) {
+                if ballot.voter != sender || !gate.may_vote(ballot, last_log) {
                     return Box::pin(async move { Err("no vote now".to_owned()) });
                 }
                 Box::pin(async move {
                     let voted = raft.vote(request).await;
-                    gate.voted(term);
+                    gate.voted(
+                        ballot,
+                        voted.as_ref().ok().map(|voted| self::ballot(voted.vote)),
+                    );
                     answer::<G, _>(&voted.map_err(|error| error.to_string())?)
                 })
             }
             LogRequest::Append(request) => {
                 let gate = self.gate.clone();
-                let term = request.vote.leader_id.term;
+                let leader = ballot(request.vote);
                 Box::pin(async move {
-                    if !gate.may_append(sender, term) {
+                    if leader.voter != sender || !gate.may_append(leader) {
                         return Err("this leader is not confirmed".to_owned());
                     }
                     let appended = raft.append_entries(request).await;
                     let appended = appended.map_err(|error| error.to_string())?;
                     let higher = matches!(appended, AppendEntriesResponse::HigherVote(_));
-                    if !higher && !gate.appended(term) {
+                    if !higher && !gate.appended(leader) {
                         return Err("a vote was given meanwhile".to_owned());
                     }
                     answer::<G, _>(&appended)

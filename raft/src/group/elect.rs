@@ -19,16 +19,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::desk::ballot;
 use super::gate::Gate;
+use super::guard::{Ballot, Guard};
 use super::log_adapter::LogFacts;
 use super::types::Types;
-use crate::election::{Act, Answer, Beat, Election, Facts, LogPosition, Question, Role};
+use crate::election::{
+    Act, Answer, Beat, Election, Facts, HandOver, LogPosition, Question, Role, Timing,
+};
 use crate::machine::Kind;
 
 const VERSION: u16 = 1;
 /// How often the rules look at the clock.
 const TICK: Duration = Duration::from_millis(20);
-/// How long an answer to a question may take.
+/// How long an answer may be on its way; the rules themselves wait for less.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 
 #[derive(Serialize, Deserialize)]
@@ -39,8 +43,25 @@ struct Said<T> {
     what: T,
 }
 
+/// What one voter asks another.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Asked {
+    Question(Question),
+    /// To be answered when the core has begun the election, or will not.
+    HandOver(HandOver),
+}
+
+/// What it hears.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Heard {
+    Answer(Answer),
+    Done,
+}
+
 /// Tells what a node is for in this group.
 pub type Roles = Arc<dyn Fn(NodeId) -> Role + Send + Sync>;
+
+type Answers = JoinSet<Option<(Voter, Answer)>>;
 
 /// One voter's mind with what it lives in: shared by the task, the desk and the gate.
 pub(super) struct Mind<G: Kind> {
@@ -51,7 +72,42 @@ pub(super) struct Mind<G: Kind> {
     pub(super) peers: Arc<dyn Peers>,
     pub(super) ambient: Ambient,
     pub(super) pause: watch::Sender<bool>,
-    pub(super) election: Mutex<Election>,
+    pub(super) rules: Mutex<Rules>,
+}
+
+/// What is decided with, under one lock: so an election that is decided on and an answer to a
+/// leader cannot pass each other.
+pub(super) struct Rules {
+    pub(super) election: Election,
+    pub(super) guard: Guard,
+    quorum: QuorumAnswer,
+}
+
+impl Rules {
+    pub(super) fn new(election: Election) -> Rules {
+        Rules {
+            election,
+            guard: Guard::default(),
+            quorum: QuorumAnswer::default(),
+        }
+    }
+}
+
+/// When a quorum last answered the core. The core says it as an age, which goes on after it was
+/// said.
+#[derive(Default)]
+struct QuorumAnswer {
+    said: Option<u64>,
+    at: Duration,
+}
+
+impl QuorumAnswer {
+    fn ago(&mut self, now: Duration, said: Option<u64>) -> Option<Duration> {
+        if self.said != said {
+            (self.said, self.at) = (said, now);
+        }
+        Some(Duration::from_millis(said?) + now.saturating_sub(self.at))
+    }
 }
 
 impl<G: Kind> Mind<G> {
@@ -59,43 +115,68 @@ impl<G: Kind> Mind<G> {
         self.ambient.clock.as_ref()
     }
 
-    pub(super) fn election(&self) -> MutexGuard<'_, Election> {
-        self.election.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Read without asking the core, which may be waiting for a flush.
-    pub(super) fn facts(&self) -> Facts {
+    /// Asks the rules, with the time and with what the core says of itself, which is read without
+    /// asking it: it may be waiting for a flush.
+    pub(super) fn with<R>(&self, ask: impl FnOnce(&mut Rules, Duration, &Facts) -> R) -> R {
+        let mut rules = self.lock();
         let now = self.clock().now();
-        let (term, index) = self.log.last();
-        let (leads, current) = {
+        let facts = self.facts(now, &mut rules.quorum);
+        ask(&mut rules, now, &facts)
+    }
+
+    /// The same for what may end in an election of our own.
+    fn decide(&self, ask: impl FnOnce(&mut Election, Duration, &Facts) -> Vec<Act>) -> Vec<Act> {
+        self.with(|rules, now, facts| {
+            let acts = ask(&mut rules.election, now, facts);
+            if acts.contains(&Act::Elect) {
+                rules.guard.begin_election();
+            }
+            acts
+        })
+    }
+
+    fn facts(&self, now: Duration, quorum: &mut QuorumAnswer) -> Facts {
+        let (leads, term) = {
             let metrics = self.raft.server_metrics();
             let metrics = metrics.borrow();
             let leads = metrics.state == ServerState::Leader;
             (leads, metrics.vote.leader_id.term)
         };
-        let matched = match leads {
+        let (matched, answered) = match leads {
             true => self.matched(),
-            false => BTreeMap::new(),
+            false => Default::default(),
         };
-        let pending = self.log.flush_pending_since();
         Facts {
-            term: current,
+            term,
             leads,
-            last_log: LogPosition { term, index },
-            flush_pending: pending.map_or(Duration::ZERO, |since| now.saturating_sub(since)),
+            last_log: self.log.last(),
             matched,
+            flush_pending_for: self.flush_pending(now),
+            quorum_answered_ago: quorum.ago(now, answered),
         }
     }
 
-    fn matched(&self) -> BTreeMap<Voter, u64> {
-        let metrics = self.raft.metrics();
+    /// Since when the oldest flush has been going on, if one is.
+    pub(super) fn flush_pending(&self, now: Duration) -> Option<Duration> {
+        let pending = self.log.flush_pending_since();
+        pending.map(|since| now.saturating_sub(since))
+    }
+
+    /// How far the others' logs agree with ours, and how long ago a quorum had answered when the
+    /// core said so.
+    fn matched(&self) -> (BTreeMap<Voter, u64>, Option<u64>) {
+        let metrics = self.raft.data_metrics();
         let metrics = metrics.borrow();
         let replication = metrics.replication.iter().flatten();
         let known = replication.filter_map(|(id, matched)| {
             let matched = matched.as_ref()?;
             Some((Voter::from_number(*id), matched.index))
         });
-        known.collect()
+        (known.collect(), metrics.millis_since_quorum_ack)
     }
 
     fn voters(&self, roles: &Roles) -> BTreeMap<Voter, Role> {
@@ -108,26 +189,22 @@ impl<G: Kind> Mind<G> {
 
     /// Runs until it is dropped.
     pub(super) async fn run(self: Arc<Self>, roles: Roles) {
-        let mut asked: JoinSet<Option<(Voter, Answer)>> = JoinSet::new();
+        let mut answers = Answers::new();
         loop {
             let mut dice = [0; 8];
             self.ambient.rand.fill(&mut dice);
-            let facts = self.facts();
+            let dice = u64::from_le_bytes(dice);
             let voters = self.voters(&roles);
-            let acts = {
-                let mut election = self.election();
-                election.set_voters(voters);
-                election.tick(self.clock().now(), &facts, u64::from_le_bytes(dice))
-            };
-            self.act(acts, &mut asked).await;
+            let acts = self.decide(|election, now, facts| election.tick(now, facts, &voters, dice));
+            self.act(acts, &mut answers);
             tokio::select! {
                 biased;
-                Some(answered) = asked.join_next() => {
+                Some(answered) = answers.join_next() => {
                     if let Ok(Some((from, answer))) = answered {
-                        let facts = self.facts();
-                        let now = self.clock().now();
-                        let acts = self.election().take_answer(now, &facts, from, answer);
-                        self.act(acts, &mut asked).await;
+                        let acts = self.decide(|election, now, facts| {
+                            election.take_answer(now, facts, from, answer)
+                        });
+                        self.act(acts, &mut answers);
                     }
                 }
                 () = sleep(TICK) => {}
@@ -135,45 +212,60 @@ impl<G: Kind> Mind<G> {
         }
     }
 
-    async fn act(&self, acts: Vec<Act>, asked: &mut JoinSet<Option<(Voter, Answer)>>) {
+    fn act(self: &Arc<Self>, acts: Vec<Act>, answers: &mut Answers) {
         for act in acts {
             match act {
                 Act::Beat(beat) => self.say_to_all(&beat),
-                Act::Ask(question) => {
-                    for voter in self.others() {
-                        asked.spawn(self.ask(voter, question));
-                    }
+                Act::Ask(voter, question) => {
+                    let asking = self.ask(voter, Asked::Question(question));
+                    answers.spawn(async move {
+                        match asking.await? {
+                            Heard::Answer(answer) => Some((voter, answer)),
+                            Heard::Done => None,
+                        }
+                    });
                 }
-                Act::HandOver(voter) => {
+                Act::HandOver(voter, told) => {
                     tracing::info!(group = %self.topic.group, to = %voter, "lead is handed over");
-                    let term = self.facts().term;
-                    let asking = self.ask(voter, Question::TakeTheLead { term });
+                    let asking = self.ask(voter, Asked::HandOver(told));
                     // What comes of it is seen in the log.
-                    asked.spawn(async move {
+                    answers.spawn(async move {
                         asking.await;
                         None
                     });
                 }
-                act => self.act_here(act).await,
+                Act::Elect => {
+                    let mind = self.clone();
+                    answers.spawn(async move {
+                        mind.elect().await;
+                        None
+                    });
+                }
+                Act::HeartbeatsOff => self.raft.runtime_config().heartbeat(false),
+                Act::HeartbeatsOn => self.raft.runtime_config().heartbeat(true),
+                Act::StopProposals => {
+                    self.pause.send_replace(true);
+                }
+                Act::ResumeProposals => {
+                    self.pause.send_replace(false);
+                }
             }
         }
     }
 
-    /// What needs nobody else.
-    async fn act_here(&self, act: Act) {
-        match act {
-            Act::Elect => {
-                tracing::info!(group = %self.topic.group, "voter campaigns");
-                if let Err(error) = self.raft.trigger().elect().await {
-                    tracing::debug!(group = %self.topic.group, %error, "core has ended");
-                }
-            }
-            Act::Heartbeats(on) => self.raft.runtime_config().heartbeat(on),
-            Act::Pause(on) => {
-                self.pause.send_replace(on);
-            }
-            Act::Beat(_) | Act::Ask(_) | Act::HandOver(_) => {}
+    /// Has the core campaign, and waits until it has begun to.
+    async fn elect(&self) {
+        tracing::info!(group = %self.topic.group, "voter campaigns");
+        let begun = self.raft.trigger().elect().await;
+        // The core takes this after it.
+        let vote = match begun {
+            Ok(()) => self.raft.with_raft_state(|state| *state.vote_ref()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &vote {
+            tracing::debug!(group = %self.topic.group, %error, "core has ended");
         }
+        self.lock().guard.end_election(vote.ok().map(ballot));
     }
 
     fn others(&self) -> Vec<Voter> {
@@ -202,15 +294,11 @@ impl<G: Kind> Mind<G> {
         }
     }
 
-    fn ask(
-        &self,
-        to: Voter,
-        question: Question,
-    ) -> impl Future<Output = Option<(Voter, Answer)>> + Send + 'static {
+    fn ask(&self, to: Voter, what: Asked) -> impl Future<Output = Option<Heard>> + Send + 'static {
         let said = Said {
             from: self.me,
             to: Some(to),
-            what: question,
+            what,
         };
         let body = codec::encode(VERSION, &said).unwrap_or_default();
         let asked = self
@@ -218,28 +306,46 @@ impl<G: Kind> Mind<G> {
             .ask(to.node, Lane::Control, self.topic, body.into());
         async move {
             let answer = timeout(ANSWER_PATIENCE, asked).await.ok()?.ok()?;
-            Some((to, codec::decode(VERSION, &answer).ok()?))
+            codec::decode(VERSION, &answer).ok()
         }
     }
 }
 
 impl<G: Kind> Gate for Mind<G> {
-    fn may_vote(&self, candidate: Voter, term: u64) -> bool {
-        let facts = self.facts();
+    fn may_vote(&self, ballot: Ballot, last_log: LogPosition) -> bool {
+        self.with(|rules, now, facts| {
+            let Ballot { term, voter } = ballot;
+            let may = rules.election.may_vote(now, facts, voter, term, last_log);
+            if may {
+                rules.guard.begin_vote(now, ballot);
+            }
+            may
+        })
+    }
+
+    fn voted(&self, ballot: Ballot, vote: Option<Ballot>) {
+        self.lock().guard.end_vote(ballot, vote);
+    }
+
+    fn may_append(&self, leader: Ballot) -> bool {
+        let vote = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow();
+            ballot(metrics.vote)
+        };
         let now = self.clock().now();
-        self.election().begin_vote(now, &facts, candidate, term)
+        let mut rules = self.lock();
+        let lease = Timing::DEFAULT.lease;
+        let may = rules.guard.may_append(now, leader, lease, vote);
+        if may && vote <= leader {
+            rules.election.note_entries(now, leader.voter, leader.term);
+        }
+        may
     }
 
-    fn voted(&self, term: u64) {
-        self.election().end_vote(term);
-    }
-
-    fn may_append(&self, leader: Voter, term: u64) -> bool {
-        self.election().may_append(self.clock().now(), leader, term)
-    }
-
-    fn appended(&self, term: u64) -> bool {
-        self.election().note_entries(self.clock().now(), term)
+    fn appended(&self, leader: Ballot) -> bool {
+        let now = self.clock().now();
+        self.lock().guard.may_confirm(now, leader)
     }
 }
 
@@ -251,7 +357,17 @@ impl<G: Kind> Desk for ElectionDesk<G> {
         match codec::decode::<Said<Beat>>(VERSION, &body) {
             Ok(said) if said.from.node == from => {
                 let now = self.0.clock().now();
-                self.0.election().take_beat(now, said.from, said.what);
+                let mut rules = self.0.lock();
+                let Beat {
+                    term,
+                    leads,
+                    confirmed,
+                    ..
+                } = said.what;
+                rules
+                    .guard
+                    .note_beat(now, said.from, term, (leads, confirmed));
+                rules.election.take_beat(now, said.from, said.what);
             }
             Ok(said) => tracing::warn!(%from, claimed = %said.from, "beat of another node"),
             Err(error) => tracing::warn!(%from, %error, "beat does not read"),
@@ -265,19 +381,26 @@ impl<G: Kind> Desk for ElectionDesk<G> {
     ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
         let mind = self.0.clone();
         Box::pin(async move {
-            let said: Said<Question> =
+            let said: Said<Asked> =
                 codec::decode(VERSION, &body).map_err(|error| error.to_string())?;
             if said.from.node != from || said.to != Some(mind.me) {
                 return Err(format!("this is voter {}", mind.me));
             }
-            let facts = mind.facts();
-            let now = mind.clock().now();
-            let (answer, acts) = mind
-                .election()
-                .take_question(now, &facts, said.from, said.what);
-            for act in acts {
-                mind.act_here(act).await;
-            }
+            let answer = match said.what {
+                Asked::Question(question) => mind.with(|rules, now, facts| {
+                    let election = &mut rules.election;
+                    Heard::Answer(election.take_question(now, facts, said.from, question))
+                }),
+                Asked::HandOver(told) => {
+                    let acts = mind.decide(|election, now, facts| {
+                        election.take_hand_over(now, facts, said.from, told)
+                    });
+                    if acts.contains(&Act::Elect) {
+                        mind.elect().await;
+                    }
+                    Heard::Done
+                }
+            };
             let record = codec::encode(VERSION, &answer).map_err(|error| error.to_string())?;
             Ok(record.into())
         })

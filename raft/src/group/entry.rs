@@ -25,13 +25,31 @@ pub enum Item<C> {
     Barrier,
     /// Every replica keeps the state after this entry for a digest.
     Digest,
+    /// What a leader has decided as such: nothing, in the entry of any other leadership.
+    Decision(Leadership, Arc<C>),
+}
+
+/// A term that a voter leads. The log's core knows several leaders to a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leadership {
+    pub term: u64,
+    /// As a voter's number.
+    pub leader: u64,
 }
 
 impl<C> Item<C> {
     pub fn command(&self) -> Option<&C> {
         match self {
-            Item::Command(command) => Some(command),
+            Item::Command(command) | Item::Decision(_, command) => Some(command),
             Item::Barrier | Item::Digest => None,
+        }
+    }
+
+    /// What is to be applied of an entry that was written under `written`.
+    pub fn command_under(&self, written: Leadership) -> Option<&C> {
+        match self {
+            Item::Decision(decided, _) if *decided != written => None,
+            item => item.command(),
         }
     }
 }
@@ -114,6 +132,20 @@ mod tests {
             origin,
             first,
             items: (0..count).map(|_| Item::Barrier).collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_leader_decided_is_nothing_under_another_leadership() {
+        let under = |term, leader| Leadership { term, leader };
+        let decided = Item::Decision(under(5, 1), Arc::new(()));
+        for (written, counts) in [
+            (under(5, 1), true),
+            (under(6, 1), false),
+            (under(5, 2), false),
+        ] {
+            assert_eq!(decided.command_under(written).is_some(), counts);
+            assert!(Item::Command(Arc::new(())).command_under(written).is_some());
         }
     }
 

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 
 use super::types::{LogId, StorageError, StorageIOError, Types, Vote};
+use crate::election::LogPosition;
 use crate::log::{Done, LogStore, LogWrite};
 use crate::machine::{Kind, Machine};
 
@@ -52,10 +53,10 @@ impl LogFacts {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last entry, as (term, index).
-    pub(super) fn last(&self) -> (u64, u64) {
+    /// The last entry.
+    pub(super) fn last(&self) -> LogPosition {
         let last = self.inner().last;
-        last.map_or((0, 0), |id| (id.leader_id.term, id.index))
+        last.map_or_else(LogPosition::default, position)
     }
 
     /// Since when the oldest flush has been under way.
@@ -77,6 +78,15 @@ impl LogFacts {
         let mut inner = self.inner();
         inner.flushes -= 1;
         inner.pending_since = (0 < inner.flushes).then_some(now);
+    }
+}
+
+/// An entry's place, as elections compare logs.
+pub(super) fn position(id: LogId) -> LogPosition {
+    LogPosition {
+        term: id.leader_id.term,
+        leader: id.leader_id.node_id,
+        index: id.index,
     }
 }
 
@@ -363,8 +373,9 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
         let fail = |error: io::Error| StorageError::from(StorageIOError::write_logs(&error));
         let mark = record(MARK_VERSION, &log_id).map_err(fail)?;
-        // The core does not wait for a snapshot that it installs, and a crash in between would leave
-        // neither: what follows, appended entries too, waits here until the snapshot is on the disk.
+        // The core does not wait for a snapshot that it installs, and a crash in between would
+        // leave neither: what follows, appended entries too, waits here until the snapshot is on
+        // the disk.
         let mut snapshots = self.snapshots.clone();
         let covered = snapshots.wait_for(|through| log_id.index <= *through).await;
         covered.map_err(|_| fail(io::Error::other("the snapshot was not saved")))?;

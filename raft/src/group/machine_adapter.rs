@@ -13,7 +13,7 @@ use pollux_store::codec;
 use pollux_store::tables::{TableWrite, Tables};
 use tokio::sync::{oneshot, watch};
 
-use super::entry::{Batch, Item, Taken};
+use super::entry::{Batch, Item, Leadership, Taken};
 use super::held::{Held, State};
 use super::pipeline::Pipeline;
 use super::types::{Image, LogId, Membership, Meta, StorageError, StorageIOError, Types};
@@ -85,6 +85,10 @@ impl<G: Kind> MachineAdapter<G> {
 
     fn apply_one(&mut self, entry: Entry<G>) -> io::Result<()> {
         self.last_applied = Some(entry.log_id);
+        let written = Leadership {
+            term: entry.log_id.leader_id.term,
+            leader: entry.log_id.leader_id.node_id,
+        };
         let batch = match entry.payload {
             EntryPayload::Normal(batch) => batch,
             EntryPayload::Membership(membership) => {
@@ -100,7 +104,7 @@ impl<G: Kind> MachineAdapter<G> {
         let mut applied = Applied::default();
         let mine = self.state.write(|held| {
             held.index = entry.log_id.index;
-            self.apply_batch(held, &batch, &mut applied)
+            self.apply_batch(held, &batch, written, &mut applied)
         });
         let rows = applied
             .rows
@@ -121,6 +125,7 @@ impl<G: Kind> MachineAdapter<G> {
         &self,
         held: &mut Held<G>,
         batch: &Batch<CommandOf<G>>,
+        written: Leadership,
         applied: &mut Applied<EffectOf<G>>,
     ) -> Option<(u64, Vec<Option<ReplyOf<G>>>)> {
         let mut items = Vec::new();
@@ -137,7 +142,8 @@ impl<G: Kind> MachineAdapter<G> {
                 through = Some(part.last());
             }
         }
-        let commands: Vec<&CommandOf<G>> = items.iter().filter_map(|item| item.command()).collect();
+        let commands = items.iter().filter_map(|item| item.command_under(written));
+        let commands: Vec<&CommandOf<G>> = commands.collect();
         let replies = held.machine.apply_batch(batch.stamp, &commands, applied);
         if items.iter().any(|item| matches!(item, Item::Digest)) {
             self.state.mark(held);
@@ -146,7 +152,7 @@ impl<G: Kind> MachineAdapter<G> {
         let mut replies = replies.into_iter();
         let told = items
             .iter()
-            .map(|item| item.command().and_then(|_| replies.next()));
+            .map(|item| item.command_under(written).and_then(|_| replies.next()));
         let told: Vec<Option<ReplyOf<G>>> = told.collect();
         let mine = mine.into_iter().flat_map(|range| told[range].to_vec());
         Some((through, mine.collect()))

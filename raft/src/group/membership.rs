@@ -53,7 +53,7 @@ impl<G: Kind> Group<G> {
     }
 
     pub fn term(&self) -> u64 {
-        self.mind.facts().term
+        self.mind.with(|_, _, facts| facts.term)
     }
 
     pub fn members(&self) -> Vec<MemberRow> {

@@ -13,6 +13,7 @@ mod desk;
 mod elect;
 mod entry;
 mod gate;
+pub(crate) mod guard;
 mod held;
 mod intake;
 mod log_adapter;
@@ -38,13 +39,14 @@ use pollux_links::peers::{Desks, Peers, Subject, Topic};
 use pollux_store::tables::Tables;
 use tokio::sync::{oneshot, watch};
 
-use crate::election::{Election, Role, Timing};
+use crate::election::{Election, Timing};
 use crate::log::LogStore;
 use crate::machine::{Kind, Machine};
 use courier::Courier;
 use desk::{LogDesk, ProposalDesk};
-use elect::{ElectionDesk, Mind};
-use entry::{Item, Origin};
+use elect::{ElectionDesk, Mind, Rules};
+use entry::{Item, Leadership, Origin};
+use guard::Ballot;
 use held::State;
 use intake::Intake;
 use log_adapter::{LogAdapter, LogFacts};
@@ -137,7 +139,7 @@ pub struct Group<G: Kind> {
     failed: watch::Receiver<Option<String>>,
     stop: watch::Sender<bool>,
     mind: Arc<Mind<G>>,
-    leading: watch::Receiver<bool>,
+    leading: watch::Receiver<Option<u64>>,
 }
 
 impl<G: Kind> Clone for Group<G> {
@@ -211,7 +213,7 @@ impl<G: Kind> Group<G> {
         let (fail, failed) = watch::channel(None);
         let (stop, stopping) = watch::channel(false);
         let (pause, paused) = watch::channel(false);
-        let (leading, leads) = watch::channel(false);
+        let (leading, leads) = watch::channel(None);
         let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
         let intake = Arc::new(Intake::new());
         let now = parts.ambient.clock.now();
@@ -226,7 +228,7 @@ impl<G: Kind> Group<G> {
             peers: parts.peers.clone(),
             ambient: parts.ambient.clone(),
             pause,
-            election: Mutex::new(Election::new(parts.me, Role::Twin, Timing::LOCAL, now)),
+            rules: Mutex::new(Rules::new(Election::new(parts.me, Timing::DEFAULT, now))),
         });
         let election_desk = Arc::new(ElectionDesk(mind.clone()));
         parts.desks.open(mind.topic, election_desk);
@@ -288,9 +290,15 @@ impl<G: Kind> Group<G> {
         self.mind.clone().run(roles).await;
     }
 
+    /// The term in which this node leads, once it has applied all that was committed before.
+    pub fn leads_in(&self) -> Option<u64> {
+        let leads_in = *self.leading.borrow();
+        leads_in.filter(|term| *term == self.term())
+    }
+
     /// Whether this node leads, and has applied all that was committed before it did.
     pub fn is_leading(&self) -> bool {
-        *self.leading.borrow()
+        self.leads_in().is_some()
     }
 
     /// Makes certain that this node still leads.
@@ -298,34 +306,55 @@ impl<G: Kind> Group<G> {
         self.is_leading() && self.raft.ensure_linearizable().await.is_ok()
     }
 
-    /// As leader: a lease was granted now; see `election`.
-    pub fn note_lease_granted(&self, now: Duration) {
-        self.mind.election().note_lease_granted(now);
+    /// As leader: a lease is recorded as granted, and is to be confirmed next. False: a vote for
+    /// another is being given, and it may not be.
+    pub fn note_lease_granted(&self) -> bool {
+        self.mind.with(|rules, now, facts| {
+            let me = Ballot {
+                term: facts.term,
+                voter: self.me,
+            };
+            let may = facts.leads && rules.guard.may_confirm(now, me);
+            if may {
+                rules.election.note_lease_granted(now);
+            }
+            may
+        })
     }
 
-    /// As leader: whether another node may be made to serve.
-    pub fn may_take_over(&self, now: Duration) -> bool {
-        self.is_leading() && self.mind.election().may_take_over(now)
+    /// As leader of `term`: whether another node may be made to serve.
+    pub fn may_take_over(&self, term: u64) -> bool {
+        self.mind.with(|rules, now, facts| {
+            let known = rules.election.leads_in() == Some(term);
+            known && facts.leads && facts.term == term && rules.election.may_take_over(now)
+        })
+    }
+
+    /// The voter that speaks as leader at this moment, as far as is known here; else the one that
+    /// the log's core knows.
+    pub fn speaker(&self) -> Option<Voter> {
+        let speaker = self.mind.with(|rules, now, _| rules.election.leader(now));
+        speaker.or_else(|| self.leader())
     }
 
     /// The nodes that were heard within one lease, this one among them.
-    pub fn heard_nodes(&self, now: Duration) -> BTreeSet<NodeId> {
+    pub fn heard_nodes(&self) -> BTreeSet<NodeId> {
         let voters = self.voters();
-        let election = self.mind.election();
-        let heard = voters
-            .into_iter()
-            .filter(|voter| *voter == self.me || election.is_alive(now, *voter));
-        heard.map(|voter| voter.node).collect()
+        self.mind.with(|rules, now, _| {
+            let heard = voters.into_iter();
+            let heard = heard.filter(|voter| rules.election.alive(now, *voter));
+            heard.map(|voter| voter.node).collect()
+        })
     }
 
     /// For how long the oldest flush of this replica has been under way.
-    pub fn flush_pending(&self) -> Duration {
-        self.mind.facts().flush_pending
+    pub fn flush_pending(&self, now: Duration) -> Duration {
+        self.mind.flush_pending(now).unwrap_or_default()
     }
 
     /// Whether this process, or this replica, has something to do that is not done.
     pub fn has_work(&self) -> bool {
-        let (_, last) = self.facts.last();
+        let last = self.facts.last().index;
         !self.pipeline.is_empty() || self.state.read(|held| held.index) < last
     }
 
@@ -340,6 +369,20 @@ impl<G: Kind> Group<G> {
     pub async fn execute(&self, command: CommandOf<G>) -> Result<ReplyOf<G>, GroupError> {
         let reply = self.put(Item::Command(Arc::new(command))).await?;
         reply.ok_or_else(|| GroupError::Unknown("it had no reply".to_owned()))
+    }
+
+    /// Hands over what was decided as leader of `term`, and waits until it is applied. In the entry
+    /// of any other leadership it is nothing, and has no reply.
+    pub async fn execute_as_leader(
+        &self,
+        term: u64,
+        command: CommandOf<G>,
+    ) -> Result<Option<ReplyOf<G>>, GroupError> {
+        let decided = Leadership {
+            term,
+            leader: self.me.number(),
+        };
+        self.put(Item::Decision(decided, Arc::new(command))).await
     }
 
     /// Resolves when this replica has applied all that was committed when it was called: a read
@@ -410,7 +453,7 @@ impl<G: Kind> Group<G> {
 
     /// Log indexes: last, applied, snapshot. For metrics.
     pub fn indexes(&self) -> (u64, u64, u64) {
-        let (_, last) = self.facts.last();
+        let last = self.facts.last().index;
         let applied = self.state.read(|held| held.index);
         let metrics = self.raft.metrics();
         let snapshot = metrics.borrow().snapshot.map_or(0, |id| id.index);

@@ -1,50 +1,54 @@
-//! The leader's book of leases: what it has granted, to whom it grants no more, and when a home
-//! gets another node.
+//! The leader's book of leases: what it has granted in this leadership, to whom, and to whom it
+//! grants no more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
 
-use super::{Granted, Renewal, ServedBy, TakeOver, World};
+use super::decide::Decision;
+use super::{Granted, Renewal, ServedBy, World};
 use crate::election::Timing;
 
-/// See the module.
+/// See the module. One for each leadership: what earlier leaders granted is not known here, and
+/// `may_take_over` says when it has run out.
 #[derive(Debug)]
 pub struct Grants {
-    timing: Timing,
+    pub(super) timing: Timing,
     /// Since when this node has led without interruption.
-    leads_since: Duration,
-    nodes: BTreeMap<NodeId, Sign>,
-    homes: BTreeMap<NodeId, Home>,
+    pub(super) leads_since: Duration,
+    pub(super) nodes: BTreeMap<NodeId, Sign>,
+    pub(super) homes: BTreeMap<NodeId, Home>,
     /// What an operator has asked for: who is to serve a home.
-    wishes: BTreeMap<NodeId, NodeId>,
+    pub(super) wishes: BTreeMap<NodeId, NodeId>,
 }
 
 /// A node's last sign of life.
 #[derive(Debug, Clone, Copy)]
-struct Sign {
+pub(super) struct Sign {
     at: Duration,
-    life: Life,
-    applied: u64,
-    stuck: Duration,
+    pub(super) life: Life,
+    pub(super) applied: u64,
+    /// When that last moved, or had no reason to.
+    moved: Duration,
+    /// It makes no progress, as it says itself or as its log shows.
+    pub(super) stands_still: bool,
 }
 
-/// What was granted for a home.
-#[derive(Debug, Clone, Copy, Default)]
-struct Home {
+/// One home under one epoch.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) served: Option<ServedBy>,
     /// When the last question arrived that was granted.
-    granted: Option<Duration>,
-    /// No lease is granted under this epoch or an older one: a takeover is decided.
-    closed: Option<Epoch>,
+    pub(super) granted: Option<Duration>,
     /// Its owner has given it back.
-    given_back: Option<Epoch>,
+    pub(super) given_back: bool,
+    /// From here on every renewal is refused.
+    pub(super) decision: Option<Decision>,
 }
 
-/// At a cold start the home node has this long before its twin serves its users.
-const COLD_START: Duration = Duration::from_secs(2);
-/// A node that is behind by more entries does not take over.
-const BEHIND_MAX: u64 = 4_096;
+/// How long a node may stand still while there is work.
+const STANDSTILL_MAX: Duration = Duration::from_secs(1);
 
 impl Grants {
     /// The book of a leader that begins at `now`.
@@ -58,58 +62,103 @@ impl Grants {
         }
     }
 
-    /// A question has arrived. Returns the homes that may be granted, once the leader has confirmed
-    /// that it leads: ask [`Grants::confirm`] then. The grant counts from now.
+    /// A question has arrived. Returns the homes that may be granted once the leader has confirmed
+    /// that it leads: ask [`Grants::confirm`] then. The grant is recorded now, so that its time is
+    /// never thought to be over too early.
     pub fn take(&mut self, now: Duration, renewal: &Renewal, world: &World) -> Granted {
-        let sign = Sign {
-            at: now,
-            life: renewal.life,
-            applied: renewal.applied,
-            stuck: renewal.stuck,
-        };
-        self.nodes.insert(renewal.node, sign);
-        for (home, epoch) in &renewal.given_back {
-            self.homes.entry(*home).or_default().given_back = Some(*epoch);
-        }
         let mut granted = Granted {
             nonce: renewal.nonce,
             homes: Vec::new(),
             give_back: Vec::new(),
         };
-        for (home, epoch) in &renewal.homes {
-            let served = world.serving.get(home);
-            let theirs = served.is_some_and(|served| {
-                served.node == renewal.node && served.life == renewal.life && served.epoch == *epoch
-            });
-            let wished = self.wishes.get(home).is_some_and(|to| *to != renewal.node);
-            if theirs && wished {
-                granted.give_back.push((*home, *epoch));
+        let known = self.nodes.get(&renewal.node);
+        if known.is_some_and(|sign| renewal.life < sign.life) {
+            // The last words of an earlier process.
+            return granted;
+        }
+        let stands_still = self.note_sign(now, renewal, world);
+        for (home, epoch) in &renewal.given_back {
+            if self.is_theirs(*home, *epoch, renewal, world) {
+                let book = self.home(*home, world);
+                book.given_back = true;
+                book.granted = None;
             }
-            if !theirs || self.is_stuck(renewal.stuck) || !self.is_open(*home, *epoch) {
+        }
+        for (home, epoch) in &renewal.homes {
+            if !self.is_theirs(*home, *epoch, renewal, world) {
                 continue;
             }
-            self.homes.entry(*home).or_default().granted = Some(now);
-            granted.homes.push((*home, *epoch));
+            let wished = self.wishes.get(home).copied();
+            // Not for one that could not take it: its owner would give it back in vain.
+            let wanted =
+                wished.is_some_and(|to| to != renewal.node && self.able(now, to, world).is_some());
+            let book = self.home(*home, world);
+            let decided = book
+                .decision
+                .is_some_and(|decided| decided.to != renewal.node);
+            if wanted || decided {
+                granted.give_back.push((*home, *epoch));
+            }
+            if !stands_still && book.is_open() {
+                book.granted = Some(now);
+                granted.homes.push((*home, *epoch));
+            }
         }
         granted
     }
 
-    /// The leader is confirmed since the question was taken: what of it may still be granted.
-    pub fn confirm(&self, mut granted: Granted) -> Granted {
-        granted
-            .homes
-            .retain(|(home, epoch)| self.is_open(*home, *epoch));
+    /// The leader is confirmed since the question was taken, and has applied everything up to then:
+    /// `world` is to be read after that. What of it may still be granted.
+    pub fn confirm(&self, mut granted: Granted, renewal: &Renewal, world: &World) -> Granted {
+        granted.homes.retain(|(home, epoch)| {
+            let book = self.homes.get(home);
+            self.is_theirs(*home, *epoch, renewal, world)
+                && book.is_some_and(|book| {
+                    book.served == world.serving.get(home).copied() && book.is_open()
+                })
+        });
         granted
     }
 
-    fn is_open(&self, home: NodeId, epoch: Epoch) -> bool {
-        let home = self.homes.get(&home).copied().unwrap_or_default();
-        home.closed.is_none_or(|closed| closed < epoch)
-            && home.given_back.is_none_or(|given_back| given_back < epoch)
+    fn is_theirs(&self, home: NodeId, epoch: Epoch, renewal: &Renewal, world: &World) -> bool {
+        let theirs = ServedBy {
+            node: renewal.node,
+            life: renewal.life,
+            epoch,
+        };
+        world.serving.get(&home) == Some(&theirs)
     }
 
-    fn is_stuck(&self, stuck: Duration) -> bool {
-        self.timing.flush_stuck <= stuck
+    /// What is known of a home, begun afresh when someone else serves it.
+    pub(super) fn home(&mut self, home: NodeId, world: &World) -> &mut Home {
+        let served = world.serving.get(&home).copied();
+        let known = self.homes.entry(home).or_insert_with(|| Home::new(served));
+        if known.served != served {
+            *known = Home::new(served);
+        }
+        known
+    }
+
+    /// Notes what a node says of itself, and says whether it stands still. Its index has a reason
+    /// to move while the leader has committed more.
+    fn note_sign(&mut self, now: Duration, renewal: &Renewal, world: &World) -> bool {
+        let same = |sign: &&Sign| {
+            let (life, applied) = (renewal.life, renewal.applied);
+            sign.life == life && sign.applied == applied && applied < world.committed
+        };
+        let known = self.nodes.get(&renewal.node).filter(same);
+        let moved = known.map_or(now, |sign| sign.moved);
+        let stands_still =
+            self.timing.flush_stuck <= renewal.stuck || STANDSTILL_MAX <= now.saturating_sub(moved);
+        let sign = Sign {
+            at: now,
+            life: renewal.life,
+            applied: renewal.applied,
+            moved,
+            stands_still,
+        };
+        self.nodes.insert(renewal.node, sign);
+        stands_still
     }
 
     /// An operator asks that `to` serves the users of `home`.
@@ -117,100 +166,24 @@ impl Grants {
         self.wishes.insert(home, to);
     }
 
-    /// Who gets which home now. From here on the lease of each is renewed no more.
-    pub fn decide(&mut self, now: Duration, world: &World) -> Vec<TakeOver> {
-        if !world.may_take_over {
-            return Vec::new();
-        }
-        let homes = world.homes.iter();
-        homes
-            .filter_map(|home| self.decide_home(now, *home, world))
-            .collect()
-    }
-
-    fn decide_home(&mut self, now: Duration, home: NodeId, world: &World) -> Option<TakeOver> {
-        let served = world.serving.get(&home).copied();
-        let (to, life) = self.successor(now, home, served, world)?;
-        let old = served.map_or(Epoch::default(), |served| served.epoch);
-        let book = self.homes.entry(home).or_default();
-        book.closed = book.closed.max(Some(old));
-        let over = match book.granted {
-            _ if book.given_back == Some(old) => true,
-            Some(granted) => granted + self.timing.hold() <= now,
-            None => true,
-        };
-        over.then(|| TakeOver {
-            home,
-            to,
-            life,
-            epoch: old.next(),
-        })
-    }
-
-    /// Who should serve instead of who does; none while all is well.
-    fn successor(
-        &mut self,
-        now: Duration,
-        home: NodeId,
-        served: Option<ServedBy>,
-        world: &World,
-    ) -> Option<(NodeId, Life)> {
-        if let Some(to) = self.wishes.get(&home).copied() {
-            if served.is_some_and(|served| served.node == to) {
-                self.wishes.remove(&home);
-            } else if let Some(life) = self.able(now, to, world) {
-                return Some((to, life));
-            }
-        }
-        let Some(served) = served else {
-            let may = world.high_availability || world.removed.contains(&home);
-            let patient = now < self.leads_since + COLD_START || !may;
-            let twin = || self.twin(now, home, world).filter(|_| !patient);
-            return self
-                .able(now, home, world)
-                .map(|life| (home, life))
-                .or_else(twin);
-        };
-        match self.nodes.get(&served.node) {
-            // Another process of the same node: it holds nothing.
-            Some(sign) if sign.life > served.life && self.is_alive(now, served.node) => {
-                let life = self.able(now, served.node, world)?;
-                Some((served.node, life))
-            }
-            // It came back after others had been chosen, who are gone meanwhile: it goes on, under
-            // another epoch, since its lease is renewed no more.
-            Some(sign) if self.is_alive(now, served.node) && !self.is_stuck(sign.stuck) => {
-                let closed = !self.is_open(home, served.epoch);
-                closed.then_some((served.node, served.life))
-            }
-            // It lives, and has not asked a leader that has just begun.
-            None if world.heard.contains(&served.node)
-                && now < self.leads_since + self.timing.hold() =>
-            {
-                None
-            }
-            _ if !world.high_availability && !world.removed.contains(&served.node) => None,
-            _ => self.twin(now, served.node, world),
-        }
-    }
-
-    /// The other node, where it can serve.
-    fn twin(&self, now: Duration, of: NodeId, world: &World) -> Option<(NodeId, Life)> {
-        let others = world.homes.iter().filter(|node| **node != of);
-        let mut able = others.filter_map(|node| Some((*node, self.able(now, *node, world)?)));
-        able.next()
-    }
-
-    fn able(&self, now: Duration, node: NodeId, world: &World) -> Option<Life> {
-        let sign = self.nodes.get(&node)?;
-        let behind = world.committed.saturating_sub(sign.applied);
-        let able = self.is_alive(now, node) && !self.is_stuck(sign.stuck) && behind <= BEHIND_MAX;
-        able.then_some(sign.life)
-    }
-
     /// Whether a node has asked within one lease and a tenth.
     pub fn is_alive(&self, now: Duration, node: NodeId) -> bool {
         let sign = self.nodes.get(&node);
-        sign.is_some_and(|sign| now < sign.at + self.timing.hold())
+        sign.is_some_and(|sign| now < sign.at + self.timing.patience())
+    }
+}
+
+impl Home {
+    fn new(served: Option<ServedBy>) -> Home {
+        Home {
+            served,
+            granted: None,
+            given_back: false,
+            decision: None,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.decision.is_none() && !self.given_back
     }
 }

@@ -1,10 +1,22 @@
 //! Who may serve the users of a home, and until when: what a leader grants and decides, as
-//! functions of time and of what it was asked (design, section 4, "Leases and epochs"). Not for
-//! elections, and not for who holds a lease here: see `duty`.
+//! functions of time and of what it was asked, and what its holder may make of the answer (design,
+//! section 4, "Leases and epochs"). Not for elections, and not for what a lease allows: see `duty`.
+//!
+//! ```text
+//!  owner                                leader
+//!  Holder::ask(t) ── Renewal(nonce) ──► Grants::take       recorded on arrival
+//!                                       the log's core: still leader, all applied?
+//!  Holder::granted ◄── Granted(nonce) ─ Grants::confirm    no takeover decided or applied since?
+//!  holds until t + LEASE                Grants::decide ──► TakeOver, when nobody holds
+//! ```
 
+mod decide;
 mod grants;
+mod holder;
 #[cfg(test)]
 mod rules_test;
+#[cfg(test)]
+mod simulation_test;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +25,7 @@ use pollux_domain::ids::{Epoch, Life, NodeId};
 use serde::{Deserialize, Serialize};
 
 pub use grants::Grants;
+pub use holder::Holder;
 
 /// What a node asks of the leader, several times within one lease. Also its sign of life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +56,7 @@ pub struct Granted {
 /// What a leader knows when it decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
-    /// See `Election::may_take_over`.
+    /// `Election::may_take_over`, and all that was committed before this leader led is applied.
     pub may_take_over: bool,
     pub high_availability: bool,
     /// The nodes of the subcluster that serve; each is the home of some users.

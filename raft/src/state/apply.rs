@@ -159,6 +159,7 @@ impl State {
 
     pub(super) fn check_epoch(&self, home: NodeId, epoch: Epoch) -> Result<(), Refusal> {
         match self.serving.get(&home) {
+            Some(_) if cfg!(feature = "plant-no-epoch-check") => Ok(()),
             Some(serving) if serving.epoch == epoch => Ok(()),
             _ => Err(Refusal::StaleEpoch),
         }
@@ -169,6 +170,7 @@ impl State {
             .serving
             .get(&home)
             .is_some_and(|serving| new.epoch <= serving.epoch)
+            && !cfg!(feature = "plant-no-epoch-check")
         {
             return Err(Refusal::StaleEpoch);
         }

@@ -2,6 +2,7 @@
 //! thing that breaks it.
 
 mod all_arrive;
+mod contact_list_linearizable;
 mod election_safety;
 mod epochs_grow;
 mod handled_committed;
@@ -13,6 +14,7 @@ mod not_twice;
 mod one_owner;
 mod order_kept;
 mod recovers;
+mod serving_linearizable;
 mod sessions_survive;
 mod state_machine_safety;
 mod view_agrees;
@@ -39,6 +41,11 @@ pub const OF_PAIRS: &[Invariant] = &[
     ("state machine safety", state_machine_safety::check),
     ("epochs grow", epochs_grow::check),
     ("one owner", one_owner::check),
+    ("serving table linearizable", serving_linearizable::check),
+    (
+        "contact list linearizable",
+        contact_list_linearizable::check,
+    ),
     ("sessions survive", sessions_survive::check),
     ("not falsely gone", not_falsely_gone::check),
     ("recovers", recovers::check),

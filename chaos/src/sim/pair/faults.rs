@@ -21,6 +21,8 @@ pub enum Fault {
     Isolated(usize),
     /// What one node says to another is lost; the answers are not.
     OneWay(usize, usize),
+    /// A node loses the others, and has its clients still.
+    NodeApart(usize),
     /// The twins lose each other; both see the witness.
     TwinsApart,
     /// Clients lose a node; the nodes have each other.
@@ -70,12 +72,13 @@ fn draw(dice: &mut Seed) -> (Fault, Lane) {
         30..=35 => (Fault::Crash(2), Lane::Process),
         36..=40 => (Fault::PowerCut, Lane::Process),
         41..=52 => (Fault::Frozen(any), Lane::Network),
-        53..=64 => (Fault::Isolated(any), Lane::Network),
-        65..=74 => {
+        53..=59 => (Fault::Isolated(any), Lane::Network),
+        60..=68 => (Fault::NodeApart(twin), Lane::Network),
+        69..=75 => {
             let to = (any + 1 + dice.below(2) as usize) % 3;
             (Fault::OneWay(any, to), Lane::Network)
         }
-        75..=80 => (Fault::TwinsApart, Lane::Network),
+        76..=80 => (Fault::TwinsApart, Lane::Network),
         81..=86 => (Fault::ClientsApart(twin), Lane::Network),
         87..=93 => (Fault::SlowDisk(any), Lane::Disk),
         _ => (Fault::StuckDisk(any), Lane::Disk),
@@ -150,6 +153,10 @@ impl Hosts<'_> {
                     .for_each(|other| sim.partition(NAMES[seat], &**other));
             }
             Fault::OneWay(from, to) => sim.partition_oneway(NAMES[from], NAMES[to]),
+            Fault::NodeApart(seat) => {
+                let others = (0..3).filter(|other| *other != seat);
+                others.for_each(|other| sim.partition(NAMES[seat], NAMES[other]));
+            }
             Fault::TwinsApart => sim.partition(NAMES[0], NAMES[1]),
             Fault::ClientsApart(seat) => {
                 let people = self.people.iter();
@@ -183,6 +190,10 @@ impl Hosts<'_> {
                     .for_each(|other| sim.repair(NAMES[seat], &**other));
             }
             Fault::OneWay(from, to) => sim.repair_oneway(NAMES[from], NAMES[to]),
+            Fault::NodeApart(seat) => {
+                let others = (0..3).filter(|other| *other != seat);
+                others.for_each(|other| sim.repair(NAMES[seat], NAMES[other]));
+            }
             Fault::TwinsApart => sim.repair(NAMES[0], NAMES[1]),
             Fault::ClientsApart(seat) => {
                 let people = self.people.iter();

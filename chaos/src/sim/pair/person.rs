@@ -3,6 +3,7 @@
 //! lives.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use turmoil::net::TcpStream;
 
 use super::seat::NAMES;
 use super::world::PairPlan;
-use crate::client::{Client, Error, Event, Options, Outcome, Seed};
+use crate::client::{Client, Element, Error, Event, Options, Outcome, Seed};
 use crate::sim::history::{Fact, History, Pen, Phase};
+use crate::sim::linear::Deed;
 use crate::sim::people::account;
 use crate::sim::world::PORT;
 
@@ -38,6 +40,9 @@ pub struct Person {
     pub at: usize,
     pub said: u64,
     pub befriended: bool,
+    /// Requests for the contact list that wait for their answers, and the last number written.
+    pub asked: BTreeMap<String, Deed>,
+    pub noted: u64,
 }
 
 /// Of a connection in use.
@@ -50,6 +55,16 @@ struct Pulse {
 
 /// Between two looks whether an idle connection lives.
 const IDLE: Duration = Duration::from_millis(700);
+
+/// Requests for the contact list under way at one time: the checker tries all their orders.
+const ASKED_MAX: usize = 3;
+
+/// The number that a contact list has as the name of its contact; 0: none.
+fn number_in(iq: Element<'_>) -> u64 {
+    let item = iq.child("query").and_then(|query| query.child("item"));
+    let name = item.and_then(|item| item.attribute("name").map(|name| name.into_owned()));
+    name.and_then(|name| name.parse().ok()).unwrap_or(0)
+}
 
 fn now() -> Duration {
     turmoil::sim_elapsed().unwrap_or_default()
@@ -99,6 +114,7 @@ impl Person {
         let stream = timeout(Duration::from_secs(1), connecting).await;
         let stream = stream.map_err(|_| Error::Timeout("connect"))??;
         if client.connect(stream).await? == Outcome::Bound {
+            self.asked.clear();
             client.available()?;
             if !self.befriended {
                 self.befriended = true;
@@ -151,9 +167,39 @@ impl Person {
             68..=70 => {
                 client.request_ping()?;
             }
+            71..=77 if self.asked.len() < ASKED_MAX && !self.plan.leaves => {
+                self.ask(client)?;
+            }
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Reads the contact list, or writes a number into it.
+    fn ask(&mut self, client: &mut Driven) -> Result<(), Error> {
+        let (id, deed) = match self.seed.below(2) {
+            0 => (client.request_roster()?, Deed::Read(0)),
+            _ => {
+                self.noted += 1;
+                let (partner, number) = (account(self.partner()).bare_jid(), self.noted);
+                let item = format!("<item jid='{partner}' name='{number}'/>");
+                let query = format!("<query xmlns='jabber:iq:roster'>{item}</query>");
+                (client.request("set", "", &query)?, Deed::Write(number))
+            }
+        };
+        self.asked.insert(id.clone(), deed);
+        let who = self.who;
+        self.history.borrow_mut().add(Fact::Asked { who, id, deed });
+        Ok(())
+    }
+
+    /// An answer, where one of these was asked for.
+    fn take_answer(&mut self, id: &str, value: u64) {
+        if self.asked.remove(id).is_some() {
+            let (who, id) = (self.who, id.to_owned());
+            let fact = Fact::Answered { who, id, value };
+            self.history.borrow_mut().add(fact);
+        }
     }
 
     fn partner(&self) -> usize {
@@ -175,7 +221,7 @@ impl Person {
 
     /// Takes what comes for so long.
     async fn listen(
-        &self,
+        &mut self,
         client: &mut Driven,
         pulse: &mut Pulse,
         time: Duration,
@@ -188,6 +234,12 @@ impl Person {
                     Event::Closed => return Err(Error::Closed),
                     Event::Presence(presence) if presence.kind() == "subscribe" => {
                         presence.attribute("from").map(|from| from.into_owned())
+                    }
+                    Event::Iq(iq) if iq.kind() == "result" => {
+                        let id = iq.attribute("id").unwrap_or_default().into_owned();
+                        let value = number_in(iq);
+                        self.take_answer(&id, value);
+                        None
                     }
                     _ => None,
                 },

@@ -2,6 +2,7 @@
 //! until all is well again, and returns the history.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -214,6 +215,8 @@ impl<'a> World<'a> {
                 at: dice.below(2) as usize,
                 said: 0,
                 befriended: false,
+                asked: BTreeMap::new(),
+                noted: 0,
             };
             people.push(format!("person{who}"));
             standings.push(standing);

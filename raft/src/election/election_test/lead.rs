@@ -1,0 +1,67 @@
+//! What a leader does beside leading.
+
+use super::*;
+
+#[test]
+fn a_leader_that_was_restarted_proposes_no_takeover_and_is_not_confirmed() {
+    let mut play = Play::new(A);
+    play.election = Election::new(A, Timing::DEFAULT, ms(LATER));
+    play.facts = leading();
+    assert!(!play.said_beat(LATER).confirmed);
+    assert!(!play.election.may_take_over(ms(LATER + PATIENCE - 1)));
+    assert!(play.election.may_take_over(ms(LATER + PATIENCE)));
+    play.echo(LATER + 40, W, LATER);
+    assert!(play.said_beat(LATER + 50).confirmed);
+}
+
+#[test]
+fn after_an_ordinary_election_takeovers_may_be_proposed_at_once() {
+    let mut play = Play::elected(A, LATER);
+    assert!(play.election.may_take_over(ms(LATER)));
+    play.facts = facts();
+    play.tick(LATER + 1);
+    assert!(!play.election.may_take_over(ms(LATER + 1)));
+}
+
+#[test]
+fn a_leader_is_confirmed_by_a_quorum_that_hears_it() {
+    let mut play = Play::elected(A, LATER);
+    assert!(play.said_beat(LATER + 290).confirmed);
+    assert!(!play.said_beat(LATER + 350).confirmed);
+    play.echo(LATER + 390, W, LATER + 340);
+    assert!(play.said_beat(LATER + 400).confirmed);
+    // What was heard before the beat of another term, or comes from the future, confirms nothing.
+    let mut play = Play::elected(A, LATER);
+    let sees = Some(Sight {
+        leader: A,
+        term: 0,
+        stamp_ms: LATER + 340,
+    });
+    play.hear(LATER + 390, W, Beat { sees, ..beat() });
+    play.echo(LATER + 390, B, LATER + 500);
+    assert!(!play.said_beat(LATER + 400).confirmed);
+}
+
+#[test]
+fn a_leader_whose_own_flush_is_stuck_does_not_go_on_looking_alive() {
+    for (pending, confirmed) in [(900, true), (1_000, true), (1_001, false)] {
+        let mut play = Play::elected(A, LATER);
+        play.facts.flush_pending_for = Some(ms(pending));
+        let said = play.said_beat(LATER + 100);
+        assert_eq!(said.confirmed, confirmed, "{pending}");
+        assert_eq!(u64::from(said.flush_pending_ms), pending);
+    }
+}
+
+#[test]
+fn a_leader_without_a_quorums_answer_for_one_lease_turns_its_heartbeats_off_and_on_again() {
+    let mut play = Play::elected(A, LATER);
+    assert_eq!(play.tick(LATER + 299), []);
+    assert_eq!(play.tick(LATER + 300), [Act::HeartbeatsOff]);
+    assert_eq!(play.tick(LATER + 400), []);
+    play.echo(LATER + 410, W, LATER + 400);
+    assert_eq!(play.tick(LATER + 425), [Act::HeartbeatsOn]);
+    assert_eq!(play.tick(LATER + 800), [Act::HeartbeatsOff]);
+    play.facts = facts();
+    assert_eq!(play.tick(LATER + 801)[..1], [Act::HeartbeatsOn]);
+}

@@ -1,0 +1,142 @@
+//! Whether a home gets another owner, which, and when that may be proposed.
+
+use std::time::Duration;
+
+use pollux_domain::ids::{Epoch, Life, NodeId};
+
+use super::grants::Grants;
+use super::{ServedBy, TakeOver, World};
+
+/// At a cold start the home node has this long before its twin serves its users.
+const COLD_START: Duration = Duration::from_secs(2);
+/// A node that is behind by more entries does not take over.
+const BEHIND_MAX: u64 = 4_096;
+/// A takeover that was proposed and is not applied is proposed again after this long.
+const PROPOSE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Who is to serve a home next, in which life.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decision {
+    pub(super) to: NodeId,
+    life: Life,
+    proposed: Option<Duration>,
+}
+
+impl Grants {
+    /// What is to be proposed now, by the leader as such: it must be nothing under the next. To be
+    /// called every few ten milliseconds.
+    pub fn decide(&mut self, now: Duration, world: &World) -> Vec<TakeOver> {
+        if !world.may_take_over {
+            return Vec::new();
+        }
+        let homes = world.homes.iter();
+        homes
+            .filter_map(|home| self.decide_home(now, *home, world))
+            .collect()
+    }
+
+    fn decide_home(&mut self, now: Duration, home: NodeId, world: &World) -> Option<TakeOver> {
+        let served = world.serving.get(&home).copied();
+        let (granted, known) = {
+            let book = self.home(home, world);
+            (book.granted, book.decision)
+        };
+        let decision = match known {
+            // What is proposed may be applied at any time, and so no other may be.
+            Some(known) if known.proposed.is_some() => known,
+            // Its target can no longer take: the owner goes on, under the same epoch.
+            Some(known) if self.able(now, known.to, world) != Some(known.life) => {
+                self.home(home, world).decision = None;
+                return None;
+            }
+            Some(known) => known,
+            None => {
+                let (to, life) = self.successor(now, home, served, world)?;
+                Decision {
+                    to,
+                    life,
+                    proposed: None,
+                }
+            }
+        };
+        let due = match decision.proposed {
+            Some(proposed) => proposed + PROPOSE_AGAIN <= now,
+            None => granted.is_none_or(|granted| granted + self.timing.patience() <= now),
+        };
+        let proposed = if due { Some(now) } else { decision.proposed };
+        self.home(home, world).decision = Some(Decision {
+            proposed,
+            ..decision
+        });
+        due.then(|| TakeOver {
+            home,
+            to: decision.to,
+            life: decision.life,
+            epoch: served
+                .map_or(Epoch::default(), |served| served.epoch)
+                .next(),
+        })
+    }
+
+    /// Who should serve instead of who does; none while all is well.
+    fn successor(
+        &mut self,
+        now: Duration,
+        home: NodeId,
+        served: Option<ServedBy>,
+        world: &World,
+    ) -> Option<(NodeId, Life)> {
+        if let Some(to) = self.wishes.get(&home).copied() {
+            if served.is_some_and(|served| served.node == to) {
+                self.wishes.remove(&home);
+            } else if let Some(life) = self.able(now, to, world) {
+                return Some((to, life));
+            }
+        }
+        let Some(served) = served else {
+            let may = world.high_availability || world.removed.contains(&home);
+            let patient = now < self.leads_since + COLD_START || !may;
+            let twin = || self.twin(now, home, world).filter(|_| !patient);
+            return self
+                .able(now, home, world)
+                .map(|life| (home, life))
+                .or_else(twin);
+        };
+        let alive = self.is_alive(now, served.node);
+        match self.nodes.get(&served.node) {
+            // Another process of the same node: it holds nothing.
+            Some(sign) if sign.life > served.life && alive => {
+                let life = self.able(now, served.node, world)?;
+                Some((served.node, life))
+            }
+            // It has given up its lease, for a leader that leads no more or for a node that is gone
+            // meanwhile: it goes on, under another epoch.
+            Some(sign) if alive && !sign.stands_still => {
+                let given_back = self.home(home, world).given_back;
+                given_back.then_some((served.node, served.life))
+            }
+            // It lives, and has not asked a leader that has just begun.
+            None if world.heard.contains(&served.node)
+                && now < self.leads_since + self.timing.patience() =>
+            {
+                None
+            }
+            _ if !world.high_availability && !world.removed.contains(&served.node) => None,
+            _ => self.twin(now, served.node, world),
+        }
+    }
+
+    /// The other node, where it can serve.
+    fn twin(&self, now: Duration, of: NodeId, world: &World) -> Option<(NodeId, Life)> {
+        let others = world.homes.iter().filter(|node| **node != of);
+        let mut able = others.filter_map(|node| Some((*node, self.able(now, *node, world)?)));
+        able.next()
+    }
+
+    pub(super) fn able(&self, now: Duration, node: NodeId, world: &World) -> Option<Life> {
+        let sign = self.nodes.get(&node)?;
+        let behind = world.committed.saturating_sub(sign.applied);
+        let able = self.is_alive(now, node) && !sign.stands_still && behind <= BEHIND_MAX;
+        able.then_some(sign.life)
+    }
+}

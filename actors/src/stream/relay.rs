@@ -27,8 +27,8 @@ const VERSION: u16 = 1;
 const HOPS_MAX: u8 = 3;
 /// Before another look at who serves.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For so long a client waits at a node that cannot go on with it: a takeover takes less. Then it is
-/// told of another node, which may be reached by it, or may know more.
+/// For so long a client waits at a node that cannot go on with it: a takeover takes less. Then it
+/// is told of another node, which may be reached by it, or may know more.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// What the serving node is told of a stream that comes to it.

@@ -85,12 +85,22 @@ const SOMEHOW: Expectation = Expectation::Takeover {
 pub const PLANS: &[Plan] = &[
     plan_of(
         "kill-active",
-        "kill -9 of the node that serves",
+        "kill -9 of the node that serves, and leads",
         10,
         Loopback,
         KILLED,
         faults::kill_active,
-    ),
+    )
+    .led_by(Leader::Serves),
+    plan_of(
+        "kill-active-that-follows",
+        "the same, while its twin leads",
+        3,
+        Loopback,
+        KILLED,
+        faults::kill_active,
+    )
+    .led_by(Leader::StandsBy),
     plan_of(
         "stop-5",
         "the serving process stands still for 5 s",

@@ -1,5 +1,5 @@
-//! One run of a drill: people sign in, chat, and go on chatting while the pair is broken and healed;
-//! then the account is closed.
+//! One run of a drill: people sign in, chat, and go on chatting while the pair is broken and
+//! healed; then the account is closed.
 
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};

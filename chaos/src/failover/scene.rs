@@ -1,5 +1,5 @@
-//! A pair in the middle of a drill, as the one who breaks it sees it: when the fault was, when it was
-//! healed, what changed in between.
+//! A pair in the middle of a drill, as the one who breaks it sees it: when the fault was, when it
+//! was healed, what changed in between.
 
 use std::time::Duration;
 

@@ -140,8 +140,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Half of the players sign off; how many of the others still see their partner after `patience`
-    /// at most. Those are ghosts.
+    /// Half of the players sign off; how many of the others still see their partner after
+    /// `patience` at most. Those are ghosts.
     pub async fn part(&mut self, patience: Duration) -> usize {
         let Some(watch) = self.shared.watch.as_ref() else {
             return 0;

@@ -7,9 +7,9 @@ use clap::Parser;
 /// Break a real pair while people chat, heal it, and tell what they noticed
 ///
 /// Makes a pair with its witness by the product's own commands, signs clients in, lets them chat,
-/// breaks something, heals it, and closes the account. Ends with 1 if a message was lost, came twice
-/// or out of order, somebody was shown gone who was here, a ghost stayed, or a bound of time was
-/// missed. Some drills need root: they make network namespaces or disks, and remove them.
+/// breaks something, heals it, and closes the account. Ends with 1 if a message was lost, came
+/// twice or out of order, somebody was shown gone who was here, a ghost stayed, or a bound of time
+/// was missed. Some drills need root: they make network namespaces or disks, and remove them.
 ///
 ///   pollux-drill --list
 ///   pollux-drill kill-active --runs 3

@@ -1,5 +1,5 @@
-//! Where the three processes of a pair live: on loopback, or each in a network namespace of its own,
-//! so that wires between them can be cut. Removed at the end, also after a failure.
+//! Where the three processes of a pair live: on loopback, or each in a network namespace of its
+//! own, so that wires between them can be cut. Removed at the end, also after a failure.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;

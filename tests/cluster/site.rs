@@ -2,7 +2,7 @@
 //! tokens as an operator would.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -234,6 +234,6 @@ pub fn hear(client: &mut Client, body: &str) {
 
 #[expect(clippy::disallowed_types, reason = "finds a free port for a process")]
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a bound port has an address")
 }

@@ -101,8 +101,11 @@ fn delayed(parcel: &Parcel, domain: &str) -> io::Result<Bytes> {
 fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {
     let mut stanza = stanza(&parcel_bytes(parcel))?;
     stanza.from = Some(parcel.from.clone());
-    // Directed presence has no `to` of its own.
-    stanza.to.get_or_insert_with(|| parcel.to.clone());
+    if parcel.kind == ParcelKind::Directed {
+        // Its bytes have no `to` of their own; a request to the own account has none either, and is
+        // answered so.
+        stanza.to = Some(parcel.to.clone());
+    }
     let reply = stanza.error_reply(wire_condition(condition).into());
     let reply = reply.ok_or_else(|| io::Error::other("an error would answer an error"))?;
     Ok(reply.to_bytes())

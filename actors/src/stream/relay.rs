@@ -13,7 +13,7 @@ use pollux_store::codec;
 use pollux_xml::Framer;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 
 use super::accept::farewell;
 use super::bind;
@@ -30,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// For so long a client waits at a node that cannot go on with it: a takeover takes less. Then it
 /// is told of another node, which may be reached by it, or may know more.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// What a client may say before it is answered; what it says beyond waits in its socket.
+const SAID_MAX: usize = 16 * 1024;
 
 /// What the serving node is told of a stream that comes to it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -150,11 +153,68 @@ async fn relay(
             return Some(wire);
         }
     };
+    let mut said = said.to_vec();
+    let answered = tokio::select! {
+        biased;
+        answered = first_word(&mut wire, &mut other, &mut said) => answered,
+        () = served_otherwise(&node, home, there) => Ok(None),
+        () = tokio::time::sleep(WAIT) => Ok(None),
+    };
+    match answered {
+        // From here on the client has a stream, which goes on there or ends.
+        Ok(Some(word)) => {
+            let passed = wire.socket.write_all(&word).await;
+            if passed.is_err() || wire.socket.flush().await.is_err() {
+                return None;
+            }
+        }
+        Ok(None) => {
+            tracing::debug!(%there, "serving node has not answered");
+            wire.framer.push(&said);
+            return Some(wire);
+        }
+        Err(error) => {
+            tracing::debug!(%error, "client went while it was relayed");
+            return None;
+        }
+    }
     let _relayed = Relayed::begin(&node);
     carry(&node, home, &mut wire, &mut other).await;
     let closing = wire.socket.shutdown();
     let _too_slow = tokio::time::timeout(Duration::from_millis(100), closing).await;
     None
+}
+
+/// Passes on what the client says, and keeps it, until the serving node says something: a node that
+/// does not, because it serves no more, has not begun a stream either, and this one can go on.
+/// None: it has hung up without a word. An error is the client's. May be dropped at any point.
+async fn first_word(
+    wire: &mut Wire,
+    other: &mut Box<dyn Socket>,
+    said: &mut Vec<u8>,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut from_client = [0; 1024];
+    let mut from_there = [0; 4096];
+    loop {
+        tokio::select! {
+            biased;
+            heard = other.read(&mut from_there) => match heard {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(count) => return Ok(Some(from_there[..count].to_vec())),
+            },
+            spoken = wire.socket.read(&mut from_client), if said.len() < SAID_MAX => {
+                let count = spoken?;
+                if count == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                said.extend_from_slice(&from_client[..count]);
+                let passed = other.write_all(&from_client[..count]).await;
+                if passed.is_err() || other.flush().await.is_err() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
 }
 
 /// Resolves when another node than `there` serves the users of `home`.

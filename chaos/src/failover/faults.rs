@@ -182,6 +182,7 @@ pub fn cold_start(scene: &mut Scene<'_>) -> Done {
 }
 
 fn frozen_disk(scene: &mut Scene<'_>, station: usize) -> Done {
+    scene.pair.stations[station].disk()?.settle()?;
     scene.fault();
     scene.pair.stations[station].disk()?.freeze()?;
     scene.last(FAULT);

@@ -41,6 +41,11 @@ impl Disk {
         &self.mount
     }
 
+    /// Writes what waits to be written, so that a freeze, which does so first, takes no time.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        run(Command::new("sync").arg("-f").arg(&self.mount))
+    }
+
     /// From here on nothing written is flushed, and nobody who waits for it is told so.
     pub fn freeze(&mut self) -> anyhow::Result<()> {
         run(Command::new("fsfreeze").arg("-f").arg(&self.mount))?;

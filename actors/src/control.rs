@@ -19,7 +19,6 @@ const PULSE: Duration = Duration::from_millis(100);
 /// The duty of a node, and the pulse of its arbiters.
 pub(crate) fn duty(node: &Arc<Node>) -> Duty {
     Duty::new(DutyParts {
-        subcluster: node.settings.subcluster,
         node: node.settings.node,
         life: node.life,
         is_witness: node.settings.is_witness,

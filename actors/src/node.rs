@@ -260,9 +260,8 @@ impl Node {
         }
     }
 
-    /// The client address of the node beside `home`'s serving node, where clients are told to come
-    /// back.
-    pub fn client_address_beside(&self, _home: NodeId) -> Option<String> {
+    /// Where the clients of this node are told to come back: the client address of its twin.
+    pub fn client_address_of_twin(&self) -> Option<String> {
         let me = self.settings.node;
         self.configuration.read(|configuration| {
             let topology = configuration.topology();

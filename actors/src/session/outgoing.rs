@@ -65,8 +65,7 @@ impl Session {
 
     /// RFC 6120 section 4.9.3.19, where it is known where to go.
     fn farewell(&self) -> StreamError {
-        let home = self.tenure.home();
-        let elsewhere = self.node.client_address_beside(home);
+        let elsewhere = self.node.client_address_of_twin();
         let error = StreamError::new(StreamCondition::Reset);
         match elsewhere {
             Some(address) => StreamError::see_other_host(address),

@@ -125,7 +125,7 @@ impl Session {
             resume: resumable,
             max_s: resumable.then_some((limits::RESUMPTION_MS / 1_000) as u32),
             location: resumable
-                .then(|| self.node.client_address_beside(self.tenure.home()))
+                .then(|| self.node.client_address_of_twin())
                 .flatten()
                 .map(Into::into),
         };

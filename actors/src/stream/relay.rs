@@ -60,7 +60,7 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
         serving.borrow_and_update();
         let served = served_by(&node, home);
         if begun + WAIT <= node.ambient.clock.now()
-            && let Some(error) = elsewhere(&node, home, &served, hops)
+            && let Some(error) = elsewhere(&node, &served, hops)
         {
             return farewell(wire, error.into()).await;
         }
@@ -89,11 +89,11 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
 }
 
 /// What a client is told that has waited for long; none where there is nowhere to go.
-fn elsewhere(node: &Node, home: NodeId, served: &ServedBy, hops: u8) -> Option<StreamError> {
+fn elsewhere(node: &Node, served: &ServedBy, hops: u8) -> Option<StreamError> {
     let address = match served {
         ServedBy::Here(_) => None,
         ServedBy::There(there) => client_address(node, *there),
-        ServedBy::Nobody => node.client_address_beside(home),
+        ServedBy::Nobody => node.client_address_of_twin(),
     };
     let address = address?;
     Some(match hops {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pollux_domain::ids::{Epoch, Life, NodeId, SubclusterId};
+use pollux_domain::ids::{Epoch, Life, NodeId};
 use pollux_domain::seams::Clock;
 use pollux_links::peers::{Desks, Lane, Peers, Subject, Topic};
 use pollux_store::codec;
@@ -30,7 +30,6 @@ const MOVE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a node brings to its duty.
 pub struct DutyParts {
-    pub subcluster: SubclusterId,
     pub node: NodeId,
     pub life: Life,
     /// A witness asks for nothing, and may lead.

@@ -25,7 +25,7 @@ pub const DEFAULTS: Defaults = Defaults {
     metrics_listen: "127.0.0.1:9280",
     control_socket_name: "control.sock",
     log_format: "text",
-    log_filter: "info,openraft=warn,actix_server=warn",
+    log_filter: "info,openraft=off,actix_server=warn",
 };
 
 pub const LIMITS: Limits = Limits {

@@ -160,7 +160,7 @@ settings! {
         "\"text\" for people, \"json\" for a collector: one object a line. The log goes to \
          standard error.";
 
-    log.filter => log_filter: String = Value("\"info,openraft=warn,actix_server=warn\""),
+    log.filter => log_filter: String = Value("\"info,openraft=off,actix_server=warn\""),
         "What is logged: a level (error, warn, info, debug, trace), or levels for parts, such as \
          \"info,pollux_actors=debug\". The environment variable POLLUX_LOG goes before it.";
 }

@@ -6,12 +6,12 @@ mod screen;
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pollux_domain::operations::{Operation, Outcome, Secret, UserName};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::cluster;
 use crate::control::ask;
@@ -54,6 +54,8 @@ const USERS: [(&str, Part); 4] = [
 
 /// How long the cluster may take to be whole.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the processes have to end by themselves.
+const FAREWELL: Duration = Duration::from_secs(8);
 /// How often the line of who serves whom is made afresh.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -69,28 +71,37 @@ pub fn run(demo: &Demo) -> Result<(), DemoError> {
         None => std::env::temp_dir().join(format!("pollux-demo-{}", std::process::id())),
     };
     fs::create_dir_all(&folder).map_err(|error| DemoError::failed("make a folder", error))?;
-    let mut cast = Player::cast(&folder, demo.port)?;
-    let result = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())
-            .map_err(|error| DemoError::failed("listen to signals", error))?;
-        let mut terminate = signal(SignalKind::terminate())
-            .map_err(|error| DemoError::failed("listen to signals", error))?;
-        tokio::select! {
-            biased;
-            _ = interrupt.recv() => Ok(()),
-            _ = terminate.recv() => Ok(()),
-            played = play(&mut cast) => played,
-        }
-    });
-    say("\n\nThe demo ends.\n");
-    for player in &mut cast {
-        player.stop();
-    }
+    let result = runtime.block_on(perform(&folder, demo.port));
     if made {
         // What cannot be removed is the system's temporary folder's matter.
         let _left = fs::remove_dir_all(&folder);
     }
     result
+}
+
+/// From the first process to the end of the last, whatever happens between.
+async fn perform(folder: &Path, port: u16) -> Result<(), DemoError> {
+    let mut cast = Player::cast(folder, port)?;
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| DemoError::failed("listen to signals", error))?;
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| DemoError::failed("listen to signals", error))?;
+    let played = tokio::select! {
+        biased;
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        played = play(&mut cast) => played,
+    };
+    say("\n\nThe demo ends.\n");
+    cast.iter().for_each(Player::ask_to_stop);
+    let stopped = async {
+        while !cast.iter_mut().all(Player::has_stopped) {
+            sleep(LOOK).await;
+        }
+    };
+    // Whoever takes longer is killed when it is dropped.
+    let _late = timeout(FAREWELL, stopped).await;
+    played
 }
 
 async fn play(cast: &mut [Player; 3]) -> Result<(), DemoError> {
@@ -196,7 +207,7 @@ impl Player {
                 sleep(LOOK).await;
             }
         };
-        tokio::time::timeout(PATIENCE, trying).await.map_err(|_| {
+        timeout(PATIENCE, trying).await.map_err(|_| {
             let log = self.log_path();
             let reason = format!(
                 "{} did not answer; its log is {}",

@@ -144,22 +144,28 @@ impl Player {
         Some(format!("{} back in {} s", self.name(), left.as_secs() + 1))
     }
 
-    /// Ends the process, kindly at first.
-    pub fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else {
-            return;
-        };
-        let pid = rustix::process::Pid::from_child(&child);
-        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let begun = system::SystemClock.now();
-        while system::SystemClock.now() < begun + Duration::from_secs(8) {
-            if child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return;
-            }
-            std::thread::yield_now();
+    /// Asks the process to end.
+    pub fn ask_to_stop(&self) {
+        if let Some(child) = &self.child {
+            let pid = rustix::process::Pid::from_child(child);
+            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
-        let _gone = child.kill();
-        let _ended = child.wait();
+    }
+
+    /// Whether the process has ended, or was never there.
+    pub fn has_stopped(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some()))
+    }
+}
+
+/// One that is dropped does not live on, whatever it was asked before.
+impl Drop for Player {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _gone = child.kill();
+            let _ended = child.wait();
+        }
     }
 }
 

@@ -91,7 +91,7 @@ fn numbers_have_a_range() {
         );
     }
     for entries in ["99", "1000001", "-1"] {
-        refused(
+        wrong(
             &format!("[cluster]\nsnapshot_entries = {entries}\n"),
             &[(2, "cluster.snapshot_entries", "from 100 to 1000000")],
         );

@@ -99,6 +99,10 @@ impl Report {
             if run.accounts <= run.epochs.min(1) {
                 say("too few accounts of acts for a proof");
             }
+            let all = plan.pairs.map_or(0, |pairs| pairs * 2);
+            if run.recovery.returns < all {
+                say("not everybody had to come back");
+            }
             match plan.expectation {
                 Expectation::Takeover { .. } if run.epochs == 0 => say("nobody took over"),
                 Expectation::NoTakeover | Expectation::NoElection if run.epochs > 0 => {

@@ -1,7 +1,11 @@
 //! A pair with its witness: clients come to either node, a node dies, its twin goes on with the
 //! same sessions, users go home again.
 
-use super::common::client::Client;
+use pollux_xmpp::sasl::Mechanism;
+
+use super::common::client::{Client, authenticate};
+use super::common::node::PASSWORD;
+use super::common::stream::{Stream, xml};
 use super::site::{Member, hear, pair, say};
 
 #[test]
@@ -66,14 +70,19 @@ fn a_client_is_sent_on_where_that_is_set() {
     pollux.begin();
     pollux.wait_served(&[(1, 1), (2, 2)]);
     castor.add_user("alice");
-    let mut lost = Client::sign_in(pollux.clients(), "alice", None);
-    let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
-    lost.stream.send(bind);
-    let error = lost.stream.ends_with("see-other-host");
+    let mut lost = Stream::connect(pollux.clients());
+    lost.open();
+    let outcome = authenticate(&mut lost, Mechanism::ScramSha256, "alice", PASSWORD);
+    assert_eq!(outcome.name(), "success", "{}", xml(&outcome));
+    // The next stream is hers, and she is served elsewhere.
+    lost.restart();
+    lost.send(Stream::header());
+    let error = lost.ends_with("see-other-host");
     let conditions = "urn:ietf:params:xml:ns:xmpp-streams";
     let other = error.find(conditions, "see-other-host");
     let other = other.map(|other| other.text_content().to_string());
-    assert_eq!(other, Some(castor.clients().to_string()));
+    let castors = Some(castor.clients().to_string());
+    assert_eq!(other, castors, "{}", xml(&error));
     let mut alice = castor.client("alice");
     alice.round_trip();
 }

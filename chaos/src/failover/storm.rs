@@ -1,5 +1,5 @@
-//! Many people sign in at once while every core is busy, and the witness, which was away, is given a
-//! snapshot: nobody may be elected, nobody moved.
+//! Many people sign in at once while every core is busy, and the witness, which was away, is given
+//! a snapshot: nobody may be elected, nobody moved.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

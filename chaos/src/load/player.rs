@@ -167,7 +167,8 @@ impl Player {
         }
     }
 
-    /// Plays over as many connections as it takes. Who signs in for the first time waits for a turn.
+    /// Plays over as many connections as it takes. Who signs in for the first time waits for a
+    /// turn.
     pub async fn persist(&mut self, target: &Target, gate: &Semaphore) -> Result<(), Error> {
         let mut lost_at: Option<Instant> = None;
         while !self.is_finished() {

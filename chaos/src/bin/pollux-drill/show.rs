@@ -95,7 +95,8 @@ pub fn run(plan: &Plan, number: usize, found: &Findings) {
     let ms = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
     say(format_args!(
         "{} run {number}: {} acknowledged, {} received, {} lost, {} twice, {} out of order, \
-         {} not resumed, {} false unavailable, {} ghosts, {} not seen, {} acts of an old epoch in {} accounts, \
+         {} not resumed, {} false unavailable, {} ghosts, {} not seen, {} acts of an old epoch \
+         in {} accounts, \
          {} moves, {} elections; \
          first resumed {}, first message {}, last back {} ms, {} returns, longest wait {:.0} ms, \
          whole {} ms",

@@ -74,7 +74,8 @@ impl Station {
         let text = format!(
             "[node]\nid = {}\ndata_folder = \"{}\"\n\n[xmpp]\nlisten = \"{}\"\n\
              certificate = \"{}\"\nkey = \"{}\"\nallow_plaintext = true\n\n\
-             [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n{snapshots}\n[control]\nsocket = \"{}\"\n\n\
+             [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n{snapshots}\n\
+             [control]\nsocket = \"{}\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[log]\nfilter = \"info,openraft=off\"\n",
             station.node(),
             data.display(),

@@ -199,6 +199,8 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         allow_plaintext: config.xmpp.allow_plaintext,
         see_other_host: config.xmpp.see_other_host,
         tls: Some(tls),
+        snapshot_entries: config.cluster.snapshot_entries,
+        keep_entries: config.cluster.snapshot_entries / 10,
         ..Settings::alone(id, config.xmpp.domain.as_str().to_owned())
     };
     let Some(membership) = found.map(|found| &found.membership) else {

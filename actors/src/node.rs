@@ -352,7 +352,34 @@ impl Node {
                 snapshot,
             ));
         }
+        samples.extend(self.acts());
         samples.extend(self.metrics.samples());
+        samples
+    }
+
+    /// When this process has acted for whom, by CLOCK_BOOTTIME: after a takeover the last act of
+    /// the one is before the first act of the other.
+    fn acts(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for tenure in self.tenures.all() {
+            for acts in tenure.acts() {
+                let gauge = |name, help, at: Duration| {
+                    let sample = Sample::gauge(name, help, at.as_micros() as f64);
+                    let sample = sample.with("home", tenure.home().to_string());
+                    sample.with("epoch", acts.epoch.0.to_string())
+                };
+                samples.push(gauge(
+                    "pollux_home_first_act_us",
+                    "The check of the lease before the first act for a home under an epoch.",
+                    acts.first,
+                ));
+                samples.push(gauge(
+                    "pollux_home_last_act_us",
+                    "The check of the lease before the last act for a home under an epoch.",
+                    acts.last,
+                ));
+            }
+        }
         samples
     }
 

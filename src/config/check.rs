@@ -3,8 +3,10 @@
 
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use pollux_domain::limits;
 use tracing_subscriber::EnvFilter;
 
 use super::Mistake;
@@ -22,6 +24,7 @@ pub const DEFAULTS: Defaults = Defaults {
     domain: "localhost",
     listen: "127.0.0.1:5222",
     cluster_listen: "127.0.0.1:7222",
+    snapshot_entries: limits::SNAPSHOT_ENTRIES,
     metrics_listen: "127.0.0.1:9280",
     control_socket_name: "control.sock",
     log_format: "text",
@@ -32,6 +35,7 @@ pub const LIMITS: Limits = Limits {
     threads_max: 256,
     socket_path_bytes_max: 107,
     name_bytes_max: 64,
+    snapshot_entries: 100..=1_000_000,
 };
 
 pub struct Defaults {
@@ -40,6 +44,7 @@ pub struct Defaults {
     pub domain: &'static str,
     pub listen: &'static str,
     pub cluster_listen: &'static str,
+    pub snapshot_entries: u64,
     pub metrics_listen: &'static str,
     pub control_socket_name: &'static str,
     pub log_format: &'static str,
@@ -51,6 +56,7 @@ pub struct Limits {
     /// unix(7): `sun_path` has 108 bytes, the last of them zero.
     pub socket_path_bytes_max: usize,
     pub name_bytes_max: usize,
+    pub snapshot_entries: RangeInclusive<u64>,
 }
 
 /// What a file is checked against besides itself.
@@ -167,10 +173,24 @@ impl Check<'_> {
                 false => Ok(name.clone()),
             },
         );
+        let snapshot_entries = self.value(
+            &file.cluster_snapshot_entries,
+            "cluster.snapshot_entries",
+            DEFAULTS.snapshot_entries,
+            |count| {
+                let range = &LIMITS.snapshot_entries;
+                let count = u64::try_from(*count).ok();
+                count.filter(|count| range.contains(count)).ok_or_else(|| {
+                    let (least, most) = (range.start(), range.end());
+                    format!("out of range; write a number from {least} to {most}")
+                })
+            },
+        );
         ClusterConfig {
             listen,
             address: self.host_port(&file.cluster_address, "cluster.address", listen),
             name,
+            snapshot_entries,
         }
     }
 

@@ -90,6 +90,12 @@ fn numbers_have_a_range() {
             &[(2, "node.id", "from 1 to 65535")],
         );
     }
+    for entries in ["99", "1000001", "-1"] {
+        wrong(
+            &format!("[cluster]\nsnapshot_entries = {entries}\n"),
+            &[(2, "cluster.snapshot_entries", "from 100 to 1000000")],
+        );
+    }
     for threads in ["0", "257"] {
         wrong(
             &format!("[node]\nthreads = {threads}\n"),

@@ -39,6 +39,10 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("cluster.address", config.cluster.address.clone()),
         ("cluster.name", config.cluster.name.clone()),
         (
+            "cluster.snapshot_entries",
+            config.cluster.snapshot_entries.to_string(),
+        ),
+        (
             "control.socket",
             config.control.socket.display().to_string(),
         ),

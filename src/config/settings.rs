@@ -147,6 +147,11 @@ settings! {
         Said("`node` and the node's number", "\"castor\""),
         "What people call this node. Said to the cluster when the node joins.";
 
+    cluster.snapshot_entries => cluster_snapshot_entries: i64 = Value("10000"),
+        "Log entries after which a snapshot is taken, from 100 to 1000000; a tenth as many are \
+         kept behind it. A node that was away for longer than these gets the snapshot. Fewer take \
+         less room on the disk and make snapshots more often.";
+
     control.socket => control_socket: String =
         Said("control.sock in the data folder", "\"/run/pollux/control.sock\""),
         "The local socket on which `pollux ctl` reaches the node. Only the user who runs the node \

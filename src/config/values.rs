@@ -59,6 +59,8 @@ pub struct ClusterConfig {
     /// `host:port` at which other nodes reach this one.
     pub address: String,
     pub name: String,
+    /// Entries between two snapshots of a group.
+    pub snapshot_entries: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,12 @@
 //! A pair with its witness: clients come to either node, a node dies, its twin goes on with the
 //! same sessions, users go home again.
 
-use super::site::{hear, pair, say};
+use pollux_xmpp::sasl::Mechanism;
+
+use super::common::client::{Client, authenticate};
+use super::common::node::PASSWORD;
+use super::common::stream::{Stream, xml};
+use super::site::{Member, hear, pair, say};
 
 #[test]
 fn a_twin_goes_on_with_the_same_sessions() {
@@ -35,6 +40,51 @@ fn a_twin_goes_on_with_the_same_sessions() {
     hear(&mut alice, "m5");
     let verdict = witness.ctl(&["subcluster", "verify"]);
     assert!(verdict.contains("all replicas are equal"), "{verdict}");
+}
+
+#[test]
+fn a_session_is_resumed_where_the_server_said() {
+    let [mut castor, pollux, _witness] = pair();
+    castor.add_user("alice");
+    let location = |client: &Client| client.counts.as_ref()?.location.clone();
+    let mut alice = castor.client("alice");
+    assert_eq!(location(&alice), Some(pollux.clients().to_string()));
+    castor.kill();
+    pollux.wait_served(&[(1, 2)]);
+    let told = location(&alice).and_then(|text| text.parse().ok());
+    alice.resume(told.expect("an address"));
+    alice.round_trip();
+    // A session that begins with the twin has to come back to the first node.
+    let later = pollux.client("alice");
+    assert_eq!(location(&later), Some(castor.clients().to_string()));
+}
+
+#[test]
+fn a_client_is_sent_on_where_that_is_set() {
+    let castor = Member::first("castor");
+    let mut pollux = castor.invite("pollux", &[]);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    pollux.stop();
+    let set = "allow_plaintext = true\nsee_other_host = true";
+    pollux.change_setting("allow_plaintext = true", set);
+    pollux.begin();
+    pollux.wait_served(&[(1, 1), (2, 2)]);
+    castor.add_user("alice");
+    let mut lost = Stream::connect(pollux.clients());
+    lost.open();
+    let outcome = authenticate(&mut lost, Mechanism::ScramSha256, "alice", PASSWORD);
+    assert_eq!(outcome.name(), "success", "{}", xml(&outcome));
+    // The next stream is hers, and she is served elsewhere.
+    lost.restart();
+    lost.send(Stream::header());
+    let error = lost.ends_with("see-other-host");
+    let conditions = "urn:ietf:params:xml:ns:xmpp-streams";
+    let other = error.find(conditions, "see-other-host");
+    let other = other.map(|other| other.text_content().to_string());
+    let castors = Some(castor.clients().to_string());
+    assert_eq!(other, castors, "{}", xml(&error));
+    let mut alice = castor.client("alice");
+    alice.round_trip();
 }
 
 #[test]

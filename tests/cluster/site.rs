@@ -95,6 +95,15 @@ impl Member {
         self.process = None;
     }
 
+    /// Writes another line in place of one of the settings; for the next start.
+    #[track_caller]
+    pub fn change_setting(&self, line: &str, other: &str) {
+        let path = self.folder.path().join("pollux.toml");
+        let settings = fs::read_to_string(&path).expect("settings can be read");
+        assert!(settings.contains(line), "{line}");
+        fs::write(path, settings.replace(line, other)).expect("settings can be written");
+    }
+
     pub fn clients(&self) -> SocketAddr {
         self.clients
     }

@@ -33,6 +33,8 @@ pub enum Answers {
 pub struct Counts {
     /// By which the session is resumed, if it may be.
     pub id: Option<String>,
+    /// Where the server said that it should be resumed.
+    pub location: Option<String>,
     pub received: u32,
     /// Stanzas that the server has not acknowledged.
     pub unacknowledged: VecDeque<String>,
@@ -122,6 +124,7 @@ impl Client {
         assert_eq!(id.is_some(), resumable, "{}", xml(&enabled));
         self.counts = Some(Counts {
             id,
+            location: enabled.attribute("location").map(str::to_owned),
             received: 0,
             unacknowledged: VecDeque::new(),
             acknowledged: 0,

@@ -3,8 +3,10 @@
 
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
+use std::time::Duration;
 
 use actix::{ActorContext, ActorFuture, Context};
+use pollux_domain::ids::Epoch;
 use pollux_xml::Frame;
 use pollux_xmpp::stream_error::StreamError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -104,23 +106,25 @@ impl Session {
     }
 
     /// Bytes went out after the lease was checked.
-    fn note_act(&self) {
+    fn note_act(&self, epoch: Epoch, checked: Duration) {
+        self.tenure.acted(epoch, checked);
         if let Some(onlooker) = self.node.onlooker.get() {
             onlooker.acted(Act {
                 node: self.node.settings.node,
                 life: self.node.life,
                 home: self.tenure.home(),
-                epoch: self.tenure.epoch(),
+                epoch: Some(epoch),
             });
         }
     }
 
     fn poll_write(&mut self, task: &mut Task<'_>) -> std::io::Result<()> {
         while !self.stream.write_queue.is_empty() {
-            if !self.may_speak() {
+            let checked = self.now();
+            let Some(epoch) = self.tenure.leave(checked) else {
                 // Whoever gives the lease back wakes this session.
                 return Ok(());
-            }
+            };
             let socket = Pin::new(&mut self.stream.socket);
             let act = self.stream.write_queue.len().min(WRITE_BYTES);
             match socket.poll_write(task, &self.stream.write_queue[..act]) {
@@ -131,7 +135,7 @@ impl Session {
                 }
                 Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => {
-                    self.note_act();
+                    self.note_act(epoch, checked);
                     self.stalled_since = None;
                     bytes::Buf::advance(&mut self.stream.write_queue, count);
                     if self.stream.write_queue.is_empty() {

@@ -35,6 +35,10 @@ pub struct Plan {
     pub disks: bool,
     pub leader: Leader,
     pub expectation: Expectation,
+    /// Pairs of clients, where the drill is about their number.
+    pub pairs: Option<usize>,
+    /// How soon every client must be back, in each run.
+    pub last_back_ms: Option<u64>,
     pub(super) act: fn(&mut Scene<'_>) -> anyhow::Result<()>,
 }
 
@@ -54,6 +58,8 @@ const fn plan_of(
         disks: false,
         leader: Leader::Any,
         expectation,
+        pairs: None,
+        last_back_ms: None,
         act,
     }
 }
@@ -61,6 +67,14 @@ const fn plan_of(
 impl Plan {
     const fn led_by(self, leader: Leader) -> Plan {
         Plan { leader, ..self }
+    }
+
+    const fn with_crowd(self, pairs: usize, last_back_ms: u64) -> Plan {
+        Plan {
+            pairs: Some(pairs),
+            last_back_ms: Some(last_back_ms),
+            ..self
+        }
     }
 
     const fn with_disks(self) -> Plan {
@@ -298,6 +312,16 @@ pub const PLANS: &[Plan] = &[
         Expectation::Anything,
         faults::planned,
     ),
+    plan_of(
+        "kill-active-5000",
+        "kill -9 of the node that serves 5,000 clients",
+        3,
+        Loopback,
+        SOMEHOW,
+        faults::kill_active,
+    )
+    .led_by(Leader::Serves)
+    .with_crowd(2_500, 15_000),
 ];
 
 /// The drill of that name.

@@ -23,6 +23,10 @@ pub struct Findings {
     pub unseen: u64,
     /// From the healing to a whole pair.
     pub whole_ms: Option<f64>,
+    /// Acts under an epoch after another had acted under a higher one; see `acts`.
+    pub late_acts: u64,
+    /// Accounts of acts on which that rests.
+    pub accounts: u64,
     /// Elections.
     pub terms: u64,
     /// Changes of who serves the users.
@@ -86,10 +90,18 @@ impl Report {
         none("ghosts", self.sum(|run| run.ghosts));
         none("not seen", self.sum(|run| run.unseen));
         none("not resumed", self.sum(|run| run.verdict.not_resumed));
+        none("acts of an old epoch", self.sum(|run| run.late_acts));
         for (run, number) in self.runs.iter().zip(1..) {
             let mut say = |words: &str| broken.push(format!("run {number}: {words}"));
             if run.verdict.acknowledged < ACKNOWLEDGED_LEAST {
                 say("too few messages for a proof");
+            }
+            if run.accounts <= run.epochs.min(1) {
+                say("too few accounts of acts for a proof");
+            }
+            let all = plan.pairs.map_or(0, |pairs| pairs * 2);
+            if run.recovery.returns < all {
+                say("not everybody had to come back");
             }
             match plan.expectation {
                 Expectation::Takeover { .. } if run.epochs == 0 => say("nobody took over"),
@@ -102,6 +114,12 @@ impl Report {
             let limit = WHOLE_LIMIT.as_secs_f64() * 1e3;
             if bounds && run.whole_ms.is_none_or(|whole| whole > limit) {
                 say("the pair was not whole by itself in time");
+            }
+        }
+        if bounds && let Some(bound) = plan.last_back_ms {
+            let last = self.spread(|run| run.recovery.last_back_ms);
+            if last.is_none_or(|last| last.most > bound as f64) {
+                broken.push(format!("last back: over {bound} ms"));
             }
         }
         if bounds
@@ -134,6 +152,7 @@ mod tests {
     #[test]
     fn a_good_run_breaks_nothing_and_each_fault_is_named() {
         let mut good = Findings {
+            accounts: 2,
             epochs: 1,
             whole_ms: Some(100.0),
             ..Findings::default()
@@ -149,6 +168,9 @@ mod tests {
         let mut bad = good.clone();
         bad.verdict.lost = 2;
         check(&bad, "lost: 2");
+        bad = good.clone();
+        bad.late_acts = 1;
+        check(&bad, "acts of an old epoch: 1");
         let slow = Findings {
             recovery: Recovery {
                 first_message_ms: Some(1_200.0),

@@ -11,6 +11,7 @@ use tokio::select;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+use super::acts::Acts;
 use super::catalogue::{Expectation, Leader, Plan};
 use super::recovery::Recovery;
 use super::report::Findings;
@@ -28,6 +29,8 @@ pub(super) const WHOLE_LIMIT: Duration = Duration::from_secs(10);
 const WHOLE_AT_ALL: Duration = Duration::from_secs(30);
 /// How soon after the healing everybody must see who is here, and who has gone.
 const TRUTH_LIMIT: Duration = Duration::from_secs(5);
+/// Many clients cannot ask a silent server every 250 ms: their questions alone would be a load.
+const CROWD_PATIENCE: Duration = Duration::from_secs(20);
 /// Nothing may move for so long before what is missing counts as lost.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two looks at who leads while it is arranged.
@@ -46,6 +49,18 @@ pub struct Crowd {
 }
 
 impl Crowd {
+    /// As the plan wants it.
+    pub fn of(self, plan: &Plan) -> Crowd {
+        match plan.pairs {
+            None => self,
+            Some(pairs) => Crowd {
+                pairs,
+                patience: CROWD_PATIENCE,
+                ..self
+            },
+        }
+    }
+
     fn users(&self) -> Users {
         Users::new(self.pairs * 2)
     }
@@ -87,6 +102,7 @@ struct Broken {
     whole: Option<Duration>,
     before: SubclusterStatus,
     after: SubclusterStatus,
+    acts: Acts,
     remarks: Vec<String>,
 }
 
@@ -121,6 +137,8 @@ pub fn run(
         findings.whole_ms = broken.whole.map(|whole| whole.as_secs_f64() * 1e3);
         findings.terms = broken.after.term.saturating_sub(broken.before.term);
         findings.epochs = epochs(&broken.before, &broken.after);
+        findings.late_acts = broken.acts.late();
+        findings.accounts = broken.acts.count();
         findings.remarks = broken.remarks;
         Ok(findings)
     })
@@ -169,6 +187,7 @@ fn scene(pair: &mut Pair, owner: usize) -> Scene<'_> {
         owner,
         fault: None,
         healed: None,
+        acts: Acts::default(),
         remarks: Vec::new(),
     }
 }
@@ -179,6 +198,7 @@ fn break_and_heal(plan: &Plan, pair: &mut Pair, told: &Receiver<()>) -> anyhow::
     let before = pair.status(WITNESS)?;
     let mut scene = scene(pair, owner);
     scene.last(CHAT);
+    scene.acts.read_all(scene.pair);
     let acted = (plan.act)(&mut scene);
     scene.healed();
     let healed = now();
@@ -193,6 +213,8 @@ fn break_and_heal(plan: &Plan, pair: &mut Pair, told: &Receiver<()>) -> anyhow::
     };
     scene.last(CHAT);
     let after = scene.pair.status(WITNESS)?;
+    scene.acts.read_all(scene.pair);
+    let acts = std::mem::take(&mut scene.acts);
     if plan.expectation != Expectation::Anything {
         scene.pair.verify(WITNESS)?;
     }
@@ -201,6 +223,7 @@ fn break_and_heal(plan: &Plan, pair: &mut Pair, told: &Receiver<()>) -> anyhow::
         whole,
         before,
         after,
+        acts,
         remarks,
     })
 }

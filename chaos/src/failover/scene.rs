@@ -7,6 +7,7 @@ use anyhow::Context;
 use pollux_domain::operations::SubclusterStatus;
 use tokio::time::Instant;
 
+use super::acts::Acts;
 use crate::load::now;
 use crate::servers::pair::{CASTOR, POLLUX, Pair, STATIONS};
 use crate::servers::wait_until;
@@ -20,6 +21,8 @@ pub struct Scene<'a> {
     pub owner: usize,
     pub fault: Option<Instant>,
     pub healed: Option<Instant>,
+    /// Who has acted under which epoch; a process tells before it is killed.
+    pub acts: Acts,
     /// What the drill could not arrange, in words.
     pub remarks: Vec<String>,
 }
@@ -55,6 +58,8 @@ impl Scene<'_> {
     }
 
     pub fn kill(&mut self, station: usize) -> anyhow::Result<()> {
+        // What it says after this is lost with it; then again it says nothing much longer.
+        let _ = self.acts.read(self.pair, station);
         self.fault();
         self.pair.stations[station].kill()
     }

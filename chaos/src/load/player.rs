@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::clock::now;
@@ -167,13 +167,21 @@ impl Player {
         }
     }
 
-    /// Plays over as many connections as it takes.
-    pub async fn persist(&mut self, target: &Target) -> Result<(), Error> {
+    /// Plays over as many connections as it takes. Who signs in for the first time waits for a
+    /// turn.
+    pub async fn persist(&mut self, target: &Target, gate: &Semaphore) -> Result<(), Error> {
         let mut lost_at: Option<Instant> = None;
         while !self.is_finished() {
             let session = self.client.jid().to_owned();
             let refusals = self.shared.oracle.borrow().verdict.not_resumed;
-            let result = match self.connect(target).await {
+            // A closed gate is open to all; nobody closes it.
+            let turn = match self.client.jid().is_empty() {
+                true => gate.acquire().await.ok(),
+                false => None,
+            };
+            let connected = self.connect(target).await;
+            drop(turn);
+            let result = match connected {
                 Ok(()) => {
                     if let Some(lost_at) = lost_at.take() {
                         let resumed = self.shared.oracle.borrow().verdict.not_resumed == refusals;

@@ -257,7 +257,7 @@ impl Stage {
             let (target, gate) = (self.target.clone(), gate.clone());
             self.players.spawn_local(async move {
                 if cast.persist {
-                    return Ok(player.persist(&target).await?);
+                    return Ok(player.persist(&target, &gate).await?);
                 }
                 let turn = gate.acquire().await.context("wait for a turn")?;
                 player

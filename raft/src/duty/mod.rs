@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
 
-pub use tenure::{Tenure, Tenures};
+pub use tenure::{Acts, Tenure, Tenures};
 pub use watch::{Duty, DutyParts, WishError};
 
 /// The streams of the sessions that a node serves, as the lease rules over them.

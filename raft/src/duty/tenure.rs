@@ -3,11 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, NodeId};
 use tokio::sync::Notify;
+
+/// Epochs of one home of which a process keeps account.
+const ACCOUNTS_MAX: usize = 16;
+
+/// When this process has acted for a home under one epoch: by the clock at the check of the lease
+/// before the first act, and before the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acts {
+    pub epoch: Epoch,
+    pub first: Duration,
+    pub last: Duration,
+}
 
 /// One home's users, as far as this node serves them. Written by the lease's holder alone.
 #[derive(Debug)]
@@ -19,6 +31,8 @@ pub struct Tenure {
     until: AtomicU64,
     /// Something has changed: the lease was gained, lost, or gained again.
     changed: Notify,
+    /// By epoch, the newest of them.
+    acts: Mutex<BTreeMap<u64, (Duration, Duration)>>,
 }
 
 impl Tenure {
@@ -28,6 +42,7 @@ impl Tenure {
             epoch: AtomicU64::new(0),
             until: AtomicU64::new(0),
             changed: Notify::new(),
+            acts: Mutex::default(),
         }
     }
 
@@ -47,6 +62,34 @@ impl Tenure {
     pub fn holds(&self, now: Duration) -> bool {
         self.epoch.load(Ordering::Acquire) != 0
             && nanoseconds(now) < self.until.load(Ordering::Acquire)
+    }
+
+    /// The same check, by one who will keep account of the act: under which epoch.
+    pub fn leave(&self, now: Duration) -> Option<Epoch> {
+        let epoch = self.epoch()?;
+        // The epoch that is held is still the one that was read.
+        (self.holds(now) && self.epoch() == Some(epoch)).then_some(epoch)
+    }
+
+    /// Something was done under `epoch`, right after the check at `checked`.
+    pub fn acted(&self, epoch: Epoch, checked: Duration) {
+        let mut acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, last) = acts.entry(epoch.0).or_insert((checked, checked));
+        (*first, *last) = (checked.min(*first), checked.max(*last));
+        if acts.len() > ACCOUNTS_MAX {
+            acts.pop_first();
+        }
+    }
+
+    /// When this process has acted, by epoch, the oldest first.
+    pub fn acts(&self) -> Vec<Acts> {
+        let acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = acts.iter().map(|(epoch, (first, last))| Acts {
+            epoch: Epoch(*epoch),
+            first: *first,
+            last: *last,
+        });
+        rows.collect()
     }
 
     /// How long ago the lease ran out; zero while it is held.
@@ -155,5 +198,28 @@ mod tests {
         assert!(!tenure.holds(ms(650)), "its own lease counts");
         assert!(tenure.drop_epoch() && !tenure.drop_epoch());
         assert!(!tenure.holds(ms(500)));
+    }
+
+    #[test]
+    fn acts_are_accounted_by_epoch() {
+        let tenure = Tenures::default().of(NodeId(1));
+        assert_eq!(tenure.leave(ms(0)), None);
+        tenure.extend(Epoch(3), ms(300), ms(10));
+        assert_eq!(tenure.leave(ms(299)), Some(Epoch(3)));
+        assert_eq!(tenure.leave(ms(300)), None);
+        for at in [20, 12, 15] {
+            tenure.acted(Epoch(3), ms(at));
+        }
+        let acts = |epoch, first, last| Acts {
+            epoch: Epoch(epoch),
+            first: ms(first),
+            last: ms(last),
+        };
+        assert_eq!(tenure.acts(), [acts(3, 12, 20)]);
+        for epoch in 4..4 + ACCOUNTS_MAX as u64 {
+            tenure.acted(Epoch(epoch), ms(400));
+        }
+        assert_eq!(tenure.acts().len(), ACCOUNTS_MAX);
+        assert_eq!(tenure.acts()[0], acts(4, 400, 400), "the oldest goes");
     }
 }

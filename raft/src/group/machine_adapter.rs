@@ -230,6 +230,12 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
             .await
             .map_err(fail)?;
         note_saved(&self.saved, meta.last_log_id);
+        let index = meta.last_log_id.map_or(0, |id| id.index);
+        tracing::info!(
+            group = G::NAME,
+            index,
+            "snapshot of the leader is installed"
+        );
         Ok(())
     }
 

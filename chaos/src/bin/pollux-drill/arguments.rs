@@ -25,7 +25,7 @@ pub struct Arguments {
     /// How often; each drill has its own number
     #[arg(long)]
     pub runs: Option<usize>,
-    /// Pairs of clients
+    /// Pairs of clients, where the drill is not about their number
     #[arg(long, default_value_t = 100)]
     pub pairs: usize,
     /// Messages a second in all
@@ -55,9 +55,12 @@ pub struct Arguments {
     /// Keep the folders of the nodes, also when all went well
     #[arg(long)]
     pub keep: bool,
-    /// Print JSON instead of a table
+    /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,
+    /// Write JSON to this file, besides
+    #[arg(long, value_name = "PATH")]
+    pub json_file: Option<PathBuf>,
     /// Say nothing on the way
     #[arg(long)]
     pub quiet: bool,

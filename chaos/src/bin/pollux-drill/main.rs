@@ -2,23 +2,24 @@
 //! what they noticed. What is broken and judged stands in `pollux_chaos::failover`.
 
 mod arguments;
+mod grounds;
 mod show;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use pollux_chaos::failover::{self, Crowd, PLANS, Plan, Report, Storm};
-use pollux_chaos::servers::pair::{GroundKind, Homes, PairOptions};
+use pollux_chaos::failover::{self, PLANS, STORM, Storm};
+use pollux_chaos::load::open_files_most;
+use pollux_chaos::servers::pair::{GroundKind, PairOptions};
 
 use arguments::Arguments;
+use grounds::Grounds;
+use show::Found;
 
 /// The name that stands for all drills.
 const ALL: &str = "all";
-/// The drill that has no fault.
-const STORM: &str = "election-storm";
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(stderr).init();
@@ -36,24 +37,51 @@ fn run(wanted: &Arguments) -> anyhow::Result<bool> {
     if wanted.list {
         return list().map(|()| true);
     }
-    let mut holds = true;
-    let mut reports = Vec::new();
-    for name in names(wanted)? {
-        if name == STORM {
-            holds &= storm(wanted)?;
-            continue;
+    // The nodes inherit it: each client is a file of two processes.
+    open_files_most()?;
+    let names = names(wanted)?;
+    let (mut holds, mut found, mut grounds) = (true, Vec::new(), Grounds::default());
+    for (name, number) in names.iter().zip(1..) {
+        say(format_args!("drill {number} of {}: {name}", names.len()));
+        // One that fails does not keep the others from their turn.
+        match drill(name, wanted, &mut grounds) {
+            Ok((one, is_kept)) => {
+                holds &= is_kept;
+                found.push(one);
+            }
+            Err(error) => {
+                holds = false;
+                say(format_args!("{name}: {error:#}"));
+            }
         }
-        let plan = failover::plan(name).context("there is no such drill: see --list")?;
-        let report = drill(plan, wanted)?;
-        let broken = report.broken(plan, !wanted.no_bounds);
-        holds &= broken.is_empty();
-        for words in broken {
-            say(format_args!("{name}: {words}"));
-        }
-        reports.push(report);
     }
-    show::reports(&reports, wanted.json)?;
+    drop(grounds);
+    show::all(&found, wanted.json, wanted.json_file.as_deref())?;
     Ok(holds)
+}
+
+/// What a drill has found, and whether all was kept.
+fn drill(name: &str, wanted: &Arguments, grounds: &mut Grounds) -> anyhow::Result<(Found, bool)> {
+    if name == STORM {
+        grounds.leave();
+        let storm = Storm {
+            users: wanted.storm_users,
+            sessions_per_user: wanted.storm_sessions,
+        };
+        let report = storm.run(&options(wanted)?, !wanted.quiet)?;
+        let is_kept = report.holds();
+        return Ok((Found::Storm(report), is_kept));
+    }
+    let plan = failover::plan(name).context("there is no such drill: see --list")?;
+    let report = grounds.runs(plan, wanted)?;
+    let broken = report.broken(plan, !wanted.no_bounds);
+    for words in &broken {
+        say(format_args!("{name}: {words}"));
+    }
+    if wanted.keep || !broken.is_empty() {
+        grounds.keep();
+    }
+    Ok((Found::Drill(report), broken.is_empty()))
 }
 
 fn names(wanted: &Arguments) -> anyhow::Result<Vec<&str>> {
@@ -79,7 +107,7 @@ fn list() -> anyhow::Result<()> {
     for plan in PLANS {
         text.push_str(&format!("{:<28}{}\n", plan.name, plan.about));
     }
-    let about = "sign-ins with every core busy; nobody may be elected";
+    let about = "sign-ins with every core busy, and a snapshot; nobody may be elected";
     text.push_str(&format!("{STORM:<28}{about}\n"));
     stdout()
         .write_all(text.as_bytes())
@@ -98,57 +126,8 @@ fn options(wanted: &Arguments) -> anyhow::Result<PairOptions> {
         program,
         ground: GroundKind::Loopback,
         disks: false,
+        snapshot_entries: None,
     })
-}
-
-fn drill(plan: &'static Plan, wanted: &Arguments) -> anyhow::Result<Report> {
-    let crowd = Crowd {
-        pairs: wanted.pairs,
-        rate: wanted.rate,
-        homes: match wanted.balanced {
-            true => Homes::Both,
-            false => Homes::Castor,
-        },
-        starttls: wanted.starttls,
-        patience: Duration::from_millis(wanted.patience_ms),
-    };
-    let mut pair = failover::open(plan, &options(wanted)?, &crowd)?;
-    let mut report = Report {
-        drill: plan.name,
-        runs: Vec::new(),
-    };
-    for number in 1..=wanted.runs.unwrap_or(plan.runs) {
-        say(format_args!("{} run {number}", plan.name));
-        let found = failover::run(plan, &mut pair, &crowd, number as u64, !wanted.quiet);
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                let folder = pair.keep_folder();
-                return Err(error.context(format!(
-                    "{} run {number}; the logs are in {}",
-                    plan.name,
-                    folder.display()
-                )));
-            }
-        };
-        show::run(plan, number, &found);
-        report.runs.push(found);
-    }
-    if wanted.keep || !report.broken(plan, !wanted.no_bounds).is_empty() {
-        let folder = pair.keep_folder();
-        say(format_args!("the logs are in {}", folder.display()));
-    }
-    Ok(report)
-}
-
-fn storm(wanted: &Arguments) -> anyhow::Result<bool> {
-    let storm = Storm {
-        users: wanted.storm_users,
-        sessions_per_user: wanted.storm_sessions,
-    };
-    let report = storm.run(&options(wanted)?, !wanted.quiet)?;
-    show::storm(&report, wanted.json)?;
-    Ok(report.holds())
 }
 
 /// Progress for whoever waits.

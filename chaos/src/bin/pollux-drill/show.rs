@@ -1,6 +1,7 @@
 //! Results on standard output: a row a drill for people, or JSON for programs.
 
 use std::io::{Write, stdout};
+use std::path::Path;
 
 use anyhow::Context;
 use pollux_chaos::failover::{Findings, Plan, Report, Spread, StormReport};
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use crate::say;
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "drill",
     "runs",
     "acknowledged",
@@ -17,25 +18,44 @@ const COLUMNS: [&str; 14] = [
     "out of order",
     "false unavailable",
     "ghosts",
+    "acts of an old epoch",
     "moves",
     "elections",
-    "first resumed ms",
-    "first message ms",
-    "last back ms",
-    "whole ms",
+    "first resumed",
+    "first message",
+    "last back",
+    "whole",
 ];
 
-/// A row for each drill; times are least/median/most of its runs.
-pub fn reports(reports: &[Report], as_json: bool) -> anyhow::Result<()> {
-    if as_json {
-        return json(&reports);
+/// What one drill has found.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Found {
+    Drill(Report),
+    Storm(StormReport),
+}
+
+/// A row for each drill; times in ms are least/median/most of its runs.
+pub fn all(found: &[Found], as_json: bool, file: Option<&Path>) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(found).context("write the report as JSON")?;
+    if let Some(file) = file {
+        std::fs::write(file, format!("{json}\n")).context("write the JSON file")?;
     }
-    if reports.is_empty() {
-        return Ok(());
+    if as_json {
+        return print(&format!("{json}\n"));
     }
     let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
-    rows.extend(reports.iter().map(row));
-    table(&rows)
+    let mut storms = String::new();
+    for one in found {
+        match one {
+            Found::Drill(report) => rows.push(row(report)),
+            Found::Storm(report) => storms.push_str(&storm(report)),
+        }
+    }
+    if rows.len() > 1 {
+        print(&table(&rows))?;
+    }
+    print(&storms)
 }
 
 fn row(report: &Report) -> Vec<String> {
@@ -50,6 +70,7 @@ fn row(report: &Report) -> Vec<String> {
         sum(|run| run.verdict.out_of_order),
         sum(|run| run.false_unavailable),
         sum(|run| run.ghosts),
+        sum(|run| run.late_acts),
         sum(|run| run.epochs),
         sum(|run| run.terms),
         time(|run| run.recovery.first_resumed_ms),
@@ -74,7 +95,9 @@ pub fn run(plan: &Plan, number: usize, found: &Findings) {
     let ms = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
     say(format_args!(
         "{} run {number}: {} acknowledged, {} received, {} lost, {} twice, {} out of order, \
-         {} not resumed, {} false unavailable, {} ghosts, {} not seen, {} moves, {} elections; \
+         {} not resumed, {} false unavailable, {} ghosts, {} not seen, {} acts of an old epoch \
+         in {} accounts, \
+         {} moves, {} elections; \
          first resumed {}, first message {}, last back {} ms, {} returns, longest wait {:.0} ms, \
          whole {} ms",
         plan.name,
@@ -87,6 +110,8 @@ pub fn run(plan: &Plan, number: usize, found: &Findings) {
         found.false_unavailable,
         found.ghosts,
         found.unseen,
+        found.late_acts,
+        found.accounts,
         found.epochs,
         found.terms,
         ms(recovery.first_resumed_ms),
@@ -104,43 +129,35 @@ pub fn run(plan: &Plan, number: usize, found: &Findings) {
     }
 }
 
-pub fn storm(report: &StormReport, as_json: bool) -> anyhow::Result<()> {
-    if as_json {
-        return json(report);
-    }
+fn storm(report: &StormReport) -> String {
     let cells = [
+        ("drill", report.drill.to_owned()),
         ("sessions", report.sessions.to_string()),
         ("seconds", format!("{:.1}", report.seconds)),
         ("elections", report.elections.to_string()),
         ("moves", report.moves.to_string()),
         ("refused", report.refused.to_string()),
-        ("slowest sign-in ms", format!("{:.0}", report.slowest_ms)),
+        ("snapshots", report.snapshots.to_string()),
+        ("slowest sign-in", format!("{:.0}", report.slowest_ms)),
     ];
     let head = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
-    table(&[head, cells.iter().map(|(_, cell)| cell.clone()).collect()])
+    let row = cells.iter().map(|(_, cell)| cell.clone()).collect();
+    format!("\n{}", table(&[head, row]))
 }
 
-fn json(report: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(report).context("write the report as JSON")?;
-    writeln!(stdout(), "{text}").context("print the report")
-}
-
-/// Columns as wide as their widest cell, two spaces apart.
-fn table(rows: &[Vec<String>]) -> anyhow::Result<()> {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(move |row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
+/// In Markdown; the first row is the head.
+fn table(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().enumerate();
-        let cells: Vec<String> = cells
-            .map(|(column, cell)| format!("{cell:<width$}", width = width(column)))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
+    for (number, row) in rows.iter().enumerate() {
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+        if number == 0 {
+            text.push_str(&format!("|{}\n", "---|".repeat(row.len())));
+        }
     }
-    stdout()
-        .write_all(text.as_bytes())
-        .context("print the table")
+    text
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let printed = stdout().write_all(text.as_bytes());
+    printed.context("print the report")
 }

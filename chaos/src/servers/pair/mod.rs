@@ -39,6 +39,8 @@ pub struct PairOptions {
     pub ground: GroundKind,
     /// Whether each has a disk of its own, which can be frozen.
     pub disks: bool,
+    /// Entries between two snapshots, where not as the product has it.
+    pub snapshot_entries: Option<u64>,
 }
 
 /// Which node is the home of the users.
@@ -74,6 +76,7 @@ impl Pair {
             ground: &ground,
             certificate: &certificate,
             disks: options.disks,
+            snapshot_entries: options.snapshot_entries,
         };
         let stations = [
             ("castor", Role::Node),

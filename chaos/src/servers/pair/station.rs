@@ -40,6 +40,7 @@ pub struct Common<'a> {
     pub certificate: &'a Certificate,
     /// Whether each has a disk of its own.
     pub disks: bool,
+    pub snapshot_entries: Option<u64>,
 }
 
 impl Station {
@@ -66,10 +67,15 @@ impl Station {
             Some(disk) => disk.folder().join("data"),
             None => station.folder.join("data"),
         };
+        let entries = common.snapshot_entries;
+        let snapshots = entries.map_or(String::new(), |entries| {
+            format!("snapshot_entries = {entries}\n")
+        });
         let text = format!(
             "[node]\nid = {}\ndata_folder = \"{}\"\n\n[xmpp]\nlisten = \"{}\"\n\
              certificate = \"{}\"\nkey = \"{}\"\nallow_plaintext = true\n\n\
-             [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n\n[control]\nsocket = \"{}\"\n\n\
+             [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n{snapshots}\n\
+             [control]\nsocket = \"{}\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[log]\nfilter = \"info,openraft=off\"\n",
             station.node(),
             data.display(),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{GroupId, NodeId};
 
 use super::linear::Deed;
 use crate::client::{Journal, Note};
@@ -23,10 +23,12 @@ pub struct Entry {
 pub enum Fact {
     /// A part of a pair's run begins.
     Phase(Phase),
-    /// A fault begins; `busy`: a message was under way.
+    /// A fault begins; `busy`: a message was under way; `between`: something waited in a group to be
+    /// told to another.
     Fault {
         what: String,
         busy: bool,
+        between: bool,
     },
     Healed {
         what: String,
@@ -40,20 +42,20 @@ pub enum Fact {
     },
     /// A replica's core leads.
     Leads {
-        group: &'static str,
+        group: GroupId,
         term: u64,
         node: NodeId,
     },
     /// A replica has applied an entry, of these bytes.
     Applied {
-        group: &'static str,
+        group: GroupId,
         node: NodeId,
         index: u64,
         digest: u32,
     },
     /// The state of a replica after it has applied so far.
     State {
-        group: &'static str,
+        group: GroupId,
         node: NodeId,
         index: u64,
         digest: u32,

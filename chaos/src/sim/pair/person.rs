@@ -1,5 +1,5 @@
-//! A person of a pair's run: signs in at either node, talks to the partner, loses connections,
-//! comes back to the same node or the other; after the faults only listens, and sees that the
+//! A person of a pair's run: signs in at any node, talks to the partner, loses connections, comes
+//! back to the same node or another; after the faults only listens, and sees that the
 //! connection lives.
 
 use std::cell::{Cell, RefCell};
@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use turmoil::net::TcpStream;
 
-use super::seat::NAMES;
-use super::world::PairPlan;
+use super::plan::{NAMES, PairPlan, SEATS, node_seat};
 use crate::client::{Client, Element, Error, Event, Options, Outcome, Seed};
 use crate::sim::history::{Fact, History, Pen, Phase};
 use crate::sim::linear::Deed;
@@ -36,7 +35,7 @@ pub struct Person {
     pub history: Rc<RefCell<History>>,
     pub phase: Rc<Cell<Phase>>,
     pub standing: Rc<Standing>,
-    /// Where the person was last: castor or pollux.
+    /// The seat where the person was last.
     pub at: usize,
     pub said: u64,
     pub befriended: bool,
@@ -95,16 +94,30 @@ impl Person {
                         self.history.borrow_mut().add(fact);
                         client.forget();
                     }
-                    // Mostly the other node, after a failure.
+                    // Mostly another node, after a failure.
                     if self.seed.below(4) != 0 {
-                        self.at = 1 - self.at;
+                        self.at = self.door(Some(self.at));
                     }
                 }
             }
             if self.seed.below(5) == 0 {
-                self.at = self.seed.below(2) as usize;
+                self.at = self.door(None);
             }
             self.pause(5, 250).await;
+        }
+    }
+
+    /// A node to come to, mostly one of the own pair; not that one.
+    fn door(&mut self, not: Option<usize>) -> usize {
+        let own = self.plan.pair_of(self.who);
+        let pair = match self.seed.below(6) {
+            0 => self.seed.below(self.plan.pairs as u64) as usize,
+            _ => own,
+        };
+        let door = node_seat(pair, self.seed.below(2) as usize);
+        match not {
+            Some(not) if not == door => node_seat(pair, 1 - door % SEATS),
+            _ => door,
         }
     }
 

@@ -168,7 +168,9 @@ pub enum Fact {
 /// The parts of a pair's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// The pair is founded; everybody signs in.
+    /// The cluster is founded.
+    Founding,
+    /// Everybody signs in and gets to know the partner.
     Setup,
     /// Faults, each with its healing.
     Faults,

@@ -129,11 +129,6 @@ impl Person {
         if client.connect(stream).await? == Outcome::Bound {
             self.asked.clear();
             client.available()?;
-            if !self.befriended {
-                self.befriended = true;
-                let partner = account(self.partner()).bare_jid();
-                client.presence(&partner, "subscribe")?;
-            }
         }
         let mut pulse = Pulse {
             heard: now(),
@@ -156,6 +151,11 @@ impl Person {
 
     /// False where the connection is over.
     async fn act(&mut self, client: &mut Driven) -> Result<bool, Error> {
+        if self.phase.get() == Phase::Setup && !self.befriended {
+            self.befriended = true;
+            let partner = account(self.partner()).bare_jid();
+            client.presence(&partner, "subscribe")?;
+        }
         if self.phase.get() != Phase::Faults {
             return Ok(true);
         }

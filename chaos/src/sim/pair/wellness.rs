@@ -49,7 +49,7 @@ pub fn of_nodes(seats: &[Rc<Seat>], elapsed: Duration, plan: PairPlan) -> Option
     let voters = seats.len() - (seats.len() + 1) % 2;
     of_pairs
         .or_else(|| of_group(&configuration, voters))
-        .or_else(|| of_contacts(&nodes, plan))
+        .or_else(|| of_users(&nodes, plan))
         .or_else(|| of_outboxes(seats))
 }
 
@@ -95,10 +95,21 @@ fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)], elapsed: Duration) -> Option<String>
     None
 }
 
-/// Each pair of partners sees each other.
-fn of_contacts(nodes: &Nodes, plan: PairPlan) -> Option<String> {
+/// Each group knows its own users and those of the other.
+fn of_users(nodes: &Nodes, plan: PairPlan) -> Option<String> {
+    nodes.iter().find_map(|(seat, node)| {
+        let known = node.subcluster.read(|state| state.statistics());
+        let own = (0..plan.people).filter(|who| plan.pair_of(*who) == seat.pair);
+        let own = own.count();
+        let is_right = known.users == own && known.foreign_users == plan.people - own;
+        (!is_right).then(|| format!("{} does not know all users", seat.name))
+    })
+}
+
+/// Each couple sees each other.
+pub fn of_contacts(seats: &[Rc<Seat>], plan: PairPlan) -> Option<String> {
     for who in 0..plan.people {
-        let (_, node) = &nodes[plan.pair_of(who) * SEATS];
+        let node = seats[plan.pair_of(who) * SEATS].node()?;
         let user = BareJid::parse(&account(who).bare_jid()).ok()?;
         let contacts = node.subcluster.read(|state| state.contacts(&user));
         let partner = account(who ^ 1).bare_jid();

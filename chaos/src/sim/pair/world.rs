@@ -78,7 +78,7 @@ pub fn run(seed: u64, plan: PairPlan) -> PairRun {
 impl<'a> World<'a> {
     fn build(plan: PairPlan, mut dice: Seed) -> World<'a> {
         let history = Rc::new(RefCell::new(History::default()));
-        let phase = Rc::new(Cell::new(Phase::Setup));
+        let phase = Rc::new(Cell::new(Phase::Founding));
         let mut sim = turmoil::Builder::new()
             .rng_seed(dice.number())
             .simulation_duration(Duration::from_secs(600))
@@ -144,9 +144,11 @@ impl<'a> World<'a> {
     }
 
     fn live(&mut self) -> Result<Option<Duration>, String> {
-        self.enter(Phase::Setup);
-        if self.until_well(SETUP_MAX)?.is_none() {
-            return Err(format!("the cluster was not founded: {}", self.trouble()));
+        for phase in [Phase::Founding, Phase::Setup] {
+            self.enter(phase);
+            if self.until_well(SETUP_MAX)?.is_none() {
+                return Err(format!("{phase:?} comes to no end: {}", self.trouble()));
+            }
         }
         self.enter(Phase::Faults);
         self.suffer()?;
@@ -205,10 +207,14 @@ impl<'a> World<'a> {
     /// What is not well; empty: nothing.
     fn trouble(&self) -> String {
         let elapsed = self.sim.elapsed();
-        let trouble = wellness::of_nodes(&self.seats, elapsed, self.plan);
-        trouble
-            .or_else(|| wellness::of_people(&self.standings, &self.history.borrow()))
-            .unwrap_or_default()
+        let of_nodes = wellness::of_nodes(&self.seats, elapsed, self.plan);
+        let trouble = match self.phase.get() {
+            Phase::Founding => of_nodes,
+            _ => of_nodes
+                .or_else(|| wellness::of_contacts(&self.seats, self.plan))
+                .or_else(|| wellness::of_people(&self.standings, &self.history.borrow())),
+        };
+        trouble.unwrap_or_default()
     }
 
     /// The faults of the seed, in their order.

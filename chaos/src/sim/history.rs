@@ -219,6 +219,11 @@ pub fn is_message(id: &str) -> bool {
     id.starts_with('m')
 }
 
+/// Requests to nobody are named `q<sender>-<number>`.
+pub fn is_question(id: &str) -> bool {
+    id.starts_with('q')
+}
+
 /// Sender and number of a message.
 pub fn parse_message(id: &str) -> Option<(usize, u64)> {
     let (who, number) = id.strip_prefix('m')?.split_once('-')?;

@@ -14,6 +14,7 @@ mod not_twice;
 mod one_owner;
 mod order_kept;
 mod recovers;
+mod refused_once;
 mod serving_linearizable;
 mod sessions_survive;
 mod state_machine_safety;
@@ -46,6 +47,7 @@ pub const OF_PAIRS: &[Invariant] = &[
         "contact list linearizable",
         contact_list_linearizable::check,
     ),
+    ("refused once", refused_once::check),
     ("sessions survive", sessions_survive::check),
     ("not falsely gone", not_falsely_gone::check),
     ("recovers", recovers::check),

@@ -38,6 +38,8 @@ pub struct Person {
     /// The seat where the person was last.
     pub at: usize,
     pub said: u64,
+    /// Requests to nobody, to which an error is the answer.
+    pub questions: u64,
     pub befriended: bool,
     /// Requests for the contact list that wait for their answers, and the last number written.
     pub asked: BTreeMap<String, Deed>,
@@ -183,6 +185,7 @@ impl Person {
             71..=77 if self.asked.len() < ASKED_MAX && !self.plan.leaves => {
                 self.ask(client)?;
             }
+            78..=79 => self.ask_nobody(client)?,
             _ => {}
         }
         Ok(true)
@@ -204,6 +207,15 @@ impl Person {
         let who = self.who;
         self.history.borrow_mut().add(Fact::Asked { who, id, deed });
         Ok(())
+    }
+
+    /// The partner has no such device: whoever serves the partner says so.
+    fn ask_nobody(&mut self, client: &mut Driven) -> Result<(), Error> {
+        self.questions += 1;
+        let id = format!("q{}-{}", self.who, self.questions);
+        let to = format!("{}/nowhere", account(self.partner()).bare_jid());
+        let query = "<query xmlns='urn:pollux:sim'/>";
+        client.send(&format!("<iq type='get' id='{id}' to='{to}'>{query}</iq>"))
     }
 
     /// An answer, where one of these was asked for.

@@ -119,6 +119,7 @@ impl<'a> World<'a> {
                 standing: standing.clone(),
                 at: plan::node_seat(plan.pair_of(who), dice.below(2) as usize),
                 said: 0,
+                questions: 0,
                 befriended: false,
                 asked: BTreeMap::new(),
                 noted: 0,

@@ -71,9 +71,9 @@ pub async fn complete(node: &Arc<Node>, seats: &[Rc<Seat>], plan: PairPlan) -> t
     {
         sleep(LOOK).await;
     }
-    for index in 1..plan.seats() {
+    for (index, seat) in seats.iter().enumerate().skip(1) {
         let membership = let_in(node, index).await?;
-        seats[index].membership.replace(Some(membership));
+        seat.membership.replace(Some(membership));
     }
     for subcluster in plan.subclusters() {
         let on = true;

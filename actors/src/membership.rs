@@ -183,9 +183,17 @@ mod tests {
         )
     }
 
+    /// The topology; who votes and who only has the log before, and after.
+    type Case = (
+        &'static [u16],
+        (&'static [u16], &'static [u16]),
+        &'static str,
+        &'static str,
+    );
+
     #[test]
     fn an_odd_number_votes_and_everybody_has_the_log() {
-        let cases: [(&[u16], (&[u16], &[u16]), &str, &str); 6] = [
+        let cases: [Case; 6] = [
             (&[1, 2], (&[1], &[]), "1 2", ""),
             (&[1, 2, 3, 4], (&[1, 2, 3], &[]), "1 2 3", "4"),
             (&[1, 2, 3, 4, 5], (&[1, 2, 3], &[4]), "1 2 3 4 5", ""),

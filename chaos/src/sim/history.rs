@@ -23,8 +23,8 @@ pub struct Entry {
 pub enum Fact {
     /// A part of a pair's run begins.
     Phase(Phase),
-    /// A fault begins; `busy`: a message was under way; `between`: something waited in a group to be
-    /// told to another.
+    /// A fault begins; `busy`: a message was under way; `between`: something waited in a group to
+    /// be told to another.
     Fault {
         what: String,
         busy: bool,

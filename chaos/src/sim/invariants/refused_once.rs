@@ -1,5 +1,5 @@
-//! "Or refused with an error that arrives." (design, section 5) A request to nobody comes back once,
-//! also from another group, whose refusal is a line the other way.
+//! "Or refused with an error that arrives." (design, section 5) A request to nobody comes back
+//! once, also from another group, whose refusal is a line the other way.
 
 use std::collections::BTreeMap;
 

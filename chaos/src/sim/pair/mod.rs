@@ -11,9 +11,10 @@
 //! ```
 //!
 //! What is not simulated: TLS between nodes and the certificates with which a node joins (it is
-//! invited and admitted by the changes of the configuration that a join makes); clocks that run at different speeds (they begin at different
-//! times); and the stop of a process between two instructions. A frozen node is one whose messages
-//! are held both ways and then come all at once: its own timers run on meanwhile.
+//! invited and admitted by the changes of the configuration that a join makes); clocks that run at
+//! different speeds (they begin at different times); and the stop of a process between two
+//! instructions. A frozen node is one whose messages are held both ways and then come all at once:
+//! its own timers run on meanwhile.
 
 mod faults;
 mod founding;

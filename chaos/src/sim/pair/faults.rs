@@ -121,6 +121,12 @@ fn plan(dice: &mut Seed, pairs: usize, fault: Fault, at: u64, steps: &mut Vec<(u
         Fault::PowerCut(pair) => all_back(dice, pair * SEATS..(pair + 1) * SEATS, at, steps),
         Fault::Blackout => all_back(dice, 0..pairs * SEATS, at, steps),
         Fault::StuckDisk(_) => at + 6_000,
+        // Longer than a group waits for another's answer, too.
+        Fault::PairsApart | Fault::PairsOneWay(_) | Fault::PairsFrozen => {
+            let end = at + 100 + dice.below(8_000);
+            steps.push((end, Step::Heal(fault)));
+            end
+        }
         _ => {
             let end = at + 100 + dice.below(3_000);
             steps.push((end, Step::Heal(fault)));

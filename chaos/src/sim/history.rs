@@ -80,6 +80,14 @@ pub enum Fact {
         jid: String,
         available: bool,
     },
+    /// An operator was told that a user is there now.
+    UserAdded {
+        user: String,
+    },
+    /// Every node knows that user when all is healed.
+    UserFound {
+        user: String,
+    },
     NodeCrashed,
     NodeStarted,
     /// A person asks for the own contact list, or for a change of it.

@@ -18,6 +18,7 @@ mod refused_once;
 mod serving_linearizable;
 mod sessions_survive;
 mod state_machine_safety;
+mod users_stay;
 mod view_agrees;
 
 use super::history::History;
@@ -49,6 +50,7 @@ pub const OF_PAIRS: &[Invariant] = &[
     ),
     ("refused once", refused_once::check),
     ("sessions survive", sessions_survive::check),
+    ("users stay", users_stay::check),
     ("not falsely gone", not_falsely_gone::check),
     ("recovers", recovers::check),
     ("view agrees", view_agrees::check),

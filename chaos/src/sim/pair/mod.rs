@@ -18,6 +18,7 @@
 
 mod faults;
 mod founding;
+mod operator;
 mod person;
 mod plan;
 mod run;

@@ -24,9 +24,10 @@ use pollux_raft::log::{MemoryLog, SimulatedDisk};
 use pollux_store::tables::MemoryTables;
 
 use super::founding::{self, Membership};
+use super::operator;
 use super::plan::{self, NAMES, PairPlan};
 use crate::sim::environment::{OneThread, SeededRand, ambient_ahead};
-use crate::sim::history::{Fact, History};
+use crate::sim::history::{Fact, History, Phase};
 use crate::sim::net::SimulatedNet;
 use crate::sim::world::{DOMAIN, PORT};
 
@@ -180,6 +181,7 @@ pub async fn live(
     seat: Rc<Seat>,
     seats: Rc<[Rc<Seat>]>,
     plan: PairPlan,
+    phase: Rc<Cell<Phase>>,
     history: Rc<RefCell<History>>,
 ) -> turmoil::Result {
     let membership = seat.joined().await;
@@ -260,43 +262,27 @@ pub async fn live(
         biased;
         reason = node.subcluster.failure() => Err(format!("{}: {reason}", seat.name).into()),
         reason = node.configuration.failure() => Err(format!("{}: {reason}", seat.name).into()),
-        served = serve(&seat, &node, history) => served,
+        served = serve(&seat, &node, phase, history) => served,
     }
 }
 
 /// Serves clients; a witness serves nobody.
-async fn serve(seat: &Seat, node: &Arc<Node>, history: Rc<RefCell<History>>) -> turmoil::Result {
+async fn serve(
+    seat: &Seat,
+    node: &Arc<Node>,
+    phase: Rc<Cell<Phase>>,
+    history: Rc<RefCell<History>>,
+) -> turmoil::Result {
     if seat.is_witness() {
         std::future::pending::<()>().await;
     }
     tokio::task::spawn_local(expiry::run(node.clone()));
     tokio::task::spawn_local(agreement::run(node.clone()));
-    tokio::task::spawn_local(read_serving(node.clone(), history));
+    tokio::task::spawn_local(operator::read_serving(node.clone(), history.clone()));
+    tokio::task::spawn_local(operator::add_users(node.clone(), phase, history));
     let listener = SimulatedNet
         .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
         .await?;
     stream::serve(node.clone(), listener).await;
     Ok(())
-}
-
-/// Reads the serving table now and then as an operator would, linearizably.
-async fn read_serving(node: Arc<Node>, history: Rc<RefCell<History>>) {
-    loop {
-        tokio::time::sleep(Duration::from_millis(330)).await;
-        let begun = turmoil::sim_elapsed().unwrap_or_default();
-        if node.subcluster.catch_up().await.is_err() {
-            continue;
-        }
-        for home in plan::homes(node.settings.subcluster) {
-            let serving = node.subcluster.read(|state| state.serving(home));
-            let epoch = serving.map_or(0, |serving| serving.epoch.0);
-            let fact = Fact::ServingRead {
-                node: node.settings.node,
-                begun,
-                home,
-                epoch,
-            };
-            history.borrow_mut().add(fact);
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Whether all is well with a cluster: everybody connected, each group with one leader, each home
 //! served, nothing owed. Says what is not.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,10 +100,14 @@ fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)], elapsed: Duration) -> Option<String>
 fn of_users(nodes: &Nodes, plan: PairPlan) -> Option<String> {
     nodes.iter().find_map(|(seat, node)| {
         let known = node.subcluster.read(|state| state.statistics());
-        let own = (0..plan.people).filter(|who| plan.pair_of(*who) == seat.pair);
-        let own = own.count();
-        let is_right = known.users == own && known.foreign_users == plan.people - own;
-        (!is_right).then(|| format!("{} does not know all users", seat.name))
+        let homes = plan::homes(seat.subcluster_id());
+        let (own, all) = node.configuration.read(|configuration| {
+            let users = configuration.users();
+            let own = users.filter(|(_, account)| homes.contains(&account.home));
+            (own.count(), configuration.users().count())
+        });
+        let is_right = known.users == own && known.foreign_users == all - own;
+        (!is_right || all < plan.people).then(|| format!("{} does not know all users", seat.name))
     })
 }
 
@@ -135,6 +140,22 @@ pub fn of_people(standings: &[Rc<Standing>], history: &History) -> Option<String
     }
     let missing = history.missing();
     missing.first().map(|id| format!("{id} has not arrived"))
+}
+
+/// The users that an operator has added, as every node knows them.
+pub fn added_users(seats: &[Rc<Seat>]) -> Vec<Fact> {
+    let users = |seat: &Rc<Seat>| -> BTreeSet<String> {
+        let Some(node) = seat.node() else {
+            return BTreeSet::new();
+        };
+        node.configuration.read(|configuration| {
+            let users = configuration.users();
+            users.map(|(user, _)| user.as_str().to_owned()).collect()
+        })
+    };
+    let everywhere = seats.iter().map(users).reduce(|one, other| &one & &other);
+    let users = everywhere.unwrap_or_default().into_iter();
+    users.map(|user| Fact::UserFound { user }).collect()
 }
 
 /// What the database says of each person's devices.

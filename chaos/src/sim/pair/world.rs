@@ -95,9 +95,10 @@ impl<'a> World<'a> {
         let seats: Rc<[Rc<Seat>]> = (0..plan.seats()).map(&mut seat).collect();
         for seat in seats.iter() {
             let (name, seat) = (seat.name, seat.clone());
-            let (seats, history) = (seats.clone(), history.clone());
+            let (seats, phase, history) = (seats.clone(), phase.clone(), history.clone());
             sim.host(name, move || {
-                seat::live(seat.clone(), seats.clone(), plan, history.clone())
+                let (seat, seats) = (seat.clone(), seats.clone());
+                seat::live(seat, seats, plan, phase.clone(), history.clone())
             });
         }
         let options = Options {
@@ -299,7 +300,8 @@ impl<'a> World<'a> {
         let at = self.sim.elapsed();
         let mut history = self.history.borrow_mut();
         self.watch.digest(at, &self.seats, &mut history);
-        for fact in wellness::truths(&self.seats, self.plan) {
+        let truths = wellness::truths(&self.seats, self.plan).into_iter();
+        for fact in truths.chain(wellness::added_users(&self.seats)) {
             history.add_at(at, fact);
         }
     }

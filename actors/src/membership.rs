@@ -1,6 +1,6 @@
 //! The groups have the members that the topology names: done by whoever leads a group, one change
-//! at a time. A node that was admitted is brought up to date and then votes; one that was removed
-//! goes.
+//! at a time. A node that was admitted is brought up to date and then votes, or has the log without
+//! a vote; one that was removed goes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::{NodeId, Voter};
 use pollux_raft::configuration::{Change, NodeEntry, TopologyChange};
-use pollux_raft::group::{Group, MembershipError};
+use pollux_raft::group::{Group, MemberRow, MembershipError};
 use pollux_raft::machine::Kind;
 
 use crate::node::Node;
@@ -25,10 +25,12 @@ pub async fn run(node: Arc<Node>) {
             let topology = configuration.topology();
             let all = topology.nodes().filter(|(_, entry)| !entry.removed);
             let own = topology.members(node.settings.subcluster);
-            (all.map(voter).collect(), own.map(voter).collect())
+            let all: BTreeSet<Voter> = all.map(voter).collect();
+            let own: BTreeSet<Voter> = own.map(voter).collect();
+            (all, own)
         });
-        attend(&node.configuration, odd(all)).await;
-        attend(&node.subcluster, own).await;
+        attend(&node.configuration, &odd(all.clone()), &all).await;
+        attend(&node.subcluster, &own, &own).await;
         tokio::time::sleep(INTERVAL).await;
     }
 }
@@ -73,22 +75,135 @@ fn odd(mut voters: BTreeSet<Voter>) -> BTreeSet<Voter> {
     voters
 }
 
-async fn attend<G: Kind>(group: &Group<G>, wanted: BTreeSet<Voter>) {
+/// What a group has to change next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Admit(Voter),
+    /// It has the log, and no vote.
+    Teach(Voter),
+    Unseat(Voter),
+    Expel(Voter),
+}
+
+/// `wanted` are to vote, and are among `members`, who all are to have the log: whoever has no
+/// configuration knows neither users nor its own place.
+fn next_step(
+    rows: &[MemberRow],
+    wanted: &BTreeSet<Voter>,
+    members: &BTreeSet<Voter>,
+) -> Option<Step> {
+    let known: BTreeSet<Voter> = rows.iter().map(|row| row.voter).collect();
+    let voters = rows.iter().filter(|row| row.votes);
+    let voters: BTreeSet<Voter> = voters.map(|row| row.voter).collect();
+    let newcomer = wanted.difference(&voters).next().copied();
+    let listener = || members.difference(&known).next().copied();
+    let leaver = || known.difference(members).next().copied();
+    let extra = || voters.difference(wanted).next().copied();
+    newcomer
+        .map(Step::Admit)
+        .or_else(|| listener().map(Step::Teach))
+        .or_else(|| leaver().map(Step::Expel))
+        .or_else(|| extra().map(Step::Unseat))
+}
+
+async fn attend<G: Kind>(group: &Group<G>, wanted: &BTreeSet<Voter>, members: &BTreeSet<Voter>) {
     if !group.is_leading() || wanted.is_empty() {
         return;
     }
-    let voters = group.voters();
-    let changed = if let Some(newcomer) = wanted.difference(&voters).next() {
-        tracing::info!(group = %group.group(), voter = %newcomer, "voter is taken in");
-        let admitted = tokio::time::timeout(PATIENCE, group.admit(*newcomer)).await;
-        admitted.unwrap_or_else(|_| Err(MembershipError::Failed("it took too long".to_owned())))
-    } else if let Some(leaver) = voters.difference(&wanted).next() {
-        tracing::info!(group = %group.group(), voter = %leaver, "voter goes");
-        group.expel(leaver.node).await
-    } else {
+    let Some(step) = next_step(&group.members(), wanted, members) else {
         return;
+    };
+    tracing::info!(group = %group.group(), ?step, "membership changes");
+    let changed = match step {
+        Step::Admit(newcomer) => {
+            let admitted = tokio::time::timeout(PATIENCE, group.admit(newcomer)).await;
+            admitted.unwrap_or_else(|_| Err(MembershipError::Failed("it took too long".to_owned())))
+        }
+        Step::Teach(listener) => group.teach(listener).await,
+        Step::Unseat(voter) => group.unseat(voter).await,
+        Step::Expel(leaver) => group.expel(leaver).await,
     };
     if let Err(error) = changed {
         tracing::warn!(group = %group.group(), %error, "membership does not change yet");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pollux_domain::ids::Incarnation;
+
+    use super::*;
+
+    fn voters(nodes: &[u16]) -> BTreeSet<Voter> {
+        let voter = |node: &u16| Voter {
+            node: NodeId(*node),
+            incarnation: Incarnation(1),
+        };
+        nodes.iter().map(voter).collect()
+    }
+
+    /// Follows the steps until there is none: who votes, and who only has the log.
+    fn settled(topology: &[u16], (voting, learning): (&[u16], &[u16])) -> (String, String) {
+        let members = voters(topology);
+        let wanted = odd(members.clone());
+        let (mut votes, mut known) = (voters(voting), voters(voting));
+        known.extend(voters(learning));
+        let mut steps = 0;
+        loop {
+            let row = |voter: &Voter| MemberRow {
+                voter: *voter,
+                votes: votes.contains(voter),
+                matched: None,
+            };
+            let rows: Vec<MemberRow> = known.iter().map(row).collect();
+            match next_step(&rows, &wanted, &members) {
+                None => break,
+                Some(Step::Admit(voter)) => {
+                    known.insert(voter);
+                    votes.insert(voter);
+                }
+                Some(Step::Teach(voter)) => assert!(known.insert(voter)),
+                Some(Step::Unseat(voter)) => assert!(votes.remove(&voter)),
+                Some(Step::Expel(voter)) => {
+                    known.remove(&voter);
+                    votes.remove(&voter);
+                }
+            }
+            steps += 1;
+            assert!(steps < 20, "it comes to an end");
+        }
+        let listeners = known.difference(&votes);
+        let numbers = |nodes: Vec<Voter>| {
+            let numbers = nodes.iter().map(|voter| voter.node.to_string());
+            numbers.collect::<Vec<_>>().join(" ")
+        };
+        (
+            numbers(votes.iter().copied().collect()),
+            numbers(listeners.copied().collect()),
+        )
+    }
+
+    /// The topology; who votes and who only has the log before, and after.
+    type Case = (
+        &'static [u16],
+        (&'static [u16], &'static [u16]),
+        &'static str,
+        &'static str,
+    );
+
+    #[test]
+    fn an_odd_number_votes_and_everybody_has_the_log() {
+        let cases: [Case; 6] = [
+            (&[1, 2], (&[1], &[]), "1 2", ""),
+            (&[1, 2, 3, 4], (&[1, 2, 3], &[]), "1 2 3", "4"),
+            (&[1, 2, 3, 4, 5], (&[1, 2, 3], &[4]), "1 2 3 4 5", ""),
+            (&[1, 2, 3, 4, 5, 6], (&[1], &[]), "1 2 3 4 5", "6"),
+            (&[1, 2, 3, 5], (&[1, 2, 3, 4, 5], &[6]), "1 2 3", "5"),
+            (&[1, 2, 3], (&[1, 2, 3], &[4]), "1 2 3", ""),
+        ];
+        for (topology, before, votes, learns) in cases {
+            let (voting, learning) = settled(topology, before);
+            assert_eq!((&*voting, &*learning), (votes, learns), "{topology:?}");
+        }
     }
 }

@@ -1,14 +1,13 @@
 //! Pairs in CI: seeds with faults and their healing, proof that most of them prove something, and
-//! that a seed is a trace.
+//! that a seed is a trace; for a pair alone, and for two in one cluster.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pollux_chaos::sim::pair::{PairPlan, run};
 
-#[test]
-fn a_pair_keeps_its_promises() {
-    const SEEDS: std::ops::Range<u64> = 0..160;
-    let next = AtomicU64::new(SEEDS.start);
+fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
+    let next = AtomicU64::new(seeds.start);
     let telling = AtomicU64::new(0);
     // Each world is one thread.
     std::thread::scope(|scope| {
@@ -16,12 +15,12 @@ fn a_pair_keeps_its_promises() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if SEEDS.end <= seed {
+                    if seeds.end <= seed {
                         return;
                     }
-                    let run = run(seed, PairPlan::default());
+                    let run = run(seed, PairPlan::of(pairs));
                     if let Err(broken) = run.check() {
-                        panic!("seed {seed} of pairs breaks {broken}");
+                        panic!("seed {seed} with {pairs} pairs breaks {broken}");
                     }
                     telling.fetch_add(u64::from(run.is_telling()), Ordering::Relaxed);
                 }
@@ -29,21 +28,34 @@ fn a_pair_keeps_its_promises() {
         }
     });
     // A run in which nobody took over, or nothing was under way, proves nothing.
-    let (telling, count) = (telling.into_inner(), SEEDS.end - SEEDS.start);
+    let (telling, count) = (telling.into_inner(), seeds.end - seeds.start);
     assert!(
         count * 9 <= telling * 10,
         "{telling} of {count} runs prove something"
     );
 }
 
+fn is_a_trace(pairs: usize, seed: u64) {
+    let plan = PairPlan::of(pairs);
+    let (one, other) = (run(seed, plan), run(seed, plan));
+    assert!(one.history.entries.len() > 1_000);
+    assert_eq!(one.history, other.history, "seed {seed}");
+}
+
+#[test]
+fn a_pair_keeps_its_promises() {
+    keep_their_promises(1, 0..160);
+}
+
+#[test]
+fn two_pairs_keep_their_promises() {
+    keep_their_promises(2, 0..60);
+}
+
 #[test]
 fn a_seed_of_pairs_is_a_trace() {
     for seed in [7, 4_711] {
-        let (one, other) = (
-            run(seed, PairPlan::default()),
-            run(seed, PairPlan::default()),
-        );
-        assert!(one.history.entries.len() > 1_000);
-        assert_eq!(one.history, other.history, "seed {seed}");
+        is_a_trace(1, seed);
     }
+    is_a_trace(2, 4_711);
 }

@@ -2,7 +2,7 @@
 //! kill of either loses and repeats nothing.
 
 use super::common::deadline::wait_for;
-use super::site::{Member, hear, say};
+use super::site::{Member, hear, pair, say};
 
 /// Until a message to the other group is taken for a known user, its group does not know of her.
 #[track_caller]
@@ -74,4 +74,21 @@ fn a_message_to_nobody_in_the_other_group_comes_back() {
             return;
         }
     }
+}
+
+#[test]
+fn a_node_that_is_one_too_many_to_vote_serves_its_users() {
+    let [castor, _pollux, _witness] = pair();
+    // The fourth of the cluster: three vote on the configuration.
+    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
+    romulus.wait_served(&[(4, 4)]);
+    castor.add_user("alice");
+    romulus.add_user("bob");
+    know_each_other(&castor, &romulus);
+    let mut alice = castor.client("alice");
+    let mut bob = romulus.client("bob");
+    say(&mut alice, "bob", "m1");
+    hear(&mut bob, "m1");
+    say(&mut bob, "alice", "m2");
+    hear(&mut alice, "m2");
 }

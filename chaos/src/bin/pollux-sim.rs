@@ -23,12 +23,13 @@ struct Arguments {
     /// How many seeds, counting upwards
     #[arg(long, default_value_t = 1)]
     count: u64,
-    /// A pair with its witness, instead of a node that is alone; the seed decides what goes wrong
+    /// One pair with its witness, or two in one cluster, instead of a node that is alone; the seed
+    /// decides what goes wrong
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pairs: Option<u8>,
+    /// What goes wrong in a run of pairs, at least [default: 5, of two pairs 7]
     #[arg(long)]
-    pair: bool,
-    /// What goes wrong in a run of a pair, at least
-    #[arg(long, default_value_t = 5)]
-    faults: u64,
+    faults: Option<u64>,
     /// People close their streams now and then, and find what was stored when they come back
     #[arg(long)]
     leaves: bool,
@@ -61,8 +62,8 @@ fn main() -> anyhow::Result<ExitCode> {
         ..Plan::default()
     };
     let mut out = io::stdout().lock();
-    if arguments.pair {
-        return run_pairs(&arguments, &mut out);
+    if let Some(pairs) = arguments.pairs {
+        return run_pairs(&arguments, pairs.into(), &mut out);
     }
     let mut broken = 0;
     for seed in arguments.first..arguments.first + arguments.count {
@@ -98,10 +99,15 @@ fn print(history: &History, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn run_pairs(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+fn run_pairs(
+    arguments: &Arguments,
+    pairs: usize,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let usual = PairPlan::of(pairs);
     let plan = PairPlan {
-        faults: arguments.faults,
-        ..PairPlan::default()
+        faults: arguments.faults.unwrap_or(usual.faults),
+        ..usual
     };
     let (mut broken, mut idle) = (0, 0);
     for seed in arguments.first..arguments.first + arguments.count {
@@ -114,7 +120,10 @@ fn run_pairs(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit
             writeln!(out, "seed {seed}: {what}")?;
         } else if !run.is_telling() {
             idle += 1;
-            writeln!(out, "seed {seed}: proves nothing, nobody took over")?;
+            writeln!(
+                out,
+                "seed {seed}: proves nothing, nobody took over or nothing was under way"
+            )?;
         }
         out.flush()?;
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{GroupId, NodeId};
 
 use super::linear::Deed;
 use crate::client::{Journal, Note};
@@ -23,10 +23,12 @@ pub struct Entry {
 pub enum Fact {
     /// A part of a pair's run begins.
     Phase(Phase),
-    /// A fault begins; `busy`: a message was under way.
+    /// A fault begins; `busy`: a message was under way; `between`: something waited in a group to
+    /// be told to another.
     Fault {
         what: String,
         busy: bool,
+        between: bool,
     },
     Healed {
         what: String,
@@ -40,20 +42,20 @@ pub enum Fact {
     },
     /// A replica's core leads.
     Leads {
-        group: &'static str,
+        group: GroupId,
         term: u64,
         node: NodeId,
     },
     /// A replica has applied an entry, of these bytes.
     Applied {
-        group: &'static str,
+        group: GroupId,
         node: NodeId,
         index: u64,
         digest: u32,
     },
     /// The state of a replica after it has applied so far.
     State {
-        group: &'static str,
+        group: GroupId,
         node: NodeId,
         index: u64,
         digest: u32,
@@ -77,6 +79,14 @@ pub enum Fact {
         who: usize,
         jid: String,
         available: bool,
+    },
+    /// An operator was told that a user is there now.
+    UserAdded {
+        user: String,
+    },
+    /// Every node knows that user when all is healed.
+    UserFound {
+        user: String,
     },
     NodeCrashed,
     NodeStarted,
@@ -166,7 +176,9 @@ pub enum Fact {
 /// The parts of a pair's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// The pair is founded; everybody signs in.
+    /// The cluster is founded.
+    Founding,
+    /// Everybody signs in and gets to know the partner.
     Setup,
     /// Faults, each with its healing.
     Faults,
@@ -213,6 +225,11 @@ impl History {
 /// Messages of people are named `m<sender>-<number>`.
 pub fn is_message(id: &str) -> bool {
     id.starts_with('m')
+}
+
+/// Requests to nobody are named `q<sender>-<number>`.
+pub fn is_question(id: &str) -> bool {
+    id.starts_with('q')
 }
 
 /// Sender and number of a message.

@@ -1,11 +1,11 @@
-//! Who votes in a group, and how that changes: one voter at a time, each caught up before it votes.
-//! Asked of the leader only.
+//! Who has a group's log and who votes in it, and how that changes: one member at a time, each
+//! caught up before it votes. Asked of the leader only.
 
 use std::collections::BTreeSet;
 
 use openraft::impls::EmptyNode;
 use openraft::{ChangeMembers, ServerState};
-use pollux_domain::ids::{NodeId, Voter};
+use pollux_domain::ids::Voter;
 
 use super::Group;
 use crate::machine::Kind;
@@ -103,23 +103,48 @@ impl<G: Kind> Group<G> {
         for old in old {
             voters.remove(&old.number());
         }
-        self.set_voters(voters).await
+        self.change(ChangeMembers::ReplaceAllVoters(voters), false)
+            .await
     }
 
-    /// Gives up all voters of a node.
-    pub async fn expel(&self, node: NodeId) -> Result<(), MembershipError> {
+    /// Gives a member the log without a vote; does not wait until it has it.
+    pub async fn teach(&self, member: Voter) -> Result<(), MembershipError> {
+        self.raft
+            .add_learner(member.number(), EmptyNode {}, false)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        Ok(())
+    }
+
+    /// Takes a member's vote; it has the log on.
+    pub async fn unseat(&self, voter: Voter) -> Result<(), MembershipError> {
         let voters = self.voters();
-        let rest = voters.iter().filter(|voter| voter.node != node);
+        let rest = voters.iter().filter(|other| **other != voter);
         let rest: BTreeSet<u64> = rest.map(|voter| voter.number()).collect();
         if rest.is_empty() {
             return Err(MembershipError::Last);
         }
-        self.set_voters(rest).await
+        self.change(ChangeMembers::ReplaceAllVoters(rest), true)
+            .await
     }
 
-    async fn set_voters(&self, voters: BTreeSet<u64>) -> Result<(), MembershipError> {
+    /// Gives a member up, with its vote if it has one.
+    pub async fn expel(&self, member: Voter) -> Result<(), MembershipError> {
+        if self.voters().contains(&member) {
+            self.unseat(member).await?;
+        }
+        let gone = BTreeSet::from([member.number()]);
+        self.change(ChangeMembers::RemoveNodes(gone), false).await
+    }
+
+    /// `retain`: whoever loses its vote has the log on.
+    async fn change(
+        &self,
+        change: ChangeMembers<u64, EmptyNode>,
+        retain: bool,
+    ) -> Result<(), MembershipError> {
         self.raft
-            .change_membership(ChangeMembers::ReplaceAllVoters(voters), false)
+            .change_membership(change, retain)
             .await
             .map_err(|error| self.failed(&error))?;
         Ok(())

@@ -24,7 +24,7 @@ pub fn check(history: &History) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use pollux_domain::ids::NodeId;
+    use pollux_domain::ids::{GroupId, NodeId};
 
     use super::*;
 
@@ -33,7 +33,7 @@ mod tests {
         let mut history = History::default();
         for (term, node, good) in [(1, 1, true), (2, 2, true), (2, 2, true), (2, 1, false)] {
             let fact = Fact::Leads {
-                group: "subcluster",
+                group: GroupId::Configuration,
                 term,
                 node: NodeId(node),
             };

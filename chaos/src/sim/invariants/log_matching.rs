@@ -30,7 +30,7 @@ pub fn check(history: &History) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use pollux_domain::ids::NodeId;
+    use pollux_domain::ids::{GroupId, NodeId};
 
     use super::*;
 
@@ -44,7 +44,7 @@ mod tests {
             (3, 2, 9, false),
         ] {
             let fact = Fact::Applied {
-                group: "subcluster",
+                group: GroupId::Configuration,
                 node: NodeId(node),
                 index,
                 digest,

@@ -14,9 +14,11 @@ mod not_twice;
 mod one_owner;
 mod order_kept;
 mod recovers;
+mod refused_once;
 mod serving_linearizable;
 mod sessions_survive;
 mod state_machine_safety;
+mod users_stay;
 mod view_agrees;
 
 use super::history::History;
@@ -46,7 +48,9 @@ pub const OF_PAIRS: &[Invariant] = &[
         "contact list linearizable",
         contact_list_linearizable::check,
     ),
+    ("refused once", refused_once::check),
     ("sessions survive", sessions_survive::check),
+    ("users stay", users_stay::check),
     ("not falsely gone", not_falsely_gone::check),
     ("recovers", recovers::check),
     ("view agrees", view_agrees::check),

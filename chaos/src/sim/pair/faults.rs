@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use turmoil::Sim;
 
-use super::seat::{NAMES, Seat};
+use super::plan::{NAMES, SEATS, node_seat, pair_at};
+use super::seat::Seat;
 use crate::client::Seed;
 
-/// One thing that goes wrong. A number is a seat.
+/// One thing that goes wrong. A number is a seat; where it says so, a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Crash(usize),
-    /// All three at once.
-    PowerCut,
+    /// All three of a pair at once.
+    PowerCut(usize),
+    /// All pairs at once.
+    Blackout,
     /// Nothing comes or goes; then everything at once.
     Frozen(usize),
     /// A partition from everyone.
@@ -23,12 +26,18 @@ pub enum Fault {
     OneWay(usize, usize),
     /// A node loses the others, and has its clients still.
     NodeApart(usize),
-    /// The twins lose each other; both see the witness.
-    TwinsApart,
+    /// The twins of a pair lose each other; both see the witness.
+    TwinsApart(usize),
     /// Clients lose a node; the nodes have each other.
     ClientsApart(usize),
     SlowDisk(usize),
     StuckDisk(usize),
+    /// The pairs lose each other; each is whole.
+    PairsApart,
+    /// What one pair says to the other is lost; the answers are not.
+    PairsOneWay(usize),
+    /// Nothing comes from pair to pair; then everything at once.
+    PairsFrozen,
 }
 
 /// What the world does at a moment.
@@ -49,14 +58,14 @@ enum Lane {
 }
 
 /// Steps with their virtual milliseconds after the beginning, in order.
-pub fn schedule(dice: &mut Seed, count: u64) -> Vec<(u64, Step)> {
+pub fn schedule(dice: &mut Seed, pairs: usize, count: u64) -> Vec<(u64, Step)> {
     let mut steps = Vec::new();
     let mut free = [0; 3];
     let mut cursor = 100 + dice.below(900);
     for _ in 0..count {
-        let (fault, lane) = draw(dice);
+        let (fault, lane) = draw(dice, pairs);
         let at = cursor.max(free[lane as usize]);
-        let end = plan(dice, fault, at, &mut steps);
+        let end = plan(dice, pairs, fault, at, &mut steps);
         free[lane as usize] = end + 50;
         cursor = at + 200 + dice.below(2_500);
     }
@@ -64,29 +73,37 @@ pub fn schedule(dice: &mut Seed, count: u64) -> Vec<(u64, Step)> {
     steps
 }
 
-fn draw(dice: &mut Seed) -> (Fault, Lane) {
-    let any = dice.below(3) as usize;
-    let twin = dice.below(2) as usize;
-    match dice.below(100) {
+fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
+    let seats = pairs * SEATS;
+    let any = dice.below(seats as u64) as usize;
+    let pair = pair_at(any);
+    let twin = node_seat(pair, dice.below(2) as usize);
+    // What only two pairs can suffer comes behind.
+    let kinds = if pairs == 1 { 100 } else { 130 };
+    match dice.below(kinds) {
         0..=29 => (Fault::Crash(twin), Lane::Process),
-        30..=35 => (Fault::Crash(2), Lane::Process),
-        36..=40 => (Fault::PowerCut, Lane::Process),
+        30..=35 => (Fault::Crash(node_seat(pair, 2)), Lane::Process),
+        36..=40 => (Fault::PowerCut(pair), Lane::Process),
         41..=52 => (Fault::Frozen(any), Lane::Network),
         53..=59 => (Fault::Isolated(any), Lane::Network),
         60..=68 => (Fault::NodeApart(twin), Lane::Network),
         69..=75 => {
-            let to = (any + 1 + dice.below(2) as usize) % 3;
+            let to = (any + 1 + dice.below(seats as u64 - 1) as usize) % seats;
             (Fault::OneWay(any, to), Lane::Network)
         }
-        76..=80 => (Fault::TwinsApart, Lane::Network),
+        76..=80 => (Fault::TwinsApart(pair), Lane::Network),
         81..=86 => (Fault::ClientsApart(twin), Lane::Network),
         87..=93 => (Fault::SlowDisk(any), Lane::Disk),
-        _ => (Fault::StuckDisk(any), Lane::Disk),
+        94..=99 => (Fault::StuckDisk(any), Lane::Disk),
+        100..=109 => (Fault::PairsApart, Lane::Network),
+        110..=117 => (Fault::PairsOneWay(pair), Lane::Network),
+        118..=125 => (Fault::PairsFrozen, Lane::Network),
+        _ => (Fault::Blackout, Lane::Process),
     }
 }
 
 /// Puts down what happens, and returns when it is over.
-fn plan(dice: &mut Seed, fault: Fault, at: u64, steps: &mut Vec<(u64, Step)>) -> u64 {
+fn plan(dice: &mut Seed, pairs: usize, fault: Fault, at: u64, steps: &mut Vec<(u64, Step)>) -> u64 {
     steps.push((at, Step::Begin(fault)));
     match fault {
         Fault::Crash(seat) => {
@@ -101,18 +118,37 @@ fn plan(dice: &mut Seed, fault: Fault, at: u64, steps: &mut Vec<(u64, Step)>) ->
             }
             back
         }
-        Fault::PowerCut => {
-            let backs = [0, 1, 2].map(|seat| (at + down(dice), seat));
-            steps.extend(backs.map(|(back, seat)| (back, Step::Restart(seat))));
-            backs.iter().map(|(back, _)| *back).max().unwrap_or(at)
-        }
+        Fault::PowerCut(pair) => all_back(dice, pair * SEATS..(pair + 1) * SEATS, at, steps),
+        Fault::Blackout => all_back(dice, 0..pairs * SEATS, at, steps),
         Fault::StuckDisk(_) => at + 6_000,
+        // Longer than a group waits for another's answer, too.
+        Fault::PairsApart | Fault::PairsOneWay(_) | Fault::PairsFrozen => {
+            let end = at + 100 + dice.below(8_000);
+            steps.push((end, Step::Heal(fault)));
+            end
+        }
         _ => {
             let end = at + 100 + dice.below(3_000);
             steps.push((end, Step::Heal(fault)));
             end
         }
     }
+}
+
+/// Restarts these, each after its time; returns when the last is there.
+fn all_back(
+    dice: &mut Seed,
+    seats: std::ops::Range<usize>,
+    at: u64,
+    steps: &mut Vec<(u64, Step)>,
+) -> u64 {
+    let mut last = at;
+    for seat in seats {
+        let back = at + down(dice);
+        steps.push((back, Step::Restart(seat)));
+        last = last.max(back);
+    }
+    last
 }
 
 /// How long a process is away: often no longer than a supervisor takes.
@@ -132,9 +168,23 @@ pub struct Hosts<'a> {
 impl Hosts<'_> {
     /// Both ways between a node and everybody else.
     fn around(&self, seat: usize) -> Vec<String> {
-        let nodes = NAMES.iter().map(|name| (*name).to_owned());
-        let others = nodes.filter(|name| name != NAMES[seat]);
+        let others = (0..self.seats.len()).filter(|other| *other != seat);
+        let others = others.map(|other| NAMES[other].to_owned());
         others.chain(self.people.iter().cloned()).collect()
+    }
+
+    fn twins(&self, pair: usize) -> [&'static str; 2] {
+        [0, 1].map(|twin| NAMES[node_seat(pair, twin)])
+    }
+
+    /// Each seat of that pair with each of the other.
+    fn across(&self, pair: usize) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let seats = 0..self.seats.len();
+        let (ours, theirs): (Vec<usize>, Vec<usize>) =
+            seats.partition(|seat| pair_at(*seat) == pair);
+        let across = move |our: usize| theirs.clone().into_iter().map(move |their| (our, their));
+        let across = ours.into_iter().flat_map(across);
+        across.map(|(our, their)| (NAMES[our], NAMES[their]))
     }
 
     /// Begins what is not a crash: the world does those itself.
@@ -154,10 +204,13 @@ impl Hosts<'_> {
             }
             Fault::OneWay(from, to) => sim.partition_oneway(NAMES[from], NAMES[to]),
             Fault::NodeApart(seat) => {
-                let others = (0..3).filter(|other| *other != seat);
+                let others = (0..self.seats.len()).filter(|other| *other != seat);
                 others.for_each(|other| sim.partition(NAMES[seat], NAMES[other]));
             }
-            Fault::TwinsApart => sim.partition(NAMES[0], NAMES[1]),
+            Fault::TwinsApart(pair) => {
+                let [one, other] = self.twins(pair);
+                sim.partition(one, other);
+            }
             Fault::ClientsApart(seat) => {
                 let people = self.people.iter();
                 people.for_each(|person| sim.partition(NAMES[seat], &**person));
@@ -172,7 +225,19 @@ impl Hosts<'_> {
                 let mood = &self.seats[seat].mood;
                 mood.stuck_until_ms.store(until, Ordering::Relaxed);
             }
-            Fault::Crash(_) | Fault::PowerCut => {}
+            Fault::PairsApart => {
+                let across = self.across(0);
+                across.for_each(|(one, other)| sim.partition(one, other));
+            }
+            Fault::PairsOneWay(from) => {
+                let across = self.across(from);
+                across.for_each(|(one, other)| sim.partition_oneway(one, other));
+            }
+            Fault::PairsFrozen => {
+                let across = self.across(0);
+                across.for_each(|(one, other)| sim.hold(one, other));
+            }
+            Fault::Crash(_) | Fault::PowerCut(_) | Fault::Blackout => {}
         }
     }
 
@@ -191,10 +256,13 @@ impl Hosts<'_> {
             }
             Fault::OneWay(from, to) => sim.repair_oneway(NAMES[from], NAMES[to]),
             Fault::NodeApart(seat) => {
-                let others = (0..3).filter(|other| *other != seat);
+                let others = (0..self.seats.len()).filter(|other| *other != seat);
                 others.for_each(|other| sim.repair(NAMES[seat], NAMES[other]));
             }
-            Fault::TwinsApart => sim.repair(NAMES[0], NAMES[1]),
+            Fault::TwinsApart(pair) => {
+                let [one, other] = self.twins(pair);
+                sim.repair(one, other);
+            }
             Fault::ClientsApart(seat) => {
                 let people = self.people.iter();
                 people.for_each(|person| sim.repair(NAMES[seat], &**person));
@@ -204,7 +272,19 @@ impl Hosts<'_> {
                 let mood = &self.seats[seat].mood;
                 mood.stuck_until_ms.store(0, Ordering::Relaxed);
             }
-            Fault::Crash(_) | Fault::PowerCut => {}
+            Fault::PairsApart => {
+                let across = self.across(0);
+                across.for_each(|(one, other)| sim.repair(one, other));
+            }
+            Fault::PairsOneWay(from) => {
+                let across = self.across(from);
+                across.for_each(|(one, other)| sim.repair_oneway(one, other));
+            }
+            Fault::PairsFrozen => {
+                let across = self.across(0);
+                across.for_each(|(one, other)| sim.release(one, other));
+            }
+            Fault::Crash(_) | Fault::PowerCut(_) | Fault::Blackout => {}
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A person of a pair's run: signs in at either node, talks to the partner, loses connections,
-//! comes back to the same node or the other; after the faults only listens, and sees that the
+//! A person of a pair's run: signs in at any node, talks to the partner, loses connections, comes
+//! back to the same node or another; after the faults only listens, and sees that the
 //! connection lives.
 
 use std::cell::{Cell, RefCell};
@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use turmoil::net::TcpStream;
 
-use super::seat::NAMES;
-use super::world::PairPlan;
+use super::plan::{NAMES, PairPlan, SEATS, node_seat};
 use crate::client::{Client, Element, Error, Event, Options, Outcome, Seed};
 use crate::sim::history::{Fact, History, Pen, Phase};
 use crate::sim::linear::Deed;
@@ -36,9 +35,11 @@ pub struct Person {
     pub history: Rc<RefCell<History>>,
     pub phase: Rc<Cell<Phase>>,
     pub standing: Rc<Standing>,
-    /// Where the person was last: castor or pollux.
+    /// The seat where the person was last.
     pub at: usize,
     pub said: u64,
+    /// Requests to nobody, to which an error is the answer.
+    pub questions: u64,
     pub befriended: bool,
     /// Requests for the contact list that wait for their answers, and the last number written.
     pub asked: BTreeMap<String, Deed>,
@@ -95,16 +96,30 @@ impl Person {
                         self.history.borrow_mut().add(fact);
                         client.forget();
                     }
-                    // Mostly the other node, after a failure.
+                    // Mostly another node, after a failure.
                     if self.seed.below(4) != 0 {
-                        self.at = 1 - self.at;
+                        self.at = self.door(Some(self.at));
                     }
                 }
             }
             if self.seed.below(5) == 0 {
-                self.at = self.seed.below(2) as usize;
+                self.at = self.door(None);
             }
             self.pause(5, 250).await;
+        }
+    }
+
+    /// A node to come to, mostly one of the own pair; not that one.
+    fn door(&mut self, not: Option<usize>) -> usize {
+        let own = self.plan.pair_of(self.who);
+        let pair = match self.seed.below(6) {
+            0 => self.seed.below(self.plan.pairs as u64) as usize,
+            _ => own,
+        };
+        let door = node_seat(pair, self.seed.below(2) as usize);
+        match not {
+            Some(not) if not == door => node_seat(pair, 1 - door % SEATS),
+            _ => door,
         }
     }
 
@@ -116,11 +131,6 @@ impl Person {
         if client.connect(stream).await? == Outcome::Bound {
             self.asked.clear();
             client.available()?;
-            if !self.befriended {
-                self.befriended = true;
-                let partner = account(self.partner()).bare_jid();
-                client.presence(&partner, "subscribe")?;
-            }
         }
         let mut pulse = Pulse {
             heard: now(),
@@ -143,6 +153,11 @@ impl Person {
 
     /// False where the connection is over.
     async fn act(&mut self, client: &mut Driven) -> Result<bool, Error> {
+        if self.phase.get() == Phase::Setup && !self.befriended {
+            self.befriended = true;
+            let partner = account(self.partner()).bare_jid();
+            client.presence(&partner, "subscribe")?;
+        }
         if self.phase.get() != Phase::Faults {
             return Ok(true);
         }
@@ -170,6 +185,7 @@ impl Person {
             71..=77 if self.asked.len() < ASKED_MAX && !self.plan.leaves => {
                 self.ask(client)?;
             }
+            78..=79 => self.ask_nobody(client)?,
             _ => {}
         }
         Ok(true)
@@ -191,6 +207,15 @@ impl Person {
         let who = self.who;
         self.history.borrow_mut().add(Fact::Asked { who, id, deed });
         Ok(())
+    }
+
+    /// The partner has no such device: whoever serves the partner says so.
+    fn ask_nobody(&mut self, client: &mut Driven) -> Result<(), Error> {
+        self.questions += 1;
+        let id = format!("q{}-{}", self.who, self.questions);
+        let to = format!("{}/nowhere", account(self.partner()).bare_jid());
+        let query = "<query xmlns='urn:pollux:sim'/>";
+        client.send(&format!("<iq type='get' id='{id}' to='{to}'>{query}</iq>"))
     }
 
     /// An answer, where one of these was asked for.

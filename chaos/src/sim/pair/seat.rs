@@ -1,4 +1,4 @@
-//! A place for a node of the pair: its disk, its clock and its chance, which outlive its processes;
+//! A place for a node of a pair: its disk, its clock and its chance, which outlive its processes;
 //! and one life of the node, composed as the program composes it.
 
 use std::cell::{Cell, RefCell};
@@ -11,9 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
-use pollux_actors::{agreement, control, courier, expiry, membership, stream};
-use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId};
-use pollux_links::PeerAddress;
+use pollux_actors::{admission, agreement, control, courier, expiry, membership, stream};
+use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_links::hello::Identity;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::{Net, Travelling};
@@ -24,17 +23,16 @@ use pollux_raft::group::Begin;
 use pollux_raft::log::{MemoryLog, SimulatedDisk};
 use pollux_store::tables::MemoryTables;
 
-use super::founding;
-use super::watch::HOMES;
-use super::world::PairPlan;
+use super::founding::{self, Membership};
+use super::operator;
+use super::plan::{self, NAMES, PairPlan};
 use crate::sim::environment::{OneThread, SeededRand, ambient_ahead};
-use crate::sim::history::{Fact, History};
+use crate::sim::history::{Fact, History, Phase};
 use crate::sim::net::SimulatedNet;
 use crate::sim::world::{DOMAIN, PORT};
 
 /// Between nodes.
 pub const LINK_PORT: u16 = 7222;
-pub const NAMES: [&str; 3] = ["castor", "pollux", "witness"];
 
 /// How a disk feels: read by its writer before each flush.
 #[derive(Debug, Default)]
@@ -67,6 +65,10 @@ impl Onlooker for Acts {
 pub struct Seat {
     pub id: NodeId,
     pub name: &'static str,
+    pub pair: usize,
+    is_witness: bool,
+    /// None until it is let into the cluster.
+    pub membership: RefCell<Option<Membership>>,
     pub subcluster: Arc<SimulatedDisk>,
     pub configuration: Arc<SimulatedDisk>,
     pub tables: Arc<MemoryTables>,
@@ -82,8 +84,11 @@ pub struct Seat {
 impl Seat {
     pub fn new(index: usize, acts: Arc<Acts>, rand: SeededRand) -> Seat {
         Seat {
-            id: NodeId(index as u16 + 1),
+            id: plan::node_at(index),
             name: NAMES[index],
+            pair: plan::pair_at(index),
+            is_witness: plan::is_witness(index),
+            membership: RefCell::new((index == 0).then(Membership::founder)),
             subcluster: Arc::default(),
             configuration: Arc::default(),
             tables: Arc::default(),
@@ -97,7 +102,21 @@ impl Seat {
     }
 
     pub fn is_witness(&self) -> bool {
-        self.id == NodeId(3)
+        self.is_witness
+    }
+
+    pub fn subcluster_id(&self) -> SubclusterId {
+        plan::subcluster(self.pair)
+    }
+
+    /// Its process starts when it has joined.
+    async fn joined(&self) -> Membership {
+        loop {
+            if let Some(membership) = &*self.membership.borrow() {
+                return membership.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub fn node(&self) -> Option<Arc<Node>> {
@@ -140,21 +159,32 @@ impl Visitors for Guests {
     }
 }
 
-fn places() -> Vec<PeerAddress> {
-    let place = |(index, name): (usize, &&str)| PeerAddress {
-        node: NodeId(index as u16 + 1),
-        incarnation: Some(Incarnation(1)),
-        address: format!("{name}:{LINK_PORT}"),
-    };
-    NAMES.iter().enumerate().map(place).collect()
+/// Follows the topology, and keeps where the others are for the next start.
+async fn follow_topology(seat: Rc<Seat>, node: Arc<Node>, links: Links) {
+    loop {
+        let addresses = node
+            .configuration
+            .read(|configuration| admission::addresses(configuration.topology()));
+        if let Some(membership) = &mut *seat.membership.borrow_mut()
+            && !addresses.is_empty()
+            && addresses != membership.peers
+        {
+            links.set_peers(addresses.clone());
+            membership.peers = addresses;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
 }
 
 /// One life of the node at this seat.
 pub async fn live(
     seat: Rc<Seat>,
+    seats: Rc<[Rc<Seat>]>,
     plan: PairPlan,
+    phase: Rc<Cell<Phase>>,
     history: Rc<RefCell<History>>,
 ) -> turmoil::Result {
+    let membership = seat.joined().await;
     seat.lives.set(seat.lives.get() + 1);
     let life = Life(seat.lives.get());
     let ambient = ambient_ahead(seat.rand.clone(), seat.ahead);
@@ -172,17 +202,17 @@ pub async fn live(
         desks: desks.clone(),
         visitors: guests.clone(),
     });
-    links.set_peers(places());
-    let founder = seat.id == NodeId(1);
-    let begin = match founder {
+    links.set_peers(membership.peers);
+    let begin = |founds: bool| match founds {
         true => Begin::Found,
         false => Begin::Join,
     };
     let node = Node::start(Parts {
         settings: Settings {
             is_witness: seat.is_witness(),
-            begin,
-            begin_subcluster: begin,
+            subcluster: seat.subcluster_id(),
+            begin: begin(membership.founder),
+            begin_subcluster: begin(membership.founds_subcluster),
             allow_plaintext: true,
             // The least that clients accept (RFC 5802 section 5.1).
             scram_iterations: 4_096,
@@ -194,7 +224,7 @@ pub async fn live(
         peers: Arc::new(links.clone()),
         visits: Arc::new(links.clone()),
         desks,
-        first_word: founder.then(founding::found),
+        first_word: membership.founder.then(founding::found),
         ambient,
         placement: Arc::new(OneThread),
         subcluster_log: seat.log(&seat.subcluster),
@@ -216,54 +246,43 @@ pub async fn live(
     });
     let port = SimulatedNet.listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), LINK_PORT).into());
     let port = port.await?;
-    tokio::task::spawn_local(async move { links.run_bulk(port).await });
+    let bulk = links.clone();
+    tokio::task::spawn_local(async move { bulk.run_bulk(port).await });
+    tokio::task::spawn_local(follow_topology(seat.clone(), node.clone(), links));
     tokio::task::spawn_local(membership::run(node.clone()));
     tokio::task::spawn_local(courier::run(node.clone()));
-    if founder && life == Life(1) {
-        // No fault comes before the pair is complete.
-        founding::complete(&node, plan).await?;
+    // No fault comes before the cluster is complete.
+    if membership.founder && life == Life(1) {
+        founding::complete(&node, &seats, plan).await?;
+    }
+    if membership.founds_subcluster && life == Life(1) {
+        founding::people(&node, seat.pair, plan).await?;
     }
     tokio::select! {
         biased;
         reason = node.subcluster.failure() => Err(format!("{}: {reason}", seat.name).into()),
         reason = node.configuration.failure() => Err(format!("{}: {reason}", seat.name).into()),
-        served = serve(&seat, &node, history) => served,
+        served = serve(&seat, &node, phase, history) => served,
     }
 }
 
 /// Serves clients; a witness serves nobody.
-async fn serve(seat: &Seat, node: &Arc<Node>, history: Rc<RefCell<History>>) -> turmoil::Result {
+async fn serve(
+    seat: &Seat,
+    node: &Arc<Node>,
+    phase: Rc<Cell<Phase>>,
+    history: Rc<RefCell<History>>,
+) -> turmoil::Result {
     if seat.is_witness() {
         std::future::pending::<()>().await;
     }
     tokio::task::spawn_local(expiry::run(node.clone()));
     tokio::task::spawn_local(agreement::run(node.clone()));
-    tokio::task::spawn_local(read_serving(node.clone(), history));
+    tokio::task::spawn_local(operator::read_serving(node.clone(), history.clone()));
+    tokio::task::spawn_local(operator::add_users(node.clone(), phase, history));
     let listener = SimulatedNet
         .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
         .await?;
     stream::serve(node.clone(), listener).await;
     Ok(())
-}
-
-/// Reads the serving table now and then as an operator would, linearizably.
-async fn read_serving(node: Arc<Node>, history: Rc<RefCell<History>>) {
-    loop {
-        tokio::time::sleep(Duration::from_millis(330)).await;
-        let begun = turmoil::sim_elapsed().unwrap_or_default();
-        if node.subcluster.catch_up().await.is_err() {
-            continue;
-        }
-        for home in HOMES {
-            let serving = node.subcluster.read(|state| state.serving(home));
-            let epoch = serving.map_or(0, |serving| serving.epoch.0);
-            let fact = Fact::ServingRead {
-                node: node.settings.node,
-                begun,
-                home,
-                epoch,
-            };
-            history.borrow_mut().add(fact);
-        }
-    }
 }

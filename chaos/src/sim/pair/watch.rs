@@ -6,22 +6,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pollux_actors::node::Node;
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{GroupId, NodeId};
 use pollux_raft::group::Group;
 use pollux_raft::log::SimulatedDisk;
 use pollux_raft::machine::Kind;
 
+use super::plan;
 use super::seat::{Acts, Seat};
 use crate::sim::history::{Fact, History};
-
-pub const HOMES: [NodeId; 2] = [NodeId(1), NodeId(2)];
 
 /// See the module.
 #[derive(Default)]
 pub struct Watch {
-    leaders: BTreeSet<(&'static str, u64, NodeId)>,
-    applied: BTreeMap<(&'static str, NodeId), u64>,
-    states: BTreeMap<(&'static str, NodeId), u64>,
+    leaders: BTreeSet<(GroupId, u64, NodeId)>,
+    applied: BTreeMap<(GroupId, NodeId), u64>,
+    states: BTreeMap<(GroupId, NodeId), u64>,
     serving: BTreeMap<NodeId, (NodeId, u64, u64)>,
     acted: BTreeMap<NodeId, (NodeId, u64, Option<u64>)>,
 }
@@ -65,7 +64,7 @@ impl Watch {
         disk: &SimulatedDisk,
         history: &mut History,
     ) {
-        let name = G::NAME;
+        let name = group.group();
         let term = group.term();
         if group.leads() && self.leaders.insert((name, term, node)) {
             history.add_at(
@@ -100,7 +99,7 @@ impl Watch {
     }
 
     fn look_at_serving(&mut self, at: Duration, node: &Node, history: &mut History) {
-        for home in HOMES {
+        for home in plan::homes(node.settings.subcluster) {
             let Some(serving) = node.subcluster.read(|state| state.serving(home)) else {
                 continue;
             };
@@ -136,13 +135,13 @@ impl Watch {
         history: &mut History,
     ) {
         let (_, index, _) = group.indexes();
-        let known = self.states.insert((G::NAME, node), index);
+        let known = self.states.insert((group.group(), node), index);
         if known == Some(index) {
             return;
         }
         if let Ok(digest) = group.digest() {
             let fact = Fact::State {
-                group: G::NAME,
+                group: group.group(),
                 node,
                 index,
                 digest,

@@ -1,6 +1,7 @@
-//! Whether all is well with a pair: everybody connected, one leader, both homes served, nothing
-//! owed. Says what is not.
+//! Whether all is well with a cluster: everybody connected, each group with one leader, each home
+//! served, nothing owed. Says what is not.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,8 @@ use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 
 use super::person::Standing;
+use super::plan::{self, PairPlan, SEATS};
 use super::seat::Seat;
-use super::watch::HOMES;
-use super::world::PairPlan;
 use crate::sim::history::{Fact, History};
 use crate::sim::people::account;
 
@@ -40,18 +40,33 @@ pub fn of_nodes(seats: &[Rc<Seat>], elapsed: Duration, plan: PairPlan) -> Option
             }
         }
     }
-    let subcluster: Vec<_> = nodes.iter().map(|(_, node)| &node.subcluster).collect();
+    let mut pairs = nodes.chunks(SEATS);
+    let of_pairs = pairs.find_map(|pair| {
+        let subcluster: Vec<_> = pair.iter().map(|(_, node)| &node.subcluster).collect();
+        of_group(&subcluster, SEATS).or_else(|| of_homes(pair, elapsed))
+    });
     let configuration: Vec<_> = nodes.iter().map(|(_, node)| &node.configuration).collect();
-    of_group(&subcluster)
-        .or_else(|| of_group(&configuration))
-        .or_else(|| of_homes(&nodes, elapsed))
-        .or_else(|| of_contacts(&nodes, plan))
+    // An odd number votes (design, section 4).
+    let voters = seats.len() - (seats.len() + 1) % 2;
+    of_pairs
+        .or_else(|| of_group(&configuration, voters))
+        .or_else(|| of_users(&nodes, plan))
+        .or_else(|| of_outboxes(seats))
 }
 
-fn of_group<G: Kind>(replicas: &[&Group<G>]) -> Option<String> {
-    let name = G::NAME;
-    if replicas.iter().any(|group| group.voters().len() < 3) {
-        return Some(format!("{name} has not three voters"));
+/// Something waits in a group to be told to another.
+pub fn of_outboxes(seats: &[Rc<Seat>]) -> Option<String> {
+    seats.iter().find_map(|seat| {
+        let waiting = seat.node()?.subcluster.read(|state| state.statistics());
+        let lines = waiting.outbox_lines;
+        (lines != 0).then(|| format!("{} has {lines} lines for others", seat.name))
+    })
+}
+
+fn of_group<G: Kind>(replicas: &[&Group<G>], voters: usize) -> Option<String> {
+    let name = replicas.first()?.group();
+    if replicas.iter().any(|group| group.voters().len() != voters) {
+        return Some(format!("{name} has not {voters} voters"));
     }
     let leaders = replicas.iter().filter(|group| group.is_leading()).count();
     if leaders != 1 {
@@ -64,11 +79,12 @@ fn of_group<G: Kind>(replicas: &[&Group<G>]) -> Option<String> {
     None
 }
 
-fn of_homes(nodes: &Nodes, elapsed: Duration) -> Option<String> {
-    for home in HOMES {
+fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)], elapsed: Duration) -> Option<String> {
+    let (seat, _) = pair.first()?;
+    for home in plan::homes(seat.subcluster_id()) {
         let serves =
             |(seat, node): &&(Rc<Seat>, Arc<Node>)| node.tenures.of(home).holds(seat.now(elapsed));
-        let serving: Vec<NodeId> = nodes
+        let serving: Vec<NodeId> = pair
             .iter()
             .filter(serves)
             .map(|(seat, _)| seat.id)
@@ -80,10 +96,25 @@ fn of_homes(nodes: &Nodes, elapsed: Duration) -> Option<String> {
     None
 }
 
-/// Each pair of partners sees each other.
-fn of_contacts(nodes: &Nodes, plan: PairPlan) -> Option<String> {
-    let (_, node) = nodes.first()?;
+/// Each group knows its own users and those of the other.
+fn of_users(nodes: &Nodes, plan: PairPlan) -> Option<String> {
+    nodes.iter().find_map(|(seat, node)| {
+        let known = node.subcluster.read(|state| state.statistics());
+        let homes = plan::homes(seat.subcluster_id());
+        let (own, all) = node.configuration.read(|configuration| {
+            let users = configuration.users();
+            let own = users.filter(|(_, account)| homes.contains(&account.home));
+            (own.count(), configuration.users().count())
+        });
+        let is_right = known.users == own && known.foreign_users == all - own;
+        (!is_right || all < plan.people).then(|| format!("{} does not know all users", seat.name))
+    })
+}
+
+/// Each couple sees each other.
+pub fn of_contacts(seats: &[Rc<Seat>], plan: PairPlan) -> Option<String> {
     for who in 0..plan.people {
+        let node = seats[plan.pair_of(who) * SEATS].node()?;
         let user = BareJid::parse(&account(who).bare_jid()).ok()?;
         let contacts = node.subcluster.read(|state| state.contacts(&user));
         let partner = account(who ^ 1).bare_jid();
@@ -111,13 +142,30 @@ pub fn of_people(standings: &[Rc<Standing>], history: &History) -> Option<String
     missing.first().map(|id| format!("{id} has not arrived"))
 }
 
+/// The users that an operator has added, as every node knows them.
+pub fn added_users(seats: &[Rc<Seat>]) -> Vec<Fact> {
+    let users = |seat: &Rc<Seat>| -> BTreeSet<String> {
+        let Some(node) = seat.node() else {
+            return BTreeSet::new();
+        };
+        node.configuration.read(|configuration| {
+            let users = configuration.users();
+            users.map(|(user, _)| user.as_str().to_owned()).collect()
+        })
+    };
+    let everywhere = seats.iter().map(users).reduce(|one, other| &one & &other);
+    let users = everywhere.unwrap_or_default().into_iter();
+    users.map(|user| Fact::UserFound { user }).collect()
+}
+
 /// What the database says of each person's devices.
 pub fn truths(seats: &[Rc<Seat>], plan: PairPlan) -> Vec<Fact> {
-    let Some(node) = seats.iter().find_map(|seat| seat.node()) else {
-        return Vec::new();
-    };
     let mut truths = Vec::new();
     for who in 0..plan.people {
+        let pair = plan.pair_of(who) * SEATS..;
+        let Some(node) = seats[pair].iter().take(SEATS).find_map(|seat| seat.node()) else {
+            continue;
+        };
         let Ok(user) = BareJid::parse(&account(who).bare_jid()) else {
             continue;
         };

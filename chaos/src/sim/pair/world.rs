@@ -1,4 +1,4 @@
-//! One run of a pair: founds it, lets the faults of the seed come over it, heals everything, waits
+//! One run: founds the cluster, lets the faults of the seed come over it, heals everything, waits
 //! until all is well again, and returns the history.
 
 use std::cell::{Cell, RefCell};
@@ -8,118 +8,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pollux_domain::ids::NodeId;
 use turmoil::Sim;
 
 use super::faults::{Fault, Hosts, Step, schedule};
 use super::person::{Person, Standing};
-use super::seat::{self, Acts, NAMES, Seat};
+use super::plan::{self, NAMES, PairPlan, SEATS};
+use super::run::PairRun;
+use super::seat::{self, Acts, Seat};
 use super::watch::Watch;
 use super::wellness;
 use crate::client::{Options, Seed};
 use crate::sim::environment::SeededRand;
 use crate::sim::history::{Fact, History, Phase};
-use crate::sim::invariants;
 use crate::sim::world::is_busy;
 
-/// What happens in a run, besides what the seed decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PairPlan {
-    /// An even number: they talk in pairs.
-    pub people: usize,
-    /// Messages that each says at most.
-    pub messages: u64,
-    pub faults: u64,
-    /// Drawn from the seed in each run: whose users they are, how fast they talk, whether they
-    /// close streams.
-    pub assignment: Assignment,
-    pub pace_ms: u64,
-    pub leaves: bool,
-}
-
-/// Whose users the people are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Assignment {
-    Balanced,
-    /// All of them one node's; the other stands by.
-    Active(NodeId),
-}
-
-impl Default for PairPlan {
-    fn default() -> PairPlan {
-        PairPlan {
-            people: 4,
-            messages: 80,
-            faults: 5,
-            assignment: Assignment::Balanced,
-            pace_ms: 60,
-            leaves: false,
-        }
-    }
-}
-
-impl PairPlan {
-    pub fn home(&self, who: usize) -> NodeId {
-        match self.assignment {
-            Assignment::Balanced => NodeId(who as u16 % 2 + 1),
-            Assignment::Active(node) => node,
-        }
-    }
-
-    fn drawn(self, dice: &mut Seed) -> PairPlan {
-        PairPlan {
-            assignment: match dice.below(4) {
-                0 => Assignment::Active(NodeId(1)),
-                1 => Assignment::Active(NodeId(2)),
-                _ => Assignment::Balanced,
-            },
-            pace_ms: 8 + dice.below(100),
-            leaves: dice.below(4) == 0,
-            ..self
-        }
-    }
-}
-
-/// What a run leaves.
-#[derive(Debug)]
-pub struct PairRun {
-    pub seed: u64,
-    pub plan: PairPlan,
-    pub history: History,
-    /// From the last healing until all was well; none: it never was.
-    pub recovered_in: Option<Duration>,
-    /// Why the run did not come to its end.
-    pub broken: Option<String>,
-}
-
-impl PairRun {
-    /// The first thing that is wrong with it.
-    pub fn check(&self) -> Result<(), String> {
-        match &self.broken {
-            Some(broken) => Err(broken.clone()),
-            None => invariants::check_pair(&self.history),
-        }
-    }
-
-    /// A run proves something when a home or the lead changed hands after the faults had begun, and
-    /// a message was under way at one of them.
-    pub fn is_telling(&self) -> bool {
-        let entries = self.history.entries.iter();
-        let mut faults = entries.skip_while(|entry| entry.fact != Fact::Phase(Phase::Faults));
-        let mut changed = false;
-        let mut busy = false;
-        for entry in faults.by_ref() {
-            match &entry.fact {
-                Fact::Leads { .. } | Fact::Serves { .. } => changed = true,
-                Fact::Fault { busy: true, .. } => busy = true,
-                _ => {}
-            }
-        }
-        changed && busy
-    }
-}
-
-/// How long the pair may take to be founded, and to be well again after everything is healed.
+/// How long the cluster may take to be founded, and to be well again after everything is healed.
 const SETUP_MAX: Duration = Duration::from_secs(60);
 pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// "Announcements to watchers must agree with the database within 2 s after healing" (design,
@@ -131,7 +34,7 @@ const SELDOM: u64 = 50;
 /// Everything of one run.
 struct World<'a> {
     sim: Sim<'a>,
-    seats: Vec<Rc<Seat>>,
+    seats: Rc<[Rc<Seat>]>,
     people: Vec<String>,
     standings: Vec<Rc<Standing>>,
     acts: Arc<Acts>,
@@ -141,7 +44,7 @@ struct World<'a> {
     plan: PairPlan,
     dice: Seed,
     steps: u64,
-    down: [bool; 3],
+    down: Vec<bool>,
 }
 
 /// Runs one seed.
@@ -175,7 +78,7 @@ pub fn run(seed: u64, plan: PairPlan) -> PairRun {
 impl<'a> World<'a> {
     fn build(plan: PairPlan, mut dice: Seed) -> World<'a> {
         let history = Rc::new(RefCell::new(History::default()));
-        let phase = Rc::new(Cell::new(Phase::Setup));
+        let phase = Rc::new(Cell::new(Phase::Founding));
         let mut sim = turmoil::Builder::new()
             .rng_seed(dice.number())
             .simulation_duration(Duration::from_secs(600))
@@ -185,14 +88,17 @@ impl<'a> World<'a> {
             .tcp_capacity(65_536)
             .build();
         let acts = Arc::new(Acts::default());
-        let mut seats = Vec::new();
-        for (index, name) in NAMES.iter().enumerate() {
+        let mut seat = |index| {
             let rand = SeededRand::new(dice.number());
-            let seat = Rc::new(Seat::new(index, acts.clone(), rand));
-            seats.push(seat.clone());
-            let history = history.clone();
-            sim.host(*name, move || {
-                seat::live(seat.clone(), plan, history.clone())
+            Rc::new(Seat::new(index, acts.clone(), rand))
+        };
+        let seats: Rc<[Rc<Seat>]> = (0..plan.seats()).map(&mut seat).collect();
+        for seat in seats.iter() {
+            let (name, seat) = (seat.name, seat.clone());
+            let (seats, phase, history) = (seats.clone(), phase.clone(), history.clone());
+            sim.host(name, move || {
+                let (seat, seats) = (seat.clone(), seats.clone());
+                seat::live(seat, seats, plan, phase.clone(), history.clone())
             });
         }
         let options = Options {
@@ -212,8 +118,9 @@ impl<'a> World<'a> {
                 history: history.clone(),
                 phase: phase.clone(),
                 standing: standing.clone(),
-                at: dice.below(2) as usize,
+                at: plan::node_seat(plan.pair_of(who), dice.below(2) as usize),
                 said: 0,
+                questions: 0,
                 befriended: false,
                 asked: BTreeMap::new(),
                 noted: 0,
@@ -234,14 +141,16 @@ impl<'a> World<'a> {
             plan,
             dice,
             steps: 0,
-            down: [false; 3],
+            down: vec![false; plan.seats()],
         }
     }
 
     fn live(&mut self) -> Result<Option<Duration>, String> {
-        self.enter(Phase::Setup);
-        if self.until_well(SETUP_MAX)?.is_none() {
-            return Err(format!("the pair was not founded: {}", self.trouble()));
+        for phase in [Phase::Founding, Phase::Setup] {
+            self.enter(phase);
+            if self.until_well(SETUP_MAX)?.is_none() {
+                return Err(format!("{phase:?} comes to no end: {}", self.trouble()));
+            }
         }
         self.enter(Phase::Faults);
         self.suffer()?;
@@ -300,16 +209,20 @@ impl<'a> World<'a> {
     /// What is not well; empty: nothing.
     fn trouble(&self) -> String {
         let elapsed = self.sim.elapsed();
-        let trouble = wellness::of_nodes(&self.seats, elapsed, self.plan);
-        trouble
-            .or_else(|| wellness::of_people(&self.standings, &self.history.borrow()))
-            .unwrap_or_default()
+        let of_nodes = wellness::of_nodes(&self.seats, elapsed, self.plan);
+        let trouble = match self.phase.get() {
+            Phase::Founding => of_nodes,
+            _ => of_nodes
+                .or_else(|| wellness::of_contacts(&self.seats, self.plan))
+                .or_else(|| wellness::of_people(&self.standings, &self.history.borrow())),
+        };
+        trouble.unwrap_or_default()
     }
 
     /// The faults of the seed, in their order.
     fn suffer(&mut self) -> Result<(), String> {
         let begun = self.sim.elapsed();
-        let steps = schedule(&mut self.dice, self.plan.faults);
+        let steps = schedule(&mut self.dice, self.plan.pairs, self.plan.faults);
         for (at, step) in steps {
             while self.sim.elapsed() < begun + Duration::from_millis(at) {
                 self.step()?;
@@ -325,11 +238,20 @@ impl<'a> World<'a> {
 
     fn begin(&mut self, fault: Fault) {
         let busy = is_busy(&self.history.borrow());
+        let between = wellness::of_outboxes(&self.seats).is_some();
         let what = format!("{fault:?}");
-        self.note(Fact::Fault { what, busy });
+        self.note(Fact::Fault {
+            what,
+            busy,
+            between,
+        });
         match fault {
             Fault::Crash(seat) => self.crash(seat),
-            Fault::PowerCut => (0..3).for_each(|seat| self.crash(seat)),
+            Fault::PowerCut(pair) => {
+                let seats = pair * SEATS..(pair + 1) * SEATS;
+                seats.for_each(|seat| self.crash(seat));
+            }
+            Fault::Blackout => (0..self.plan.seats()).for_each(|seat| self.crash(seat)),
             fault => {
                 let hosts = Hosts {
                     seats: &self.seats,
@@ -367,7 +289,7 @@ impl<'a> World<'a> {
 
     /// Every fault has its own healing; what is left is a disk that is stuck for a while.
     fn heal_everything(&mut self) {
-        for seat in 0..3 {
+        for seat in 0..self.plan.seats() {
             self.restart(seat);
             self.heal(Fault::StuckDisk(seat));
         }
@@ -378,7 +300,8 @@ impl<'a> World<'a> {
         let at = self.sim.elapsed();
         let mut history = self.history.borrow_mut();
         self.watch.digest(at, &self.seats, &mut history);
-        for fact in wellness::truths(&self.seats, self.plan) {
+        let truths = wellness::truths(&self.seats, self.plan).into_iter();
+        for fact in truths.chain(wellness::added_users(&self.seats)) {
             history.add_at(at, fact);
         }
     }

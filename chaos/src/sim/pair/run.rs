@@ -1,0 +1,66 @@
+//! What a run of pairs leaves, whether it is right, and whether it proves anything.
+
+use std::time::Duration;
+
+use super::plan::PairPlan;
+use crate::sim::history::{Fact, History, Phase, parse_message};
+use crate::sim::invariants;
+
+/// See the module.
+#[derive(Debug)]
+pub struct PairRun {
+    pub seed: u64,
+    pub plan: PairPlan,
+    pub history: History,
+    /// From the last healing until all was well; none: it never was.
+    pub recovered_in: Option<Duration>,
+    /// Why the run did not come to its end.
+    pub broken: Option<String>,
+}
+
+impl PairRun {
+    /// The first thing that is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.broken {
+            Some(broken) => Err(broken.clone()),
+            None => invariants::check_pair(&self.history),
+        }
+    }
+
+    /// A run proves something when a home or the lead changed hands after the faults had begun, and
+    /// a message was under way at one of them; with two pairs, also one between the groups, or one
+    /// that was said before a fault and came across after it.
+    pub fn is_telling(&self) -> bool {
+        let entries = self.history.entries.iter();
+        let faults = entries.skip_while(|entry| entry.fact != Fact::Phase(Phase::Faults));
+        let (mut changed, mut busy, mut between) = (false, false, self.plan.pairs == 1);
+        let mut crossing = std::collections::BTreeMap::new();
+        let mut faults_begun = 0;
+        for entry in faults {
+            match &entry.fact {
+                Fact::Leads { .. } | Fact::Serves { .. } => changed = true,
+                Fact::Fault {
+                    busy: was_busy,
+                    between: was_between,
+                    ..
+                } => {
+                    faults_begun += 1;
+                    busy |= was_busy;
+                    between |= was_between;
+                }
+                Fact::Sent { id, .. } if self.crosses(id) => {
+                    crossing.entry(id).or_insert(faults_begun);
+                }
+                Fact::Received { id, .. } if self.crosses(id) => {
+                    between |= crossing.get(id).is_some_and(|sent| *sent < faults_begun);
+                }
+                _ => {}
+            }
+        }
+        changed && busy && between
+    }
+
+    fn crosses(&self, id: &str) -> bool {
+        parse_message(id).is_some_and(|(who, _)| self.plan.crosses(who))
+    }
+}

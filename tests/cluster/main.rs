@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod demo;
 mod force;
 mod groups;
 mod pair;

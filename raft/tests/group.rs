@@ -1,5 +1,5 @@
 //! A group of one voter on a real disk: what it confirmed is there after a restart, with and
-//! without snapshots.
+//! without snapshots; who refuses its entries is not asked in a circle.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use pollux_domain::contract::{Action, Command, Effect, Parcel, ParcelKind, Reply
 use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
-use pollux_links::peers::Alone;
+use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Topic};
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
 use pollux_raft::log::RedbLog;
 use pollux_raft::machine::Subcluster;
@@ -48,7 +48,30 @@ impl Outlet<Effect> for Count {
     fn replaced(&self) {}
 }
 
-async fn open(folder: &Path, life: u64) -> (Group<Subcluster>, Arc<SledTables>) {
+/// Others who can be reached, and take nothing.
+#[derive(Default)]
+struct Unwilling(AtomicUsize);
+
+impl Peers for Unwilling {
+    fn tell(&self, _to: NodeId, _lane: Lane, _topic: Topic, _body: Bytes) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    fn ask(&self, to: NodeId, _lane: Lane, _topic: Topic, _body: Bytes) -> Answer {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { Err(LinkError::Refused(to, "not now".to_owned())) })
+    }
+
+    fn is_connected(&self, _to: NodeId, _lane: Lane) -> bool {
+        true
+    }
+}
+
+async fn open(
+    folder: &Path,
+    life: u64,
+    peers: Arc<dyn Peers>,
+) -> (Group<Subcluster>, Arc<SledTables>) {
     let log = loop {
         match RedbLog::open(folder, "g", check_record::<Subcluster>) {
             Ok(log) => break log,
@@ -65,7 +88,7 @@ async fn open(folder: &Path, life: u64) -> (Group<Subcluster>, Arc<SledTables>) 
         },
         life: Life(life),
         begin: Begin::Found,
-        peers: Arc::new(Alone),
+        peers,
         desks: Arc::default(),
         log: Arc::new(log),
         tables: tables.clone(),
@@ -104,7 +127,7 @@ async fn what_is_confirmed_is_there_after_each_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut digest = None;
     for round in 1..=6u64 {
-        let (group, tables) = open(folder.path(), round).await;
+        let (group, tables) = open(folder.path(), round, Arc::new(Alone)).await;
         let epoch = Epoch(round);
         if let Some(digest) = digest {
             assert_eq!(group.digest().unwrap(), digest, "round {round}");
@@ -152,4 +175,22 @@ async fn what_is_confirmed_is_there_after_each_restart() {
         group.shutdown().await;
     }
     assert!(folder.path().join("g.snapshot").exists());
+}
+
+/// A refusal comes back at once: asking again as fast would keep the groups' thread busy.
+#[tokio::test]
+async fn who_refuses_is_asked_again_after_a_pause() {
+    let folder = tempfile::tempdir().unwrap();
+    let others = Arc::new(Unwilling::default());
+    let (group, _tables) = open(folder.path(), 1, others.clone()).await;
+    let newcomer = Voter {
+        node: NodeId(2),
+        incarnation: Incarnation(1),
+    };
+    group.teach(newcomer).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let asked = others.0.load(Ordering::Relaxed);
+    // Sixteen pauses and heartbeats would be as many.
+    assert!((2..40).contains(&asked), "asked {asked} times");
+    group.shutdown().await;
 }

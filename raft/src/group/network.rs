@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use openraft::Snapshot;
 use openraft::error::{
-    Fatal, NetworkError, PayloadTooLarge, RPCError, RaftError, ReplicationClosed, StreamingError,
-    Unreachable,
+    Fatal, PayloadTooLarge, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable,
 };
 use openraft::impls::EmptyNode;
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
@@ -105,13 +104,20 @@ impl LinkNetwork {
     }
 }
 
-fn rpc_error<E: std::error::Error>(error: LinkError) -> Rpc<E> {
-    match error {
-        LinkError::NotConnected(_) | LinkError::NoSuchTopic(_) => {
-            RPCError::Unreachable(Unreachable::new(&error))
-        }
-        error => RPCError::Network(NetworkError::new(&error)),
-    }
+/// Any other error would be tried again at once: also one of somebody who is not there, or who
+/// answers that it takes nothing from us now.
+fn unreachable<E: std::error::Error>(error: LinkError) -> Rpc<E> {
+    RPCError::Unreachable(Unreachable::new(&error))
+}
+
+/// Before the first try with one that could not be reached or refused, and then twice as long each
+/// time. A new leader is refused until it is heard to be confirmed, which takes a beat or so.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
+fn pauses() -> impl Iterator<Item = Duration> {
+    let double = |pause: &Duration| Some((*pause * 2).min(PAUSE_MAX));
+    std::iter::successors(Some(PAUSE_MIN), double)
 }
 
 impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
@@ -130,7 +136,7 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
             Err(LinkError::TooLong(_)) if 1 < count => Err(RPCError::PayloadTooLarge(
                 PayloadTooLarge::new_entries_hint(count / 2),
             )),
-            Err(error) => Err(rpc_error(error)),
+            Err(error) => Err(unreachable(error)),
         }
     }
 
@@ -141,7 +147,7 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
     ) -> Result<VoteResponse<u64>, Rpc<openraft::error::Infallible>> {
         self.ask::<G, _>(Lane::Control, LogRequest::Vote(request))
             .await
-            .map_err(rpc_error)
+            .map_err(unreachable)
     }
 
     async fn full_snapshot(
@@ -155,15 +161,13 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
-            // Any other error would be tried again at once, also while nobody is there to take it.
             sent = sent => sent.map_err(|error| {
                 StreamingError::Unreachable(Unreachable::new(&error))
             }),
         }
     }
 
-    /// Before the next try with one that cannot be reached.
     fn backoff(&self) -> Backoff {
-        Backoff::new(std::iter::repeat(Duration::from_millis(100)))
+        Backoff::new(pauses())
     }
 }

@@ -14,8 +14,8 @@ const BODY_BYTES: usize = 1_000;
 const ROUNDS_BEFORE: usize = 4;
 /// In which nothing may be left behind.
 const ROUNDS: usize = 40;
-/// What the node may grow by in these: a snapshot, and the allocator's luck. It is a fifth of what is
-/// said in them.
+/// What the node may grow by in these: a snapshot, and the allocator's luck. It is a fifth of what
+/// is said in them.
 const GROWN_MAX_KIB: u64 = (ROUNDS * MESSAGES * BODY_BYTES / 5 / 1024) as u64;
 
 /// What the node's process has in memory, by the kernel's count.

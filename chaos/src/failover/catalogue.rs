@@ -287,6 +287,16 @@ pub const PLANS: &[Plan] = &[
     .with_disks()
     .led_by(Leader::Serves),
     plan_of(
+        "slow-disks",
+        "all three disks stand still for 400 ms, ten times",
+        3,
+        Loopback,
+        Expectation::NoElection,
+        faults::slow_disks,
+    )
+    .with_disks()
+    .led_by(Leader::Serves),
+    plan_of(
         "power-cut-one",
         "the serving node loses power: what was not flushed is gone",
         3,

@@ -12,6 +12,10 @@ type Done = anyhow::Result<()>;
 
 /// How long a wire is cut, a disk frozen, a process gone that nobody waits for.
 const FAULT: Duration = Duration::from_secs(5);
+/// How long a flush waits for a slow disk, how long it does not, and how often that is so.
+const SLOW_FLUSH: Duration = Duration::from_millis(400);
+const SLOW_FLUSH_PAUSE: Duration = Duration::from_millis(600);
+const SLOW_FLUSHES: usize = 10;
 
 pub fn kill_active(scene: &mut Scene<'_>) -> Done {
     scene.kill(scene.owner)?;
@@ -199,6 +203,23 @@ pub fn frozen_disk_twin(scene: &mut Scene<'_>) -> Done {
 
 pub fn frozen_disk_witness(scene: &mut Scene<'_>) -> Done {
     frozen_disk(scene, WITNESS)
+}
+
+/// All three disks again and again stand still for longer than a lease, as one busy array may under
+/// three machines.
+pub fn slow_disks(scene: &mut Scene<'_>) -> Done {
+    scene.fault();
+    for _ in 0..SLOW_FLUSHES {
+        for station in 0..STATIONS {
+            scene.pair.stations[station].disk()?.freeze()?;
+        }
+        scene.last(SLOW_FLUSH);
+        for station in 0..STATIONS {
+            scene.pair.stations[station].disk()?.thaw()?;
+        }
+        scene.last(SLOW_FLUSH_PAUSE);
+    }
+    Ok(())
 }
 
 /// What was not flushed is gone. Whoever loses power stands still while the disk is copied, so that

@@ -151,8 +151,12 @@ impl Keeper {
         let Some(term) = self.note_lead() else {
             return;
         };
-        let decided = self.with(term, |grants, now, world| grants.decide(now, world));
-        for take_over in decided.unwrap_or_default() {
+        let decided = self.with(term, |grants, now, world| {
+            let decided = grants.decide(now, world).into_iter();
+            let with_cause = decided.map(|take_over| (take_over, grants.cause(take_over.home)));
+            with_cause.collect::<Vec<_>>()
+        });
+        for (take_over, cause) in decided.unwrap_or_default() {
             let TakeOver {
                 home,
                 to,
@@ -162,7 +166,8 @@ impl Keeper {
             if !proposed.insert((home, term)) {
                 continue;
             }
-            tracing::info!(%home, %to, %epoch, "takeover is proposed");
+            let cause = cause.map(tracing::field::display);
+            tracing::info!(%home, %to, %epoch, cause, "takeover is proposed");
             let group = self.group.clone();
             proposals.spawn(async move {
                 let command = Command::TakeOver {

@@ -156,18 +156,23 @@ impl Inner {
         self.parts.clock.now()
     }
 
+    /// An answer that comes later than a lease is worth nothing, also a leader's to itself: its
+    /// core may be waiting for the disk.
     async fn say(&self, question: Question) -> Option<Reply> {
+        timeout(Timing::DEFAULT.lease, self.ask_leader(question))
+            .await
+            .ok()?
+    }
+
+    async fn ask_leader(&self, question: Question) -> Option<Reply> {
         let leader = self.parts.group.speaker()?;
         if leader == self.parts.group.me() {
             return Some(self.keeper.answer(question).await);
         }
         let body = codec::encode(VERSION, &question).ok()?;
-        let asked = self
-            .parts
-            .peers
-            .ask(leader.node, Lane::Control, self.topic, body.into());
-        let answer = timeout(Timing::DEFAULT.lease, asked).await.ok()?.ok()?;
-        codec::decode(VERSION, &answer).ok()
+        let peers = &self.parts.peers;
+        let asked = peers.ask(leader.node, Lane::Control, self.topic, body.into());
+        codec::decode(VERSION, &asked.await.ok()?).ok()
     }
 
     /// The homes that the log gives to this process.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pollux_domain::ids::{Epoch, Life, NodeId};
 
 use super::grants::Grants;
-use super::{ServedBy, TakeOver, World};
+use super::{Cause, ServedBy, TakeOver, World};
 
 /// At a cold start the home node has this long before its twin serves its users.
 const COLD_START: Duration = Duration::from_secs(2);
@@ -14,13 +14,17 @@ const BEHIND_MAX: u64 = 4_096;
 /// A takeover that was proposed and is not applied is proposed again after this long.
 const PROPOSE_AGAIN: Duration = Duration::from_secs(1);
 
-/// Who is to serve a home next, in which life.
+/// Who is to serve a home next, in which life, and why.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decision {
     pub(super) to: NodeId,
     life: Life,
+    cause: Cause,
     proposed: Option<Duration>,
 }
+
+/// Who could serve, and why it should.
+type Successor = (NodeId, Life, Cause);
 
 impl Grants {
     /// What is to be proposed now, by the leader as such: it must be nothing under the next. To be
@@ -33,6 +37,12 @@ impl Grants {
         homes
             .filter_map(|home| self.decide_home(now, *home, world))
             .collect()
+    }
+
+    /// Why the home gets another owner, or the same under another epoch; none where nothing is
+    /// decided.
+    pub fn cause(&self, home: NodeId) -> Option<Cause> {
+        self.homes.get(&home)?.decision.map(|known| known.cause)
     }
 
     fn decide_home(&mut self, now: Duration, home: NodeId, world: &World) -> Option<TakeOver> {
@@ -51,10 +61,11 @@ impl Grants {
             }
             Some(known) => known,
             None => {
-                let (to, life) = self.successor(now, home, served, world)?;
+                let (to, life, cause) = self.successor(now, home, served, world)?;
                 Decision {
                     to,
                     life,
+                    cause,
                     proposed: None,
                 }
             }
@@ -85,35 +96,35 @@ impl Grants {
         home: NodeId,
         served: Option<ServedBy>,
         world: &World,
-    ) -> Option<(NodeId, Life)> {
+    ) -> Option<Successor> {
         if let Some(to) = self.wishes.get(&home).copied() {
             if served.is_some_and(|served| served.node == to) {
                 self.wishes.remove(&home);
             } else if let Some(life) = self.able(now, to, world) {
-                return Some((to, life));
+                return Some((to, life, Cause::Wished));
             }
         }
         let Some(served) = served else {
             let may = world.high_availability || world.removed.contains(&home);
             let patient = now < self.leads_since + COLD_START || !may;
-            let twin = || self.twin(now, home, world).filter(|_| !patient);
+            let twin = || self.twin(now, home, world, Cause::Unserved);
             return self
                 .able(now, home, world)
-                .map(|life| (home, life))
-                .or_else(twin);
+                .map(|life| (home, life, Cause::Unserved))
+                .or_else(|| twin().filter(|_| !patient));
         };
         let alive = self.is_alive(now, served.node);
         match self.nodes.get(&served.node) {
             // Another process of the same node: it holds nothing.
             Some(sign) if sign.life > served.life && alive => {
                 let life = self.able(now, served.node, world)?;
-                Some((served.node, life))
+                Some((served.node, life, Cause::Restarted))
             }
             // It has given up its lease, for a leader that leads no more or for a node that is gone
             // meanwhile: it goes on, under another epoch.
             Some(sign) if alive && !sign.stands_still => {
                 let given_back = self.home(home, world).given_back;
-                given_back.then_some((served.node, served.life))
+                given_back.then_some((served.node, served.life, Cause::GivenBack))
             }
             // It lives, and has not asked a leader that has just begun.
             None if world.heard.contains(&served.node)
@@ -122,14 +133,16 @@ impl Grants {
                 None
             }
             _ if !world.high_availability && !world.removed.contains(&served.node) => None,
-            _ => self.twin(now, served.node, world),
+            Some(sign) if alive => self.twin(now, served.node, world, sign.cause()),
+            _ => self.twin(now, served.node, world, Cause::Silent),
         }
     }
 
     /// The other node, where it can serve.
-    fn twin(&self, now: Duration, of: NodeId, world: &World) -> Option<(NodeId, Life)> {
+    fn twin(&self, now: Duration, of: NodeId, world: &World, cause: Cause) -> Option<Successor> {
         let others = world.homes.iter().filter(|node| **node != of);
-        let mut able = others.filter_map(|node| Some((*node, self.able(now, *node, world)?)));
+        let mut able =
+            others.filter_map(|node| Some((*node, self.able(now, *node, world)?, cause)));
         able.next()
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pollux_domain::ids::{Epoch, Life, NodeId};
 
 use super::decide::Decision;
-use super::{Granted, Renewal, ServedBy, World};
+use super::{Cause, Granted, Renewal, ServedBy, World};
 use crate::election::Timing;
 
 /// See the module. One for each leadership: what earlier leaders granted is not known here, and
@@ -31,8 +31,20 @@ pub(super) struct Sign {
     pub(super) applied: u64,
     /// When that last moved, or had no reason to.
     moved: Duration,
+    /// For how long nothing has moved on it, as it says itself.
+    stuck: Duration,
     /// It makes no progress, as it says itself or as its log shows.
     pub(super) stands_still: bool,
+}
+
+impl Sign {
+    /// Why it is to serve no more although it is heard.
+    pub(super) fn cause(&self) -> Cause {
+        Cause::StandsStill {
+            says: self.stuck,
+            unmoved: self.at.saturating_sub(self.moved),
+        }
+    }
 }
 
 /// One home under one epoch.
@@ -155,6 +167,7 @@ impl Grants {
             life: renewal.life,
             applied: renewal.applied,
             moved,
+            stuck: renewal.stuck,
             stands_still,
         };
         self.nodes.insert(renewal.node, sign);

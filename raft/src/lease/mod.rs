@@ -79,6 +79,27 @@ pub struct ServedBy {
     pub epoch: Epoch,
 }
 
+/// Why a leader decides so: for whoever reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    #[error("an operator asked for it")]
+    Wished,
+    #[error("nobody has served it yet")]
+    Unserved,
+    #[error("its node was started again")]
+    Restarted,
+    #[error("its node gave it back, and serves on")]
+    GivenBack,
+    #[error("its node is silent")]
+    Silent,
+    /// `says`: for how long nothing has moved, as the node says of its disk and its threads;
+    /// `unmoved`: for how long its log has got nothing of what is committed.
+    #[error(
+        "its node makes no progress: its disk or a thread for {says:?}, its log for {unmoved:?}"
+    )]
+    StandsStill { says: Duration, unmoved: Duration },
+}
+
 /// What a leader decides: to be proposed as `TakeOver`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeOver {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
 
-use super::{Granted, Grants, Renewal, ServedBy, TakeOver, World};
+use super::{Cause, Granted, Grants, Renewal, ServedBy, TakeOver, World};
 use crate::election::Timing;
 
 const CASTOR: NodeId = NodeId(1);
@@ -196,6 +196,36 @@ fn a_restarted_owner_serves_again_under_the_next_epoch() {
     };
     stage.renew(336, POLLUX);
     assert_eq!(stage.decide(340), [same]);
+}
+
+#[test]
+fn the_cause_of_a_takeover_is_known_as_long_as_it_is_decided() {
+    let mut stage = Stage::new();
+    stage.renew(0, CASTOR);
+    stage.renew(0, POLLUX);
+    stage.decide(1);
+    assert_eq!(stage.grants.cause(CASTOR), None, "all is well");
+    stage.renew(400, POLLUX);
+    stage.decide(400);
+    assert_eq!(stage.grants.cause(CASTOR), Some(Cause::Silent));
+
+    let mut stage = Stage::new();
+    stage.renew(0, CASTOR);
+    let mut stuck = stage.renewal(CASTOR);
+    stuck.stuck = Duration::from_millis(1_200);
+    stage.renew(100, POLLUX);
+    stage.ask(100, &stuck);
+    stage.decide(101);
+    let (says, unmoved) = (stuck.stuck, Duration::ZERO);
+    let cause = Cause::StandsStill { says, unmoved };
+    assert_eq!(stage.grants.cause(CASTOR), Some(cause));
+
+    let mut stage = Stage::new();
+    stage.renew(0, CASTOR);
+    stage.renew(0, POLLUX);
+    stage.grants.wish(CASTOR, POLLUX);
+    stage.decide(1);
+    assert_eq!(stage.grants.cause(CASTOR), Some(Cause::Wished));
 }
 
 #[test]

@@ -57,6 +57,14 @@ enum End {
          `pollux node --accept-loss`; what was acknowledged since the last snapshot may be lost"
     )]
     Undecided(String),
+    #[error(
+        "files were set aside as damaged: {0}\n\
+         This node votes with others, and may not again under its name: it does not know any more \
+         what it voted for. Join it again with an empty data folder: \
+         `pollux ctl cluster invite --replaces {1}` at another node, then `pollux cluster join` \
+         here. What was acknowledged is with its twin and their witness, where it has them"
+    )]
+    OneOfSeveral(String, NodeId),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error(transparent)]
@@ -82,7 +90,7 @@ impl End {
         match self {
             End::Folder { .. } => Exit::CantCreate,
             End::Open(OpenError::InUse(_)) => Exit::TempFail,
-            End::Open(_) | End::Undecided(_) | End::Start(_) => Exit::IoErr,
+            End::Open(_) | End::Undecided(_) | End::OneOfSeveral(..) | End::Start(_) => Exit::IoErr,
             End::Certificate(_) | End::Cluster(_) | End::Links(_) => Exit::NoInput,
             End::Listen { .. } | End::Control(_) => Exit::Unavailable,
             End::Threads(_) | End::Sample(_) | End::Group(_) => Exit::Software,
@@ -267,6 +275,14 @@ fn prepare(folder: &Path, loss: Loss) -> Result<(), End> {
     if undecided.is_empty() {
         return Ok(());
     }
+    let names: Vec<String> = undecided
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let names = names.join(", ");
+    if let Some(node) = cluster::one_of_several(folder)? {
+        return Err(End::OneOfSeveral(names, node));
+    }
     if loss == Loss::Accepted {
         tracing::warn!(
             files = undecided.len(),
@@ -274,11 +290,7 @@ fn prepare(folder: &Path, loss: Loss) -> Result<(), End> {
         );
         return damage::accept(&undecided).map_err(failed);
     }
-    let names: Vec<String> = undecided
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    Err(End::Undecided(names.join(", ")))
+    Err(End::Undecided(names))
 }
 
 fn open_log<G: Kind>(folder: &Path) -> Result<Arc<dyn LogStore>, End> {

@@ -1,5 +1,5 @@
-//! A snapshot on its way to a replica that is far behind, over a wire that breaks: it is begun again
-//! and installed whole, and no half of it stays on the disk.
+//! A snapshot on its way to a replica that is far behind, over a wire that breaks: it is begun
+//! again and installed whole, and no half of it stays on the disk.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::collections::BTreeMap;

@@ -87,9 +87,10 @@ pub enum ClusterError {
     )]
     Membership { path: PathBuf, reason: String },
     #[error(
-        "failed to read the certificate of the node: {0}. Restore the folder `cluster` from a backup \
-         of the data folder, or join the node again: `pollux ctl cluster invite --replaces N` at \
-         another node of the cluster, then `pollux cluster join` with an empty data folder"
+        "failed to read the certificate of the node: {0}. Restore the folder `cluster` from a \
+         backup of the data folder, or join the node again: \
+         `pollux ctl cluster invite --replaces N` at another node of the cluster, then \
+         `pollux cluster join` with an empty data folder"
     )]
     Certificate(AuthorityError),
     #[error("failed to {step}: {reason}")]
@@ -202,6 +203,11 @@ fn change(data_folder: &Path, change: impl FnOnce(&mut Membership)) -> Result<()
         true => Ok(()),
         false => secret_file::write(&path, &after).map_err(failed),
     }
+}
+
+/// Whether the node was started before.
+pub fn has_run(data_folder: &Path) -> bool {
+    starts::is_counted(data_folder)
 }
 
 /// The life that begins with this start: greater than all before it.

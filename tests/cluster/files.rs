@@ -137,10 +137,17 @@ fn a_node_of_several_with_a_damaged_log_is_joined_again() {
     fs::write(castor.path("data/subcluster.log"), "no log").expect("it can be written");
     let said = castor.fails_to_begin(&[], IO_ERR);
     assert!(said.contains("subcluster.log is damaged"), "{said}");
-    for more in [&[][..], &["--accept-loss"]] {
-        let said = castor.fails_to_begin(more, IO_ERR);
-        for words in ["may not again under its name", "invite --replaces 1"] {
+    let joins_again = |said: String, first: &str| {
+        for words in [first, "may not again under its name", "invite --replaces 1"] {
             assert!(said.contains(words), "{said}");
         }
+    };
+    for more in [&[][..], &["--accept-loss"]] {
+        let said = castor.fails_to_begin(more, IO_ERR);
+        joins_again(said, "files were set aside as damaged");
     }
+    // Nor does it help to take the file away.
+    fs::remove_file(castor.path("data/subcluster.log.damaged-1")).expect("it was set aside");
+    let said = castor.fails_to_begin(&["--accept-loss"], IO_ERR);
+    joins_again(said, "subcluster.log is gone");
 }

@@ -48,53 +48,25 @@ fn newer_question() -> Frame {
     }
 }
 
-#[test]
-fn what_is_not_understood_is_named_and_disturbs_nobody() {
-    let mut castor = Member::first("castor");
-    let mut pollux = castor.invite("pollux", &[]);
-    castor.wait_served(&[(1, 1), (2, 2)]);
-    pollux.stop();
-    // The log warns once a minute; what came within it stands there for who looks closer.
-    pollux.set_environment("POLLUX_LOG", "info,pollux_links=debug,openraft=off");
-    pollux.begin();
-    pollux.wait_served(&[(1, 1), (2, 2)]);
-    let said = "what comes between nodes is not understood";
+const GARBAGE: &str = "what comes between nodes is not understood";
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-    // Before TLS: nobody knows who it is, but where it is.
-    let mut stranger = Tcp::connect(pollux.nodes()).expect("the node takes connections");
+/// Before TLS: nobody knows who it is, but where it is.
+#[track_caller]
+fn speaks_no_tls(to: &Member) {
+    let mut stranger = Tcp::connect(to.nodes()).expect("the node takes connections");
     let from = stranger.local_addr().expect("it is connected");
     stranger.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    stranger
-        .write_all(b"GET / HTTP/1.1\r\n\r\n")
-        .expect("the node listens");
+    stranger.write_all(REQUEST).expect("the node listens");
     let _half = stranger.shutdown(Shutdown::Write);
     let _cut = stranger.read_to_end(&mut Vec::new());
-    warned(
-        &pollux,
-        &[
-            said,
-            &format!("from={from}"),
-            "let only nodes reach the port",
-        ],
-    );
+    let from = format!("from={from}");
+    warned(to, &[GARBAGE, &from, "let only nodes reach the port"]);
+}
 
-    // After TLS, with the certificate of a node.
-    let mut browser = Peer::call(pollux.nodes(), 2, &castor);
-    browser.write(b"GET / HTTP/1.1\r\n\r\n");
-    let refusal = browser.refusal();
-    assert_eq!(refusal.reason, Reason::NotUnderstood);
-    warned(
-        &pollux,
-        &[
-            said,
-            "node=1",
-            "the first byte is 71",
-            "bring both nodes to one release",
-        ],
-    );
-
-    // On a standing link, in the place of Castor.
-    castor.kill();
+/// On a standing link, in the place of a node that is away.
+#[track_caller]
+fn breaks_the_frame(to: &Member, number: u16, as_if: &Member) {
     let mut checksum = bytes_of(&tell(b"right"));
     checksum[18] ^= 1;
     let mut too_long = bytes_of(&tell(b"right"));
@@ -109,15 +81,39 @@ fn what_is_not_understood_is_named_and_disturbs_nobody() {
         ),
         (kind, "no frame has the kind 99"),
     ]) {
-        let mut peer = Peer::greeted(pollux.nodes(), 2, &castor, life);
+        let mut peer = Peer::greeted(to.nodes(), number, as_if, life);
         peer.write(&bytes);
         peer.hung_up();
-        pollux.wait_said(&[
+        to.wait_said(&[
             "what came between nodes was not understood",
             "node=1",
             words,
         ]);
     }
+}
+
+#[test]
+fn what_is_not_understood_is_named_and_disturbs_nobody() {
+    let mut castor = Member::first("castor");
+    let mut pollux = castor.invite("pollux", &[]);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    pollux.stop();
+    // The log warns once a minute; what came within it stands there for who looks closer.
+    pollux.set_environment("POLLUX_LOG", "info,pollux_links=debug,openraft=off");
+    pollux.begin();
+    pollux.wait_served(&[(1, 1), (2, 2)]);
+    speaks_no_tls(&pollux);
+    // After TLS, with the certificate of a node.
+    let mut browser = Peer::call(pollux.nodes(), 2, &castor);
+    browser.write(REQUEST);
+    assert_eq!(browser.refusal().reason, Reason::NotUnderstood);
+    let first = "the first byte is 71";
+    warned(
+        &pollux,
+        &[GARBAGE, "node=1", first, "bring both nodes to one release"],
+    );
+    castor.kill();
+    breaks_the_frame(&pollux, 2, &castor);
     castor.begin();
     pollux.wait_served(&[(1, 1), (2, 2)]);
     assert!(!pollux.log().contains("panicked"), "{}", pollux.log());

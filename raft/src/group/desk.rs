@@ -120,7 +120,8 @@ impl<G: Kind> Desk for LogDesk<G> {
                     let taken = take_part(raft, &incoming, tables.as_ref(), part).await;
                     if let Err(reason) = &taken {
                         // Nothing of it is kept: the leader sends it again from the first byte.
-                        tracing::info!(%from, group = G::NAME, reason, "part of a snapshot was refused");
+                        let group = G::NAME;
+                        tracing::info!(%from, group, reason, "part of a snapshot was refused");
                     }
                     taken
                 })

@@ -119,7 +119,13 @@ impl LinkNetwork {
             LinkError::Refused(..) | LinkError::TooLong(_) => {
                 let advice = "its log says more; a node whose snapshots are refused for long is \
                               joined again with empty data";
-                tracing::warn!(%to, group, %error, advice, "snapshot was refused, it is sent again");
+                tracing::warn!(
+                    %to,
+                    group,
+                    %error,
+                    advice,
+                    "snapshot was refused, it is sent again"
+                );
             }
             error => tracing::info!(%to, group, %error, "snapshot broke off, it is sent again"),
         }

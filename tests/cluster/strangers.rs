@@ -12,7 +12,7 @@ use pollux_links::refusal::Reason;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::common::client::Client;
+use super::common::client::{Client, SM};
 use super::common::deadline::PATIENCE;
 use super::common::stream::Event;
 use super::common::tls::Tcp;
@@ -251,13 +251,14 @@ fn a_node_that_wakes_up_under_an_old_epoch_serves_nobody() {
     castor.signal(Signal::STOP);
     pollux.wait_served(&[(1, 2), (2, 2)]);
     alice.send("<message type='chat' to='alice@localhost' id='late'><body>late</body></message>");
+    alice.stream.send(format!("<r xmlns='{SM}'/>"));
     castor.signal(Signal::CONT);
     castor.wait_said(&[
         "INFO",
         "home is served under a newer epoch, its streams end",
         "home=1",
     ]);
-    // Nothing of it was taken: no acknowledgement, no message; the session goes on at the twin.
+    // Nothing of it was taken, and nobody speaks without a lease: no acknowledgement, no message.
     loop {
         match alice.stream.next() {
             Event::Element(element) => {

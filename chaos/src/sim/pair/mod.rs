@@ -25,6 +25,7 @@ mod run;
 mod seat;
 mod watch;
 mod wellness;
+mod wires;
 mod world;
 
 pub use plan::{Assignment, PairPlan};

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use turmoil::Sim;
 
-use super::faults::{Fault, Hosts, Step, schedule};
+use super::faults::{Fault, Step, schedule};
 use super::person::{Person, Standing};
 use super::plan::{self, NAMES, PairPlan, SEATS};
 use super::run::PairRun;
 use super::seat::{self, Acts, Seat};
 use super::watch::Watch;
 use super::wellness;
+use super::wires::Hosts;
 use crate::client::{Options, Seed};
 use crate::sim::environment::SeededRand;
 use crate::sim::history::{Fact, History, Phase};

@@ -1,33 +1,55 @@
-//! The simulated twins of clock, randomness and placement.
+//! The simulated twins of clocks, randomness and placement.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pollux_actors::placement::{Job, Placement};
 use pollux_domain::ids::WallMs;
-use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_domain::seams::{Clock, Rand};
 
 use crate::client::Seed;
 
-/// Virtual time, as one machine reckons it: two machines have not been running for equally long.
-struct VirtualClock {
-    ahead: Duration,
-}
+/// How long the world has been running: a value that only the world sets, before each step.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualTime(Arc<AtomicU64>);
 
-impl VirtualClock {
-    fn elapsed() -> Duration {
-        turmoil::sim_elapsed().unwrap_or_default()
+impl VirtualTime {
+    pub fn now(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    pub fn set(&self, now: Duration) {
+        self.0.store(now.as_micros() as u64, Ordering::Relaxed);
     }
 }
 
-impl Clock for VirtualClock {
+/// The clocks of one machine: two machines have not been running for equally long.
+#[derive(Debug)]
+pub struct MachineClock {
+    time: VirtualTime,
+    ahead: Duration,
+}
+
+impl MachineClock {
+    pub fn new(time: VirtualTime, ahead: Duration) -> MachineClock {
+        MachineClock { time, ahead }
+    }
+
+    /// What all machines have in common.
+    pub fn elapsed(&self) -> Duration {
+        self.time.now()
+    }
+}
+
+impl Clock for MachineClock {
     fn now(&self) -> Duration {
-        VirtualClock::elapsed() + self.ahead
+        self.time.now() + self.ahead
     }
 
     fn wall(&self) -> WallMs {
         const BEGINNING: u64 = 1_000_000_000_000;
-        WallMs(BEGINNING + VirtualClock::elapsed().as_millis() as u64)
+        WallMs(BEGINNING + self.time.now().as_millis() as u64)
     }
 }
 
@@ -55,18 +77,6 @@ impl Rand for SeededRand {
             let bytes = seed.number().to_le_bytes();
             chunk.copy_from_slice(&bytes[..chunk.len()]);
         }
-    }
-}
-
-pub fn ambient(rand: Arc<SeededRand>) -> Ambient {
-    ambient_ahead(rand, Duration::ZERO)
-}
-
-/// Of a machine whose monotonic clock is ahead by so much.
-pub fn ambient_ahead(rand: Arc<SeededRand>, ahead: Duration) -> Ambient {
-    Ambient {
-        clock: Arc::new(VirtualClock { ahead }),
-        rand,
     }
 }
 

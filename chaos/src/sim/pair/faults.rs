@@ -12,7 +12,10 @@ pub enum Fault {
     PowerCut(usize),
     /// All pairs at once.
     Blackout,
-    /// Nothing comes or goes; then everything at once.
+    /// The process stands still and its machine does not: what was about to happen happens when it
+    /// goes on, with its clock leapt forward, or never, when it is killed as it stands.
+    Paused(usize),
+    /// Nothing comes or goes; then everything at once. The process runs on.
     Frozen(usize),
     /// A partition from everyone.
     Isolated(usize),
@@ -73,7 +76,7 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
     let pair = pair_at(any);
     let twin = node_seat(pair, dice.below(2) as usize);
     // What only two pairs can suffer comes behind.
-    let kinds = if pairs == 1 { 100 } else { 130 };
+    let kinds = if pairs == 1 { 118 } else { 148 };
     match dice.below(kinds) {
         0..=29 => (Fault::Crash(twin), Lane::Process),
         30..=35 => (Fault::Crash(node_seat(pair, 2)), Lane::Process),
@@ -89,9 +92,10 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
         81..=86 => (Fault::ClientsApart(twin), Lane::Network),
         87..=93 => (Fault::SlowDisk(any), Lane::Disk),
         94..=99 => (Fault::StuckDisk(any), Lane::Disk),
-        100..=109 => (Fault::PairsApart, Lane::Network),
-        110..=117 => (Fault::PairsOneWay(pair), Lane::Network),
-        118..=125 => (Fault::PairsFrozen, Lane::Network),
+        100..=117 => (Fault::Paused(any), Lane::Process),
+        118..=127 => (Fault::PairsApart, Lane::Network),
+        128..=135 => (Fault::PairsOneWay(pair), Lane::Network),
+        136..=143 => (Fault::PairsFrozen, Lane::Network),
         _ => (Fault::Blackout, Lane::Process),
     }
 }
@@ -114,6 +118,16 @@ fn plan(dice: &mut Seed, pairs: usize, fault: Fault, at: u64, steps: &mut Vec<(u
         }
         Fault::PowerCut(pair) => all_back(dice, pair * SEATS..(pair + 1) * SEATS, at, steps),
         Fault::Blackout => all_back(dice, 0..pairs * SEATS, at, steps),
+        Fault::Paused(seat) => {
+            let end = at + stillness(dice);
+            if dice.below(5) != 0 {
+                steps.push((end, Step::Heal(fault)));
+                return end;
+            }
+            // Killed as it stands.
+            steps.push((end, Step::Begin(Fault::Crash(seat))));
+            all_back(dice, seat..seat + 1, end, steps)
+        }
         Fault::StuckDisk(_) => at + 6_000,
         // Longer than a group waits for another's answer, too.
         Fault::PairsApart | Fault::PairsOneWay(_) | Fault::PairsFrozen => {
@@ -143,6 +157,17 @@ fn all_back(
         last = last.max(back);
     }
     last
+}
+
+/// How long a process stands still: mostly longer than a lease, so that another takes over; now and
+/// then for a moment that nobody notices, and now and then longer than a session waits for its
+/// client and a stream for its lease.
+fn stillness(dice: &mut Seed) -> u64 {
+    match dice.below(8) {
+        0 => 20,
+        1 => 5_000 + dice.below(1_000),
+        _ => 100 + dice.below(2_400),
+    }
 }
 
 /// How long a process is away: often no longer than a supervisor takes.

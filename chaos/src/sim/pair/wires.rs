@@ -74,11 +74,12 @@ impl Hosts<'_> {
             Fault::PairsOneWay(from) => (Cut::LostOneWay, self.across(from)),
             Fault::PairsFrozen => (Cut::Held, self.across(0)),
             Fault::SlowDisk(_) | Fault::StuckDisk(_) => (Cut::Lost, Vec::new()),
+            Fault::Paused(_) => (Cut::Lost, Vec::new()),
             Fault::Crash(_) | Fault::PowerCut(_) | Fault::Blackout => (Cut::Lost, Vec::new()),
         }
     }
 
-    /// Begins what is not a crash: the world does those itself.
+    /// Begins what does not happen to a process: the world does that itself.
     pub fn begin(&self, sim: &Sim<'_>, fault: Fault, now: Duration, dice: &mut Seed) {
         let (cut, wires) = self.wires(fault);
         for (one, other) in wires {

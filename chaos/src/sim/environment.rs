@@ -1,6 +1,6 @@
 //! The simulated twins of clocks, randomness and placement.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,21 +24,32 @@ impl VirtualTime {
     }
 }
 
-/// The clocks of one machine: two machines have not been running for equally long.
+/// The clocks of one machine: two machines have not been running for equally long, and where the
+/// hands of a clock on the wall stand is anybody's guess.
 #[derive(Debug)]
 pub struct MachineClock {
     time: VirtualTime,
     ahead: Duration,
+    wall_off_ms: AtomicI64,
 }
 
 impl MachineClock {
     pub fn new(time: VirtualTime, ahead: Duration) -> MachineClock {
-        MachineClock { time, ahead }
+        MachineClock {
+            time,
+            ahead,
+            wall_off_ms: AtomicI64::new(0),
+        }
     }
 
     /// What all machines have in common.
     pub fn elapsed(&self) -> Duration {
         self.time.now()
+    }
+
+    /// The wall clock is so much ahead of the true time from now on.
+    pub fn set_wall_off(&self, ms: i64) {
+        self.wall_off_ms.store(ms, Ordering::Relaxed);
     }
 }
 
@@ -49,7 +60,8 @@ impl Clock for MachineClock {
 
     fn wall(&self) -> WallMs {
         const BEGINNING: u64 = 1_000_000_000_000;
-        WallMs(BEGINNING + self.time.now().as_millis() as u64)
+        let right = BEGINNING + self.time.now().as_millis() as u64;
+        WallMs(right.saturating_add_signed(self.wall_off_ms.load(Ordering::Relaxed)))
     }
 }
 
@@ -94,5 +106,26 @@ impl Placement for OneThread {
 
     fn run_aside(&self, job: Job) {
         job();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_jumps_both_ways_and_the_other_clock_goes_on() {
+        let time = VirtualTime::default();
+        let clock = MachineClock::new(time.clone(), Duration::from_secs(5));
+        time.set(Duration::from_secs(1));
+        let right = clock.wall().0;
+        for off in [3_600_000, -3_600_000, 0] {
+            clock.set_wall_off(off);
+            assert_eq!(
+                i128::from(clock.wall().0) - i128::from(right),
+                i128::from(off)
+            );
+            assert_eq!(clock.now(), Duration::from_secs(6));
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What goes wrong in a run, each with its healing, as the seed decides. Faults of the network come
-//! one after another; those of processes and disks may overlap them.
+//! one after another; those of processes, disks and clocks may overlap them.
 
 use super::plan::{SEATS, node_seat, pair_at};
 use crate::client::Seed;
@@ -27,6 +27,14 @@ pub enum Fault {
     TwinsApart(usize),
     /// Clients lose a node; the nodes have each other.
     ClientsApart(usize),
+    /// All that a node hears and says is late.
+    Delayed(usize),
+    /// What the twins of a pair say to each other is late.
+    TwinsDelayed(usize),
+    /// The wires of a node lose packets, which are sent again.
+    Lossy(usize),
+    /// The wall clock of a machine is an hour off, for a while or for good.
+    WallJump(usize),
     SlowDisk(usize),
     StuckDisk(usize),
     /// The pairs lose each other; each is whole.
@@ -52,12 +60,13 @@ enum Lane {
     Process = 0,
     Network = 1,
     Disk = 2,
+    Clock = 3,
 }
 
 /// Steps with their virtual milliseconds after the beginning, in order.
 pub fn schedule(dice: &mut Seed, pairs: usize, count: u64) -> Vec<(u64, Step)> {
     let mut steps = Vec::new();
-    let mut free = [0; 3];
+    let mut free = [0; 4];
     let mut cursor = 100 + dice.below(900);
     for _ in 0..count {
         let (fault, lane) = draw(dice, pairs);
@@ -76,7 +85,7 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
     let pair = pair_at(any);
     let twin = node_seat(pair, dice.below(2) as usize);
     // What only two pairs can suffer comes behind.
-    let kinds = if pairs == 1 { 118 } else { 148 };
+    let kinds = if pairs == 1 { 140 } else { 170 };
     match dice.below(kinds) {
         0..=29 => (Fault::Crash(twin), Lane::Process),
         30..=35 => (Fault::Crash(node_seat(pair, 2)), Lane::Process),
@@ -93,9 +102,13 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
         87..=93 => (Fault::SlowDisk(any), Lane::Disk),
         94..=99 => (Fault::StuckDisk(any), Lane::Disk),
         100..=117 => (Fault::Paused(any), Lane::Process),
-        118..=127 => (Fault::PairsApart, Lane::Network),
-        128..=135 => (Fault::PairsOneWay(pair), Lane::Network),
-        136..=143 => (Fault::PairsFrozen, Lane::Network),
+        118..=124 => (Fault::Delayed(any), Lane::Network),
+        125..=128 => (Fault::TwinsDelayed(pair), Lane::Network),
+        129..=135 => (Fault::Lossy(any), Lane::Network),
+        136..=139 => (Fault::WallJump(any), Lane::Clock),
+        140..=149 => (Fault::PairsApart, Lane::Network),
+        150..=157 => (Fault::PairsOneWay(pair), Lane::Network),
+        158..=165 => (Fault::PairsFrozen, Lane::Network),
         _ => (Fault::Blackout, Lane::Process),
     }
 }
@@ -129,6 +142,13 @@ fn plan(dice: &mut Seed, pairs: usize, fault: Fault, at: u64, steps: &mut Vec<(u
             all_back(dice, seat..seat + 1, end, steps)
         }
         Fault::StuckDisk(_) => at + 6_000,
+        Fault::WallJump(_) => {
+            let end = at + 100 + dice.below(3_000);
+            if dice.below(2) == 0 {
+                steps.push((end, Step::Heal(fault)));
+            }
+            end
+        }
         // Longer than a group waits for another's answer, too.
         Fault::PairsApart | Fault::PairsOneWay(_) | Fault::PairsFrozen => {
             let end = at + 100 + dice.below(8_000);
@@ -175,5 +195,69 @@ fn down(dice: &mut Seed) -> u64 {
     match dice.below(2) {
         0 => 5 + dice.below(200),
         _ => 200 + dice.below(3_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The name of a fault without its places.
+    fn kind(fault: Fault) -> String {
+        let name = format!("{fault:?}");
+        name.split('(').next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn every_kind_of_fault_comes_and_all_but_clocks_are_healed() {
+        for (pairs, all) in [(1, 15), (2, 19)] {
+            let (mut kinds, mut open) = (BTreeSet::new(), BTreeSet::new());
+            for seed in 0..400 {
+                let mut begun: Vec<Fault> = Vec::new();
+                for (_, step) in schedule(&mut Seed::new(seed), pairs, 8) {
+                    match step {
+                        Step::Begin(fault) => begun.push(fault),
+                        Step::Heal(fault) => begun.retain(|other| *other != fault),
+                        Step::Restart(seat) => begun.retain(|fault| match fault {
+                            Fault::Crash(at) | Fault::Paused(at) => *at != seat,
+                            Fault::PowerCut(pair) => *pair != pair_at(seat),
+                            Fault::Blackout => false,
+                            _ => true,
+                        }),
+                    }
+                    kinds.extend(begun.last().copied().map(kind));
+                }
+                open.extend(begun.into_iter().map(kind));
+            }
+            assert_eq!(kinds.len(), all, "{kinds:?}");
+            // A stuck disk heals itself.
+            let left: Vec<&str> = open.iter().map(String::as_str).collect();
+            assert_eq!(left, ["StuckDisk", "WallJump"]);
+        }
+    }
+
+    #[test]
+    fn a_process_stands_still_for_a_moment_for_a_while_and_until_it_is_killed() {
+        let (mut lengths, mut killed) = (Vec::new(), 0);
+        for seed in 0..400 {
+            let steps = schedule(&mut Seed::new(seed), 1, 8);
+            for (at, step) in &steps {
+                let Step::Begin(Fault::Paused(seat)) = *step else {
+                    continue;
+                };
+                let heals = Step::Heal(Fault::Paused(seat));
+                let kills = Step::Begin(Fault::Crash(seat));
+                let is_end =
+                    |(end, step): &&(u64, Step)| at <= end && (*step == heals || *step == kills);
+                let (end, how) = steps.iter().find(is_end).expect("it ends");
+                lengths.push(end - at);
+                killed += usize::from(*how == kills);
+            }
+        }
+        assert!(lengths.contains(&20) && lengths.iter().any(|length| 5_000 < *length));
+        assert!(lengths.iter().all(|length| (20..=6_000).contains(length)));
+        assert!(0 < killed && killed < lengths.len() / 2, "{killed}");
     }
 }

@@ -22,6 +22,7 @@
 
 mod faults;
 mod founding;
+mod loss;
 mod machines;
 mod operator;
 mod person;

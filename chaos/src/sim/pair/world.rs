@@ -11,6 +11,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use super::faults::{Fault, Step, schedule};
+use super::loss::Loss;
 use super::machines::Machines;
 use super::person::{Person, Standing};
 use super::plan::{self, PairPlan, SEATS};
@@ -18,7 +19,7 @@ use super::run::PairRun;
 use super::seat::{Acts, Seat, Surroundings};
 use super::watch::Watch;
 use super::wellness;
-use super::wires::Hosts;
+use super::wires::{Hosts, USUAL_LATENCY};
 use crate::client::{Options, Seed};
 use crate::sim::environment::{SeededRand, VirtualTime};
 use crate::sim::history::{Fact, History, Phase};
@@ -40,6 +41,8 @@ struct World<'a> {
     sim: Sim<'a>,
     machines: Machines,
     time: VirtualTime,
+    /// While wires lose packets.
+    loss: Option<Loss>,
     seats: Rc<[Rc<Seat>]>,
     people: Vec<String>,
     standings: Vec<Rc<Standing>>,
@@ -88,8 +91,8 @@ impl<'a> World<'a> {
             .rng_seed(dice.number())
             .simulation_duration(Duration::from_secs(600))
             .tick_duration(TICK)
-            .min_message_latency(Duration::from_micros(100))
-            .max_message_latency(Duration::from_millis(5))
+            .min_message_latency(USUAL_LATENCY.0)
+            .max_message_latency(USUAL_LATENCY.1)
             .tcp_capacity(65_536)
             .build();
         let time = VirtualTime::default();
@@ -138,6 +141,7 @@ impl<'a> World<'a> {
             sim,
             machines,
             time,
+            loss: None,
             seats,
             people,
             standings,
@@ -183,6 +187,9 @@ impl<'a> World<'a> {
 
     /// First the network, the kernels and the people, then the processes.
     fn step(&mut self) -> Result<(), String> {
+        if let Some(loss) = &mut self.loss {
+            loss.step(&self.sim);
+        }
         let stepped = self.sim.step().and_then(|_| self.machines.run(TICK));
         stepped.map_err(|error| error.to_string())?;
         self.steps += 1;
@@ -266,8 +273,7 @@ impl<'a> World<'a> {
                     seats: &self.seats,
                     people: &self.people,
                 };
-                let now = self.sim.elapsed();
-                hosts.begin(&self.sim, fault, now, &mut self.dice);
+                hosts.begin(&self.sim, &mut self.loss, fault, &mut self.dice);
             }
         }
     }
@@ -287,7 +293,7 @@ impl<'a> World<'a> {
             seats: &self.seats,
             people: &self.people,
         };
-        hosts.heal(&self.sim, fault);
+        hosts.heal(&self.sim, &mut self.loss, fault);
         if let Fault::Paused(seat) = fault {
             self.machines.go_on(seat);
         }

@@ -117,6 +117,37 @@ fn a_process_that_goes_on_wakes_first_and_then_its_timers_fire() {
 }
 
 #[test]
+fn a_process_is_stopped_between_two_of_its_tasks() {
+    for stopped_after in 0..4 {
+        let log = Log::default();
+        let (tell, told) = oneshot::channel();
+        let (pass, passed) = oneshot::channel();
+        let (first, second) = (log.clone(), log.clone());
+        let software = async move {
+            tokio::task::spawn_local(async move {
+                told.await.expect("it is told");
+                note(&first, "first");
+                pass.send(()).expect("the second waits");
+            });
+            tokio::task::spawn_local(async move {
+                passed.await.expect("the first has passed it on");
+                note(&second, "second");
+            });
+            pending().await
+        };
+        let mut process = Process::start(7, software);
+        process.run(MS).unwrap();
+        tell.send(()).unwrap();
+        process.turns(stopped_after);
+        (0..100).for_each(|_| process.miss(MS));
+        let expected = stopped_after.min(2) as usize;
+        assert_eq!(log.borrow().len(), expected, "after {stopped_after} turns");
+        process.run(MS).unwrap();
+        assert_eq!(*log.borrow(), ["first", "second"]);
+    }
+}
+
+#[test]
 fn a_stopped_process_is_called_and_written_to_until_its_buffers_are_full() {
     let (log, written) = (Log::default(), Rc::new(Cell::new(0)));
     let (node, peer, count) = (log.clone(), log.clone(), written.clone());

@@ -23,8 +23,17 @@ struct Machine {
     kernel: Rc<RefCell<Option<Kernel>>>,
     /// None while it is down.
     process: Option<Process>,
-    /// The process does not run, and the kernel does.
-    is_stopped: bool,
+    state: State,
+}
+
+/// What its process does, while it is up.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Runs,
+    /// Its tasks have so many turns more.
+    Stops(u64),
+    /// It does not run, and the kernel does.
+    Stopped,
 }
 
 impl Machines {
@@ -41,7 +50,7 @@ impl Machines {
                 name: seat.name,
                 kernel: Rc::clone(&kernel),
                 process: None,
-                is_stopped: false,
+                state: State::Runs,
             });
             machines.start_process(machines.machines.len() - 1);
             sim.host(seat.name, move || {
@@ -71,7 +80,7 @@ impl Machines {
     pub fn crash(&mut self, sim: &mut Sim<'_>, index: usize) {
         let machine = &mut self.machines[index];
         machine.process = None;
-        machine.is_stopped = false;
+        machine.state = State::Runs;
         sim.crash(machine.name);
         self.around.seats[index].crashed();
     }
@@ -84,14 +93,14 @@ impl Machines {
         }
     }
 
-    /// SIGSTOP.
-    pub fn stop(&mut self, index: usize) {
-        self.machines[index].is_stopped = true;
+    /// SIGSTOP, which comes to it when its tasks have had so many turns in the next step.
+    pub fn stop(&mut self, index: usize, turns: u64) {
+        self.machines[index].state = State::Stops(turns);
     }
 
     /// SIGCONT.
     pub fn go_on(&mut self, index: usize) {
-        self.machines[index].is_stopped = false;
+        self.machines[index].state = State::Runs;
     }
 
     /// All processes that are up and not stopped run for so long, in the order of their seats.
@@ -100,12 +109,16 @@ impl Machines {
             let Some(process) = &mut machine.process else {
                 continue;
             };
-            if machine.is_stopped {
-                process.miss(time);
-                continue;
+            let _span = tracing::info_span!("node", name = machine.name).entered();
+            match machine.state {
+                State::Runs => process.run(time)?,
+                State::Stops(turns) => {
+                    process.turns(turns);
+                    process.miss(time);
+                    machine.state = State::Stopped;
+                }
+                State::Stopped => process.miss(time),
             }
-            let span = tracing::info_span!("node", name = machine.name);
-            span.in_scope(|| process.run(time))?;
         }
         Ok(())
     }

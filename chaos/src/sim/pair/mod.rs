@@ -18,7 +18,7 @@
 //! What is not simulated: TLS between nodes and the certificates with which a node joins (it is
 //! invited and admitted by the changes of the configuration that a join makes); clocks that run at
 //! different speeds (they begin at different times); and the stop of a process within one poll of a
-//! task: it stops between two.
+//! task: it stops between two polls.
 
 mod faults;
 mod founding;

@@ -33,6 +33,8 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(2);
 /// What one step of the world lasts.
 const TICK: Duration = Duration::from_millis(1);
+/// Of a process's tasks in a busy step: somewhere among them it is stopped.
+const TURNS_MAX: u64 = 40;
 /// Steps between two looks at what costs more than a glance.
 const SELDOM: u64 = 50;
 
@@ -267,7 +269,10 @@ impl<'a> World<'a> {
                 seats.for_each(|seat| self.crash(seat));
             }
             Fault::Blackout => (0..self.plan.seats()).for_each(|seat| self.crash(seat)),
-            Fault::Paused(seat) => self.machines.stop(seat),
+            Fault::Paused(seat) => {
+                let turns = self.dice.below(TURNS_MAX);
+                self.machines.stop(seat, turns);
+            }
             fault => {
                 let hosts = Hosts {
                     seats: &self.seats,

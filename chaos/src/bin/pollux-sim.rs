@@ -27,7 +27,7 @@ struct Arguments {
     /// decides what goes wrong
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pairs: Option<u8>,
-    /// What goes wrong in a run of pairs, at least [default: 5, of two pairs 7]
+    /// What goes wrong in a run of pairs, at least [default: 6, of two pairs 8]
     #[arg(long)]
     faults: Option<u64>,
     /// People close their streams now and then, and find what was stored when they come back

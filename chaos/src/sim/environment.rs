@@ -1,33 +1,67 @@
-//! The simulated twins of clock, randomness and placement.
+//! The simulated twins of clocks, randomness and placement.
 
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pollux_actors::placement::{Job, Placement};
 use pollux_domain::ids::WallMs;
-use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_domain::seams::{Clock, Rand};
 
 use crate::client::Seed;
 
-/// Virtual time, as one machine reckons it: two machines have not been running for equally long.
-struct VirtualClock {
-    ahead: Duration,
-}
+/// How long the world has been running: a value that only the world sets, before each step.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualTime(Arc<AtomicU64>);
 
-impl VirtualClock {
-    fn elapsed() -> Duration {
-        turmoil::sim_elapsed().unwrap_or_default()
+impl VirtualTime {
+    pub fn now(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    pub fn set(&self, now: Duration) {
+        self.0.store(now.as_micros() as u64, Ordering::Relaxed);
     }
 }
 
-impl Clock for VirtualClock {
+/// The clocks of one machine: two machines have not been running for equally long, and where the
+/// hands of a clock on the wall stand is anybody's guess.
+#[derive(Debug)]
+pub struct MachineClock {
+    time: VirtualTime,
+    ahead: Duration,
+    wall_off_ms: AtomicI64,
+}
+
+impl MachineClock {
+    pub fn new(time: VirtualTime, ahead: Duration) -> MachineClock {
+        MachineClock {
+            time,
+            ahead,
+            wall_off_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// What all machines have in common.
+    pub fn elapsed(&self) -> Duration {
+        self.time.now()
+    }
+
+    /// The wall clock is so much ahead of the true time from now on.
+    pub fn set_wall_off(&self, ms: i64) {
+        self.wall_off_ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for MachineClock {
     fn now(&self) -> Duration {
-        VirtualClock::elapsed() + self.ahead
+        self.time.now() + self.ahead
     }
 
     fn wall(&self) -> WallMs {
         const BEGINNING: u64 = 1_000_000_000_000;
-        WallMs(BEGINNING + VirtualClock::elapsed().as_millis() as u64)
+        let right = BEGINNING + self.time.now().as_millis() as u64;
+        WallMs(right.saturating_add_signed(self.wall_off_ms.load(Ordering::Relaxed)))
     }
 }
 
@@ -58,18 +92,6 @@ impl Rand for SeededRand {
     }
 }
 
-pub fn ambient(rand: Arc<SeededRand>) -> Ambient {
-    ambient_ahead(rand, Duration::ZERO)
-}
-
-/// Of a machine whose monotonic clock is ahead by so much.
-pub fn ambient_ahead(rand: Arc<SeededRand>, ahead: Duration) -> Ambient {
-    Ambient {
-        clock: Arc::new(VirtualClock { ahead }),
-        rand,
-    }
-}
-
 /// Everything on the one thread, at once.
 pub struct OneThread;
 
@@ -84,5 +106,26 @@ impl Placement for OneThread {
 
     fn run_aside(&self, job: Job) {
         job();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_jumps_both_ways_and_the_other_clock_goes_on() {
+        let time = VirtualTime::default();
+        let clock = MachineClock::new(time.clone(), Duration::from_secs(5));
+        time.set(Duration::from_secs(1));
+        let right = clock.wall().0;
+        for off in [3_600_000, -3_600_000, 0] {
+            clock.set_wall_off(off);
+            assert_eq!(
+                i128::from(clock.wall().0) - i128::from(right),
+                i128::from(off)
+            );
+            assert_eq!(clock.now(), Duration::from_secs(6));
+        }
     }
 }

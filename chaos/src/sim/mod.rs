@@ -9,10 +9,15 @@
 mod environment;
 mod history;
 pub mod invariants;
+mod kernel;
+#[cfg(test)]
+mod kernel_test;
 mod linear;
 mod net;
 pub mod pair;
 mod people;
+mod process;
+mod process_net;
 mod world;
 
 pub use history::{Entry, Fact, History, Phase};

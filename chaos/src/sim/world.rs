@@ -12,12 +12,13 @@ use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::{agreement, control, expiry, stream, users};
 use pollux_domain::ids::{Life, NodeId};
 use pollux_domain::jid::BareJid;
+use pollux_domain::seams::Ambient;
 use pollux_links::net::Net;
 use pollux_links::peers::Alone;
 use pollux_raft::log::{MemoryLog, SimulatedDisk};
 use pollux_store::tables::MemoryTables;
 
-use super::environment::{OneThread, SeededRand, ambient};
+use super::environment::{MachineClock, OneThread, SeededRand, VirtualTime};
 use super::history::{Fact, History, is_message};
 use super::net::SimulatedNet;
 use super::people::{Person, account};
@@ -79,6 +80,7 @@ struct Disk {
     configuration: Arc<SimulatedDisk>,
     tables: Arc<MemoryTables>,
     rand: Arc<SeededRand>,
+    clock: Arc<MachineClock>,
     starts: AtomicU64,
 }
 
@@ -94,11 +96,13 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
         .max_message_latency(Duration::from_millis(5))
         .tcp_capacity(65_536)
         .build();
+    let time = VirtualTime::default();
     let disk = Rc::new(Disk {
         subcluster: Arc::default(),
         configuration: Arc::default(),
         tables: Arc::default(),
         rand: Arc::new(SeededRand::new(dice.number())),
+        clock: Arc::new(MachineClock::new(time.clone(), Duration::ZERO)),
         starts: AtomicU64::new(0),
     });
     let (node_disk, node_history) = (disk.clone(), history.clone());
@@ -143,6 +147,7 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, String> {
             history.borrow_mut().add_at(now, Fact::NodeCrashed);
             back_at = Some(now + Duration::from_millis(5 + dice.below(250)));
         }
+        time.set(now);
         match world.step() {
             Ok(true) => break,
             Ok(false) => {}
@@ -189,7 +194,10 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
         visits: Arc::new(Alone),
         desks: Arc::default(),
         first_word: None,
-        ambient: ambient(disk.rand.clone()),
+        ambient: Ambient {
+            clock: disk.clock.clone(),
+            rand: disk.rand.clone(),
+        },
         placement: Arc::new(OneThread),
         subcluster_log: Arc::new(MemoryLog::open(
             disk.subcluster.clone(),

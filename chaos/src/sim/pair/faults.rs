@@ -1,13 +1,7 @@
 //! What goes wrong in a run, each with its healing, as the seed decides. Faults of the network come
-//! one after another; those of processes and disks may overlap them.
+//! one after another; those of processes, disks and clocks may overlap them.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use turmoil::Sim;
-
-use super::plan::{NAMES, SEATS, node_seat, pair_at};
-use super::seat::Seat;
+use super::plan::{SEATS, node_seat, pair_at};
 use crate::client::Seed;
 
 /// One thing that goes wrong. A number is a seat; where it says so, a pair.
@@ -18,7 +12,10 @@ pub enum Fault {
     PowerCut(usize),
     /// All pairs at once.
     Blackout,
-    /// Nothing comes or goes; then everything at once.
+    /// The process stands still and its machine does not: what was about to happen happens when it
+    /// goes on, with its clock leapt forward, or never, when it is killed as it stands.
+    Paused(usize),
+    /// Nothing comes or goes; then everything at once. The process runs on.
     Frozen(usize),
     /// A partition from everyone.
     Isolated(usize),
@@ -30,6 +27,14 @@ pub enum Fault {
     TwinsApart(usize),
     /// Clients lose a node; the nodes have each other.
     ClientsApart(usize),
+    /// All that a node hears and says is late.
+    Delayed(usize),
+    /// What the twins of a pair say to each other is late.
+    TwinsDelayed(usize),
+    /// The wires of a node lose packets, which are sent again.
+    Lossy(usize),
+    /// The wall clock of a machine is an hour off, for a while or for good.
+    WallJump(usize),
     SlowDisk(usize),
     StuckDisk(usize),
     /// The pairs lose each other; each is whole.
@@ -55,12 +60,13 @@ enum Lane {
     Process = 0,
     Network = 1,
     Disk = 2,
+    Clock = 3,
 }
 
 /// Steps with their virtual milliseconds after the beginning, in order.
 pub fn schedule(dice: &mut Seed, pairs: usize, count: u64) -> Vec<(u64, Step)> {
     let mut steps = Vec::new();
-    let mut free = [0; 3];
+    let mut free = [0; 4];
     let mut cursor = 100 + dice.below(900);
     for _ in 0..count {
         let (fault, lane) = draw(dice, pairs);
@@ -79,7 +85,7 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
     let pair = pair_at(any);
     let twin = node_seat(pair, dice.below(2) as usize);
     // What only two pairs can suffer comes behind.
-    let kinds = if pairs == 1 { 100 } else { 130 };
+    let kinds = if pairs == 1 { 140 } else { 170 };
     match dice.below(kinds) {
         0..=29 => (Fault::Crash(twin), Lane::Process),
         30..=35 => (Fault::Crash(node_seat(pair, 2)), Lane::Process),
@@ -95,9 +101,14 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
         81..=86 => (Fault::ClientsApart(twin), Lane::Network),
         87..=93 => (Fault::SlowDisk(any), Lane::Disk),
         94..=99 => (Fault::StuckDisk(any), Lane::Disk),
-        100..=109 => (Fault::PairsApart, Lane::Network),
-        110..=117 => (Fault::PairsOneWay(pair), Lane::Network),
-        118..=125 => (Fault::PairsFrozen, Lane::Network),
+        100..=117 => (Fault::Paused(any), Lane::Process),
+        118..=124 => (Fault::Delayed(any), Lane::Network),
+        125..=128 => (Fault::TwinsDelayed(pair), Lane::Network),
+        129..=135 => (Fault::Lossy(any), Lane::Network),
+        136..=139 => (Fault::WallJump(any), Lane::Clock),
+        140..=149 => (Fault::PairsApart, Lane::Network),
+        150..=157 => (Fault::PairsOneWay(pair), Lane::Network),
+        158..=165 => (Fault::PairsFrozen, Lane::Network),
         _ => (Fault::Blackout, Lane::Process),
     }
 }
@@ -120,7 +131,24 @@ fn plan(dice: &mut Seed, pairs: usize, fault: Fault, at: u64, steps: &mut Vec<(u
         }
         Fault::PowerCut(pair) => all_back(dice, pair * SEATS..(pair + 1) * SEATS, at, steps),
         Fault::Blackout => all_back(dice, 0..pairs * SEATS, at, steps),
+        Fault::Paused(seat) => {
+            let end = at + stillness(dice);
+            if dice.below(5) != 0 {
+                steps.push((end, Step::Heal(fault)));
+                return end;
+            }
+            // Killed as it stands.
+            steps.push((end, Step::Begin(Fault::Crash(seat))));
+            all_back(dice, seat..seat + 1, end, steps)
+        }
         Fault::StuckDisk(_) => at + 6_000,
+        Fault::WallJump(_) => {
+            let end = at + 100 + dice.below(3_000);
+            if dice.below(2) == 0 {
+                steps.push((end, Step::Heal(fault)));
+            }
+            end
+        }
         // Longer than a group waits for another's answer, too.
         Fault::PairsApart | Fault::PairsOneWay(_) | Fault::PairsFrozen => {
             let end = at + 100 + dice.below(8_000);
@@ -151,6 +179,17 @@ fn all_back(
     last
 }
 
+/// How long a process stands still: mostly longer than a lease, so that another takes over; now and
+/// then for a moment that nobody notices, and now and then longer than a session waits for its
+/// client and a stream for its lease.
+fn stillness(dice: &mut Seed) -> u64 {
+    match dice.below(8) {
+        0 => 20,
+        1 => 5_000 + dice.below(1_000),
+        _ => 100 + dice.below(2_400),
+    }
+}
+
 /// How long a process is away: often no longer than a supervisor takes.
 fn down(dice: &mut Seed) -> u64 {
     match dice.below(2) {
@@ -159,118 +198,66 @@ fn down(dice: &mut Seed) -> u64 {
     }
 }
 
-/// The names of a run: its seats, and the hosts of its people.
-pub struct Hosts<'a> {
-    pub seats: &'a [std::rc::Rc<Seat>],
-    pub people: &'a [String],
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// What becomes of what is said over a wire.
-#[derive(Debug, Clone, Copy)]
-enum Cut {
-    Lost,
-    /// From the first to the second only.
-    LostOneWay,
-    /// It comes when the wire is mended, all at once.
-    Held,
-}
+    use super::*;
 
-impl Hosts<'_> {
-    /// A node with everybody else.
-    fn around(&self, seat: usize) -> Vec<(String, String)> {
-        let mut wires = self.with_nodes(seat);
-        wires.extend(self.with_people(seat));
-        wires
+    /// The name of a fault without its places.
+    fn kind(fault: Fault) -> String {
+        let name = format!("{fault:?}");
+        name.split('(').next().unwrap_or_default().to_owned()
     }
 
-    fn with_nodes(&self, seat: usize) -> Vec<(String, String)> {
-        let others = (0..self.seats.len()).filter(|other| *other != seat);
-        others.map(|other| wire(seat, other)).collect()
-    }
-
-    fn with_people(&self, seat: usize) -> Vec<(String, String)> {
-        let people = self.people.iter();
-        let wires = people.map(|person| (NAMES[seat].to_owned(), person.clone()));
-        wires.collect()
-    }
-
-    /// Each seat of that pair with each of the other.
-    fn across(&self, pair: usize) -> Vec<(String, String)> {
-        let seats = 0..self.seats.len();
-        let (ours, theirs): (Vec<usize>, Vec<usize>) =
-            seats.partition(|seat| pair_at(*seat) == pair);
-        let across = |our: &usize| {
-            let our = *our;
-            theirs.iter().map(move |their| wire(our, *their))
-        };
-        ours.iter().flat_map(across).collect()
-    }
-
-    /// The wires that a fault cuts, and how; no wires where it is about something else.
-    fn wires(&self, fault: Fault) -> (Cut, Vec<(String, String)>) {
-        match fault {
-            Fault::Frozen(seat) => (Cut::Held, self.around(seat)),
-            Fault::Isolated(seat) => (Cut::Lost, self.around(seat)),
-            Fault::OneWay(from, to) => (Cut::LostOneWay, vec![wire(from, to)]),
-            Fault::NodeApart(seat) => (Cut::Lost, self.with_nodes(seat)),
-            Fault::TwinsApart(pair) => {
-                let twins = wire(node_seat(pair, 0), node_seat(pair, 1));
-                (Cut::Lost, vec![twins])
+    #[test]
+    fn every_kind_of_fault_comes_and_all_but_clocks_are_healed() {
+        for (pairs, all) in [(1, 15), (2, 19)] {
+            let (mut kinds, mut open) = (BTreeSet::new(), BTreeSet::new());
+            for seed in 0..400 {
+                let mut begun: Vec<Fault> = Vec::new();
+                for (_, step) in schedule(&mut Seed::new(seed), pairs, 8) {
+                    match step {
+                        Step::Begin(fault) => begun.push(fault),
+                        Step::Heal(fault) => begun.retain(|other| *other != fault),
+                        Step::Restart(seat) => begun.retain(|fault| match fault {
+                            Fault::Crash(at) | Fault::Paused(at) => *at != seat,
+                            Fault::PowerCut(pair) => *pair != pair_at(seat),
+                            Fault::Blackout => false,
+                            _ => true,
+                        }),
+                    }
+                    kinds.extend(begun.last().copied().map(kind));
+                }
+                open.extend(begun.into_iter().map(kind));
             }
-            Fault::ClientsApart(seat) => (Cut::Lost, self.with_people(seat)),
-            Fault::PairsApart => (Cut::Lost, self.across(0)),
-            Fault::PairsOneWay(from) => (Cut::LostOneWay, self.across(from)),
-            Fault::PairsFrozen => (Cut::Held, self.across(0)),
-            Fault::SlowDisk(_) | Fault::StuckDisk(_) => (Cut::Lost, Vec::new()),
-            Fault::Crash(_) | Fault::PowerCut(_) | Fault::Blackout => (Cut::Lost, Vec::new()),
+            assert_eq!(kinds.len(), all, "{kinds:?}");
+            // A stuck disk heals itself.
+            let left: Vec<&str> = open.iter().map(String::as_str).collect();
+            assert_eq!(left, ["StuckDisk", "WallJump"]);
         }
     }
 
-    /// Begins what is not a crash: the world does those itself.
-    pub fn begin(&self, sim: &Sim<'_>, fault: Fault, now: Duration, dice: &mut Seed) {
-        let (cut, wires) = self.wires(fault);
-        for (one, other) in wires {
-            match cut {
-                Cut::Lost => sim.partition(one, other),
-                Cut::LostOneWay => sim.partition_oneway(one, other),
-                Cut::Held => sim.hold(one, other),
+    #[test]
+    fn a_process_stands_still_for_a_moment_for_a_while_and_until_it_is_killed() {
+        let (mut lengths, mut killed) = (Vec::new(), 0);
+        for seed in 0..400 {
+            let steps = schedule(&mut Seed::new(seed), 1, 8);
+            for (at, step) in &steps {
+                let Step::Begin(Fault::Paused(seat)) = *step else {
+                    continue;
+                };
+                let heals = Step::Heal(Fault::Paused(seat));
+                let kills = Step::Begin(Fault::Crash(seat));
+                let is_end =
+                    |(end, step): &&(u64, Step)| at <= end && (*step == heals || *step == kills);
+                let (end, how) = steps.iter().find(is_end).expect("it ends");
+                lengths.push(end - at);
+                killed += usize::from(*how == kills);
             }
         }
-        match fault {
-            Fault::SlowDisk(seat) => {
-                let most = 20_000 + dice.below(780_000);
-                let mood = &self.seats[seat].mood;
-                mood.slow_us.store(most, Ordering::Relaxed);
-            }
-            Fault::StuckDisk(seat) => {
-                let until = now.as_millis() as u64 + 1_500 + dice.below(4_500);
-                let mood = &self.seats[seat].mood;
-                mood.stuck_until_ms.store(until, Ordering::Relaxed);
-            }
-            _ => {}
-        }
+        assert!(lengths.contains(&20) && lengths.iter().any(|length| 5_000 < *length));
+        assert!(lengths.iter().all(|length| (20..=6_000).contains(length)));
+        assert!(0 < killed && killed < lengths.len() / 2, "{killed}");
     }
-
-    pub fn heal(&self, sim: &Sim<'_>, fault: Fault) {
-        let (cut, wires) = self.wires(fault);
-        for (one, other) in wires {
-            match cut {
-                Cut::Lost => sim.repair(one, other),
-                Cut::LostOneWay => sim.repair_oneway(one, other),
-                Cut::Held => sim.release(one, other),
-            }
-        }
-        match fault {
-            Fault::SlowDisk(seat) => self.seats[seat].mood.slow_us.store(0, Ordering::Relaxed),
-            Fault::StuckDisk(seat) => {
-                let mood = &self.seats[seat].mood;
-                mood.stuck_until_ms.store(0, Ordering::Relaxed);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn wire(one: usize, other: usize) -> (String, String) {
-    (NAMES[one].to_owned(), NAMES[other].to_owned())
 }

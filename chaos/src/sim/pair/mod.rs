@@ -10,14 +10,20 @@
 //!         └─ watch: leaders, entries, owners, states ────────────┘
 //! ```
 //!
+//! A process can be stopped and go on: it has a runtime of its own, which runs only when the world
+//! drives it, and its sockets belong to the kernel of its machine, which goes on without it. That
+//! is one fault; another is a machine whose messages are all held and then come at once, while its
+//! process runs on.
+//!
 //! What is not simulated: TLS between nodes and the certificates with which a node joins (it is
 //! invited and admitted by the changes of the configuration that a join makes); clocks that run at
-//! different speeds (they begin at different times); and the stop of a process between two
-//! instructions. A frozen node is one whose messages are held both ways and then come all at once:
-//! its own timers run on meanwhile.
+//! different speeds (they begin at different times); and the stop of a process within one poll of a
+//! task: it stops between two polls.
 
 mod faults;
 mod founding;
+mod loss;
+mod machines;
 mod operator;
 mod person;
 mod plan;
@@ -25,6 +31,7 @@ mod run;
 mod seat;
 mod watch;
 mod wellness;
+mod wires;
 mod world;
 
 pub use plan::{Assignment, PairPlan};

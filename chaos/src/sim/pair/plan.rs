@@ -46,7 +46,7 @@ impl Default for PairPlan {
             pairs: 1,
             people: 4,
             messages: 80,
-            faults: 5,
+            faults: 6,
             assignment: Assignment::Balanced,
             together: 0,
             pace_ms: 60,
@@ -61,7 +61,7 @@ impl PairPlan {
         PairPlan {
             pairs,
             people: 2 + 2 * pairs,
-            faults: 3 + 2 * pairs as u64,
+            faults: 4 + 2 * pairs as u64,
             ..PairPlan::default()
         }
     }

@@ -13,6 +13,7 @@ use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::{admission, agreement, control, courier, expiry, membership, stream};
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
+use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::{Net, Travelling};
@@ -24,11 +25,11 @@ use pollux_raft::log::{MemoryLog, SimulatedDisk};
 use pollux_store::tables::MemoryTables;
 
 use super::founding::{self, Membership};
-use super::operator;
+use super::operator::{self, Desk};
 use super::plan::{self, NAMES, PairPlan};
-use crate::sim::environment::{OneThread, SeededRand, ambient_ahead};
+use crate::sim::environment::{MachineClock, OneThread, SeededRand, VirtualTime};
 use crate::sim::history::{Fact, History, Phase};
-use crate::sim::net::SimulatedNet;
+use crate::sim::process_net::ProcessNet;
 use crate::sim::world::{DOMAIN, PORT};
 
 /// Between nodes.
@@ -45,19 +46,26 @@ pub struct Mood {
 
 /// What sessions have said to their clients, with the moment at which the lease was checked.
 #[derive(Debug, Default)]
-pub struct Acts(Mutex<Vec<(Duration, Act)>>);
+pub struct Acts {
+    time: VirtualTime,
+    said: Mutex<Vec<(Duration, Act)>>,
+}
 
 impl Acts {
+    pub fn new(time: VirtualTime) -> Acts {
+        let said = Mutex::default();
+        Acts { time, said }
+    }
+
     pub fn take(&self) -> Vec<(Duration, Act)> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Onlooker for Acts {
     fn acted(&self, act: Act) {
-        let at = turmoil::sim_elapsed().unwrap_or_default();
-        let mut acts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        acts.push((at, act));
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.push((self.time.now(), act));
     }
 }
 
@@ -76,13 +84,14 @@ pub struct Seat {
     pub acts: Arc<Acts>,
     rand: Arc<SeededRand>,
     lives: Cell<u64>,
-    ahead: Duration,
+    pub clock: Arc<MachineClock>,
     /// The process that lives now.
     node: RefCell<Weak<Node>>,
 }
 
 impl Seat {
-    pub fn new(index: usize, acts: Arc<Acts>, rand: SeededRand) -> Seat {
+    pub fn new(index: usize, acts: Arc<Acts>, rand: SeededRand, time: VirtualTime) -> Seat {
+        let ahead = Duration::from_millis(rand.below(10_000_000));
         Seat {
             id: plan::node_at(index),
             name: NAMES[index],
@@ -94,7 +103,7 @@ impl Seat {
             tables: Arc::default(),
             mood: Arc::default(),
             acts,
-            ahead: Duration::from_millis(rand.below(10_000_000)),
+            clock: Arc::new(MachineClock::new(time, ahead)),
             rand: Arc::new(rand),
             lives: Cell::new(0),
             node: RefCell::default(),
@@ -129,19 +138,18 @@ impl Seat {
         self.tables.crash();
     }
 
-    /// The time of its machine, when the world has run for `elapsed`.
-    pub fn now(&self, elapsed: Duration) -> Duration {
-        elapsed + self.ahead
+    /// Decides what tokio leaves to chance in its next process.
+    pub fn process_seed(&self) -> u64 {
+        self.rand.below(u64::MAX)
     }
 
     fn log(&self, disk: &Arc<SimulatedDisk>) -> Arc<MemoryLog> {
-        let (rand, mood) = (self.rand.clone(), self.mood.clone());
+        let (rand, mood, clock) = (self.rand.clone(), self.mood.clone(), self.clock.clone());
         let latency = move || {
-            let now = turmoil::sim_elapsed().unwrap_or_default();
             let stuck = Duration::from_millis(mood.stuck_until_ms.load(Ordering::Relaxed));
             let slow = rand.below(mood.slow_us.load(Ordering::Relaxed).max(1));
             let usual = Duration::from_micros(200 + rand.below(4_000) + slow);
-            stuck.saturating_sub(now) + usual
+            stuck.saturating_sub(clock.elapsed()) + usual
         };
         Arc::new(MemoryLog::open(disk.clone(), latency))
     }
@@ -176,18 +184,25 @@ async fn follow_topology(seat: Rc<Seat>, node: Arc<Node>, links: Links) {
     }
 }
 
+/// What every life has around it.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub seats: Rc<[Rc<Seat>]>,
+    pub plan: PairPlan,
+    pub phase: Rc<Cell<Phase>>,
+    pub history: Rc<RefCell<History>>,
+}
+
 /// One life of the node at this seat.
-pub async fn live(
-    seat: Rc<Seat>,
-    seats: Rc<[Rc<Seat>]>,
-    plan: PairPlan,
-    phase: Rc<Cell<Phase>>,
-    history: Rc<RefCell<History>>,
-) -> turmoil::Result {
+pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turmoil::Result {
     let membership = seat.joined().await;
     seat.lives.set(seat.lives.get() + 1);
     let life = Life(seat.lives.get());
-    let ambient = ambient_ahead(seat.rand.clone(), seat.ahead);
+    let ambient = Ambient {
+        clock: seat.clock.clone(),
+        rand: seat.rand.clone(),
+    };
+    let net = Arc::new(net);
     let desks = Arc::new(Desks::default());
     let guests = Arc::new(Guests::default());
     let links = Links::new(LinkParts {
@@ -197,7 +212,7 @@ pub async fn live(
             incarnation: Incarnation(1),
         },
         security: Security::Plain,
-        net: Arc::new(SimulatedNet),
+        net: net.clone(),
         ambient: ambient.clone(),
         desks: desks.clone(),
         visitors: guests.clone(),
@@ -239,12 +254,13 @@ pub async fn live(
         node: seat.id,
         life: life.0,
     };
-    history.borrow_mut().add(started);
+    let elapsed = seat.clock.elapsed();
+    around.history.borrow_mut().add_at(elapsed, started);
     let (control_links, controlled) = (links.clone(), node.clone());
     tokio::task::spawn_local(async move {
         tokio::join!(control_links.run_control(), control::run(controlled));
     });
-    let port = SimulatedNet.listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), LINK_PORT).into());
+    let port = net.listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), LINK_PORT).into());
     let port = port.await?;
     let bulk = links.clone();
     tokio::task::spawn_local(async move { bulk.run_bulk(port).await });
@@ -253,16 +269,16 @@ pub async fn live(
     tokio::task::spawn_local(courier::run(node.clone()));
     // No fault comes before the cluster is complete.
     if membership.founder && life == Life(1) {
-        founding::complete(&node, &seats, plan).await?;
+        founding::complete(&node, &around.seats, around.plan).await?;
     }
     if membership.founds_subcluster && life == Life(1) {
-        founding::people(&node, seat.pair, plan).await?;
+        founding::people(&node, seat.pair, around.plan).await?;
     }
     tokio::select! {
         biased;
         reason = node.subcluster.failure() => Err(format!("{}: {reason}", seat.name).into()),
         reason = node.configuration.failure() => Err(format!("{}: {reason}", seat.name).into()),
-        served = serve(&seat, &node, phase, history) => served,
+        served = serve(&seat, &node, &*net, around) => served,
     }
 }
 
@@ -270,17 +286,23 @@ pub async fn live(
 async fn serve(
     seat: &Seat,
     node: &Arc<Node>,
-    phase: Rc<Cell<Phase>>,
-    history: Rc<RefCell<History>>,
+    net: &dyn Net,
+    around: Surroundings,
 ) -> turmoil::Result {
     if seat.is_witness() {
         std::future::pending::<()>().await;
     }
     tokio::task::spawn_local(expiry::run(node.clone()));
     tokio::task::spawn_local(agreement::run(node.clone()));
-    tokio::task::spawn_local(operator::read_serving(node.clone(), history.clone()));
-    tokio::task::spawn_local(operator::add_users(node.clone(), phase, history));
-    let listener = SimulatedNet
+    let desk = Desk {
+        node: node.clone(),
+        clock: seat.clock.clone(),
+        phase: around.phase,
+        history: around.history,
+    };
+    tokio::task::spawn_local(operator::read_serving(desk.clone()));
+    tokio::task::spawn_local(operator::add_users(desk));
+    let listener = net
         .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
         .await?;
     stream::serve(node.clone(), listener).await;

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pollux_actors::node::Node;
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
+use pollux_domain::seams::Clock;
 use pollux_domain::subscription::Subscription;
 use pollux_links::peers::Lane;
 use pollux_raft::group::Group;
@@ -23,7 +23,7 @@ use crate::sim::people::account;
 type Nodes = Vec<(Rc<Seat>, Arc<Node>)>;
 
 /// The first thing that is wrong with the nodes.
-pub fn of_nodes(seats: &[Rc<Seat>], elapsed: Duration, plan: PairPlan) -> Option<String> {
+pub fn of_nodes(seats: &[Rc<Seat>], plan: PairPlan) -> Option<String> {
     let living = seats
         .iter()
         .filter_map(|seat| Some((seat.clone(), seat.node()?)));
@@ -43,7 +43,7 @@ pub fn of_nodes(seats: &[Rc<Seat>], elapsed: Duration, plan: PairPlan) -> Option
     let mut pairs = nodes.chunks(SEATS);
     let of_pairs = pairs.find_map(|pair| {
         let subcluster: Vec<_> = pair.iter().map(|(_, node)| &node.subcluster).collect();
-        of_group(&subcluster, SEATS).or_else(|| of_homes(pair, elapsed))
+        of_group(&subcluster, SEATS).or_else(|| of_homes(pair))
     });
     let configuration: Vec<_> = nodes.iter().map(|(_, node)| &node.configuration).collect();
     // An odd number votes (design, section 4).
@@ -79,11 +79,11 @@ fn of_group<G: Kind>(replicas: &[&Group<G>], voters: usize) -> Option<String> {
     None
 }
 
-fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)], elapsed: Duration) -> Option<String> {
+fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)]) -> Option<String> {
     let (seat, _) = pair.first()?;
     for home in plan::homes(seat.subcluster_id()) {
         let serves =
-            |(seat, node): &&(Rc<Seat>, Arc<Node>)| node.tenures.of(home).holds(seat.now(elapsed));
+            |(seat, node): &&(Rc<Seat>, Arc<Node>)| node.tenures.of(home).holds(seat.clock.now());
         let serving: Vec<NodeId> = pair
             .iter()
             .filter(serves)

@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use turmoil::Sim;
 
-use super::faults::{Fault, Hosts, Step, schedule};
+use super::faults::{Fault, Step, schedule};
+use super::loss::Loss;
+use super::machines::Machines;
 use super::person::{Person, Standing};
-use super::plan::{self, NAMES, PairPlan, SEATS};
+use super::plan::{self, PairPlan, SEATS};
 use super::run::PairRun;
-use super::seat::{self, Acts, Seat};
+use super::seat::{Acts, Seat, Surroundings};
 use super::watch::Watch;
 use super::wellness;
+use super::wires::{Hosts, USUAL_LATENCY};
 use crate::client::{Options, Seed};
-use crate::sim::environment::SeededRand;
+use crate::sim::environment::{SeededRand, VirtualTime};
 use crate::sim::history::{Fact, History, Phase};
 use crate::sim::world::is_busy;
 
@@ -28,12 +31,20 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// "Announcements to watchers must agree with the database within 2 s after healing" (design,
 /// section 5).
 const QUIET: Duration = Duration::from_secs(2);
+/// What one step of the world lasts.
+const TICK: Duration = Duration::from_millis(1);
+/// Of a process's tasks in a busy step: somewhere among them it is stopped.
+const TURNS_MAX: u64 = 40;
 /// Steps between two looks at what costs more than a glance.
 const SELDOM: u64 = 50;
 
 /// Everything of one run.
 struct World<'a> {
     sim: Sim<'a>,
+    machines: Machines,
+    time: VirtualTime,
+    /// While wires lose packets.
+    loss: Option<Loss>,
     seats: Rc<[Rc<Seat>]>,
     people: Vec<String>,
     standings: Vec<Rc<Standing>>,
@@ -44,7 +55,6 @@ struct World<'a> {
     plan: PairPlan,
     dice: Seed,
     steps: u64,
-    down: Vec<bool>,
 }
 
 /// Runs one seed.
@@ -82,25 +92,25 @@ impl<'a> World<'a> {
         let mut sim = turmoil::Builder::new()
             .rng_seed(dice.number())
             .simulation_duration(Duration::from_secs(600))
-            .tick_duration(Duration::from_millis(1))
-            .min_message_latency(Duration::from_micros(100))
-            .max_message_latency(Duration::from_millis(5))
+            .tick_duration(TICK)
+            .min_message_latency(USUAL_LATENCY.0)
+            .max_message_latency(USUAL_LATENCY.1)
             .tcp_capacity(65_536)
             .build();
-        let acts = Arc::new(Acts::default());
+        let time = VirtualTime::default();
+        let acts = Arc::new(Acts::new(time.clone()));
         let mut seat = |index| {
             let rand = SeededRand::new(dice.number());
-            Rc::new(Seat::new(index, acts.clone(), rand))
+            Rc::new(Seat::new(index, acts.clone(), rand, time.clone()))
         };
         let seats: Rc<[Rc<Seat>]> = (0..plan.seats()).map(&mut seat).collect();
-        for seat in seats.iter() {
-            let (name, seat) = (seat.name, seat.clone());
-            let (seats, phase, history) = (seats.clone(), phase.clone(), history.clone());
-            sim.host(name, move || {
-                let (seat, seats) = (seat.clone(), seats.clone());
-                seat::live(seat, seats, plan, phase.clone(), history.clone())
-            });
-        }
+        let around = Surroundings {
+            seats: seats.clone(),
+            plan,
+            phase: phase.clone(),
+            history: history.clone(),
+        };
+        let machines = Machines::build(&mut sim, around);
         let options = Options {
             timeout: Duration::from_secs(4),
             ..Options::default()
@@ -131,6 +141,9 @@ impl<'a> World<'a> {
         }
         World {
             sim,
+            machines,
+            time,
+            loss: None,
             seats,
             people,
             standings,
@@ -141,7 +154,6 @@ impl<'a> World<'a> {
             plan,
             dice,
             steps: 0,
-            down: vec![false; plan.seats()],
         }
     }
 
@@ -175,10 +187,16 @@ impl<'a> World<'a> {
         self.note(Fact::Phase(phase));
     }
 
+    /// First the network, the kernels and the people, then the processes.
     fn step(&mut self) -> Result<(), String> {
-        self.sim.step().map_err(|error| error.to_string())?;
+        if let Some(loss) = &mut self.loss {
+            loss.step(&self.sim);
+        }
+        let stepped = self.sim.step().and_then(|_| self.machines.run(TICK));
+        stepped.map_err(|error| error.to_string())?;
         self.steps += 1;
         let at = self.sim.elapsed();
+        self.time.set(at);
         let mut history = self.history.borrow_mut();
         self.watch.look(at, &self.seats, &self.acts, &mut history);
         if self.steps.is_multiple_of(2 * SELDOM) {
@@ -208,8 +226,7 @@ impl<'a> World<'a> {
 
     /// What is not well; empty: nothing.
     fn trouble(&self) -> String {
-        let elapsed = self.sim.elapsed();
-        let of_nodes = wellness::of_nodes(&self.seats, elapsed, self.plan);
+        let of_nodes = wellness::of_nodes(&self.seats, self.plan);
         let trouble = match self.phase.get() {
             Phase::Founding => of_nodes,
             _ => of_nodes
@@ -252,29 +269,28 @@ impl<'a> World<'a> {
                 seats.for_each(|seat| self.crash(seat));
             }
             Fault::Blackout => (0..self.plan.seats()).for_each(|seat| self.crash(seat)),
+            Fault::Paused(seat) => {
+                let turns = self.dice.below(TURNS_MAX);
+                self.machines.stop(seat, turns);
+            }
             fault => {
                 let hosts = Hosts {
                     seats: &self.seats,
                     people: &self.people,
                 };
-                let now = self.sim.elapsed();
-                hosts.begin(&self.sim, fault, now, &mut self.dice);
+                hosts.begin(&self.sim, &mut self.loss, fault, &mut self.dice);
             }
         }
     }
 
     fn crash(&mut self, seat: usize) {
-        self.sim.crash(NAMES[seat]);
-        self.seats[seat].crashed();
-        self.down[seat] = true;
+        self.machines.crash(&mut self.sim, seat);
         let node = self.seats[seat].id;
         self.note(Fact::Crashed { node });
     }
 
     fn restart(&mut self, seat: usize) {
-        if std::mem::take(&mut self.down[seat]) {
-            self.sim.bounce(NAMES[seat]);
-        }
+        self.machines.restart(&mut self.sim, seat);
     }
 
     fn heal(&mut self, fault: Fault) {
@@ -282,7 +298,10 @@ impl<'a> World<'a> {
             seats: &self.seats,
             people: &self.people,
         };
-        hosts.heal(&self.sim, fault);
+        hosts.heal(&self.sim, &mut self.loss, fault);
+        if let Fault::Paused(seat) = fault {
+            self.machines.go_on(seat);
+        }
         let what = format!("{fault:?}");
         self.note(Fact::Healed { what });
     }

@@ -16,6 +16,7 @@
 //! instructions. A frozen node is one whose messages are held both ways and then come all at once:
 //! its own timers run on meanwhile.
 
+mod acquaintance;
 mod faults;
 mod founding;
 mod operator;
@@ -28,5 +29,5 @@ mod wellness;
 mod world;
 
 pub use plan::{Assignment, PairPlan};
-pub use run::PairRun;
+pub use run::{PairRun, Reads};
 pub use world::{RECOVERY_MAX, run};

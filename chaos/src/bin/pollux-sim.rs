@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use pollux_chaos::sim::pair::{self, PairPlan};
 use pollux_chaos::sim::{History, Plan, invariants, run};
+#[cfg(feature = "plants")]
+use pollux_raft::plants::Plant;
 
 /// Runs a whole node and its clients in virtual time, from a seed
 ///
@@ -27,6 +29,10 @@ struct Arguments {
     /// Ends at the first broken seed: enough where a defect was planted
     #[arg(long)]
     until_broken: bool,
+    /// A defect that all nodes have, so that the seeds must find it (`cargo xtask planted`)
+    #[cfg(feature = "plants")]
+    #[arg(long, value_name = "NAME", value_parser = planted)]
+    plant: Option<Plant>,
     /// One pair with its witness, or two in one cluster, instead of a node that is alone; the seed
     /// decides what goes wrong
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
@@ -58,6 +64,10 @@ fn main() -> anyhow::Result<ExitCode> {
             .with_env_filter(filter)
             .without_time()
             .init();
+    }
+    #[cfg(feature = "plants")]
+    if let Some(plant) = arguments.plant {
+        pollux_raft::plants::plant(plant);
     }
     let plan = Plan {
         leaves: arguments.leaves,
@@ -99,6 +109,12 @@ impl Arguments {
     fn seeds(&self) -> std::ops::Range<u64> {
         self.first..self.first + self.count
     }
+}
+
+#[cfg(feature = "plants")]
+fn planted(name: &str) -> Result<Plant, String> {
+    let names = || Plant::ALL.map(|(name, _)| name).join(", ");
+    Plant::named(name).ok_or_else(|| format!("one of {}", names()))
 }
 
 fn verdict(broken: u64) -> ExitCode {

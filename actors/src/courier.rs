@@ -16,6 +16,7 @@ use pollux_domain::limits;
 use pollux_links::peers::{Desk, Lane, Subject, Topic};
 use pollux_raft::group::Group;
 use pollux_raft::machine::Subcluster;
+use pollux_raft::plants::{Plant, is_planted};
 use pollux_raft::state::Shipment;
 use pollux_store::codec;
 use serde::{Deserialize, Serialize};
@@ -142,7 +143,7 @@ async fn hand_over(node: &Node, target: SubclusterId, shipment: Shipment) -> Opt
             Ok(Err(error)) => tracing::debug!(%target, %member, %error, "lines were not shipped"),
             Err(_late) => tracing::debug!(%target, %member, "target took too long"),
         }
-        if cfg!(feature = "plant-told-unanswered") {
+        if is_planted(Plant::ToldUnanswered) {
             return Some(Reply::Taken {
                 source: parcels.source,
                 through: parcels.first + parcels.lines.len() as u64 - 1,

@@ -1,5 +1,6 @@
-//! Pairs in CI: seeds with faults and their healing, proof that most of them prove something, and
-//! that a seed is a trace; for a pair alone, and for two in one cluster.
+//! Pairs in CI: seeds with faults and their healing, proof that most of them prove something and
+//! have reads to be judged by, and that a seed is a trace; for a pair alone, and for two in one
+//! cluster.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use pollux_chaos::sim::pair::{PairPlan, run};
 fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
     let next = AtomicU64::new(seeds.start);
     let telling = AtomicU64::new(0);
+    let (availability, subscriptions) = (AtomicU64::new(0), AtomicU64::new(0));
     // Each world is one thread.
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -22,7 +24,13 @@ fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
                     if let Err(broken) = run.check() {
                         panic!("seed {seed} with {pairs} pairs breaks {broken}");
                     }
-                    telling.fetch_add(u64::from(run.is_telling()), Ordering::Relaxed);
+                    let count = |counter: &AtomicU64, it: bool| {
+                        counter.fetch_add(u64::from(it), Ordering::Relaxed);
+                    };
+                    let reads = run.reads();
+                    count(&telling, run.is_telling());
+                    count(&availability, 0 < reads.availability);
+                    count(&subscriptions, 0 < reads.subscriptions);
                 }
             });
         }
@@ -33,6 +41,17 @@ fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
         count * 9 <= telling * 10,
         "{telling} of {count} runs prove something"
     );
+    // In a quarter of the runs people close their streams, and these reads are not judged.
+    for (what, reads) in [
+        ("availability", availability),
+        ("subscriptions", subscriptions),
+    ] {
+        let judged = reads.into_inner();
+        assert!(
+            count * 3 <= judged * 5,
+            "{what} was read in {judged} of {count} runs"
+        );
+    }
 }
 
 fn is_a_trace(pairs: usize, seed: u64) {

@@ -9,6 +9,7 @@ pub mod group;
 pub mod lease;
 pub mod log;
 pub mod machine;
+pub mod plants;
 pub mod rows;
 pub mod state;
 mod unread;

@@ -4,11 +4,13 @@ pub const OVERVIEW: &str = "\
 cargo xtask <command>
 
   test      install the Debian packages that the tests need, then verify (what CI runs)
-  verify    formatting, clippy, house rules, arrows, generated files, every test; writes nothing
+  verify    formatting, clippy, house rules, arrows, generated files, every test, planted defects;
+            writes nothing
   fix       apply clippy's own fixes, wrap wide comments, format, regenerate what is generated
   tidy      the house rules alone, and the longest files and functions
   arrows    which crate may know which crate and which outside library
   docs      write the generated files; with --check only compare them
+  planted   whether the tests find each defect that is planted on purpose
   drill     break a real pair while people chat, and tell what they noticed
 
 `cargo xtask <command> --help` says more about one of them.";
@@ -32,6 +34,7 @@ Runs each step to its end, also after another has failed, and names the failed o
   clippy   cargo clippy --workspace --all-targets -- -D warnings
   docs     the generated files are what the source says (cargo xtask docs --check)
   tests    cargo test --workspace --no-fail-fast
+  planted  the defects that are planted on purpose are found (cargo xtask planted)
 Writes nothing outside cargo's target folder. What `fix` can repair, it names.";
 
 const FIX: &str = "\
@@ -66,6 +69,15 @@ cargo xtask docs [--check]
 Writes pollux.example.toml and docs/reference/config.md from the table of settings in
 src/config/settings.rs. With --check compares and says which file is stale.";
 
+const PLANTED: &str = "\
+cargo xtask planted
+
+Builds the simulation and the walks of the state machine with the feature `plants`, in which defects
+are planted on purpose (raft/src/plants.rs), and looks that each is found: `pollux-sim --plant NAME`
+must end with 1 and name the invariant that the table says, a walk with POLLUX_PLANT=NAME must fail.
+The table is in xtask/src/planted.rs. A defect that is not found any more means that a test went
+blind.";
+
 const DRILL: &str = "\
 cargo xtask drill NAME... [--runs N] [more of pollux-drill]
 
@@ -82,6 +94,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "tidy" => TIDY,
         "arrows" => ARROWS,
         "docs" => DOCS,
+        "planted" => PLANTED,
         "drill" => DRILL,
         _ => return None,
     })

@@ -11,6 +11,7 @@ mod drill;
 mod generated;
 mod help;
 mod packages;
+mod planted;
 mod step;
 mod tidy;
 mod verify;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(),
         ["tidy", "--fix"] => tidy::fix(),
         ["arrows"] => arrows::check(),
+        ["planted"] => planted::check(),
         ["docs"] => generated::write(),
         ["docs", "--check"] => generated::check(),
         ["drill", rest @ ..] => drill::run_drills(rest),

@@ -4,6 +4,7 @@
 use pollux_domain::contract::{Command, EndReason, Slot};
 use pollux_domain::ids::Seq;
 use pollux_domain::limits;
+use pollux_raft::plants::{Plant, is_planted};
 use pollux_xml::Element;
 use pollux_xmpp::ns;
 use pollux_xmpp::sm::SmElement;
@@ -114,7 +115,7 @@ impl Session {
         let waits = |slot: &Slot| slot.placed.is_none();
         if self.slots.front().is_some_and(waits) {
             self.propose_places();
-            if !cfg!(feature = "plant-write-before-placed") {
+            if !is_planted(Plant::WriteBeforePlaced) {
                 return false;
             }
         }

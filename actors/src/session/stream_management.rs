@@ -5,6 +5,7 @@ use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use pollux_domain::contract::{Command, Reply};
 use pollux_domain::limits;
+use pollux_raft::plants::{Plant, is_planted};
 use pollux_xml::Element;
 use pollux_xmpp::sm::{SmElement, handled_count_too_high};
 use pollux_xmpp::stanza::ErrorCondition;
@@ -56,7 +57,7 @@ impl Session {
 
     pub(super) fn answer_count(&mut self) {
         self.owes_answer = self.handled < self.proposed;
-        let h = match cfg!(feature = "plant-ack-before-commit") {
+        let h = match is_planted(Plant::AckBeforeCommit) {
             true => self.proposed,
             false => self.handled,
         };

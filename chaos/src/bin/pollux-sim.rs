@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use pollux_chaos::sim::pair::{self, PairPlan};
 use pollux_chaos::sim::{History, Plan, invariants, run};
+#[cfg(feature = "plants")]
+use pollux_raft::plants::Plant;
 
 /// Runs a whole node and its clients in virtual time, from a seed
 ///
@@ -14,6 +16,7 @@ use pollux_chaos::sim::{History, Plan, invariants, run};
 ///
 ///   one seed with its trace:   pollux-sim --first 4711 --trace
 ///   a thousand:                pollux-sim --first 0 --count 1000
+///   the first that is broken:  pollux-sim --first 0 --count 1000 --until-broken
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Arguments {
@@ -23,6 +26,13 @@ struct Arguments {
     /// How many seeds, counting upwards
     #[arg(long, default_value_t = 1)]
     count: u64,
+    /// Ends at the first broken seed: enough where a defect was planted
+    #[arg(long)]
+    until_broken: bool,
+    /// A defect that all nodes have, so that the seeds must find it (`cargo xtask planted`)
+    #[cfg(feature = "plants")]
+    #[arg(long, value_name = "NAME", value_parser = planted)]
+    plant: Option<Plant>,
     /// One pair with its witness, or two in one cluster, instead of a node that is alone; the seed
     /// decides what goes wrong
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
@@ -55,6 +65,10 @@ fn main() -> anyhow::Result<ExitCode> {
             .without_time()
             .init();
     }
+    #[cfg(feature = "plants")]
+    if let Some(plant) = arguments.plant {
+        pollux_raft::plants::plant(plant);
+    }
     let plan = Plan {
         leaves: arguments.leaves,
         crashes: arguments.crashes,
@@ -65,30 +79,49 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Some(pairs) = arguments.pairs {
         return run_pairs(&arguments, pairs.into(), &mut out);
     }
-    let mut broken = 0;
-    for seed in arguments.first..arguments.first + arguments.count {
-        let run = match run(seed, plan) {
-            Ok(run) => run,
-            Err(error) => {
-                broken += 1;
-                writeln!(out, "seed {seed}: {error}")?;
-                continue;
+    run_alone(&arguments, plan, &mut out)
+}
+
+/// Seeds of a node that is alone.
+fn run_alone(arguments: &Arguments, plan: Plan, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let (mut ran, mut broken) = (0, 0);
+    for seed in arguments.seeds() {
+        ran += 1;
+        let judged = run(seed, plan).and_then(|run| {
+            if arguments.trace {
+                print(&run.history, out).map_err(|error| error.to_string())?;
             }
-        };
-        if arguments.trace {
-            print(&run.history, &mut out)?;
-        }
-        if let Err(what) = invariants::check(&run.history) {
+            invariants::check(&run.history)
+        });
+        if let Err(what) = judged {
             broken += 1;
             writeln!(out, "seed {seed}: {what}")?;
+            if arguments.until_broken {
+                break;
+            }
         }
     }
-    writeln!(out, "{} seeds, {broken} broken", arguments.count)?;
-    Ok(if broken == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    writeln!(out, "{ran} seeds, {broken} broken")?;
+    Ok(verdict(broken))
+}
+
+impl Arguments {
+    fn seeds(&self) -> std::ops::Range<u64> {
+        self.first..self.first + self.count
+    }
+}
+
+#[cfg(feature = "plants")]
+fn planted(name: &str) -> Result<Plant, String> {
+    let names = || Plant::ALL.map(|(name, _)| name).join(", ");
+    Plant::named(name).ok_or_else(|| format!("one of {}", names()))
+}
+
+fn verdict(broken: u64) -> ExitCode {
+    match broken {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }
 
 fn print(history: &History, out: &mut impl Write) -> io::Result<()> {
@@ -109,9 +142,15 @@ fn run_pairs(
         faults: arguments.faults.unwrap_or(usual.faults),
         ..usual
     };
-    let (mut broken, mut idle) = (0, 0);
-    for seed in arguments.first..arguments.first + arguments.count {
+    let (mut ran, mut broken, mut idle) = (0, 0, 0);
+    // Seeds in which availability was read, and subscriptions.
+    let mut judged = [0; 2];
+    for seed in arguments.seeds() {
+        ran += 1;
         let run = pair::run(seed, plan);
+        let reads = run.reads();
+        judged[0] += u64::from(0 < reads.availability);
+        judged[1] += u64::from(0 < reads.subscriptions);
         if arguments.trace {
             print(&run.history, out)?;
         }
@@ -126,11 +165,15 @@ fn run_pairs(
             )?;
         }
         out.flush()?;
+        if arguments.until_broken && broken != 0 {
+            break;
+        }
     }
-    let count = arguments.count;
-    writeln!(out, "{count} seeds, {broken} broken, {idle} prove nothing")?;
-    Ok(match broken {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    let [availability, subscriptions] = judged;
+    writeln!(
+        out,
+        "{ran} seeds, {broken} broken, {idle} prove nothing; availability was read in \
+         {availability}, subscriptions in {subscriptions}"
+    )?;
+    Ok(verdict(broken))
 }

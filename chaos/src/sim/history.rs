@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pollux_domain::ids::{GroupId, NodeId};
+use pollux_domain::ids::{Connection, GroupId, NodeId, SessionId};
+use pollux_domain::subscription::SubscriptionRequest;
 
 use super::linear::Deed;
 use crate::client::{Journal, Note};
@@ -67,6 +68,16 @@ pub enum Fact {
         life: u64,
         epoch: u64,
     },
+    /// Whom a replica lets serve a home; noted when it changes there.
+    ServedAt {
+        replica: NodeId,
+        life: u64,
+        home: NodeId,
+        epoch: u64,
+    },
+    /// What a replica has of a session, under which epoch its home is served there; noted when it
+    /// changes there.
+    Session(SessionAt),
     /// A node has said something to a client under its lease; noted when it is another than last.
     Acted {
         home: NodeId,
@@ -101,6 +112,33 @@ pub enum Fact {
         who: usize,
         id: String,
         value: u64,
+    },
+    /// A person says something about a subscription; `abroad`: to a user of another group.
+    Said {
+        who: usize,
+        to: usize,
+        id: String,
+        request: SubscriptionRequest,
+        abroad: bool,
+    },
+    /// What the contact list says of somebody, in the answer to a request for it.
+    Relation {
+        who: usize,
+        of: usize,
+        id: String,
+        sees: bool,
+        has_asked: bool,
+        is_seen: bool,
+    },
+    /// A person tries to sign in or to resume.
+    Comes {
+        who: usize,
+    },
+    /// A person is told what the device of somebody of the same group has said of itself.
+    Shown {
+        who: usize,
+        of: usize,
+        number: u64,
     },
     /// A node has read the serving table, linearizably, between `begun` and now.
     ServingRead {
@@ -173,6 +211,22 @@ pub enum Fact {
     },
 }
 
+/// A session as one replica has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionAt {
+    pub replica: NodeId,
+    /// The life of the replica's process.
+    pub life: u64,
+    pub home: NodeId,
+    pub epoch: u64,
+    pub session: SessionId,
+    pub connection: Connection,
+    /// The client's stanzas that are committed.
+    pub handled: u64,
+    /// The client's last count.
+    pub acked: u64,
+}
+
 /// The parts of a pair's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -236,6 +290,13 @@ pub fn is_question(id: &str) -> bool {
 pub fn parse_message(id: &str) -> Option<(usize, u64)> {
     let (who, number) = id.strip_prefix('m')?.split_once('-')?;
     Some((who.parse().ok()?, number.parse().ok()?))
+}
+
+/// What a person says of its own availability is named `p<person>-<number>`, and the number is its
+/// status.
+pub fn parse_presence(id: &str) -> Option<u64> {
+    let (_, number) = id.strip_prefix('p')?.split_once('-')?;
+    number.parse().ok()
 }
 
 /// One person's pen.

@@ -1,45 +1,70 @@
-//! Whether a register's history is linearizable: whether its operations can be put into one order
-//! in which each read returns the last write before it, and none comes before one that had ended
+//! Whether an object's history is linearizable: whether its operations can be put into one order in
+//! which each finds what the ones before it have made, and none comes before one that had ended
 //! when it began (Wing and Gong, "Testing and Verifying Concurrent Objects", 1993). Not for where
 //! the operations come from.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::time::Duration;
 
-/// What was done; a value is a number.
+/// What is done to an object whose value is a number.
+pub trait Act: Copy + Debug {
+    /// The value afterwards; None: this cannot have found that value.
+    fn on(self, value: u64) -> Option<u64>;
+
+    /// Changes nothing, so that without an answer it says nothing.
+    fn is_read(self) -> bool;
+}
+
+/// What is done to a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     Write(u64),
     Read(u64),
 }
 
+impl Act for Deed {
+    fn on(self, value: u64) -> Option<u64> {
+        match self {
+            Deed::Write(written) => Some(written),
+            Deed::Read(read) => (read == value).then_some(value),
+        }
+    }
+
+    fn is_read(self) -> bool {
+        matches!(self, Deed::Read(_))
+    }
+}
+
 /// One operation as its client saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operation {
+pub struct Operation<A = Deed> {
     pub begun: Duration,
-    /// None: no answer came. A write may have been done at any time since, or never.
+    /// None: no answer came. A change may have been made at any time since, or never.
     pub ended: Option<Duration>,
-    pub deed: Deed,
+    pub deed: A,
+    /// What is said on one line is done in the order in which it was said; one that was left out
+    /// comes no more.
+    pub line: Option<u8>,
 }
 
 /// Operations that are under way at one time, at most: more are no history of a client here.
 const OPEN_MAX: usize = 32;
 
-/// Looks for the order; `Err` names the operation behind which there is none.
-pub fn check(initial: u64, operations: &[Operation]) -> Result<(), String> {
-    let mut operations: Vec<Operation> = operations
+/// The operations that were ordered, and the value then.
+type Reached = BTreeSet<(Vec<bool>, u64)>;
+
+/// Looks for the order; `Err` names the operation behind which there is none. Of those that begun
+/// at the same time, the first in `operations` was said first.
+pub fn check<A: Act>(initial: u64, operations: &[Operation<A>]) -> Result<(), String> {
+    let mut operations: Vec<Operation<A>> = operations
         .iter()
-        // A read without an answer says nothing.
-        .filter(|operation| operation.ended.is_some() || matches!(operation.deed, Deed::Write(_)))
+        .filter(|operation| operation.ended.is_some() || !operation.deed.is_read())
         .copied()
         .collect();
     operations.sort_by_key(|operation| operation.begun);
-    // What can be reached: the operations that were ordered, and the value then. Kept as a window:
-    // all before `first` are ordered in each.
-    let mut reached: BTreeSet<(Vec<bool>, u64)> = BTreeSet::new();
-    reached.insert((vec![false; operations.len()], initial));
-    let wanted: Vec<usize> = ended_first(&operations);
-    for goal in wanted {
+    let mut reached = Reached::from([(vec![false; operations.len()], initial)]);
+    for goal in ended_first(&operations) {
         reached = order_until(&operations, reached, goal)?;
         if reached.is_empty() {
             return Err(format!("{:?} fits nowhere", operations[goal]));
@@ -49,7 +74,7 @@ pub fn check(initial: u64, operations: &[Operation]) -> Result<(), String> {
 }
 
 /// Operations with an answer, in the order of their answers.
-fn ended_first(operations: &[Operation]) -> Vec<usize> {
+fn ended_first<A>(operations: &[Operation<A>]) -> Vec<usize> {
     let mut ended: Vec<usize> = (0..operations.len())
         .filter(|index| operations[*index].ended.is_some())
         .collect();
@@ -59,13 +84,13 @@ fn ended_first(operations: &[Operation]) -> Vec<usize> {
 
 /// All ways to have ordered `goal` by the time of its answer: others that had begun by then may
 /// come before it.
-fn order_until(
-    operations: &[Operation],
-    from: BTreeSet<(Vec<bool>, u64)>,
+fn order_until<A: Act>(
+    operations: &[Operation<A>],
+    from: Reached,
     goal: usize,
-) -> Result<BTreeSet<(Vec<bool>, u64)>, String> {
+) -> Result<Reached, String> {
     let limit = operations[goal].ended;
-    let mut done = BTreeSet::new();
+    let mut done = Reached::new();
     let mut seen = from.clone();
     let mut open: Vec<(Vec<bool>, u64)> = from.into_iter().collect();
     while let Some((ordered, value)) = open.pop() {
@@ -80,13 +105,12 @@ fn order_until(
             return Err(format!("{} operations are open at once", may.len()));
         }
         for index in may {
-            let next = match operations[index].deed {
-                Deed::Write(written) => written,
-                Deed::Read(read) if read == value => value,
-                Deed::Read(_) => continue,
+            let Some(next) = operations[index].deed.on(value) else {
+                continue;
             };
-            let mut then = ordered.clone();
-            then[index] = true;
+            let Some(then) = with(operations, &ordered, index) else {
+                continue;
+            };
             let then = (then, next);
             if seen.insert(then.clone()) {
                 open.push(then);
@@ -94,6 +118,22 @@ fn order_until(
         }
     }
     Ok(done)
+}
+
+/// `index` is ordered now, and what was said before it on its line comes no more; none: that has an
+/// answer, so that it must come first.
+fn with<A>(operations: &[Operation<A>], ordered: &[bool], index: usize) -> Option<Vec<bool>> {
+    let mut then = ordered.to_vec();
+    then[index] = true;
+    let Some(line) = operations[index].line else {
+        return Some(then);
+    };
+    for (earlier, operation) in operations.iter().enumerate().take(index) {
+        if operation.line == Some(line) && !std::mem::replace(&mut then[earlier], true) {
+            operation.ended.is_none().then_some(())?;
+        }
+    }
+    Some(then)
 }
 
 #[cfg(test)]
@@ -108,6 +148,7 @@ mod tests {
             begun: Duration::from_millis(begun),
             ended: (ended != 0).then(|| Duration::from_millis(ended)),
             deed,
+            line: None,
         }
     }
 
@@ -149,6 +190,83 @@ mod tests {
                 .iter()
                 .map(|(begun, ended, deed)| operation(*begun, *ended, *deed))
                 .collect();
+            assert_eq!(check(0, &operations).is_ok(), good, "{name}");
+        }
+    }
+
+    const ON_ONE_LINE: [Case; 6] = [
+        (
+            "the second is there, then the first",
+            &[
+                (1, 0, Deed::Write(1)),
+                (2, 0, Deed::Write(2)),
+                (3, 4, Deed::Read(2)),
+                (5, 6, Deed::Read(1)),
+            ],
+            false,
+        ),
+        (
+            "in turn",
+            &[
+                (1, 0, Deed::Write(1)),
+                (2, 0, Deed::Write(2)),
+                (3, 4, Deed::Read(1)),
+                (5, 6, Deed::Read(2)),
+            ],
+            true,
+        ),
+        (
+            "the first was left out",
+            &[
+                (1, 0, Deed::Write(1)),
+                (2, 0, Deed::Write(2)),
+                (3, 4, Deed::Read(0)),
+                (5, 6, Deed::Read(2)),
+            ],
+            true,
+        ),
+        (
+            "at the same time",
+            &[
+                (1, 0, Deed::Write(1)),
+                (1, 0, Deed::Write(2)),
+                (3, 4, Deed::Read(2)),
+                (5, 6, Deed::Read(1)),
+            ],
+            false,
+        ),
+        (
+            "the first was done although its answer came late",
+            &[
+                (1, 9, Deed::Write(1)),
+                (2, 3, Deed::Write(2)),
+                (4, 5, Deed::Read(2)),
+            ],
+            true,
+        ),
+        (
+            "the first was not done",
+            &[
+                (1, 9, Deed::Write(1)),
+                (2, 3, Deed::Write(2)),
+                (4, 5, Deed::Read(2)),
+                (10, 11, Deed::Read(1)),
+            ],
+            false,
+        ),
+    ];
+
+    #[test]
+    fn what_is_said_on_one_line_keeps_its_order() {
+        for (name, operations, good) in ON_ONE_LINE {
+            let said = |(begun, ended, deed): &(u64, u64, Deed)| {
+                let line = matches!(deed, Deed::Write(_)).then_some(1);
+                Operation {
+                    line,
+                    ..operation(*begun, *ended, *deed)
+                }
+            };
+            let operations: Vec<Operation> = operations.iter().map(said).collect();
             assert_eq!(check(0, &operations).is_ok(), good, "{name}");
         }
     }

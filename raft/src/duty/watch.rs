@@ -18,6 +18,7 @@ use crate::election::Timing;
 use crate::group::Group;
 use crate::lease::{Granted, Holder, Renewal};
 use crate::machine::Subcluster;
+use crate::plants::{Plant, is_planted};
 use crate::unread::Unread;
 
 /// How often a lease is asked for.
@@ -238,7 +239,7 @@ impl Inner {
     fn look_after(&self, memory: &mut Memory) {
         let now = self.now();
         let mine = self.mine();
-        if cfg!(feature = "plant-lease-from-metrics") && self.parts.group.leader().is_some() {
+        if is_planted(Plant::LeaseFromMetrics) && self.parts.group.leader().is_some() {
             for (home, epoch) in &mine {
                 let until = now + Timing::DEFAULT.lease;
                 self.parts.tenures.of(*home).extend(*epoch, until, now);

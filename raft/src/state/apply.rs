@@ -8,6 +8,7 @@ use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 
 use super::{Outcome, Serving, SessionState, State, User};
+use crate::plants::{Plant, is_planted};
 
 impl State {
     /// Time enters here. What decides never goes back; what people read follows the leader's
@@ -153,7 +154,7 @@ impl State {
             .get(&speaker.id)
             .ok_or(Refusal::NoSuchSession)?;
         self.check_epoch(session.home, speaker.epoch)?;
-        if session.connection != speaker.connection && !cfg!(feature = "plant-no-n-check") {
+        if session.connection != speaker.connection && !is_planted(Plant::NoNumberCheck) {
             return Err(Refusal::StaleConnection);
         }
         Ok(session)
@@ -161,7 +162,7 @@ impl State {
 
     pub(super) fn check_epoch(&self, home: NodeId, epoch: Epoch) -> Result<(), Refusal> {
         match self.serving.get(&home) {
-            Some(_) if cfg!(feature = "plant-no-epoch-check") => Ok(()),
+            Some(_) if is_planted(Plant::NoEpochCheck) => Ok(()),
             Some(serving) if serving.epoch == epoch => Ok(()),
             _ => Err(Refusal::StaleEpoch),
         }
@@ -172,7 +173,7 @@ impl State {
             .serving
             .get(&home)
             .is_some_and(|serving| new.epoch <= serving.epoch)
-            && !cfg!(feature = "plant-no-epoch-check")
+            && !is_planted(Plant::NoEpochCheck)
         {
             return Err(Refusal::StaleEpoch);
         }
@@ -235,7 +236,7 @@ impl State {
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
         let session = self.current(speaker)?;
-        if n != session.handled + 1 && !cfg!(feature = "plant-no-n-check") {
+        if n != session.handled + 1 && !is_planted(Plant::NoNumberCheck) {
             return Err(Refusal::OutOfTurn);
         }
         if let Action::Send(parcel) = action

@@ -122,7 +122,24 @@ impl State {
             self.show(contact, parcel, out);
         }
         if let Some(answer) = inbound.answer {
-            self.exchange(contact, user, answer, None, out);
+            self.answer_again(contact, user, answer, out);
+        }
+    }
+
+    /// The server says once more what `user` has said to `contact` (RFC 6121 section 3.1.3).
+    /// Nothing changes here, and nothing there where the halves of two groups agree; where they do
+    /// not, the contact would ask for ever.
+    fn answer_again(
+        &mut self,
+        user: &BareJid,
+        contact: &BareJid,
+        answer: SubscriptionRequest,
+        out: &mut Outcome,
+    ) {
+        let parcel = Arc::new(self.server_parcel(user, contact, answer));
+        match self.foreign_home(contact) {
+            Some(target) => self.tell(target, OutboxLine::Parcel(parcel), out),
+            None => self.receive(contact, user, answer, parcel, out),
         }
     }
 

@@ -15,6 +15,7 @@ pub fn check(history: &History) -> Result<(), String> {
                     begun: entry.at,
                     ended: None,
                     deed: *deed,
+                    line: None,
                 };
                 registers.entry(*who).or_default().insert(id, operation);
             }

@@ -2,6 +2,7 @@
 //! thing that breaks it.
 
 mod all_arrive;
+pub mod availability_linearizable;
 mod contact_list_linearizable;
 mod election_safety;
 mod epochs_grow;
@@ -11,6 +12,7 @@ mod log_matching;
 mod not_falsely_gone;
 mod not_lost;
 mod not_twice;
+mod old_epochs_void;
 mod one_owner;
 mod order_kept;
 mod recovers;
@@ -18,6 +20,7 @@ mod refused_once;
 mod serving_linearizable;
 mod sessions_survive;
 mod state_machine_safety;
+pub mod subscriptions_linearizable;
 mod users_stay;
 mod view_agrees;
 
@@ -42,11 +45,20 @@ pub const OF_PAIRS: &[Invariant] = &[
     ("log matching", log_matching::check),
     ("state machine safety", state_machine_safety::check),
     ("epochs grow", epochs_grow::check),
+    ("old epochs void", old_epochs_void::check),
     ("one owner", one_owner::check),
     ("serving table linearizable", serving_linearizable::check),
     (
         "contact list linearizable",
         contact_list_linearizable::check,
+    ),
+    (
+        "subscriptions linearizable",
+        subscriptions_linearizable::check,
+    ),
+    (
+        "availability linearizable",
+        availability_linearizable::check,
     ),
     ("refused once", refused_once::check),
     ("sessions survive", sessions_survive::check),

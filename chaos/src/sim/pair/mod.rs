@@ -20,6 +20,7 @@
 //! different speeds (they begin at different times); and the stop of a process within one poll of a
 //! task: it stops between two polls.
 
+mod acquaintance;
 mod faults;
 mod founding;
 mod loss;
@@ -35,5 +36,5 @@ mod wires;
 mod world;
 
 pub use plan::{Assignment, PairPlan};
-pub use run::PairRun;
+pub use run::{PairRun, Reads};
 pub use world::{RECOVERY_MAX, run};

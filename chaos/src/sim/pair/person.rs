@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use turmoil::net::TcpStream;
 
+use super::acquaintance::{self, Acquaintance};
 use super::plan::{NAMES, PairPlan, SEATS, node_seat};
 use crate::client::{Client, Element, Error, Event, Options, Outcome, Seed};
 use crate::sim::history::{Fact, History, Pen, Phase};
@@ -17,7 +18,7 @@ use crate::sim::linear::Deed;
 use crate::sim::people::account;
 use crate::sim::world::PORT;
 
-type Driven = Client<TcpStream, Pen>;
+pub type Driven = Client<TcpStream, Pen>;
 
 /// How a person stands, for whoever waits until all is well.
 #[derive(Debug, Default)]
@@ -44,6 +45,9 @@ pub struct Person {
     /// Requests for the contact list that wait for their answers, and the last number written.
     pub asked: BTreeMap<String, Deed>,
     pub noted: u64,
+    /// The last number that the own availability has had.
+    pub shown: u64,
+    pub acquaintance: Acquaintance,
 }
 
 /// Of a connection in use.
@@ -60,10 +64,9 @@ const IDLE: Duration = Duration::from_millis(700);
 /// Requests for the contact list under way at one time: the checker tries all their orders.
 const ASKED_MAX: usize = 3;
 
-/// The number that a contact list has as the name of its contact; 0: none.
-fn number_in(iq: Element<'_>) -> u64 {
-    let item = iq.child("query").and_then(|query| query.child("item"));
-    let name = item.and_then(|item| item.attribute("name").map(|name| name.into_owned()));
+/// The number that a contact list has as the name of that contact; 0: none.
+fn number_in(iq: Element<'_>, jid: &str) -> u64 {
+    let name = acquaintance::contact(iq, jid).and_then(|item| item.attribute("name"));
     name.and_then(|name| name.parse().ok()).unwrap_or(0)
 }
 
@@ -128,9 +131,11 @@ impl Person {
         let connecting = TcpStream::connect(address);
         let stream = timeout(Duration::from_secs(1), connecting).await;
         let stream = stream.map_err(|_| Error::Timeout("connect"))??;
+        let who = self.who;
+        self.history.borrow_mut().add(Fact::Comes { who });
         if client.connect(stream).await? == Outcome::Bound {
             self.asked.clear();
-            client.available()?;
+            self.show(client)?;
         }
         let mut pulse = Pulse {
             heard: now(),
@@ -158,6 +163,9 @@ impl Person {
             let partner = account(self.partner()).bare_jid();
             client.presence(&partner, "subscribe")?;
         }
+        if self.is_healing() {
+            self.settle(client)?;
+        }
         if self.phase.get() != Phase::Faults {
             return Ok(true);
         }
@@ -178,7 +186,7 @@ impl Person {
                 client.message(&to, &id, "hello")?;
             }
             55..=64 => client.request_acknowledgement()?,
-            65..=67 => client.available()?,
+            65..=67 => self.show(client)?,
             68..=70 => {
                 client.request_ping()?;
             }
@@ -186,9 +194,21 @@ impl Person {
                 self.ask(client)?;
             }
             78..=79 => self.ask_nobody(client)?,
+            80..=82 => self.change_mind(client)?,
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Says that it is there, as what nobody has said before.
+    fn show(&mut self, client: &mut Driven) -> Result<(), Error> {
+        self.shown += 1;
+        let number = self.shown;
+        let status = format!("<status>{number}</status>");
+        client.send(&format!(
+            "<presence id='p{}-{number}'>{status}</presence>",
+            self.who
+        ))
     }
 
     /// Reads the contact list, or writes a number into it.
@@ -219,10 +239,34 @@ impl Person {
     }
 
     /// An answer, where one of these was asked for.
-    fn take_answer(&mut self, id: &str, value: u64) {
-        if self.asked.remove(id).is_some() {
-            let (who, id) = (self.who, id.to_owned());
-            let fact = Fact::Answered { who, id, value };
+    fn take_answer(&mut self, iq: Element<'_>) {
+        let id = iq.attribute("id").unwrap_or_default().into_owned();
+        let Some(deed) = self.asked.remove(&id) else {
+            return;
+        };
+        if matches!(deed, Deed::Read(_)) {
+            self.read_relation(&id, iq);
+        }
+        let value = number_in(iq, &account(self.partner()).bare_jid());
+        let who = self.who;
+        let fact = Fact::Answered { who, id, value };
+        self.history.borrow_mut().add(fact);
+    }
+
+    /// What the partner's device says of itself. Of another group it is a copy, and where sessions
+    /// end it is not always there.
+    fn take_presence(&mut self, presence: Element<'_>) {
+        let of = self.partner();
+        let number = presence.child("status").map(|status| status.text());
+        let number = number.and_then(|number| number.parse().ok());
+        let from = presence.attribute("from").unwrap_or_default();
+        let is_partner = from.starts_with(&account(of).bare_jid());
+        if let Some(number) = number.filter(|_| is_partner)
+            && !self.plan.leaves
+            && !self.plan.crosses(self.who)
+        {
+            let who = self.who;
+            let fact = Fact::Shown { who, of, number };
             self.history.borrow_mut().add(fact);
         }
     }
@@ -253,28 +297,33 @@ impl Person {
     ) -> Result<(), Error> {
         let mut over = std::pin::pin!(sleep(time));
         loop {
-            let asking = tokio::select! {
+            let said = tokio::select! {
                 biased;
-                event = client.next() => match event? {
-                    Event::Closed => return Err(Error::Closed),
-                    Event::Presence(presence) if presence.kind() == "subscribe" => {
-                        presence.attribute("from").map(|from| from.into_owned())
-                    }
-                    Event::Iq(iq) if iq.kind() == "result" => {
-                        let id = iq.attribute("id").unwrap_or_default().into_owned();
-                        let value = number_in(iq);
-                        self.take_answer(&id, value);
-                        None
-                    }
-                    _ => None,
-                },
+                event = client.next() => self.hear(event?)?,
                 () = &mut over => return Ok(()),
             };
             pulse.heard = now();
-            if let Some(from) = asking {
-                client.presence(&from, "subscribed")?;
+            if let Some((from, kind)) = said {
+                self.answer(client, &from, &kind)?;
             }
         }
+    }
+
+    /// Takes what came; returns from whom and what it is, where it is about a subscription.
+    fn hear(&mut self, event: Event<'_>) -> Result<Option<(String, String)>, Error> {
+        match event {
+            Event::Closed => return Err(Error::Closed),
+            Event::Presence(presence) => match &*presence.kind() {
+                "" => self.take_presence(presence),
+                kind => {
+                    let from = presence.attribute("from");
+                    return Ok(from.map(|from| (from.into_owned(), kind.to_owned())));
+                }
+            },
+            Event::Iq(iq) if iq.kind() == "result" => self.take_answer(iq),
+            _ => {}
+        }
+        Ok(None)
     }
 
     async fn pause(&mut self, least: u64, most: u64) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::plan::PairPlan;
 use crate::sim::history::{Fact, History, Phase, parse_message};
-use crate::sim::invariants;
+use crate::sim::invariants::{self, availability_linearizable, subscriptions_linearizable};
 
 /// See the module.
 #[derive(Debug)]
@@ -16,6 +16,13 @@ pub struct PairRun {
     pub recovered_in: Option<Duration>,
     /// Why the run did not come to its end.
     pub broken: Option<String>,
+}
+
+/// Reads that invariants have found in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    pub availability: usize,
+    pub subscriptions: usize,
 }
 
 impl PairRun {
@@ -58,6 +65,14 @@ impl PairRun {
             }
         }
         changed && busy && between
+    }
+
+    /// How much there is to judge reads by.
+    pub fn reads(&self) -> Reads {
+        Reads {
+            availability: availability_linearizable::count_reads(&self.history),
+            subscriptions: subscriptions_linearizable::count_reads(&self.history),
+        }
     }
 
     fn crosses(&self, id: &str) -> bool {

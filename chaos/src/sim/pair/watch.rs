@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pollux_actors::node::Node;
-use pollux_domain::ids::{GroupId, NodeId};
+use pollux_domain::ids::{GroupId, NodeId, SessionId};
 use pollux_raft::group::Group;
 use pollux_raft::log::SimulatedDisk;
 use pollux_raft::machine::Kind;
 
 use super::plan;
 use super::seat::{Acts, Seat};
-use crate::sim::history::{Fact, History};
+use crate::sim::history::{Fact, History, SessionAt};
 
 /// See the module.
 #[derive(Default)]
@@ -22,6 +22,10 @@ pub struct Watch {
     applied: BTreeMap<(GroupId, NodeId), u64>,
     states: BTreeMap<(GroupId, NodeId), u64>,
     serving: BTreeMap<NodeId, (NodeId, u64, u64)>,
+    served_at: BTreeMap<(NodeId, NodeId), (u64, u64)>,
+    sessions: BTreeMap<(NodeId, SessionId), SessionAt>,
+    /// How far a replica had applied when its sessions were looked at.
+    looked: BTreeMap<NodeId, (u64, u64)>,
     acted: BTreeMap<NodeId, (NodeId, u64, Option<u64>)>,
 }
 
@@ -38,6 +42,7 @@ impl Watch {
                 history,
             );
             self.look_at_serving(at, &node, history);
+            self.look_at_sessions(at, seat.id, &node, history);
         }
         let mut spoken = acts.take();
         spoken.sort_by_key(|(at, _)| *at);
@@ -104,6 +109,7 @@ impl Watch {
                 continue;
             };
             let now = (serving.node, serving.life.0, serving.epoch.0);
+            self.note_served_at(at, node, home, now.2, history);
             let known = self.serving.get(&home).map_or(0, |known| known.2);
             if known < now.2 {
                 self.serving.insert(home, now);
@@ -114,6 +120,63 @@ impl Watch {
                     epoch: now.2,
                 };
                 history.add_at(at, fact);
+            }
+        }
+    }
+
+    fn note_served_at(
+        &mut self,
+        at: Duration,
+        node: &Node,
+        home: NodeId,
+        epoch: u64,
+        history: &mut History,
+    ) {
+        let (replica, life) = (node.settings.node, node.life.0);
+        let now = (life, epoch);
+        if self.served_at.insert((replica, home), now) != Some(now) {
+            let fact = Fact::ServedAt {
+                replica,
+                life,
+                home,
+                epoch,
+            };
+            history.add_at(at, fact);
+        }
+    }
+
+    fn look_at_sessions(
+        &mut self,
+        at: Duration,
+        replica: NodeId,
+        node: &Node,
+        history: &mut History,
+    ) {
+        let (life, (_, applied, _)) = (node.life.0, node.subcluster.indexes());
+        if self.looked.insert(replica, (life, applied)) == Some((life, applied)) {
+            return;
+        }
+        let sessions = node.subcluster.read(|state| {
+            let rows = state.session_rows(None).into_iter();
+            let sessions = rows.filter_map(|row| {
+                let session = state.session(row.id)?;
+                Some(SessionAt {
+                    replica,
+                    life,
+                    home: session.home,
+                    epoch: state.serving(session.home)?.epoch.0,
+                    session: row.id,
+                    connection: session.connection,
+                    handled: session.handled,
+                    acked: session.acked,
+                })
+            });
+            sessions.collect::<Vec<_>>()
+        });
+        for session in sessions {
+            let known = self.sessions.insert((replica, session.session), session);
+            if known != Some(session) {
+                history.add_at(at, Fact::Session(session));
             }
         }
     }

@@ -14,6 +14,7 @@ use pollux_links::peers::Lane;
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 
+use super::acquaintance;
 use super::person::Standing;
 use super::plan::{self, PairPlan, SEATS};
 use super::seat::Seat;
@@ -123,6 +124,27 @@ pub fn of_contacts(seats: &[Rc<Seat>], plan: PairPlan) -> Option<String> {
         });
         if !both {
             return Some(format!("person{who} and the partner are no contacts"));
+        }
+    }
+    None
+}
+
+/// Everybody sees the acquaintance, as everybody has asked to in the end.
+pub fn of_acquaintances(seats: &[Rc<Seat>], plan: PairPlan) -> Option<String> {
+    for who in 0..plan.people {
+        let Some(other) = acquaintance::of(plan, who) else {
+            continue;
+        };
+        let user = acquaintance::address(who)?;
+        let watched = acquaintance::address(other)?;
+        for seat in &seats[plan.pair_of(who) * SEATS..][..SEATS] {
+            let node = seat.node()?;
+            let contacts = node.subcluster.read(|state| state.contacts(&user));
+            let mut relations = contacts.iter().filter(|contact| contact.jid == watched);
+            let sees = relations.any(|contact| contact.relation.to);
+            if !sees {
+                return Some(format!("person{who} does not see person{other}"));
+            }
         }
     }
     None

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use turmoil::Sim;
 
+use super::acquaintance::Acquaintance;
 use super::faults::{Fault, Step, schedule};
 use super::loss::Loss;
 use super::machines::Machines;
@@ -134,6 +135,8 @@ impl<'a> World<'a> {
                 befriended: false,
                 asked: BTreeMap::new(),
                 noted: 0,
+                shown: 0,
+                acquaintance: Acquaintance::of(plan, who),
             };
             people.push(format!("person{who}"));
             standings.push(standing);
@@ -231,9 +234,17 @@ impl<'a> World<'a> {
             Phase::Founding => of_nodes,
             _ => of_nodes
                 .or_else(|| wellness::of_contacts(&self.seats, self.plan))
+                .or_else(|| self.of_acquaintances())
                 .or_else(|| wellness::of_people(&self.standings, &self.history.borrow())),
         };
         trouble.unwrap_or_default()
+    }
+
+    /// They are settled when the faults are over.
+    fn of_acquaintances(&self) -> Option<String> {
+        let is_over = Phase::Healing <= self.phase.get();
+        let of_all = || wellness::of_acquaintances(&self.seats, self.plan);
+        is_over.then(of_all).flatten()
     }
 
     /// The faults of the seed, in their order.

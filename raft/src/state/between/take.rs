@@ -12,6 +12,7 @@ use pollux_domain::subscription::SubscriptionRequest;
 use serde::{Deserialize, Serialize};
 
 use super::outbox::Debt;
+use crate::plants::{Plant, is_planted};
 use crate::state::{Outcome, State};
 
 /// How far the lines of one other group have been taken. Only its newest life counts: whoever has
@@ -50,7 +51,7 @@ impl State {
         // A source that was told of more than is known here was told by a life of this group whose
         // memory is lost: those lines do not come again.
         taken.through = taken.through.max(told);
-        if cfg!(feature = "plant-target-number") {
+        if is_planted(Plant::TargetNumber) {
             taken.through = taken.through.max(first.saturating_sub(1));
         }
         if first == 0 || taken.through + 1 < first {
@@ -68,7 +69,7 @@ impl State {
             } else {
                 self.take_line(source.id, line, out);
             }
-            if !cfg!(feature = "plant-target-number") {
+            if !is_planted(Plant::TargetNumber) {
                 taken.through = number;
             }
         }

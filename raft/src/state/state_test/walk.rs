@@ -347,8 +347,17 @@ fn walk(seed: u64, turns: usize, seen: &mut Coverage) {
     seen.add(&walk.seen);
 }
 
+/// `POLLUX_PLANT` names a defect that the walk must find (`cargo xtask planted`).
+pub(super) fn plant_what_is_wanted() {
+    #[cfg(feature = "plants")]
+    if let Ok(name) = std::env::var("POLLUX_PLANT") {
+        crate::plants::plant(crate::plants::Plant::named(&name).unwrap());
+    }
+}
+
 #[test]
 fn nothing_accepted_is_lost_or_said_twice_on_any_walk() {
+    plant_what_is_wanted();
     let mut seen = Coverage::default();
     if let Ok(seed) = std::env::var("POLLUX_SEED") {
         return walk(seed.parse().unwrap(), 1_500, &mut seen);

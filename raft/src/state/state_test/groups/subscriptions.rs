@@ -52,6 +52,35 @@ fn a_request_waits_for_a_user_who_is_not_there() {
     ]);
 }
 
+/// A cancellation and a request that cross leave halves that differ; the one who does not see asks
+/// again and sees.
+#[test]
+fn halves_that_differ_agree_when_it_is_asked_again() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    cluster
+        .of("ben")
+        .subscription("ben/desk", Unsubscribed, "ann");
+    cluster.of("ann").subscription("ann/desk", Subscribe, "ben");
+    cluster.carry();
+    cluster
+        .of("ben")
+        .subscription("ben/desk", Subscribed, "ann");
+    cluster.carry();
+    assert_eq!(cluster.of("ann").contacts("ann"), ["ben from"]);
+    assert_eq!(cluster.of("ben").contacts("ben"), ["ann both"]);
+    cluster.silence();
+    cluster.of("ann").subscription("ann/desk", Subscribe, "ben");
+    cluster.carry();
+    cluster.of("ann").hears(&[
+        "ann/desk: push ben from ask",
+        "ann/desk: push ben both",
+        "ann/desk: subscribed from ben",
+        "ann/desk: ben/desk is here 0",
+    ]);
+    assert_eq!(cluster.of("ann").contacts("ann"), ["ben both"]);
+}
+
 /// Sections 3.2 and 3.3: either ends it, and the view ends with it.
 #[test]
 fn a_subscription_is_cancelled_from_either_side() {

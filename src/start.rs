@@ -4,7 +4,7 @@
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
 
@@ -57,6 +57,22 @@ enum End {
          `pollux node --accept-loss`; what was acknowledged since the last snapshot may be lost"
     )]
     Undecided(String),
+    #[error(
+        "files were set aside as damaged: {0}\n\
+         This node votes with others, and may not again under its name: it does not know any more \
+         what it voted for. Join it again with an empty data folder: \
+         `pollux ctl cluster invite --replaces {1}` at another node, then `pollux cluster join` \
+         here. What was acknowledged is with its twin and their witness, where it has them"
+    )]
+    OneOfSeveral(String, NodeId),
+    #[error(
+        "{} is gone, and the node has run before.\n\
+         This node votes with others, and may not again under its name: it does not know any more \
+         what it voted for. Restore the file from this machine if it was only moved, or join the \
+         node again with an empty data folder: `pollux ctl cluster invite --replaces {node}` at \
+         another node, then `pollux cluster join` here", .path.display()
+    )]
+    LogGone { path: PathBuf, node: NodeId },
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error(transparent)]
@@ -82,7 +98,11 @@ impl End {
         match self {
             End::Folder { .. } => Exit::CantCreate,
             End::Open(OpenError::InUse(_)) => Exit::TempFail,
-            End::Open(_) | End::Undecided(_) | End::Start(_) => Exit::IoErr,
+            End::Open(_)
+            | End::Undecided(_)
+            | End::OneOfSeveral(..)
+            | End::LogGone { .. }
+            | End::Start(_) => Exit::IoErr,
             End::Certificate(_) | End::Cluster(_) | End::Links(_) => Exit::NoInput,
             End::Listen { .. } | End::Control(_) => Exit::Unavailable,
             End::Threads(_) | End::Sample(_) | End::Group(_) => Exit::Software,
@@ -109,6 +129,9 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let settings = settings(config, found.as_ref(), &ambient)?;
     let is_witness = settings.is_witness;
     let placement = Arbiters::start(config.node.threads.get()).map_err(End::Threads)?;
+    // Before the start is counted: where one was counted, there are logs.
+    let subcluster_log = open_log::<Subcluster>(folder)?;
+    let configuration_log = open_log::<ConfigurationGroup>(folder)?;
     let life = cluster::next_life(folder, settings.incarnation).map_err(|source| End::Folder {
         path: folder.display().to_string(),
         source,
@@ -134,8 +157,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
             None => Arc::new(Alone),
         },
         desks,
-        subcluster_log: open_log::<Subcluster>(folder)?,
-        configuration_log: open_log::<ConfigurationGroup>(folder)?,
+        subcluster_log,
+        configuration_log,
         tables: Arc::new(SledTables::open(&folder.join("tables"))?),
         first_word,
     };
@@ -265,7 +288,15 @@ fn prepare(folder: &Path, loss: Loss) -> Result<(), End> {
     fs::set_permissions(folder, owner).map_err(failed)?;
     let undecided = damage::undecided(folder).map_err(failed)?;
     if undecided.is_empty() {
-        return Ok(());
+        return check_logs(folder);
+    }
+    let names: Vec<String> = undecided
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let names = names.join(", ");
+    if let Some(node) = cluster::one_of_several(folder)? {
+        return Err(End::OneOfSeveral(names, node));
     }
     if loss == Loss::Accepted {
         tracing::warn!(
@@ -274,11 +305,25 @@ fn prepare(folder: &Path, loss: Loss) -> Result<(), End> {
         );
         return damage::accept(&undecided).map_err(failed);
     }
-    let names: Vec<String> = undecided
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    Err(End::Undecided(names.join(", ")))
+    Err(End::Undecided(names))
+}
+
+/// A voter whose log is gone does not begin with an empty one (design, section 4, "Voters").
+fn check_logs(folder: &Path) -> Result<(), End> {
+    if !cluster::has_run(folder) {
+        return Ok(());
+    }
+    let logs = [Subcluster::NAME, ConfigurationGroup::NAME];
+    let mut logs = logs
+        .map(|name| folder.join(format!("{name}.log")))
+        .into_iter();
+    let Some(path) = logs.find(|path| !path.exists()) else {
+        return Ok(());
+    };
+    match cluster::one_of_several(folder)? {
+        Some(node) => Err(End::LogGone { path, node }),
+        None => Ok(()),
+    }
 }
 
 fn open_log<G: Kind>(folder: &Path) -> Result<Arc<dyn LogStore>, End> {

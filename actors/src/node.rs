@@ -129,7 +129,10 @@ pub struct Node {
 pub enum StartError {
     #[error("failed to start the {group} group: {source}")]
     Group { group: GroupId, source: GroupError },
-    #[error("{count} stored messages are missing from the tables or damaged (first: {first})")]
+    #[error(
+        "{count} stored messages are missing from the tables or damaged (first: {first}); \
+         restore a backup of the data folder"
+    )]
     Rows { count: usize, first: u64 },
     #[error("failed to read the tables: {0}")]
     Tables(#[from] io::Error),

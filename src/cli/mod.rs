@@ -215,7 +215,10 @@ fn demo_failure(error: DemoError) -> Failure {
 fn cluster_failure(error: cluster::ClusterError) -> Failure {
     let exit = match &error {
         cluster::ClusterError::Already(_) | cluster::ClusterError::NotEmpty(_) => Exit::CantCreate,
-        cluster::ClusterError::Alone => Exit::NoInput,
+        cluster::ClusterError::Alone
+        | cluster::ClusterError::Newer { .. }
+        | cluster::ClusterError::Membership { .. }
+        | cluster::ClusterError::Certificate(_) => Exit::NoInput,
         cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {
             Exit::Unavailable
         }

@@ -8,7 +8,7 @@ use pollux_links::authority::{Authority, NodeKey};
 use pollux_links::credentials::Credentials;
 use pollux_raft::configuration::Role;
 
-use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, write};
+use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, VERSION, write};
 use crate::config::Config;
 
 /// Makes the cluster's authority and the node's certificate.
@@ -32,6 +32,7 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
     };
     let incarnation = Incarnation(1);
     let membership = Membership {
+        version: VERSION,
         cluster,
         node,
         incarnation,

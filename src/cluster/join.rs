@@ -11,7 +11,7 @@ use pollux_links::join::{self, JoinRequest, Role as AskedRole};
 use pollux_links::net::SystemNet;
 use pollux_links::token::Token;
 
-use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, write};
+use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, VERSION, write};
 use crate::config::Config;
 
 /// How long a node of the cluster may be busy before it is given up.
@@ -53,6 +53,7 @@ pub fn join(
     let welcome = Welcome::read(&grant.topology)
         .map_err(|error| ClusterError::failed("read what the cluster says", error))?;
     let membership = Membership {
+        version: VERSION,
         cluster: grant.cluster,
         node: grant.node,
         incarnation: grant.incarnation,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_links::PeerAddress;
+use pollux_links::authority::AuthorityError;
 use pollux_links::credentials::Credentials;
 use pollux_links::secret_file;
 use pollux_raft::configuration::Role;
@@ -28,9 +29,20 @@ const MEMBERSHIP: &str = "membership.json";
 /// The authority's key, on the first node, until the configuration has it.
 const AUTHORITY_KEY: &str = "authority.key";
 
+/// The form of the membership that this program writes, and the greatest that it reads.
+const VERSION: u32 = 1;
+
+/// Files that say no version are of the first.
+fn first_version() -> u32 {
+    1
+}
+
 /// A node's place in its cluster.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Membership {
+    /// Of the form of this file.
+    #[serde(default = "first_version")]
+    pub version: u32,
     pub cluster: ClusterId,
     pub node: NodeId,
     pub incarnation: Incarnation,
@@ -62,6 +74,25 @@ pub enum ClusterError {
          `pollux ctl subcluster failover`"
     )]
     NotLost(NodeId, String),
+    #[error(
+        "{} was written by a newer release (version {found}, this program reads up to {VERSION}); \
+         start that release again, or restore a backup of the data folder from before the upgrade",
+        .path.display()
+    )]
+    Newer { path: PathBuf, found: u32 },
+    #[error(
+        "{} does not read: {reason}. Restore this file from a backup of the data folder, or join \
+         the node again: `pollux ctl cluster invite --replaces N` at another node of the cluster, \
+         then `pollux cluster join` with an empty data folder", .path.display()
+    )]
+    Membership { path: PathBuf, reason: String },
+    #[error(
+        "failed to read the certificate of the node: {0}. Restore the folder `cluster` from a \
+         backup of the data folder, or join the node again: \
+         `pollux ctl cluster invite --replaces N` at another node of the cluster, then \
+         `pollux cluster join` with an empty data folder"
+    )]
+    Certificate(AuthorityError),
     #[error("failed to {step}: {reason}")]
     Failed { step: &'static str, reason: String },
 }
@@ -91,15 +122,44 @@ pub fn read(data_folder: &Path) -> Result<Option<Found>, ClusterError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ClusterError::failed("read the membership", error)),
     };
-    let membership = serde_json::from_slice(&text)
-        .map_err(|error| ClusterError::failed("read the membership", error))?;
-    let credentials = Credentials::read(&folder)
-        .map_err(|error| ClusterError::failed("read the certificate of the node", error))?;
+    let membership = parse(&folder.join(MEMBERSHIP), &text)?;
+    let credentials = Credentials::read(&folder).map_err(ClusterError::Certificate)?;
     Ok(Some(Found {
         membership,
         credentials,
         authority_key: fs::read(folder.join(AUTHORITY_KEY)).ok(),
     }))
+}
+
+/// The node's own id, if others have the log too.
+pub fn one_of_several(data_folder: &Path) -> Result<Option<NodeId>, ClusterError> {
+    let membership = read(data_folder)?.map(|found| found.membership);
+    Ok(membership.and_then(|membership| {
+        let me = membership.node;
+        let others = membership.peers.iter().any(|peer| peer.node != me);
+        others.then_some(me)
+    }))
+}
+
+/// The version is looked at first: what a later release wrote may have another form.
+fn parse(path: &Path, text: &[u8]) -> Result<Membership, ClusterError> {
+    #[derive(Deserialize)]
+    struct Form {
+        #[serde(default = "first_version")]
+        version: u32,
+    }
+    let wrong = |error: serde_json::Error| ClusterError::Membership {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let form: Form = serde_json::from_slice(text).map_err(wrong)?;
+    if VERSION < form.version {
+        return Err(ClusterError::Newer {
+            path: path.to_owned(),
+            found: form.version,
+        });
+    }
+    serde_json::from_slice(text).map_err(wrong)
 }
 
 /// The membership last: where it stands, everything else does.
@@ -136,8 +196,7 @@ fn change(data_folder: &Path, change: impl FnOnce(&mut Membership)) -> Result<()
     let path = data_folder.join(FOLDER).join(MEMBERSHIP);
     let failed = |error: io::Error| ClusterError::failed("keep the membership", error);
     let before = fs::read(&path).map_err(failed)?;
-    let mut membership: Membership =
-        serde_json::from_slice(&before).map_err(|error| failed(error.into()))?;
+    let mut membership = parse(&path, &before)?;
     change(&mut membership);
     let after = serde_json::to_vec_pretty(&membership).map_err(|error| failed(error.into()))?;
     match before == after {
@@ -146,8 +205,64 @@ fn change(data_folder: &Path, change: impl FnOnce(&mut Membership)) -> Result<()
     }
 }
 
+/// Whether the node was started before.
+pub fn has_run(data_folder: &Path) -> bool {
+    starts::is_counted(data_folder)
+}
+
 /// The life that begins with this start: greater than all before it.
 pub fn next_life(data_folder: &Path, incarnation: Incarnation) -> io::Result<Life> {
     let start = starts::next(data_folder)?;
     Ok(Life(u64::from(incarnation.0) << 32 | u64::from(start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(version: &str) -> String {
+        let peers = r#"[{"node":1,"incarnation":1,"address":"a:1"}]"#;
+        let zeros = |count| vec!["0"; count].join(",");
+        format!(
+            r#"{{{version}"cluster":[{}],"node":1,"incarnation":1,"role":"Node","subcluster":1,
+            "founder":true,"founds_subcluster":true,"peers":{peers},"ticket_secret":[{}]}}"#,
+            zeros(16),
+            zeros(32),
+        )
+    }
+
+    fn read_form(text: &str) -> Result<Membership, ClusterError> {
+        parse(Path::new("membership.json"), text.as_bytes())
+    }
+
+    #[test]
+    fn a_membership_without_a_version_is_of_the_first() {
+        for version in ["", r#""version":1,"#] {
+            let membership = read_form(&form(version)).map_err(|error| error.to_string());
+            assert_eq!(membership.unwrap().version, 1);
+        }
+    }
+
+    #[test]
+    fn a_membership_that_cannot_be_used_says_what_to_do() {
+        // Of another form altogether: its version is what counts.
+        let newer = read_form(r#"{"version":2,"node":"castor"}"#).err().unwrap();
+        assert!(
+            matches!(newer, ClusterError::Newer { found: 2, .. }),
+            "{newer}"
+        );
+        assert!(
+            newer.to_string().contains("start that release again"),
+            "{newer}"
+        );
+        let whole = form("");
+        for length in 0..whole.len() {
+            let cut = read_form(&whole[..length]).err().unwrap();
+            assert!(
+                matches!(cut, ClusterError::Membership { .. }),
+                "{length}: {cut}"
+            );
+            assert!(cut.to_string().contains("invite --replaces"), "{cut}");
+        }
+    }
 }

@@ -9,6 +9,11 @@ use pollux_links::secret_file;
 
 const FILE: &str = "starts";
 
+/// Whether there was a start.
+pub fn is_counted(data_folder: &Path) -> bool {
+    data_folder.join(FILE).exists()
+}
+
 /// Counts one start. On disk before it returns.
 pub fn next(data_folder: &Path) -> io::Result<u32> {
     let path = data_folder.join(FILE);
@@ -32,8 +37,10 @@ mod tests {
     #[test]
     fn each_start_has_a_greater_number() {
         let folder = tempfile::tempdir().unwrap();
+        assert!(!is_counted(folder.path()));
         for want in 1..4 {
             assert_eq!(next(folder.path()).unwrap(), want);
+            assert!(is_counted(folder.path()));
         }
         fs::write(folder.path().join(FILE), "many").unwrap();
         assert!(next(folder.path()).is_err());

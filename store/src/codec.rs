@@ -25,8 +25,13 @@ pub enum CodecError {
 }
 
 impl From<CodecError> for io::Error {
+    /// What a later release wrote is not damaged: it is of another kind than what cannot be read.
     fn from(error: CodecError) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidData, error)
+        let kind = match error {
+            CodecError::Version { .. } => io::ErrorKind::Unsupported,
+            _ => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
     }
 }
 
@@ -111,6 +116,9 @@ mod tests {
         let record = encode(9, &1u8).unwrap();
         let error = decode::<u8>(8, &record).unwrap_err();
         assert!(matches!(error, CodecError::Version { found: 9, known: 8 }));
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Unsupported);
+        let damaged = decode::<u8>(9, &record[..6]).unwrap_err();
+        assert_eq!(io::Error::from(damaged).kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

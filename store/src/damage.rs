@@ -16,6 +16,12 @@ pub enum OpenError {
         aside: PathBuf,
         reason: String,
     },
+    /// It is left where it is: nothing is wrong with it.
+    #[error(
+        "{} was written by a newer release ({reason}); it was left as it is. Start that release \
+         again, or restore a backup of the data folder from before the upgrade", .path.display()
+    )]
+    Newer { path: PathBuf, reason: String },
     #[error("failed to open {}: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
 }

@@ -218,6 +218,11 @@ impl<G: Kind> LogAdapter<G> {
         })
     }
 
+    /// Entries up to here are not in the log any more.
+    pub(super) fn purged(&self) -> u64 {
+        self.purged.map_or(0, |id| id.index)
+    }
+
     pub(super) fn facts(&self) -> Arc<LogFacts> {
         self.facts.clone()
     }

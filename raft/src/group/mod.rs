@@ -199,6 +199,14 @@ impl<G: Kind> Group<G> {
             saved,
         )
         .map_err(|error| step("load the snapshot", error.to_string()))?;
+        let (purged, held) = (log.purged(), state.read(|held| held.index));
+        if held < purged {
+            let reason = format!(
+                "the log begins behind entry {purged}, and no snapshot holds what was before; \
+                 nothing can be gone on with. Restore a backup of the data folder"
+            );
+            return Err(step("load the snapshot", reason));
+        }
         let networks = LinkNetworks {
             me: parts.me,
             topic,

@@ -48,6 +48,7 @@ impl RedbLog {
             Ok(Err(Trouble::InUse)) => return Err(OpenError::InUse(path)),
             Ok(Err(Trouble::Io(source))) => return Err(OpenError::Io { path, source }),
             Ok(Err(Trouble::Damaged(reason))) => return Err(set_aside(&path, reason)),
+            Ok(Err(Trouble::Newer(reason))) => return Err(OpenError::Newer { path, reason }),
             Err(_) => return Err(set_aside(&path, "it could not be read")),
         };
         let snapshot = SnapshotFile::new(folder.join(format!("{name}.snapshot")));
@@ -81,6 +82,8 @@ enum Trouble {
     InUse,
     Io(io::Error),
     Damaged(String),
+    /// Of a later release.
+    Newer(String),
 }
 
 impl<E: Into<::redb::Error>> From<E> for Trouble {
@@ -111,10 +114,13 @@ fn open_checked(
         return Ok(database);
     }
     let transaction = database.begin_read()?;
-    let damaged = |what: String, error: io::Error| Trouble::Damaged(format!("{what}: {error}"));
+    let wrong = |what: String, error: io::Error| match error.kind() {
+        io::ErrorKind::Unsupported => Trouble::Newer(format!("{what}: {error}")),
+        _ => Trouble::Damaged(format!("{what}: {error}")),
+    };
     for row in transaction.open_table(MARKS)?.iter()? {
         let (name, mark) = row?;
-        check(mark.value()).map_err(|error| damaged(format!("mark {}", name.value()), error))?;
+        check(mark.value()).map_err(|error| wrong(format!("mark {}", name.value()), error))?;
     }
     let mut expected = None;
     for row in transaction.open_table(ENTRIES)?.iter()? {
@@ -125,7 +131,7 @@ fn open_checked(
                 "entries before {index} are missing"
             )));
         }
-        check(entry.value()).map_err(|error| damaged(format!("entry {index}"), error))?;
+        check(entry.value()).map_err(|error| wrong(format!("entry {index}"), error))?;
         expected = Some(index + 1);
     }
     drop(transaction);
@@ -319,6 +325,49 @@ mod tests {
         let _log = RedbLog::open(folder.path(), "g", no_check).unwrap();
         let error = RedbLog::open(folder.path(), "g", no_check).unwrap_err();
         assert!(matches!(error, OpenError::InUse(_)), "{error}");
+    }
+
+    #[test]
+    fn what_a_newer_release_wrote_is_left_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |record: &[u8]| {
+            pollux_store::codec::verify(1, record)?;
+            Ok(())
+        };
+        let newer = pollux_store::codec::encode(2, &7u64).unwrap();
+        let log = RedbLog::open(folder.path(), "g", check).unwrap();
+        wait(
+            &log,
+            LogWrite::Append(vec![(1, Bytes::from(newer.clone()))]),
+        )
+        .unwrap();
+        drop(log);
+        let error = RedbLog::open(folder.path(), "g", check).unwrap_err();
+        assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("newer release") && text.contains("entry 1"),
+            "{text}"
+        );
+        assert!(folder.path().join("g.log").exists());
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("g.snapshot");
+        std::fs::write(&path, newer).unwrap();
+        let error = RedbLog::open(folder.path(), "g", check).unwrap_err();
+        assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+        assert!(path.exists());
+    }
+
+    /// A process that is killed while it writes a snapshot leaves a part of it beside.
+    #[test]
+    fn half_a_snapshot_goes_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let half = folder.path().join("g.snapshot.new");
+        std::fs::write(&half, "half").unwrap();
+        let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
+        assert!(!half.exists());
+        assert_eq!(log.read_snapshot().unwrap(), None);
     }
 
     #[test]

@@ -19,24 +19,38 @@ impl SnapshotFile {
         SnapshotFile { path }
     }
 
-    /// Sets a damaged snapshot aside.
+    /// Sets a damaged snapshot aside; half of one, which an earlier process was writing when it
+    /// died, goes.
     pub(super) fn check(&self, check: impl Fn(&[u8]) -> io::Result<()>) -> Result<(), OpenError> {
-        match self.read() {
-            Ok(None) => Ok(()),
-            Ok(Some(bytes)) => {
-                check(&bytes).map_err(|error| set_aside(&self.path, error.to_string()))
-            }
-            Err(source) => Err(OpenError::Io {
-                path: self.path.clone(),
-                source,
-            }),
+        let failed = |source| OpenError::Io {
+            path: self.path.clone(),
+            source,
+        };
+        match fs::remove_file(self.beside()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
         }
+        let Some(bytes) = self.read().map_err(failed)? else {
+            return Ok(());
+        };
+        check(&bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::Unsupported => OpenError::Newer {
+                path: self.path.clone(),
+                reason: error.to_string(),
+            },
+            _ => set_aside(&self.path, error.to_string()),
+        })
+    }
+
+    /// Where the next one is written before it is whole.
+    fn beside(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".new");
+        PathBuf::from(name)
     }
 
     pub(super) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".new");
-        let beside = PathBuf::from(name);
+        let beside = self.beside();
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;

@@ -11,3 +11,4 @@ pub mod log;
 pub mod machine;
 pub mod rows;
 pub mod state;
+mod unread;

@@ -21,6 +21,7 @@ use crate::election::Timing;
 use crate::group::Group;
 use crate::lease::{Granted, Grants, Renewal, ServedBy, TakeOver, World};
 use crate::machine::Subcluster;
+use crate::unread::Unread;
 
 pub(super) const VERSION: u16 = 1;
 
@@ -52,6 +53,7 @@ pub(super) struct Keeper {
     pub(super) view: View,
     /// The book of the term that this node leads, if it does.
     pub(super) grants: Mutex<Option<(u64, Grants)>>,
+    pub(super) unread: Unread,
 }
 
 impl Keeper {
@@ -197,8 +199,8 @@ impl Desk for LeaseDesk {
     ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
         let keeper = self.0.clone();
         Box::pin(async move {
-            let question: Question =
-                codec::decode(VERSION, &body).map_err(|error| error.to_string())?;
+            let question: Question = codec::decode(VERSION, &body)
+                .map_err(|error| keeper.unread.refuse(from, &error))?;
             if let Question::Renew(renewal) = &question
                 && renewal.node != from
             {

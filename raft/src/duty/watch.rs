@@ -18,6 +18,7 @@ use crate::election::Timing;
 use crate::group::Group;
 use crate::lease::{Granted, Holder, Renewal};
 use crate::machine::Subcluster;
+use crate::unread::Unread;
 
 /// How often a lease is asked for.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -87,6 +88,7 @@ impl Duty {
             clock: parts.clock.clone(),
             view: parts.view.clone(),
             grants: Mutex::new(None),
+            unread: Unread::new(parts.group.group(), parts.clock.clone()),
         });
         parts.desks.open(topic, Arc::new(LeaseDesk(keeper.clone())));
         Duty {
@@ -246,8 +248,14 @@ impl Inner {
                         self.parts.streams.cut(home);
                     }
                 }
-                (Some(_), _) => {
+                (Some(held), _) => {
                     if tenure.drop_epoch() {
+                        // This process stood still or was cut off, and its lease has run out.
+                        tracing::info!(
+                            %home,
+                            %held,
+                            "home is served under a newer epoch, its streams end"
+                        );
                         self.parts.streams.cut(home);
                     }
                 }

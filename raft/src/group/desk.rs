@@ -24,6 +24,7 @@ use super::network::{Envelope, LogRequest};
 use super::snapshot_transfer::{Incoming, SnapshotPart, SnapshotReceipt};
 use super::types::{Image, Types, Vote};
 use crate::machine::{Kind, Machine};
+use crate::unread::Unread;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
 
@@ -34,12 +35,14 @@ pub(super) struct LogDesk<G: Kind> {
     pub(super) gate: Arc<dyn Gate>,
     pub(super) tables: Arc<dyn Tables>,
     pub(super) incoming: Arc<Mutex<Incoming>>,
+    pub(super) unread: Arc<Unread>,
 }
 
 /// Answers those who hand over commands.
 pub(super) struct ProposalDesk<G: Kind> {
     pub(super) me: Voter,
     pub(super) intake: Arc<Intake<CommandOf<G>>>,
+    pub(super) unread: Arc<Unread>,
 }
 
 fn answer<G: Kind, T: Serialize>(value: &T) -> Result<Bytes, String> {
@@ -63,7 +66,10 @@ impl<G: Kind> Desk for LogDesk<G> {
         let envelope: Result<Envelope<G>, _> = codec::decode(G::Machine::VERSION, &body);
         let envelope = match envelope {
             Ok(envelope) => envelope,
-            Err(error) => return Box::pin(async move { Err(error.to_string()) }),
+            Err(error) => {
+                let words = self.unread.refuse(from, &error);
+                return Box::pin(async move { Err(words) });
+            }
         };
         if envelope.to != self.me.number() {
             let wanted = Voter::from_number(envelope.to);
@@ -110,7 +116,16 @@ impl<G: Kind> Desk for LogDesk<G> {
             }
             LogRequest::Snapshot(part) => {
                 let (incoming, tables) = (self.incoming.clone(), self.tables.clone());
-                Box::pin(async move { take_part(raft, &incoming, tables.as_ref(), part).await })
+                Box::pin(async move {
+                    let taken = take_part(raft, &incoming, tables.as_ref(), part).await;
+                    if let Err(reason) = &taken {
+                        // Nothing of it is kept: the leader sends it again from the first byte.
+                        let group = G::NAME;
+                        let advice = "the leader begins again; if that goes on, its log says more";
+                        tracing::info!(%from, group, reason, advice, "snapshot was refused");
+                    }
+                    taken
+                })
             }
         }
     }
@@ -160,7 +175,7 @@ impl<G: Kind> Desk for ProposalDesk<G> {
     fn asked(&self, from: NodeId, body: Bytes) -> Answering {
         let handover: Result<Handover<CommandOf<G>>, _> = codec::decode(G::Machine::VERSION, &body);
         let answered = match handover {
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(self.unread.refuse(from, &error)),
             Ok(handover) if handover.part.origin.node != from => {
                 Err(format!("the commands are not node {from}'s"))
             }

@@ -28,6 +28,7 @@ use crate::election::{
     Act, Answer, Beat, Election, Facts, HandOver, LogPosition, Question, Role, Timing,
 };
 use crate::machine::Kind;
+use crate::unread::Unread;
 
 const VERSION: u16 = 1;
 /// How often the rules look at the clock.
@@ -73,6 +74,7 @@ pub(super) struct Mind<G: Kind> {
     pub(super) ambient: Ambient,
     pub(super) pause: watch::Sender<bool>,
     pub(super) rules: Mutex<Rules>,
+    pub(super) unread: Arc<Unread>,
 }
 
 /// What is decided with, under one lock: so an election that is decided on and an answer to a
@@ -382,7 +384,9 @@ impl<G: Kind> Desk for ElectionDesk<G> {
                 rules.election.take_beat(now, said.from, said.what);
             }
             Ok(said) => tracing::warn!(%from, claimed = %said.from, "beat of another node"),
-            Err(error) => tracing::warn!(%from, %error, "beat does not read"),
+            Err(error) => {
+                let _silent = self.0.unread.refuse(from, &error);
+            }
         }
     }
 
@@ -394,7 +398,7 @@ impl<G: Kind> Desk for ElectionDesk<G> {
         let mind = self.0.clone();
         Box::pin(async move {
             let said: Said<Asked> =
-                codec::decode(VERSION, &body).map_err(|error| error.to_string())?;
+                codec::decode(VERSION, &body).map_err(|error| mind.unread.refuse(from, &error))?;
             if said.from.node != from || said.to != Some(mind.me) {
                 return Err(format!("this is voter {}", mind.me));
             }

@@ -42,6 +42,7 @@ use tokio::sync::{oneshot, watch};
 use crate::election::{Election, Timing};
 use crate::log::LogStore;
 use crate::machine::{Kind, Machine};
+use crate::unread::Unread;
 use courier::Courier;
 use desk::{LogDesk, ProposalDesk};
 use elect::{ElectionDesk, Mind, Rules};
@@ -225,6 +226,7 @@ impl<G: Kind> Group<G> {
         let time = Arc::new(Timekeeper::new(parts.ambient.clock.clone()));
         let intake = Arc::new(Intake::new());
         let now = parts.ambient.clock.now();
+        let unread = Arc::new(Unread::new(parts.group, parts.ambient.clock.clone()));
         let mind = Arc::new(Mind::<G> {
             me: parts.me,
             topic: Topic {
@@ -237,6 +239,7 @@ impl<G: Kind> Group<G> {
             ambient: parts.ambient.clone(),
             pause,
             rules: Mutex::new(Rules::new(Election::new(parts.me, Timing::DEFAULT, now))),
+            unread: unread.clone(),
         });
         let election_desk = Arc::new(ElectionDesk(mind.clone()));
         parts.desks.open(mind.topic, election_desk);
@@ -246,6 +249,7 @@ impl<G: Kind> Group<G> {
             gate: mind.clone(),
             tables: parts.tables.clone(),
             incoming: Arc::new(Mutex::default()),
+            unread: unread.clone(),
         };
         parts.desks.open(topic, Arc::new(log_desk));
         let proposals = Topic {
@@ -255,6 +259,7 @@ impl<G: Kind> Group<G> {
         let proposal_desk = ProposalDesk::<G> {
             me: parts.me,
             intake: intake.clone(),
+            unread,
         };
         parts.desks.open(proposals, Arc::new(proposal_desk));
         let courier = Courier {

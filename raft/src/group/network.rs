@@ -59,6 +59,8 @@ pub(super) struct LinkNetworks {
 pub(super) struct LinkNetwork {
     to: Voter,
     parts: LinkNetworks,
+    /// Why the last snapshot was not taken: tried again many times a second, said once.
+    failed: Option<LinkError>,
 }
 
 impl<G: Kind> RaftNetworkFactory<Types<G>> for LinkNetworks {
@@ -68,6 +70,7 @@ impl<G: Kind> RaftNetworkFactory<Types<G>> for LinkNetworks {
         LinkNetwork {
             to: Voter::from_number(target),
             parts: self.clone(),
+            failed: None,
         }
     }
 }
@@ -98,6 +101,34 @@ impl LinkNetwork {
     /// The other side, or a file, says what it cannot.
     pub(super) fn nonsense(&self, what: &str) -> LinkError {
         LinkError::Refused(self.to.node, what.to_owned())
+    }
+
+    /// Says that a snapshot broke off, once for each reason. Nothing of it is left there: the next
+    /// try begins with the first byte.
+    fn note_sent<G: Kind>(&mut self, sent: &Result<SnapshotResponse<u64>, LinkError>) {
+        let (to, group) = (self.to, G::NAME);
+        let Err(error) = sent else {
+            self.failed = None;
+            tracing::info!(%to, group, "snapshot was taken");
+            return;
+        };
+        if self.failed.replace(error.clone()).as_ref() == Some(error) {
+            return;
+        }
+        match error {
+            LinkError::Refused(..) | LinkError::TooLong(_) => {
+                let advice = "its log says more; a node whose snapshots are refused for long is \
+                              joined again with empty data";
+                tracing::warn!(
+                    %to,
+                    group,
+                    %error,
+                    advice,
+                    "snapshot was refused, it is sent again"
+                );
+            }
+            error => tracing::info!(%to, group, %error, "snapshot broke off, it is sent again"),
+        }
     }
 
     pub(super) fn tables(&self) -> &Arc<dyn Tables> {
@@ -152,14 +183,14 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<u64>, StreamingError<Types<G>, Fatal<u64>>> {
         let sent = snapshot_transfer::send::<G>(self, vote, snapshot);
-        tokio::select! {
+        let sent = tokio::select! {
             biased;
-            closed = cancel => Err(StreamingError::Closed(closed)),
-            // Any other error would be tried again at once, also while nobody is there to take it.
-            sent = sent => sent.map_err(|error| {
-                StreamingError::Unreachable(Unreachable::new(&error))
-            }),
-        }
+            closed = cancel => return Err(StreamingError::Closed(closed)),
+            sent = sent => sent,
+        };
+        self.note_sent::<G>(&sent);
+        // Any other error would be tried again at once, also while nobody is there to take it.
+        sent.map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))
     }
 
     /// Before the next try with one that cannot be reached.

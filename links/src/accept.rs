@@ -42,8 +42,8 @@ pub(crate) async fn greet(
             tracing::debug!(%from, %broken, "a connection between nodes did not open");
             match broken {
                 Broken::Io(_) => {}
-                Broken::Garbage(text) => inner.garbage(None, None, &text),
-                Broken::Refused(refusal) => inner.refused(None, &refusal),
+                Broken::Garbage(text) => inner.garbage_at(None, None, Some(from), &text),
+                Broken::Refused(refusal) => inner.refused_at(None, Some(from), &refusal),
             }
         }
         Err(_late) => tracing::debug!(%from, "a connection between nodes said nothing"),

@@ -79,6 +79,9 @@ struct Strangers {
 const STRANGERS_LOGGED_MAX: usize = 64;
 /// Control connections on their way between the two threads; then the acceptor waits.
 const ARRIVALS: usize = 64;
+/// What to do about a node of the cluster that is not understood.
+const GARBLED: &str = "bring both nodes to one release; if they are, look for a fault of the \
+                       network or the memory of either machine";
 /// After a failure to accept (no more files), before the next attempt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -317,6 +320,11 @@ impl Inner {
 
     /// Notes a refusal of either side, and warns once for each change of the reason.
     pub fn refused(&self, node: Option<NodeId>, refusal: &Refusal) {
+        self.refused_at(node, None, refusal);
+    }
+
+    /// As `refused`. `from`: where somebody called from who has not said who it is.
+    pub fn refused_at(&self, node: Option<NodeId>, from: Option<SocketAddr>, refusal: &Refusal) {
         let (reason, text, advice) = (refusal.reason, &refusal.text, refusal.reason.advice());
         let known = node.and_then(|node| self.peer(node));
         let news = match (known, node) {
@@ -324,11 +332,18 @@ impl Inner {
             (None, Some(node)) => self.refused_stranger(node, reason),
             (None, None) => self.grumble(),
         };
-        let node = node.map(|node| node.0);
+        let (node, from) = (node.map(|node| node.0), from.map(tracing::field::display));
         if news {
-            tracing::warn!(node, %reason, text, advice, "a connection between nodes was refused");
+            tracing::warn!(
+                node,
+                from,
+                %reason,
+                text,
+                advice,
+                "a connection between nodes was refused"
+            );
         } else {
-            tracing::debug!(node, %reason, text, "a connection between nodes was refused");
+            tracing::debug!(node, from, %reason, text, "a connection between nodes was refused");
         }
     }
 
@@ -344,16 +359,37 @@ impl Inner {
 
     /// Something came that is no frame.
     pub fn garbage(&self, node: Option<NodeId>, lane: Option<Lane>, text: &str) {
+        self.garbage_at(node, lane, None, text);
+    }
+
+    /// As `garbage`. `from`: where somebody called from who has not said who it is.
+    pub fn garbage_at(
+        &self,
+        node: Option<NodeId>,
+        lane: Option<Lane>,
+        from: Option<SocketAddr>,
+        text: &str,
+    ) {
         let news = match node.and_then(|node| self.peer(node)) {
             Some(peer) => peer.garbage(lane, self.ambient.clock.now()),
             None => self.grumble(),
         };
-        let node = node.map(|node| node.0);
-        tracing::debug!(node, text, "what came between nodes was not understood");
+        // Whoever has shown a certificate of the cluster is a node.
+        let advice = match node {
+            Some(_) => GARBLED,
+            None => Reason::NotUnderstood.advice(),
+        };
+        let (node, from) = (node.map(|node| node.0), from.map(tracing::field::display));
+        tracing::debug!(
+            node,
+            from,
+            text,
+            "what came between nodes was not understood"
+        );
         if news {
-            let advice = Reason::NotUnderstood.advice();
             tracing::warn!(
                 node,
+                from,
                 text,
                 advice,
                 "what comes between nodes is not understood"

@@ -73,23 +73,32 @@ impl Reason {
                 "the node has another node's certificate: join it again to get its own"
             }
             Reason::OwnId => {
-                "two nodes have one id, or the address leads back here: correct either"
+                "two nodes have one id, or the address leads back here: join one of them again \
+                 with empty data, or correct the address"
             }
             Reason::DuplicateId => {
-                "a second process runs under this id: stop it, or join it with its own id"
+                "a second process runs under this id, with a copy of the data: stop it; to get \
+                 another node, join it with empty data and a token"
             }
             Reason::ProtocolVersion => "bring both nodes to one release",
             Reason::WrongDirection => {
                 "the node with the smaller id dials: compare the ids in both topologies"
             }
             Reason::OldIncarnation => {
-                "the node runs on memory that was replaced: join it again with empty data"
+                "the node runs on data that was replaced: stop it, and start the one that was \
+                 joined in its place, or join it again with empty data"
             }
-            Reason::TooManyVisits => "spread the clients: too many are relayed to one node",
+            Reason::TooManyVisits => {
+                "spread the clients: too many come to another node than the one that serves them"
+            }
             Reason::Certificate => {
-                "another authority signed the certificate: join the node with a token"
+                "another cluster's authority signed the certificate of one of both: correct the \
+                 address, or join the node here with a token"
             }
-            Reason::NotUnderstood => "something that is no node of this release uses the port",
+            Reason::NotUnderstood => {
+                "something that is no node of this release uses the port: stop it, or let only \
+                 nodes reach the port"
+            }
             Reason::OtherNode => "another node answers at this address: correct the topology",
         }
     }

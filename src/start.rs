@@ -12,7 +12,7 @@ use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError};
-use pollux_actors::{agreement, courier, expiry, membership, stream, system};
+use pollux_actors::{agreement, courier, expiry, membership, stream, system, wall_clock};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::net::{Net, SystemNet};
@@ -186,6 +186,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     }
     groups.spawn(membership::run(node.clone()));
     groups.spawn(courier::run(node.clone()));
+    groups.spawn(wall_clock::run(node.clone()));
     if !is_witness {
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(agreement::run(node.clone()));

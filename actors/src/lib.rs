@@ -20,3 +20,4 @@ pub mod session;
 pub mod stream;
 pub mod system;
 pub mod users;
+pub mod wall_clock;

@@ -19,6 +19,7 @@ pub struct Metrics {
     pub session_streams: AtomicU64,
     pub session_panics: AtomicU64,
     pub relayed_streams: AtomicU64,
+    pub wall_clock_jumps: AtomicU64,
 }
 
 impl Metrics {
@@ -91,6 +92,11 @@ impl Metrics {
                 "pollux_session_streams",
                 "Sessions with a stream.",
                 &self.session_streams,
+            ),
+            counter(
+                "pollux_wall_clock_jumps_total",
+                "Steps of the machine's wall clock by a second or more.",
+                &self.wall_clock_jumps,
             ),
             counter(
                 "pollux_session_panics_total",

@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
         "an unmodified client library of other make",
     ),
     ("procps", "reads what a process costs"),
+    ("libfaketime", "shows a node a wall clock that jumps"),
     (
         "iproute2",
         "network namespaces for the nodes of a pair whose wires are cut in a drill",

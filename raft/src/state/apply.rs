@@ -10,10 +10,12 @@ use pollux_domain::limits;
 use super::{Outcome, Serving, SessionState, State, User};
 
 impl State {
-    /// Time enters here, and never goes back.
+    /// Time enters here. What decides never goes back; what people read follows the leader's
+    /// clock, also back: else one that was an hour ahead for a moment would put its hour on all
+    /// that is said for an hour after.
     pub fn set_stamp(&mut self, stamp: Stamp) {
         self.stamp.group = self.stamp.group.max(stamp.group);
-        self.stamp.wall = self.stamp.wall.max(stamp.wall);
+        self.stamp.wall = stamp.wall;
     }
 
     /// Applies one command. A refused command changes nothing.
@@ -305,6 +307,33 @@ impl User {
             sessions: Vec::new(),
             offline: Default::default(),
             departures: Default::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pollux_domain::ids::{GroupMs, WallMs};
+
+    use super::*;
+
+    #[test]
+    fn what_decides_never_goes_back_and_what_people_read_follows_the_clock() {
+        const HOUR: u64 = 3_600_000;
+        let mut state = State::default();
+        for (group, wall, decides) in [
+            (10, 10 * HOUR, 10),
+            (20, 11 * HOUR, 20),
+            (15, 10 * HOUR, 20),
+            (30, 9 * HOUR, 30),
+        ] {
+            let stamp = Stamp {
+                group: GroupMs(group),
+                wall: WallMs(wall),
+            };
+            state.set_stamp(stamp);
+            assert_eq!(state.stamp.group, GroupMs(decides));
+            assert_eq!(state.stamp.wall, WallMs(wall));
         }
     }
 }

@@ -46,6 +46,17 @@ fn an_operator_has_the_last_word_in_a_pair_without_a_witness() {
     let mut reborn = reborn;
     reborn.begin();
     reborn.wait_served(&[(1, 2), (2, 2)]);
+    // The old life of node 1 hears why it is over, and both logs say what to do.
+    castor.begin();
+    let refused = [
+        "a connection between nodes was refused",
+        "reason=old incarnation",
+        "advice=",
+        "stop it",
+    ];
+    pollux.wait_said(&[&refused[..], &["node=1"]].concat());
+    castor.wait_said(&[&refused[..], &["node=2"]].concat());
+    castor.stop();
     pollux.fall_back();
     reborn.wait_served(&[(1, 1), (2, 2)]);
     let verdict = pollux.ctl(&["subcluster", "verify"]);

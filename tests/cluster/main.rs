@@ -1,10 +1,15 @@
 //! Clusters of real processes on loopback: made by an operator's steps, with clients that do not
 //! know who serves them. Not for how fast anything is: the drills measure.
 
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod demo;
+mod files;
 mod force;
 mod groups;
 mod pair;
+mod peer;
 mod site;
+mod strangers;
+mod tickets;

@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,6 +21,9 @@ pub struct Member {
     pub name: &'static str,
     verb: &'static str,
     clients: SocketAddr,
+    nodes: SocketAddr,
+    /// What its process finds in its environment.
+    environment: Vec<(&'static str, String)>,
     process: Option<Process>,
 }
 
@@ -43,6 +48,8 @@ impl Member {
             name,
             verb: "node",
             clients,
+            nodes,
+            environment: Vec::new(),
             process: None,
         }
     }
@@ -50,7 +57,14 @@ impl Member {
     /// The first node of a cluster, running.
     #[track_caller]
     pub fn first(name: &'static str) -> Member {
+        Member::first_in(name, Vec::new())
+    }
+
+    /// As [`Member::first`], in an environment of its own.
+    #[track_caller]
+    pub fn first_in(name: &'static str, environment: Vec<(&'static str, String)>) -> Member {
         let mut member = Member::prepare(name);
+        member.environment = environment;
         member.done(&["cluster", "init", "--config", "pollux.toml"]);
         member.begin();
         member
@@ -75,6 +89,7 @@ impl Member {
     pub fn begin(&mut self) {
         let mut command = pollux(self.folder.path());
         command.args([self.verb, "--config", "pollux.toml"]);
+        command.envs(self.environment.iter().cloned());
         let log = self.folder.path().join("log");
         self.process = Some(Process::start(&mut command, &log));
         wait_for("the control socket", || {
@@ -104,8 +119,55 @@ impl Member {
         fs::write(path, settings.replace(line, other)).expect("settings can be written");
     }
 
+    /// For the next start.
+    pub fn set_environment(&mut self, name: &'static str, value: &str) {
+        self.environment.push((name, value.to_owned()));
+    }
+
     pub fn clients(&self) -> SocketAddr {
         self.clients
+    }
+
+    /// Its port between nodes.
+    pub fn nodes(&self) -> SocketAddr {
+        self.nodes
+    }
+
+    /// A file of its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Of its port for clients.
+    pub fn certificate(&self) -> PathBuf {
+        self.path("data/certificate.pem")
+    }
+
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref();
+        process.expect("the node runs").signal(signal);
+    }
+
+    /// Starts a process that does not come up, and waits for its end. What it said of why.
+    #[track_caller]
+    pub fn fails_to_begin(&self, more: &[&str], code: i32) -> String {
+        let arguments = [&[self.verb, "--config", "pollux.toml"][..], more].concat();
+        let ended = self.run(&arguments);
+        assert_eq!(ended.code, Some(code), "{}", ended.err);
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+        ended.err
+    }
+
+    /// Waits for a line of its log that has all of these in it.
+    #[track_caller]
+    pub fn wait_said(&self, parts: &[&str]) -> String {
+        wait_for(&format!("{} to say {parts:?}", self.name), || {
+            let log = self.log();
+            let mut lines = log.lines();
+            let line = lines.find(|line| parts.iter().all(|part| line.contains(part)));
+            line.map(str::to_owned)
+        })
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ended {
@@ -207,7 +269,12 @@ impl Drop for Member {
 /// Castor, Pollux and their witness, whole, with high availability.
 #[track_caller]
 pub fn pair() -> [Member; 3] {
-    let castor = Member::first("castor");
+    pair_with(Member::first("castor"))
+}
+
+/// As [`pair`], with a Castor that is there already.
+#[track_caller]
+pub fn pair_with(castor: Member) -> [Member; 3] {
     let pollux = castor.invite("pollux", &[]);
     let witness = castor.invite("witness", &["--witness"]);
     castor.wait_protected();

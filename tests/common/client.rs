@@ -4,16 +4,19 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces};
 use pollux_xmpp::sasl::Mechanism;
 use pollux_xmpp::sasl::scram::ScramClient;
+use rustls::ClientConfig;
 
 use super::deadline::Deadline;
 use super::node::PASSWORD;
 use super::stream::{Event, Stream, shown, stream_condition, xml};
+use super::tls::trust;
 
 pub const CLIENT: &str = "jabber:client";
 pub const SM: &str = "urn:xmpp:sm:3";
@@ -56,10 +59,21 @@ impl Client {
     /// Signs in; nothing is bound. With a certificate under TLS.
     #[track_caller]
     pub fn sign_in(address: SocketAddr, account: &str, certificate: Option<&Path>) -> Client {
+        let trust = certificate.map(|certificate| trust(&[certificate]));
+        Client::sign_in_with(address, account, trust.as_ref())
+    }
+
+    /// As [`Client::sign_in`], under the TLS of somebody who may have been here before.
+    #[track_caller]
+    pub fn sign_in_with(
+        address: SocketAddr,
+        account: &str,
+        trust: Option<&Arc<ClientConfig>>,
+    ) -> Client {
         let mut stream = Stream::connect(address);
         stream.open();
-        if let Some(certificate) = certificate {
-            stream.encrypt(certificate);
+        if let Some(trust) = trust {
+            stream.encrypt_with(trust);
             stream.open();
         }
         let outcome = authenticate(&mut stream, Mechanism::ScramSha256, account, PASSWORD);
@@ -136,7 +150,13 @@ impl Client {
     /// again.
     #[track_caller]
     pub fn resume(&mut self, address: SocketAddr) {
-        let fresh = Client::sign_in(address, &self.account, None);
+        self.resume_with(address, None);
+    }
+
+    /// As [`Client::resume`], under TLS.
+    #[track_caller]
+    pub fn resume_with(&mut self, address: SocketAddr, trust: Option<&Arc<ClientConfig>>) {
+        let fresh = Client::sign_in_with(address, &self.account, trust);
         self.stream = fresh.stream;
         let counts = self
             .counts

@@ -4,12 +4,14 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces, StreamOpen};
+use rustls::ClientConfig;
 
 use super::deadline::Deadline;
 use super::node::DOMAIN;
-use super::tls::{Socket, Tcp};
+use super::tls::{Socket, Tcp, trust};
 
 /// More than any stanza of a test.
 const LIMITS: Limits = Limits {
@@ -165,13 +167,24 @@ impl Stream {
     /// STARTTLS from the request to the handshake.
     #[track_caller]
     pub fn encrypt(&mut self, certificate: &Path) {
+        self.encrypt_with(&trust(&[certificate]));
+    }
+
+    /// As [`Stream::encrypt`], by somebody who may have been here before.
+    #[track_caller]
+    pub fn encrypt_with(&mut self, trust: &Arc<ClientConfig>) {
         self.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-        self.proceed(certificate);
+        self.proceed_with(trust);
     }
 
     /// What follows the request.
     #[track_caller]
     pub fn proceed(&mut self, certificate: &Path) {
+        self.proceed_with(&trust(&[certificate]));
+    }
+
+    #[track_caller]
+    fn proceed_with(&mut self, trust: &Arc<ClientConfig>) {
         let answer = self.element();
         assert!(
             answer.is("urn:ietf:params:xml:ns:xmpp-tls", "proceed"),
@@ -179,7 +192,7 @@ impl Stream {
             xml(&answer)
         );
         self.restart();
-        self.socket.encrypt(certificate, DOMAIN);
+        self.socket.encrypt(trust, DOMAIN);
     }
 
     /// The stream ends with this error, then with its closing tag and the connection.

@@ -1,4 +1,5 @@
-//! TLS for the clients of tests: trusts the one certificate that the node made.
+//! TLS for the clients of tests: trusts the certificates that nodes made, and no other; keeps what
+//! a session of TLS is resumed by.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,13 +9,33 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 
 #[expect(
     clippy::disallowed_types,
     reason = "clients of tests block, each on a thread that has nothing else to do"
 )]
 pub type Tcp = std::net::TcpStream;
+
+/// What a client trusts, with the tickets that it was given. They are kept by the name of the
+/// server, so that what one node gave is shown to all that have the same name.
+pub fn trust(certificates: &[&Path]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for path in certificates {
+        for certificate in CertificateDer::pem_file_iter(path).expect("a certificate") {
+            let certificate = certificate.expect("PEM");
+            let added = roots.add(certificate);
+            added.expect("a certificate that can be trusted");
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions that the provider has")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
 
 /// A connection, encrypted or not.
 pub enum Socket {
@@ -34,25 +55,21 @@ impl Socket {
     }
 
     /// The handshake, which the next read or write completes.
-    pub fn encrypt(&mut self, certificate: &Path, domain: &str) {
+    pub fn encrypt(&mut self, trust: &Arc<ClientConfig>, domain: &str) {
         let Socket::Plain(tcp) = std::mem::replace(self, Socket::Between) else {
             panic!("encrypted already");
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(certificate).expect("a certificate") {
-            roots
-                .add(certificate.expect("PEM"))
-                .expect("a certificate that can be trusted");
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions that the provider has")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let name = ServerName::try_from(domain.to_owned()).expect("a name");
-        let client = ClientConnection::new(Arc::new(config), name).expect("a TLS client");
+        let client = ClientConnection::new(trust.clone(), name).expect("a TLS client");
         *self = Socket::Tls(Box::new(StreamOwned::new(client, tcp)));
+    }
+
+    /// How the handshake went, once it is complete.
+    pub fn handshake(&self) -> Option<HandshakeKind> {
+        match self {
+            Socket::Tls(tls) => tls.conn.handshake_kind(),
+            Socket::Plain(_) | Socket::Between => None,
+        }
     }
 
     pub fn set_patience(&self, patience: Duration) -> io::Result<()> {

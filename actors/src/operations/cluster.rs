@@ -79,8 +79,9 @@ impl Executor {
             if self.serving_nodes().len() < 2
                 || status.members.iter().filter(|row| row.votes).count() < 3
             {
-                let message = "high availability needs two nodes and a witness: \
-                               `pollux ctl cluster nodes` lists who is there";
+                let message = "high availability needs two nodes and a witness: invite who is \
+                               missing with `pollux ctl cluster invite`, for a witness with \
+                               `--witness`; `pollux ctl cluster nodes` lists who is there";
                 return Err(OperationError::new(ErrorKind::Invalid, message));
             }
         }

@@ -6,10 +6,12 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use bytes::Bytes;
+use pollux_domain::ids::{Incarnation, NodeId, Voter};
 use pollux_links::frame::{Frame, Kind};
 use pollux_links::peers::Subject;
 use pollux_links::refusal::Reason;
 use rustix::process::Signal;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::common::client::{Client, SM};
@@ -148,6 +150,72 @@ fn what_a_newer_release_says_is_refused_by_name() {
         &pollux,
         &[said, "from=1", "group=configuration", "to one release"],
     );
+    assert!(!pollux.log().contains("panicked"), "{}", pollux.log());
+}
+
+/// As `raft` writes what one voter asks another about the log.
+#[derive(Serialize)]
+struct Envelope {
+    from: u64,
+    to: u64,
+    request: Request,
+}
+
+#[derive(Serialize)]
+#[expect(dead_code, reason = "the number of the last is its name")]
+enum Request {
+    Append,
+    Vote,
+    Snapshot(Part),
+}
+
+#[derive(Serialize)]
+enum Part {
+    Chunk {
+        id: String,
+        offset: u64,
+        bytes: Bytes,
+    },
+}
+
+fn chunk(offset: u64) -> Frame {
+    let voter = |node| Voter {
+        node: NodeId(node),
+        incarnation: Incarnation(1),
+    };
+    let envelope = Envelope {
+        from: voter(1).number(),
+        to: voter(2).number(),
+        request: Request::Snapshot(Part::Chunk {
+            id: "4711".to_owned(),
+            offset,
+            bytes: Bytes::from_static(b"some bytes"),
+        }),
+    };
+    let body = pollux_store::codec::encode(1, &envelope).expect("it is short");
+    Frame {
+        body: body.into(),
+        ..newer_question()
+    }
+}
+
+#[test]
+fn a_snapshot_whose_parts_do_not_follow_is_refused_by_name() {
+    let mut castor = Member::first("castor");
+    let pollux = castor.invite("pollux", &[]);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    castor.kill();
+    let mut peer = Peer::greeted(pollux.nodes(), 2, &castor, 1);
+    let reason = "the chunk does not follow the one before";
+    assert_eq!(peer.refused(&chunk(500)), reason);
+    pollux.wait_said(&[
+        "INFO",
+        "snapshot was refused",
+        "from=1",
+        "group=\"configuration\"",
+        reason,
+        "the leader begins again",
+    ]);
     assert!(!pollux.log().contains("panicked"), "{}", pollux.log());
 }
 

@@ -121,7 +121,8 @@ impl<G: Kind> Desk for LogDesk<G> {
                     if let Err(reason) = &taken {
                         // Nothing of it is kept: the leader sends it again from the first byte.
                         let group = G::NAME;
-                        tracing::info!(%from, group, reason, "part of a snapshot was refused");
+                        let advice = "the leader begins again; if that goes on, its log says more";
+                        tracing::info!(%from, group, reason, advice, "snapshot was refused");
                     }
                     taken
                 })

@@ -7,6 +7,8 @@
 //! ```
 
 mod keeper;
+#[cfg(test)]
+mod leader_test;
 mod tenure;
 mod watch;
 

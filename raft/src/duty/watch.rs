@@ -142,6 +142,15 @@ impl Duty {
         }
     }
 
+    /// Whether the leader that this node is hears that node; none: it is not the leader.
+    #[cfg(test)]
+    pub(super) fn hears(&self, node: NodeId) -> Option<bool> {
+        let keeper = &self.inner.keeper;
+        let grants = keeper.grants.lock().unwrap();
+        let (_, grants) = grants.as_ref()?;
+        Some(grants.is_alive(keeper.clock.now(), node))
+    }
+
     /// An operator asks that `to` serves the users of `home`; the present owner gives them up
     /// first.
     pub async fn wish(&self, home: NodeId, to: NodeId) -> Result<(), WishError> {

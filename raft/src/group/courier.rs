@@ -105,10 +105,15 @@ impl<G: Kind> Courier<G> {
             }
             self.intake.set_open(false);
             self.leading.send_replace(None);
-            if *self.stopping.borrow() && self.may_stop() {
+            if self.is_stopping() && self.may_stop() {
                 return Ok(());
             }
         }
+    }
+
+    /// Asked to, or nobody has a handle to the group any more.
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow() || self.stopping.has_changed().is_err()
     }
 
     /// What waits goes first, where anybody takes it.
@@ -132,6 +137,14 @@ impl<G: Kind> Courier<G> {
     async fn stopped(&self) {
         let mut stopping = self.stopping.clone();
         let _gone = stopping.wait_for(|stopping| *stopping).await.is_err();
+    }
+
+    /// Resolves when the group is to stop and nothing waits any more.
+    async fn drained(&self) {
+        self.stopped().await;
+        while !self.pipeline.is_empty() {
+            sleep(PAUSE).await;
+        }
     }
 
     /// Resolves when somebody else, or nobody, is the leader.
@@ -172,9 +185,7 @@ impl<G: Kind> Courier<G> {
                 biased;
                 () = self.deposed(myself) => return Ok(()),
                 () = self.work() => {}
-                () = self.stopped() => if self.pipeline.is_empty() {
-                    return Ok(());
-                }
+                () = self.drained() => return Ok(()),
             }
             let parts = self.gather(mine_first);
             mine_first = !mine_first;
@@ -241,9 +252,7 @@ impl<G: Kind> Courier<G> {
                 () = self.deposed(Leader::Other(leader)) => return,
                 () = self.unsent() => {}
                 () = sleep(STUCK / 2) => {}
-                () = self.stopped() => if self.pipeline.is_empty() {
-                    return;
-                }
+                () = self.drained() => return,
             }
             let first = self.pipeline.first_sent();
             let now = self.clock.now();

@@ -226,7 +226,7 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
         self.tables.sync().map_err(fail)?;
         self.replace(&bytes).map_err(fail)?;
         self.outlet.replaced();
-        save(&self.store, Box::new(move || Ok(bytes)))
+        save(&self.store, meta.last_log_id, Box::new(move || Ok(bytes)))
             .await
             .map_err(fail)?;
         note_saved(&self.saved, meta.last_log_id);
@@ -265,9 +265,15 @@ fn note_saved(saved: &watch::Sender<u64>, last: Option<LogId>) {
     });
 }
 
-async fn save(store: &Arc<dyn LogStore>, encode: crate::log::Encode) -> io::Result<()> {
+async fn save(
+    store: &Arc<dyn LogStore>,
+    last: Option<LogId>,
+    encode: crate::log::Encode,
+) -> io::Result<()> {
     let (tell, told) = oneshot::channel();
-    store.save_snapshot(encode, Box::new(move |result| drop(tell.send(result))));
+    let index = last.map_or(0, |id| id.index);
+    let done = Box::new(move |result| drop(tell.send(result)));
+    store.save_snapshot(index, encode, done);
     told.await
         .map_err(|_| io::Error::other("the snapshot's writer has ended"))?
 }
@@ -295,7 +301,7 @@ impl<G: Kind> RaftSnapshotBuilder<Types<G>> for Builder<G> {
             tables.sync()?;
             codec::encode(G::Machine::VERSION, &image).map_err(io::Error::from)
         };
-        save(&self.store, Box::new(encode))
+        save(&self.store, self.meta.last_log_id, Box::new(encode))
             .await
             .map_err(|error| StorageIOError::write_snapshot(Some(self.meta.signature()), &error))?;
         note_saved(&self.saved, self.meta.last_log_id);

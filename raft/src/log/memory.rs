@@ -22,7 +22,7 @@ struct Contents {
     vote: Option<Bytes>,
     purged: Option<Bytes>,
     entries: BTreeMap<u64, Bytes>,
-    snapshot: Option<Bytes>,
+    snapshot: Option<(u64, Bytes)>,
 }
 
 type Job = Box<dyn FnOnce(&mut Contents) -> io::Result<()> + Send>;
@@ -116,16 +116,24 @@ impl LogStore for MemoryLog {
         self.enqueue(job, done);
     }
 
-    fn save_snapshot(&self, encode: Encode, done: Done) {
+    fn save_snapshot(&self, index: u64, encode: Encode, done: Done) {
         let encoded = encode();
         let job: Job = Box::new(move |contents| {
-            contents.snapshot = Some(Bytes::from(encoded?));
+            let encoded = Bytes::from(encoded?);
+            if contents
+                .snapshot
+                .as_ref()
+                .is_none_or(|(held, _)| *held <= index)
+            {
+                contents.snapshot = Some((index, encoded));
+            }
             Ok(())
         });
         self.enqueue(job, done);
     }
 
     fn read_snapshot(&self) -> io::Result<Option<Bytes>> {
-        Ok(self.disk.contents().snapshot.clone())
+        let contents = self.disk.contents();
+        Ok(contents.snapshot.as_ref().map(|(_, bytes)| bytes.clone()))
     }
 }

@@ -54,8 +54,9 @@ pub trait LogStore: Send + Sync + 'static {
 
     fn write(&self, write: LogWrite, done: Done);
 
-    /// Replaces the snapshot, whole or not at all.
-    fn save_snapshot(&self, encode: Encode, done: Done);
+    /// Replaces the snapshot, whole or not at all, by the one up to `index`. One that was begun
+    /// earlier and ends later leaves a newer one where it is: the log may be purged up to that.
+    fn save_snapshot(&self, index: u64, encode: Encode, done: Done);
 
     fn read_snapshot(&self) -> io::Result<Option<Bytes>>;
 }

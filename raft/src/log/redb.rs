@@ -209,13 +209,13 @@ impl LogStore for RedbLog {
         }
     }
 
-    fn save_snapshot(&self, encode: Encode, done: Done) {
+    fn save_snapshot(&self, index: u64, encode: Encode, done: Done) {
         let snapshot = self.snapshot.clone();
         let made = std::thread::Builder::new()
             .name("snapshot".to_owned())
             .spawn(move || {
-                let file = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-                done(encode().and_then(|bytes| file.replace(&bytes)));
+                let mut file = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+                done(encode().and_then(|bytes| file.replace(index, &bytes)));
             });
         if let Err(error) = made {
             tracing::error!(%error, "failed to start the snapshot's thread");
@@ -283,6 +283,26 @@ mod tests {
         )
     }
 
+    fn save(log: &RedbLog, index: u64, image: &'static [u8]) {
+        let (tell, told) = sync_channel(1);
+        let done: Done = Box::new(move |result| tell.send(result).unwrap());
+        log.save_snapshot(index, Box::new(|| Ok(image.to_vec())), done);
+        told.recv().unwrap().unwrap();
+    }
+
+    /// A replica was taking its own when the leader's was installed.
+    #[test]
+    fn a_snapshot_that_ends_after_a_newer_one_does_not_take_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
+        save(&log, 299, b"newer");
+        save(&log, 211, b"older");
+        assert_eq!(log.read_snapshot().unwrap().as_deref(), Some(&b"newer"[..]));
+        save(&log, 300, b"newest");
+        let held = log.read_snapshot().unwrap();
+        assert_eq!(held.as_deref(), Some(&b"newest"[..]));
+    }
+
     #[test]
     fn entries_marks_and_snapshot_stay_over_a_restart() {
         let folder = tempfile::tempdir().unwrap();
@@ -299,10 +319,7 @@ mod tests {
             },
         )
         .unwrap();
-        let (tell, told) = sync_channel(1);
-        let done: Done = Box::new(move |result| tell.send(result).unwrap());
-        log.save_snapshot(Box::new(|| Ok(b"image".to_vec())), done);
-        told.recv().unwrap().unwrap();
+        save(&log, 3, b"image");
         drop(log);
         let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
         let bounds = log.bounds().unwrap();

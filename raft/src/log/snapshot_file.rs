@@ -12,11 +12,13 @@ use pollux_store::damage::{OpenError, set_aside};
 #[derive(Debug)]
 pub(super) struct SnapshotFile {
     path: PathBuf,
+    /// Up to which index the newest is that was written here.
+    written: u64,
 }
 
 impl SnapshotFile {
     pub(super) fn new(path: PathBuf) -> SnapshotFile {
-        SnapshotFile { path }
+        SnapshotFile { path, written: 0 }
     }
 
     /// Sets a damaged snapshot aside; half of one, which an earlier process was writing when it
@@ -49,7 +51,11 @@ impl SnapshotFile {
         PathBuf::from(name)
     }
 
-    pub(super) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Leaves a newer one where it is.
+    pub(super) fn replace(&mut self, index: u64, bytes: &[u8]) -> io::Result<()> {
+        if index < self.written {
+            return Ok(());
+        }
         let beside = self.beside();
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
@@ -58,6 +64,7 @@ impl SnapshotFile {
         if let Some(folder) = self.path.parent() {
             File::open(folder)?.sync_all()?;
         }
+        self.written = index;
         Ok(())
     }
 

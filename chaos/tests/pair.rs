@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pollux_chaos::sim::pair::{PairPlan, run};
+use pollux_chaos::sim::{Entry, Fact};
 
 fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
     let next = AtomicU64::new(seeds.start);
@@ -69,6 +70,22 @@ fn a_pair_keeps_its_promises() {
 #[test]
 fn two_pairs_keep_their_promises() {
     keep_their_promises(2, 0..60);
+}
+
+/// The resumption time passes: few seeds, each of five minutes.
+#[test]
+fn a_client_that_is_gone_is_said_to_be_so_once() {
+    for (pairs, seed) in [(1, 1), (1, 2), (2, 3)] {
+        let plan = PairPlan {
+            outlives: true,
+            ..PairPlan::of(pairs)
+        };
+        let run = run(seed, plan);
+        let judged = run.check();
+        assert!(judged.is_ok(), "seed {seed} with {pairs} pairs: {judged:?}");
+        let gone = |entry: &Entry| matches!(entry.fact, Fact::Gone { .. });
+        assert!(run.history.entries.iter().any(gone), "nobody vanished");
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub enum Fact {
         node: NodeId,
         life: u64,
     },
-    /// A replica's core leads.
+    /// A replica leads, and has committed an entry of its lead.
     Leads {
         group: GroupId,
         term: u64,
@@ -151,6 +151,10 @@ pub enum Fact {
     TurnedAway {
         who: usize,
         why: String,
+    },
+    /// A person's client vanishes without a word, and does not come back.
+    Gone {
+        who: usize,
     },
     /// A person closes the stream, and with it the session.
     Left {

@@ -1,5 +1,7 @@
-//! "At most one leader can be elected in a given term." (Raft, figure 3) By terms the beats, leases
-//! and votes of design section 4 are told apart.
+//! "At most one leader can be elected in a given term" (Raft, figure 3), as far as it holds here:
+//! the log's library orders the leaders of one term by their numbers, and of two that are elected
+//! one right after the other the lesser commits nothing (decision 0020). So this judges leaders
+//! that have committed an entry of their lead; a lease or a takeover needs no less.
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@ pub mod availability_linearizable;
 mod contact_list_linearizable;
 mod election_safety;
 mod epochs_grow;
+pub mod gone_once;
 mod handled_committed;
 mod handled_forwards;
 mod log_matching;
@@ -64,6 +65,7 @@ pub const OF_PAIRS: &[Invariant] = &[
     ("sessions survive", sessions_survive::check),
     ("users stay", users_stay::check),
     ("not falsely gone", not_falsely_gone::check),
+    ("gone once", gone_once::check),
     ("recovers", recovers::check),
     ("view agrees", view_agrees::check),
 ];

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::gone_once;
 use crate::sim::history::{Fact, History};
 
 /// Between a session's end and the next one's beginning, as its client sees both, and until the
@@ -19,6 +20,10 @@ pub fn check(history: &History) -> Result<(), String> {
                 ends.entry(*who).or_default().push(entry.at);
             }
             Fact::Left { who } => ends.entry(*who).or_default().push(entry.at),
+            Fact::Gone { who } => {
+                let given_up = entry.at + gone_once::WAITS;
+                ends.entry(*who).or_default().push(given_up);
+            }
             _ => {}
         }
     }

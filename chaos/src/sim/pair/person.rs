@@ -25,6 +25,8 @@ pub type Driven = Client<TcpStream, Pen>;
 pub struct Standing {
     pub connected: Cell<bool>,
     pub unacknowledged: Cell<usize>,
+    /// The client is to vanish, for good.
+    pub gone: Cell<bool>,
 }
 
 /// See the module.
@@ -86,6 +88,10 @@ impl Person {
         loop {
             let ended = self.connection(&mut client).await;
             self.standing.connected.set(false);
+            if self.standing.gone.get() {
+                client.cut();
+                std::future::pending::<()>().await;
+            }
             match ended {
                 Ok(()) | Err(Error::Closed) => {}
                 Err(error) => {
@@ -145,6 +151,9 @@ impl Person {
         loop {
             let time = Duration::from_millis(1 + self.seed.below(self.plan.pace_ms));
             self.listen(client, &mut pulse, time).await?;
+            if self.standing.gone.get() {
+                return Ok(());
+            }
             self.standing.unacknowledged.set(client.unacknowledged());
             if !self.is_alive(client, &mut pulse)? {
                 client.cut();

@@ -30,6 +30,9 @@ pub struct PairPlan {
     pub together: usize,
     pub pace_ms: u64,
     pub leaves: bool,
+    /// When all is well again somebody goes for good, and the node that serves the session dies;
+    /// the run lasts until the session has been given up.
+    pub outlives: bool,
 }
 
 /// Which node of their pair the people belong to.
@@ -51,6 +54,7 @@ impl Default for PairPlan {
             together: 0,
             pace_ms: 60,
             leaves: false,
+            outlives: false,
         }
     }
 }

@@ -71,7 +71,7 @@ impl Watch {
     ) {
         let name = group.group();
         let term = group.term();
-        if group.leads() && self.leaders.insert((name, term, node)) {
+        if group.is_leading() && self.leaders.insert((name, term, node)) {
             history.add_at(
                 at,
                 Fact::Leads {

@@ -97,6 +97,15 @@ fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)]) -> Option<String> {
     None
 }
 
+/// The seat of the node that may act for that home's users now.
+pub fn serving(seats: &[Rc<Seat>], home: NodeId) -> Option<usize> {
+    let holds = |seat: &Rc<Seat>| {
+        let node = seat.node();
+        node.is_some_and(|node| node.tenures.of(home).holds(seat.clock.now()))
+    };
+    seats.iter().position(holds)
+}
+
 /// Each group knows its own users and those of the other.
 fn of_users(nodes: &Nodes, plan: PairPlan) -> Option<String> {
     nodes.iter().find_map(|(seat, node)| {

@@ -24,6 +24,7 @@ use super::wires::{Hosts, USUAL_LATENCY};
 use crate::client::{Options, Seed};
 use crate::sim::environment::{SeededRand, VirtualTime};
 use crate::sim::history::{Fact, History, Phase};
+use crate::sim::invariants::gone_once;
 use crate::sim::world::is_busy;
 
 /// How long the cluster may take to be founded, and to be well again after everything is healed.
@@ -174,8 +175,9 @@ impl<'a> World<'a> {
         let recovered_in = self.until_well(RECOVERY_MAX)?;
         self.enter(Phase::Quiet);
         let end = self.sim.elapsed() + QUIET;
-        while self.sim.elapsed() < end {
-            self.step()?;
+        self.until(end)?;
+        if self.plan.outlives && recovered_in.is_some() {
+            self.outlive_a_client()?;
         }
         self.close_the_books();
         Ok(recovered_in)
@@ -206,6 +208,30 @@ impl<'a> World<'a> {
             self.watch.digest(at, &self.seats, &mut history);
         }
         Ok(())
+    }
+
+    fn until(&mut self, end: Duration) -> Result<(), String> {
+        while self.sim.elapsed() < end {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// A client vanishes, and then the node that keeps its session for it. The session is given up
+    /// by the twin, at its time.
+    fn outlive_a_client(&mut self) -> Result<(), String> {
+        let who = self.dice.below(self.plan.people as u64) as usize;
+        let begun = self.sim.elapsed();
+        self.standings[who].gone.set(true);
+        self.note(Fact::Gone { who });
+        let later = Duration::from_millis(500 + self.dice.below(60_000));
+        self.until(begun + later)?;
+        let serving = wellness::serving(&self.seats, self.plan.home(who));
+        let serving = serving.ok_or("nobody serves the one who is gone")?;
+        self.begin(Fault::Crash(serving));
+        self.until(self.sim.elapsed() + Duration::from_secs(2))?;
+        self.restart(serving);
+        self.until(begun + gone_once::WITHIN)
     }
 
     /// Lives on until nothing is wrong; none: that took longer than `most`.

@@ -117,7 +117,13 @@ fn of_users(nodes: &Nodes, plan: PairPlan) -> Option<String> {
             (own.count(), configuration.users().count())
         });
         let is_right = known.users == own && known.foreign_users == all - own;
-        (!is_right || all < plan.people).then(|| format!("{} does not know all users", seat.name))
+        (!is_right || all < plan.people).then(|| {
+            let (users, foreign) = (known.users, known.foreign_users);
+            let name = seat.name;
+            format!(
+                "{name} knows {users} own users and {foreign} others, of {own} and {all} in all"
+            )
+        })
     })
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pollux_domain::contract::{Command, Reply};
+use pollux_domain::contract::{Agreement, AsOf, Reply};
 use pollux_domain::ids::{NodeId, SubclusterId};
 use pollux_domain::jid::BareJid;
-use pollux_raft::configuration::{Change, Configuration};
+use pollux_raft::configuration::Change;
 use pollux_raft::group::GroupError;
 
 use crate::node::Node;
@@ -30,10 +30,10 @@ pub async fn run(node: Arc<Node>) {
             .filter(|tenure| tenure.holds(now))
             .map(|tenure| tenure.home())
             .collect();
-        let version = node.configuration.read(Configuration::version);
-        let state = (homes, version);
+        let as_of = as_of(&node);
+        let state = (homes, as_of);
         if !state.0.is_empty() && agreed.as_ref() != Some(&state) {
-            match agree(&node, &state.0).await {
+            match agree(&node, &state.0, as_of).await {
                 Ok(()) => agreed = Some(state),
                 Err(error) => tracing::debug!(%error, "groups do not agree yet"),
             }
@@ -42,10 +42,33 @@ pub async fn run(node: Arc<Node>) {
     }
 }
 
+/// The configuration of this replica.
+pub(crate) fn as_of(node: &Node) -> AsOf {
+    let id = node.settings.subcluster;
+    node.configuration.read(|configuration| {
+        let entry = configuration.topology().subcluster(id);
+        AsOf {
+            reforms: entry.map_or(0, |entry| entry.reforms),
+            version: configuration.version(),
+        }
+    })
+}
+
+/// Puts it to the database. A refusal is an error: this replica lags behind, or a limit is reached,
+/// and all of it is said again.
+async fn put(node: &Node, as_of: AsOf, part: Agreement) -> Result<(), GroupError> {
+    match node.subcluster.execute(part.under(as_of)).await? {
+        Reply::Refused(refusal) => Err(GroupError::Unknown(format!("{refusal:?}"))),
+        _ => Ok(()),
+    }
+}
+
 /// Users of other subclusters that one command names.
 const FOREIGN_CHUNK: usize = 500;
 
-async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
+/// What is read of the configuration on the way may be newer than `as_of`, which does no harm; what
+/// is read of the database is not older.
+async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupError> {
     if node
         .configuration
         .read(|state| state.decoy_secret().is_none())
@@ -55,6 +78,7 @@ async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
         let secret = Change::DecoySecret(Bytes::copy_from_slice(&secret));
         node.configuration.execute(secret).await?;
     }
+    put(node, as_of, Agreement::Begin).await?;
     let configured: Vec<(BareJid, NodeId)> = node.configuration.read(|state| {
         let users = state.users();
         let mine = users.filter(|(_, account)| homes.contains(&account.home));
@@ -63,11 +87,10 @@ async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
     });
     for (user, home) in configured {
         if !node.subcluster.read(|state| state.has_user(&user)) {
-            let adopt = Command::Adopt { user, home };
-            node.subcluster.execute(adopt).await?;
+            put(node, as_of, Agreement::Adopt { user, home }).await?;
         }
     }
-    agree_on_others(node).await?;
+    agree_on_others(node, as_of).await?;
     let known = node.subcluster.read(|state| state.users());
     for user in known {
         let home = node.subcluster.read(|state| state.home_of(&user));
@@ -77,14 +100,14 @@ async fn agree(node: &Node, homes: &[NodeId]) -> Result<(), GroupError> {
                 .read(|state| state.account(&user).is_none())
         };
         if is_mine && is_gone() {
-            node.subcluster.execute(Command::Release { user }).await?;
+            put(node, as_of, Agreement::Release { user }).await?;
         }
     }
     Ok(())
 }
 
 /// The database knows in which group the users of other subclusters live.
-async fn agree_on_others(node: &Node) -> Result<(), GroupError> {
+async fn agree_on_others(node: &Node, as_of: AsOf) -> Result<(), GroupError> {
     let own = node.settings.subcluster;
     let configured: BTreeMap<BareJid, SubclusterId> = node.configuration.read(|configuration| {
         let topology = configuration.topology();
@@ -106,10 +129,7 @@ async fn agree_on_others(node: &Node) -> Result<(), GroupError> {
     for chunk in changes.chunks(FOREIGN_CHUNK) {
         let users = chunk.to_vec();
         // The group has its name first: then this is said again.
-        let reply = node.subcluster.execute(Command::Foreign { users }).await?;
-        if let Reply::Refused(refusal) = reply {
-            return Err(GroupError::Unknown(format!("{refusal:?}")));
-        }
+        put(node, as_of, Agreement::Foreign { users }).await?;
     }
     Ok(())
 }

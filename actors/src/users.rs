@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pollux_domain::contract::Command;
+use pollux_domain::contract::Agreement;
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
@@ -16,6 +16,7 @@ use pollux_store::codec::{self, CodecError};
 use pollux_xmpp::sasl::scram::{DeriveError, ScramHash, ScramKeys};
 use tokio::sync::oneshot;
 
+use crate::agreement;
 use crate::node::Node;
 
 const CREDENTIALS_VERSION: u16 = 1;
@@ -110,10 +111,8 @@ pub async fn set_password(node: &Node, user: &BareJid, password: String) -> Resu
 /// Removes a user with everything that was kept.
 pub async fn remove(node: &Node, user: &BareJid) -> Result<(), UserError> {
     change(node, Change::RemoveUser { user: user.clone() }).await?;
-    node.subcluster
-        .execute(Command::Release { user: user.clone() })
-        .await?;
-    Ok(())
+    let user = user.clone();
+    agree(node, Agreement::Release { user }).await
 }
 
 /// How long a stranger waits for a node that has just started.
@@ -157,12 +156,14 @@ pub fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> io::Result<ScramKey
 }
 
 async fn adopt(node: &Node, user: &BareJid, home: NodeId) -> Result<(), UserError> {
-    node.subcluster
-        .execute(Command::Adopt {
-            user: user.clone(),
-            home,
-        })
-        .await?;
+    let user = user.clone();
+    agree(node, Agreement::Adopt { user, home }).await
+}
+
+/// Tells the database at once what was changed in the configuration; whoever serves says it again.
+async fn agree(node: &Node, part: Agreement) -> Result<(), UserError> {
+    let command = part.under(agreement::as_of(node));
+    node.subcluster.execute(command).await?;
     Ok(())
 }
 

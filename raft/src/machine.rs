@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use pollux_domain::contract::{Action, Command, Effect, Reply, RowWrite, Stamp};
+use pollux_domain::contract::{Action, Agreement, Command, Effect, Reply, RowWrite, Stamp};
 use pollux_domain::ids::GroupMs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,8 +83,8 @@ impl Kind for ConfigurationGroup {
 }
 
 impl Machine for State {
-    // 2: outboxes.
-    const VERSION: u16 = 2;
+    // 2: outboxes. 3: which configuration was agreed with.
+    const VERSION: u16 = 3;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -93,7 +93,10 @@ impl Machine for State {
         match command {
             Command::Stanza { action, .. } => action_weight(action),
             Command::Take { lines, .. } => lines.iter().map(|line| line.weight()).sum(),
-            Command::Foreign { users } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
+            Command::Agree {
+                part: Agreement::Foreign { users },
+                ..
+            } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
             Command::Told { refused, .. } => 8 * refused.len(),
             _ => 0,
         }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pollux_domain::contract::{Action, Command, Effect, Parcel, ParcelKind, Reply, Session};
+use pollux_domain::contract::{
+    Action, Agreement, AsOf, Command, Effect, Parcel, ParcelKind, Reply, Session,
+};
 use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
@@ -144,10 +146,13 @@ async fn what_is_confirmed_is_there_after_each_restart() {
         assert_eq!(group.execute(take_over).await.unwrap(), Reply::Done);
         for name in ["ann", "ben"] {
             group
-                .execute(Command::Adopt {
-                    user: user(name),
-                    home: node,
-                })
+                .execute(
+                    Agreement::Adopt {
+                        user: user(name),
+                        home: node,
+                    }
+                    .under(AsOf::default()),
+                )
                 .await
                 .unwrap();
         }

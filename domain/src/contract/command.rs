@@ -53,10 +53,6 @@ pub enum Command {
         life: Life,
         epoch: Epoch,
     },
-    /// The user belongs to this subcluster and has `home` as home node.
-    Adopt { user: BareJid, home: NodeId },
-    /// The user is gone: sessions end, contacts are told, everything kept for the user goes.
-    Release { user: BareJid },
     /// A client has proved who it is and binds a resource (RFC 6120 section 7).
     SignIn {
         user: BareJid,
@@ -102,10 +98,9 @@ pub enum Command {
     /// What the group is called among groups. A larger incarnation is a new life: lines are
     /// numbered from 1 again. A group that is alone needs no name.
     Name(GroupName),
-    /// Where users of other groups live, as the configuration says it; None: nowhere any more.
-    Foreign {
-        users: Vec<(BareJid, Option<SubclusterId>)>,
-    },
+    /// What the configuration says of users, and which configuration: whoever lags behind what the
+    /// group has heard already would undo it.
+    Agree { as_of: AsOf, part: Agreement },
     /// In the target: takes lines of another group, from number `first` on. `told`: the source was
     /// told that its lines up to there were taken.
     Take {
@@ -223,11 +218,43 @@ pub enum Refusal {
     NoSuchGroup,
     /// An older life of a group.
     StaleIncarnation,
+    /// An older configuration.
+    StaleConfiguration,
     /// Lines before these have not been taken; the last that has is this.
     Gap {
         through: u64,
     },
     NoSuchLine,
+}
+
+/// A state of the configuration, as a subcluster orders them: a takeover that was forced may go on
+/// from an older version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AsOf {
+    pub reforms: u32,
+    pub version: u64,
+}
+
+/// One thing that a configuration says of users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Agreement {
+    /// It is read next: nothing older counts any more.
+    Begin,
+    /// The user belongs to this subcluster and has `home` as home node.
+    Adopt { user: BareJid, home: NodeId },
+    /// The user is gone: sessions end, contacts are told, everything kept for the user goes.
+    Release { user: BareJid },
+    /// Where users of other groups live; None: nowhere any more.
+    Foreign {
+        users: Vec<(BareJid, Option<SubclusterId>)>,
+    },
+}
+
+impl Agreement {
+    /// The command that says so, of that configuration.
+    pub fn under(self, as_of: AsOf) -> Command {
+        Command::Agree { as_of, part: self }
+    }
 }
 
 /// A contact-list entry for the pushes that a removal makes.

@@ -14,7 +14,9 @@ mod effect;
 mod outbox;
 mod slot;
 
-pub use command::{Action, Command, ContactChange, Place, Refusal, Reply, Session, Stamp};
+pub use command::{
+    Action, Agreement, AsOf, Command, ContactChange, Place, Refusal, Reply, Session, Stamp,
+};
 pub use effect::{Announcement, Effect, EndReason, RowWrite};
 pub use outbox::{GroupName, OutboxLine};
 pub use slot::{Duty, Fate, Parcel, ParcelKind, Slot, SlotBody};

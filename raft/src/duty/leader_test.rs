@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pollux_domain::contract::{Command, Effect};
+use pollux_domain::contract::{Agreement, AsOf, Effect};
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
@@ -129,7 +129,7 @@ async fn a_leader_whose_disk_is_slow_is_not_silent() {
             loop {
                 let user = BareJid::parse(&format!("u{written}@example.org")).unwrap();
                 writer
-                    .execute(Command::Adopt { user, home: ME })
+                    .execute(Agreement::Adopt { user, home: ME }.under(AsOf::default()))
                     .await
                     .unwrap();
                 written += 1;

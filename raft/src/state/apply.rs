@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pollux_domain::contract::{Action, Command, Effect, EndReason, Refusal, Reply, Session, Stamp};
+use pollux_domain::contract::{
+    Action, Agreement, AsOf, Command, Effect, EndReason, Refusal, Reply, Session, Stamp,
+};
 use pollux_domain::ids::{Epoch, NodeId, SessionId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
@@ -58,8 +60,6 @@ impl State {
                 };
                 self.take_over(*home, serving, out)?;
             }
-            Command::Adopt { user, home } => self.adopt(user, *home)?,
-            Command::Release { user } => self.release(user, out)?,
             Command::SignIn {
                 user,
                 resource,
@@ -118,7 +118,7 @@ impl State {
                 self.end_session(session.id, EndReason::Expired, out);
             }
             Command::Name(name) => self.set_name(*name, out)?,
-            Command::Foreign { users } => self.set_foreign(users, out)?,
+            Command::Agree { as_of, part } => self.agree(*as_of, part, out)?,
             Command::Take {
                 source,
                 told,
@@ -195,6 +195,20 @@ impl State {
         for session in attached {
             self.detach(session, out);
         }
+        Ok(())
+    }
+
+    fn agree(&mut self, as_of: AsOf, part: &Agreement, out: &mut Outcome) -> Result<(), Refusal> {
+        if as_of < self.configured {
+            return Err(Refusal::StaleConfiguration);
+        }
+        match part {
+            Agreement::Begin => {}
+            Agreement::Adopt { user, home } => self.adopt(user, *home)?,
+            Agreement::Release { user } => self.release(user, out)?,
+            Agreement::Foreign { users } => self.set_foreign(users, out)?,
+        }
+        self.configured = as_of;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pollux_domain::contract::{GroupName, Stamp};
+use pollux_domain::contract::{AsOf, GroupName, Stamp};
 use pollux_domain::ids::{NodeId, SessionId, StanzaId, SubclusterId};
 use pollux_domain::jid::BareJid;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -20,6 +20,7 @@ struct Image {
     users: BTreeMap<BareJid, Arc<User>>,
     sessions: BTreeMap<SessionId, Arc<SessionState>>,
     name: Option<GroupName>,
+    configured: AsOf,
     foreign: BTreeMap<BareJid, SubclusterId>,
     outboxes: BTreeMap<SubclusterId, Outbox>,
     taken: BTreeMap<SubclusterId, Taken>,
@@ -44,6 +45,7 @@ impl Serialize for State {
                 .map(|(id, session)| (*id, session.clone()))
                 .collect(),
             name: self.name,
+            configured: self.configured,
             foreign: self
                 .foreign
                 .iter()
@@ -77,6 +79,7 @@ impl<'de> Deserialize<'de> for State {
             users: image.users.into_iter().collect(),
             sessions: image.sessions.into_iter().collect(),
             name: image.name,
+            configured: image.configured,
             foreign: Arc::new(image.foreign.into_iter().collect()),
             outboxes: image.outboxes,
             taken: image.taken,

@@ -28,7 +28,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
-use pollux_domain::contract::{Effect, EndReason, GroupName, Parcel, Place, RowWrite, Slot, Stamp};
+use pollux_domain::contract::{
+    AsOf, Effect, EndReason, GroupName, Parcel, Place, RowWrite, Slot, Stamp,
+};
 use pollux_domain::ids::{
     Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
 };
@@ -56,6 +58,8 @@ pub struct State {
     sessions: Map<SessionId, Arc<SessionState>>,
     /// What the group is called among groups; None: it is alone.
     name: Option<GroupName>,
+    /// The newest configuration that was agreed with.
+    configured: AsOf,
     /// In which other group a user lives. It changes with the configuration only.
     foreign: Arc<Map<BareJid, SubclusterId>>,
     outboxes: BTreeMap<SubclusterId, Outbox>,

@@ -1,6 +1,7 @@
 //! Proofs of the state machine: walks of a small model of clients, each step checked against the
 //! delivery contract, and tables of single rules written as short plays.
 
+mod agreement;
 mod contact_list;
 mod groups;
 mod invariants;

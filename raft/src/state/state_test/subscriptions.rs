@@ -1,6 +1,6 @@
 //! Subscription flows between two users, seen from both sides (RFC 6121 section 3).
 
-use pollux_domain::contract::Command;
+use pollux_domain::contract::{Agreement, AsOf};
 use pollux_domain::subscription::SubscriptionRequest::{
     Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
@@ -146,7 +146,7 @@ fn a_removed_user_leaves_nothing_behind() {
     world.subscription("ann/desk", Subscribe, "dan");
     world.chat("ben/desk", "ann", "for nobody");
     world.heard();
-    world.done(Command::Release { user: user("ann") });
+    world.done(Agreement::Release { user: user("ann") }.under(AsOf::default()));
     let heard = world.heard();
     let gone = heard
         .iter()

@@ -21,7 +21,9 @@ mod turns;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use pollux_domain::contract::{Command, Effect, Parcel, Reply, RowWrite, SlotBody, Stamp};
+use pollux_domain::contract::{
+    Agreement, AsOf, Command, Effect, Parcel, Reply, RowWrite, SlotBody, Stamp,
+};
 use pollux_domain::ids::{Epoch, GroupMs, NodeId, SessionId, StanzaId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_store::codec;
@@ -98,10 +100,13 @@ impl Walk {
         }
         for (name, home, devices) in USERS {
             let user = user(name);
-            walk.apply(&Command::Adopt {
-                user: user.clone(),
-                home,
-            });
+            walk.apply(
+                &Agreement::Adopt {
+                    user: user.clone(),
+                    home,
+                }
+                .under(AsOf::default()),
+            );
             for device in 0..devices {
                 walk.clients.push(Client::new(user.clone(), home, device));
             }
@@ -198,7 +203,14 @@ impl Walk {
         {
             self.ledger.accepted(session.id, action);
         }
-        if let (Command::Release { user }, Reply::Done) = (command, &applied.reply) {
+        if let (
+            Command::Agree {
+                part: Agreement::Release { user },
+                ..
+            },
+            Reply::Done,
+        ) = (command, &applied.reply)
+        {
             self.ledger.user_removed(user);
         }
         for (id, session) in &before.sessions {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{
-    Action, Command, ContactChange, Effect, EndReason, Parcel, ParcelKind, Reply, RowWrite,
-    Session, Slot, SlotBody, Stamp,
+    Action, Agreement, AsOf, Command, ContactChange, Effect, EndReason, Parcel, ParcelKind, Reply,
+    RowWrite, Session, Slot, SlotBody, Stamp,
 };
 use pollux_domain::ids::{Epoch, GroupMs, NodeId, SessionId, StanzaId, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
@@ -46,7 +46,7 @@ impl World {
         world.take_over(1);
         for name in users {
             let user = user(name);
-            world.done(Command::Adopt { user, home: HOME });
+            world.done(Agreement::Adopt { user, home: HOME }.under(AsOf::default()));
         }
         world
     }

@@ -1,6 +1,6 @@
 //! Several groups for plays, each with its users, and a courier that carries lines between them.
 
-use pollux_domain::contract::{Command, GroupName, Reply};
+use pollux_domain::contract::{Agreement, AsOf, Command, GroupName, Reply};
 use pollux_domain::ids::{Incarnation, SubclusterId};
 
 use super::super::world::{World, user};
@@ -37,7 +37,9 @@ impl Cluster {
         }
         for group in 1..=users.len() {
             let users = cluster.directory();
-            cluster.group(group).done(Command::Foreign { users });
+            cluster
+                .group(group)
+                .done(Agreement::Foreign { users }.under(AsOf::default()));
         }
         cluster.carry();
         cluster

@@ -1,6 +1,6 @@
 //! A group that went on from less than it had said has a new name; neither confuses the other.
 
-use pollux_domain::contract::{Command, Refusal, Reply};
+use pollux_domain::contract::{Agreement, AsOf, Command, Refusal, Reply};
 use pollux_store::codec;
 
 use super::super::world::CLOSED;
@@ -127,7 +127,7 @@ fn a_group_that_lost_everything_begins_anew() {
     let mut empty = super::super::world::World::new(&["ben", "bob"]);
     empty.done(Command::Name(name(2, 2)));
     let users = vec![(super::super::world::user("ann"), Some(id(1)))];
-    empty.done(Command::Foreign { users });
+    empty.done(Agreement::Foreign { users }.under(AsOf::default()));
     *cluster.group(2) = empty;
     cluster.carry();
     cluster.of("ann").hears(&["ann/desk: ben/desk is gone"]);

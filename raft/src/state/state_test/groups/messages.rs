@@ -1,6 +1,6 @@
 //! Groups speak to groups in order (design, section 5, rule 2).
 
-use pollux_domain::contract::{Command, ParcelKind, Refusal, Reply};
+use pollux_domain::contract::{Agreement, AsOf, Command, ParcelKind, Refusal, Reply};
 
 use super::cluster::{id, name, two};
 
@@ -126,7 +126,9 @@ fn a_line_for_a_user_who_is_not_there_comes_back() {
         .of("ann")
         .hears(&["ann/desk: to nobody refused, ServiceUnavailable"]);
     let gone = super::super::world::user("bob");
-    cluster.of("bob").done(Command::Release { user: gone });
+    cluster
+        .of("bob")
+        .done(Agreement::Release { user: gone }.under(AsOf::default()));
     cluster.silence();
     cluster.of("ann").chat("ann/desk", "bob", "to one who left");
     cluster.carry();
@@ -140,7 +142,9 @@ fn a_line_for_a_user_who_is_not_there_comes_back() {
 fn a_sender_whom_the_directory_does_not_know_is_answered() {
     let mut cluster = two();
     let users = vec![(super::super::world::user("ann"), None)];
-    cluster.group(2).done(Command::Foreign { users });
+    cluster
+        .group(2)
+        .done(Agreement::Foreign { users }.under(AsOf::default()));
     cluster.of("ann").chat("ann/desk", "eve", "local");
     cluster
         .of("ann")
@@ -184,9 +188,10 @@ fn a_large_directory_costs_a_copy_nothing() {
     world.done(Command::Name(name(1, 1)));
     let users = (0..75_000).map(|n| (super::super::world::user(&format!("u{n}")), Some(id(2))));
     let users: Vec<_> = users.collect();
-    world
-        .state
-        .apply(&Command::Foreign { users }, &mut Default::default());
+    world.state.apply(
+        &Agreement::Foreign { users }.under(AsOf::default()),
+        &mut Default::default(),
+    );
     let copy = world.state.clone();
     assert!(std::sync::Arc::ptr_eq(&copy.foreign, &world.state.foreign));
     assert_eq!(copy.statistics().foreign_users, 75_000);

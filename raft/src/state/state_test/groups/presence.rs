@@ -2,7 +2,7 @@
 //! watches is told there.
 
 use pollux_domain::contact::Contact;
-use pollux_domain::contract::{Command, OutboxLine};
+use pollux_domain::contract::{Agreement, AsOf, Command, OutboxLine};
 use pollux_domain::limits;
 
 use super::super::world::{CLOSED, user};
@@ -177,7 +177,9 @@ fn a_user_who_is_nowhere_is_not_shown() {
     let mut cluster = two();
     cluster.befriend("ann", "ben");
     let users = vec![(user("ann"), None)];
-    cluster.group(2).done(Command::Foreign { users });
+    cluster
+        .group(2)
+        .done(Agreement::Foreign { users }.under(AsOf::default()));
     cluster.of("ben").hears(&["ben/desk: ann/desk is gone"]);
     cluster.of("ann").available("ann/desk", 3);
     cluster.carry();

@@ -1,7 +1,7 @@
 //! Subscriptions between users of different groups (RFC 6121 section 3): each half in its own
 //! group, as between two servers.
 
-use pollux_domain::contract::{Command, ContactChange};
+use pollux_domain::contract::{Agreement, AsOf, ContactChange};
 use pollux_domain::subscription::SubscriptionRequest::{
     Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
@@ -141,7 +141,7 @@ fn a_removed_user_is_told_in_other_groups() {
     cluster.silence();
     cluster
         .of("ben")
-        .done(Command::Release { user: user("ben") });
+        .done(Agreement::Release { user: user("ben") }.under(AsOf::default()));
     cluster.carry();
     let heard = cluster.of("ann").heard();
     let gone = heard
@@ -160,7 +160,7 @@ fn a_request_to_a_user_who_is_gone_is_withdrawn() {
     let mut cluster = two();
     cluster
         .of("bob")
-        .done(Command::Release { user: user("bob") });
+        .done(Agreement::Release { user: user("bob") }.under(AsOf::default()));
     cluster.silence();
     cluster.of("ann").subscription("ann/desk", Subscribe, "bob");
     cluster.of("ann").hears(&["ann/desk: push bob none ask"]);

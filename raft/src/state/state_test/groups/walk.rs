@@ -16,7 +16,9 @@ mod truth;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pollux_domain::contract::{Command, Effect, GroupName, Parcel, Reply, RowWrite, Stamp};
+use pollux_domain::contract::{
+    Agreement, AsOf, Command, Effect, GroupName, Parcel, Reply, RowWrite, Stamp,
+};
 use pollux_domain::ids::{Epoch, NodeId, StanzaId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_store::codec;
@@ -108,10 +110,11 @@ impl Walk {
             for (name, devices) in *users {
                 walk.done(
                     at,
-                    &Command::Adopt {
+                    &Agreement::Adopt {
                         user: user(name),
                         home: HOME,
-                    },
+                    }
+                    .under(AsOf::default()),
                 );
                 for device in 0..*devices {
                     walk.clients.push(Client::new(at, user(name), device));
@@ -119,7 +122,7 @@ impl Walk {
             }
             walk.done(at, &Command::Name(name(at + 1, 1)));
             let users = directory.clone();
-            walk.done(at, &Command::Foreign { users });
+            walk.done(at, &Agreement::Foreign { users }.under(AsOf::default()));
         }
         walk
     }

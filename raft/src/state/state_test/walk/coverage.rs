@@ -97,7 +97,10 @@ impl Coverage {
 }
 
 fn name(command: &Command) -> String {
-    let text = format!("{command:?}");
+    let text = match command {
+        Command::Agree { part, .. } => format!("{part:?}"),
+        command => format!("{command:?}"),
+    };
     let end = text
         .find(|c: char| !c.is_alphanumeric())
         .unwrap_or(text.len());

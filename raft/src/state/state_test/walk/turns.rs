@@ -1,6 +1,8 @@
 //! What may happen next, and what follows on each side from replies and effects.
 
-use pollux_domain::contract::{Action, Command, Effect, EndReason, ParcelKind, Reply, Session};
+use pollux_domain::contract::{
+    Action, Agreement, AsOf, Command, Effect, EndReason, ParcelKind, Reply, Session,
+};
 use pollux_domain::ids::{Epoch, NodeId};
 use pollux_domain::limits;
 
@@ -356,8 +358,8 @@ impl Walk {
         if self.chance.one_in(5) {
             let user = self.clients[client].user.clone();
             let home = self.clients[client].home;
-            self.propose(Command::Release { user: user.clone() });
-            self.propose(Command::Adopt { user, home });
+            self.propose(Agreement::Release { user: user.clone() }.under(AsOf::default()));
+            self.propose(Agreement::Adopt { user, home }.under(AsOf::default()));
             return;
         }
         if !self.clients[client].is_idle() {

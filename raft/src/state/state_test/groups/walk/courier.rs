@@ -1,6 +1,6 @@
 //! The courier between groups, the operator, and the end of users.
 
-use pollux_domain::contract::{Command, Reply};
+use pollux_domain::contract::{Agreement, AsOf, Command, Reply};
 use pollux_domain::ids::Incarnation;
 
 use super::super::super::world::user;
@@ -151,11 +151,15 @@ impl Walk {
         );
         assert!(USERS[group].iter().any(|(own, _)| user(own) == name));
         self.ledger.user_removed(&name);
-        self.done(group, &Command::Release { user: name.clone() });
-        let adopt = Command::Adopt {
+        self.done(
+            group,
+            &Agreement::Release { user: name.clone() }.under(AsOf::default()),
+        );
+        let adopt = Agreement::Adopt {
             user: name,
             home: HOME,
-        };
+        }
+        .under(AsOf::default());
         self.done(group, &adopt);
     }
 }

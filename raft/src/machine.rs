@@ -38,6 +38,11 @@ pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned 
     /// command has.
     fn weight(command: &Self::Command) -> usize;
 
+    /// Whether a command may be sent a little later than others, together with them.
+    fn may_wait(_command: &Self::Command) -> bool {
+        false
+    }
+
     /// Applies the commands of one entry, in order, with the leader's time. One reply for each.
     fn apply_batch(
         &mut self,
@@ -88,6 +93,11 @@ impl Machine for State {
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
+
+    /// What the receiver has is told for the room that it makes: nobody waits for it.
+    fn may_wait(command: &Command) -> bool {
+        matches!(command, Command::Acked { .. } | Command::Written { .. })
+    }
 
     fn weight(command: &Command) -> usize {
         match command {

@@ -65,6 +65,14 @@ impl TestNode {
         node
     }
 
+    /// More settings, before it begins.
+    #[track_caller]
+    pub fn set(&self, more: &str) {
+        let settings = fs::read_to_string(self.settings()).expect("the settings can be read");
+        fs::write(self.settings(), format!("{settings}\n{more}\n"))
+            .expect("the settings can be written");
+    }
+
     /// Starts the process, also again.
     #[track_caller]
     pub fn begin(&mut self) {

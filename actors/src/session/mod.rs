@@ -71,12 +71,14 @@ pub struct Session {
     in_flight: VecDeque<usize>,
     in_flight_bytes: usize,
     /// Commands that the group had no room for; the socket is not read meanwhile.
-    stalled: VecDeque<Command>,
+    stalled: VecDeque<Arc<Command>>,
     waits_for_room: bool,
     /// `<enable/>` is under way: nothing is read or written until it is committed.
     enabling: bool,
-    /// An `<r/>` was answered with less than was received: another answer follows.
-    owes_answer: bool,
+    /// An `<r/>` waits for the commit of this stanza.
+    owes_answer: Option<u64>,
+    /// It is answered with what is committed when its time is over.
+    answer_is_due: bool,
     /// The last stanza that went to no inbox: nothing may go early before it is committed.
     unordered: u64,
 
@@ -110,6 +112,8 @@ pub struct Session {
 const LOOK_AFTER: Duration = Duration::from_secs(15);
 /// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
 const ANSWER_SECONDS_MAX: u64 = 60;
+/// For how long an `<r/>` may wait for the commit of what came before it (decision 0028).
+const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 /// Seconds for the last bytes of a stream that closes.
 const CLOSE_SECONDS_MAX: u64 = 5;
 
@@ -156,7 +160,8 @@ impl Session {
             stalled: VecDeque::new(),
             waits_for_room: false,
             enabling: false,
-            owes_answer: false,
+            owes_answer: None,
+            answer_is_due: false,
             unordered: 0,
             slots: VecDeque::new(),
             taken: Seq::default(),

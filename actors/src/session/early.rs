@@ -1,4 +1,4 @@
-//! `deliver = early` (design, section 5, "Modes"; decision 0027): a message is written to its
+//! `deliver = early` (design, section 5, "Modes"; decision 0026): a message is written to its
 //! receiver before its commit, at a place that the sender is told. Not for what is committed first:
 //! see `outgoing`.
 

@@ -15,6 +15,8 @@ use pollux_raft::state::EarlyTarget;
 /// Bytes that may wait to be written before their commit; what comes then goes the long way, and
 /// waits in the database.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
+/// Added to each, so that no more than a hundred wait.
+const EARLY_OVERHEAD: usize = 640;
 
 /// The door of one session; the router and the group's outlet knock, the session opens.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ struct Contents {
     waker: Option<Waker>,
     /// A session opens it: something may come early.
     open: bool,
+    /// What came early without an entry and is not with the socket yet: nobody else has it.
+    unlogged: VecDeque<Unlogged>,
 }
 
 /// The place of the next stanza in the stream (design, section 5, rule 3).
@@ -57,6 +61,9 @@ pub struct Behind {
     pub unplaced: Seq,
 }
 
+/// A parcel that has no entry, and where it stands in the stream.
+pub type Unlogged = (Position, Arc<Parcel>);
+
 /// A parcel that is written before its commit (`deliver = early`).
 #[derive(Debug)]
 pub struct Early {
@@ -64,8 +71,6 @@ pub struct Early {
     /// Where it stands in the stream: behind slot `seq`, as the `v`th volatile stanza.
     pub at: Position,
     pub parcel: Arc<Parcel>,
-    /// Its command is on the way. Otherwise nobody else has it.
-    pub logged: bool,
 }
 
 /// What waited, taken out at once.
@@ -114,9 +119,14 @@ impl Inbox {
         contents.wire.counted.then(|| self.hold(&mut contents.wire))
     }
 
-    /// The same also where nobody counts: nothing comes early before that command is decided.
-    pub fn reserve_in_order(&self) -> Place {
-        self.hold(&mut self.contents().wire)
+    /// The same also where nobody counts: nothing comes early before that command is decided. `log`
+    /// is first given what came before without an entry, and says whether it has that now.
+    pub fn reserve_in_order(&self, log: impl FnOnce(Vec<Unlogged>) -> bool) -> Place {
+        let contents = &mut *self.contents();
+        if !contents.unlogged.is_empty() && log(contents.unlogged.iter().cloned().collect()) {
+            contents.unlogged.clear();
+        }
+        self.hold(&mut contents.wire)
     }
 
     fn hold(&self, wire: &mut Wire) -> Place {
@@ -150,17 +160,20 @@ impl Inbox {
             return None;
         }
         wire.v += 1;
-        wire.early_bytes += parcel.bytes.len();
+        wire.early_bytes += weight(parcel);
         let at = Position {
             seq: wire.seq,
             v: wire.v,
         };
         let connection = wire.connection;
+        let parcel = parcel.clone();
+        if !logged {
+            contents.unlogged.push_back((at, parcel.clone()));
+        }
         contents.mail.early.push_back(Early {
             connection,
             at,
-            parcel: parcel.clone(),
-            logged,
+            parcel,
         });
         contents.wake();
         Some(Place {
@@ -171,10 +184,14 @@ impl Inbox {
         })
     }
 
-    /// So many bytes that came early are with the socket, or have gone another way.
-    pub fn early_done(&self, bytes: usize) {
-        let wire = &mut self.contents().wire;
-        wire.early_bytes = wire.early_bytes.saturating_sub(bytes);
+    /// What came early up to here, so many bytes, is with the socket.
+    pub fn early_done(&self, through: Position, bytes: usize) {
+        let contents = &mut *self.contents();
+        contents.wire.early_bytes = contents.wire.early_bytes.saturating_sub(bytes);
+        let done = |(at, _): &Unlogged| *at <= through;
+        while contents.unlogged.front().is_some_and(done) {
+            contents.unlogged.pop_front();
+        }
     }
 
     /// Gives back a place whose command was never proposed.
@@ -234,11 +251,11 @@ impl Inbox {
         std::mem::take(&mut contents.mail)
     }
 
-    /// Nobody opens it any more: nothing comes early from now on. Returns what did.
-    pub fn close(&self) -> VecDeque<Early> {
+    /// Nothing comes early from now on. Returns what did and is with nobody else.
+    pub fn close(&self) -> Vec<Unlogged> {
         let contents = &mut *self.contents();
         contents.open = false;
-        std::mem::take(&mut contents.mail.early)
+        std::mem::take(&mut contents.unlogged).into()
     }
 
     /// The node stops: the client is told why.
@@ -294,6 +311,17 @@ impl Inbox {
     pub fn wake(&self) {
         self.contents().wake();
     }
+}
+
+impl Early {
+    /// What it counts against the limit.
+    pub fn weight(&self) -> usize {
+        weight(&self.parcel)
+    }
+}
+
+fn weight(parcel: &Parcel) -> usize {
+    EARLY_OVERHEAD + parcel.bytes.len()
 }
 
 impl Wire {
@@ -386,6 +414,7 @@ mod tests {
             session: SessionId(1),
             connection: Connection(connection),
             last_seq: Seq(seq),
+            epoch: pollux_domain::ids::Epoch(1),
             managed: true,
             has_room: true,
         }
@@ -455,15 +484,32 @@ mod tests {
         let inbox = Inbox::new(SessionId(1), NodeId(1));
         inbox.begin_connection(Connection(2), false, Behind::default());
         let put = || inbox.put_early(&target(2, 0), &parcel(), false).is_some();
-        let most = EARLY_BYTES_MAX.div_ceil(parcel().bytes.len());
+        let most = EARLY_BYTES_MAX.div_ceil(weight(&parcel()));
         assert!((0..most).all(|_| put()));
         assert!(!put());
         let waiting = inbox.open(Waker::noop()).early;
         assert!(!put(), "taken is not written");
-        inbox.early_done(waiting.iter().map(|early| early.parcel.bytes.len()).sum());
+        let last = waiting.back().unwrap().at;
+        inbox.early_done(last, waiting.iter().map(Early::weight).sum());
         assert!(put());
-        assert_eq!(inbox.close().len(), 1);
+        assert_eq!(inbox.close().len(), 1, "the rest is with the socket");
         assert!(!put(), "nobody would write it");
+    }
+
+    #[test]
+    fn what_has_no_entry_gets_one_before_what_comes_behind_it() {
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
+        inbox.begin_connection(Connection(2), false, Behind::default());
+        assert!(inbox.put_early(&target(2, 0), &parcel(), false).is_some());
+        assert!(inbox.put_early(&target(2, 0), &parcel(), true).is_some());
+        let mut logged = Vec::new();
+        inbox.reserve_in_order(|unlogged| {
+            logged = unlogged;
+            true
+        });
+        assert_eq!(logged.len(), 1);
+        inbox.reserve_in_order(|_| panic!("nothing is left"));
+        assert!(inbox.close().is_empty());
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Machine for State {
             } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
             Command::Told { refused, .. } => 8 * refused.len(),
             Command::Unwritten { parcels, .. } => {
-                parcels.iter().map(|parcel| parcel.bytes.len()).sum()
+                parcels.iter().map(|(_, parcel)| parcel.bytes.len()).sum()
             }
             _ => 0,
         }

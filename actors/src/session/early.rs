@@ -3,9 +3,8 @@
 //! see `outgoing`.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use pollux_domain::contract::{Action, Command, Parcel, Place};
+use pollux_domain::contract::{self, Action, Command, Place, Position};
 use pollux_domain::delivery::Deliver;
 
 use super::Session;
@@ -23,32 +22,9 @@ pub(super) enum Way {
 #[derive(Debug, Default)]
 pub(super) struct EarlyQueue {
     pub(super) waiting: VecDeque<Early>,
-    /// In the write queue, and with nobody else.
-    unlogged: Vec<Arc<Parcel>>,
-    filled_bytes: usize,
-}
-
-impl EarlyQueue {
-    fn note_filled(&mut self, early: Early) {
-        self.filled_bytes += early.parcel.bytes.len();
-        if !early.logged {
-            self.unlogged.push(early.parcel);
-        }
-    }
-
-    /// The socket has everything that was filled. Returns how many bytes of that came early.
-    pub(super) fn all_written(&mut self) -> usize {
-        self.unlogged.clear();
-        std::mem::take(&mut self.filled_bytes)
-    }
-
-    /// What the socket did not take, and what nobody has but this queue.
-    pub(super) fn take_unwritten(&mut self) -> Vec<Arc<Parcel>> {
-        let mut unwritten = std::mem::take(&mut self.unlogged);
-        let waiting = self.waiting.drain(..).filter(|early| !early.logged);
-        unwritten.extend(waiting.map(|early| early.parcel));
-        unwritten
-    }
+    /// In the write queue: how many bytes, and up to where.
+    filled: usize,
+    through: Position,
 }
 
 impl Session {
@@ -63,16 +39,12 @@ impl Session {
             self.unordered = n;
             return Way::Entry(self.places(action));
         };
-        if !parcel.kind.may_go_early() {
-            self.unordered = n;
-            return Way::Entry(self.places(action));
-        }
         let targets = self
             .node
             .subcluster
             .read(|state| state.early_targets(parcel));
         // Whatever stands in no inbox may come to one later.
-        let in_order = self.unordered <= self.handled;
+        let in_order = self.unordered <= self.handled && parcel.kind.may_go_early();
         let needs_entry = match targets.as_slice() {
             [only] => only.managed || self.managed.is_some(),
             _ => true,
@@ -89,7 +61,17 @@ impl Session {
             if early.is_some() && !needs_entry {
                 return Way::HandedOver;
             }
-            places.push(early.unwrap_or_else(|| inbox.reserve_in_order()));
+            places.push(early.unwrap_or_else(|| {
+                inbox.reserve_in_order(|parcels| {
+                    let session = contract::Session {
+                        id: target.session,
+                        epoch: target.epoch,
+                        connection: target.connection,
+                    };
+                    let command = Command::Unwritten { session, parcels };
+                    self.node.subcluster.propose(command).is_ok()
+                })
+            }));
         }
         if places.is_empty() || places.len() < targets.len() {
             self.unordered = n;
@@ -97,39 +79,27 @@ impl Session {
         Way::Entry(places)
     }
 
-    /// What came early to this connection waits for its turn; what came to an older one has a slot,
-    /// or gets one.
+    /// What came early to this connection waits for its turn; what came to an older one has a slot.
     pub(super) fn take_early(&mut self, mail: VecDeque<Early>) {
         let connection = self.speaker().connection;
-        let mut unwritten = Vec::new();
-        for early in mail {
-            if early.connection == connection {
-                self.guard.early.waiting.push_back(early);
-            } else if !early.logged {
-                unwritten.push(early.parcel);
-            }
-        }
-        self.keep_unwritten(unwritten);
+        let current = mail
+            .into_iter()
+            .filter(|early| early.connection == connection);
+        self.early.waiting.extend(current);
     }
 
-    /// Counting begins afresh: nothing that came before has a place any more.
-    pub(super) fn forget_places(&mut self) {
-        let waiting = std::mem::take(&mut self.guard.early.waiting);
-        let unlogged = waiting.into_iter().filter(|early| !early.logged);
-        let unwritten = unlogged.map(|early| early.parcel).collect();
-        self.keep_unwritten(unwritten);
-    }
-
-    fn keep_unwritten(&mut self, parcels: Vec<Arc<Parcel>>) {
+    /// Nothing comes early any more, and all that has no entry gets one: the stream is about to
+    /// begin a new count.
+    pub(super) fn end_early(&mut self) {
+        let (session, parcels) = (self.speaker(), self.inbox.close());
         if !parcels.is_empty() {
-            let session = self.speaker();
             self.propose(Command::Unwritten { session, parcels });
         }
     }
 
     /// Whether what came early stands before the next slot.
     pub(super) fn is_early_next(&self) -> bool {
-        let Some(early) = self.guard.early.waiting.front() else {
+        let Some(early) = self.early.waiting.front() else {
             return false;
         };
         self.slots
@@ -138,7 +108,7 @@ impl Session {
     }
 
     pub(super) fn fill_early(&mut self) {
-        let Some(early) = self.guard.early.waiting.pop_front() else {
+        let Some(early) = self.early.waiting.pop_front() else {
             return;
         };
         self.stream
@@ -146,6 +116,15 @@ impl Session {
             .extend_from_slice(&early.parcel.bytes);
         self.written = early.at;
         self.sent += 1;
-        self.guard.early.note_filled(early);
+        self.early.filled += early.weight();
+        self.early.through = early.at;
+    }
+
+    /// The socket has all that was filled.
+    pub(super) fn early_written(&mut self) {
+        let bytes = std::mem::take(&mut self.early.filled);
+        if bytes != 0 {
+            self.inbox.early_done(self.early.through, bytes);
+        }
     }
 }

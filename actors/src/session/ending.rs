@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use pollux_domain::contract::{Command, EndReason, Session};
 
-use super::early::EarlyQueue;
 use crate::inbox::Inbox;
 use crate::node::Node;
 
@@ -27,8 +26,6 @@ pub struct Guard {
     inbox: Arc<Inbox>,
     pub speaker: Session,
     pub ending: Ending,
-    /// What came early, and is with nobody else.
-    pub(super) early: EarlyQueue,
 }
 
 impl Guard {
@@ -38,7 +35,6 @@ impl Guard {
             inbox,
             speaker,
             ending: Ending::Detach,
-            early: EarlyQueue::default(),
         }
     }
 }
@@ -54,9 +50,7 @@ impl Drop for Guard {
             tracing::error!(session = %self.speaker.id, "session actor panicked");
         }
         let session = self.speaker;
-        let last = self.inbox.close();
-        self.early.waiting.extend(last);
-        let parcels = self.early.take_unwritten();
+        let parcels = self.inbox.close();
         if !parcels.is_empty() {
             self.node
                 .tell_later(Command::Unwritten { session, parcels });

@@ -33,6 +33,7 @@ use pollux_xml::{Framer, StreamNamespaces};
 
 use crate::inbox::{Behind, Inbox};
 use crate::node::Node;
+use early::EarlyQueue;
 use ending::Guard;
 use pollux_links::net::Socket;
 
@@ -94,6 +95,8 @@ pub struct Session {
     untold: bool,
     /// The last slot for which a place is proposed.
     placing: Seq,
+    /// What is written before its commit.
+    early: EarlyQueue,
     announcements: VecDeque<Announcement>,
     /// The client's count when this connection began, stanzas sent in it, and the client's last
     /// count.
@@ -169,6 +172,7 @@ impl Session {
             told: Position::default(),
             untold: false,
             placing: Seq::default(),
+            early: EarlyQueue::default(),
             announcements: VecDeque::new(),
             base: 0,
             sent: 0,
@@ -200,6 +204,7 @@ impl Session {
         self.sent = 0;
         self.written = Position::default();
         self.told = Position::default();
+        self.early = EarlyQueue::default();
         self.untold = !state.slots.is_empty();
         self.unordered = 0;
         self.placing = Seq::default();

@@ -171,16 +171,13 @@ impl Session {
     /// The socket has taken everything. Without stream management what is written counts as served
     /// (design, section 5, "Edges").
     pub(super) fn all_written(&mut self) {
-        let early = self.guard.early.all_written();
-        if early != 0 {
-            self.inbox.early_done(early);
-        }
+        self.early_written();
         let is_told = !self.untold || self.written <= self.told;
         if self.managed.is_some() || is_told || self.enabling {
             return;
         }
         self.told = self.written;
-        self.untold = !self.slots.is_empty() || !self.guard.early.waiting.is_empty();
+        self.untold = !self.slots.is_empty() || !self.early.waiting.is_empty();
         let (session, through) = (self.speaker(), self.written);
         self.propose(Command::Written { session, through });
     }

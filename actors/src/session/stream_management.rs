@@ -102,6 +102,7 @@ impl Session {
             return self.fail(ErrorCondition::UnexpectedRequest);
         }
         self.enabling = true;
+        self.end_early();
         let command = Command::Enable {
             session: self.speaker(),
             resumable: resume,
@@ -132,7 +133,6 @@ impl Session {
         let Some(state) = state else {
             return self.wake();
         };
-        self.forget_places();
         self.begin_connection(&state);
         let resumable = state.managed == Some(true);
         let enabled = SmElement::Enabled {

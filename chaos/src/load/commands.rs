@@ -215,7 +215,11 @@ struct Table {
 }
 
 impl Table {
-    fn desk(&self, to: NodeId, topic: Topic) -> Result<Arc<dyn pollux_links::peers::Desk>, LinkError> {
+    fn desk(
+        &self,
+        to: NodeId,
+        topic: Topic,
+    ) -> Result<Arc<dyn pollux_links::peers::Desk>, LinkError> {
         let desks = self.all.get(usize::from(to.0) - 1);
         desks
             .and_then(|desks| desks.desk(topic))
@@ -233,7 +237,9 @@ impl Peers for Table {
         let (desk, me) = (self.desk(to, topic), self.me);
         Box::pin(async move {
             let answer = desk?.asked(me, body).await;
-            answer.map(Bytes::from).map_err(|words| LinkError::Refused(to, words))
+            answer
+                .map(Bytes::from)
+                .map_err(|words| LinkError::Refused(to, words))
         })
     }
 

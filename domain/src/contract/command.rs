@@ -97,10 +97,10 @@ pub enum Command {
     /// Slots up to here were written to the socket of a session without stream management.
     Written { session: Session, through: Position },
     /// Parcels that were handed to a session without an entry (`deliver = early`, stream management
-    /// on neither side) and that its socket did not take: they wait in it as if they had just come.
+    /// on neither side) and that its socket has not taken yet: they get slots, at their places.
     Unwritten {
         session: Session,
-        parcels: Vec<Arc<Parcel>>,
+        parcels: Vec<(Position, Arc<Parcel>)>,
     },
     /// The slots up to `through` that have no place yet stand after `v` volatile stanzas.
     Placed {

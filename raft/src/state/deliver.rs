@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::contract::{
-    Duty, Effect, EndReason, Fate, OutboxLine, Parcel, ParcelKind, RowWrite, Slot, SlotBody,
+    Duty, Effect, EndReason, Fate, OutboxLine, Parcel, ParcelKind, Position, RowWrite, Slot,
+    SlotBody,
 };
 use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
@@ -52,23 +53,28 @@ impl State {
         }
     }
 
-    /// What was handed to a session without an entry and not written waits in it as if it had just
-    /// come, or goes where it would without that session. Nobody else has it, so that it is taken
-    /// from an older epoch, too.
+    /// What was handed to a session without an entry and is not written gets slots at its places. It
+    /// goes where it would without that session when that is gone; nobody else has it, so that it is
+    /// taken from an older epoch, too.
     pub(super) fn unwritten(
         &mut self,
         id: Option<SessionId>,
-        parcels: &[Arc<Parcel>],
+        parcels: &[(Position, Arc<Parcel>)],
         out: &mut Outcome,
     ) {
-        for parcel in parcels {
+        for (at, parcel) in parcels {
             let Some(id) = id else {
                 self.send(parcel.clone(), out);
                 continue;
             };
-            let stanza = self.new_stanza();
-            let body = SlotBody::Parcel(parcel.clone());
-            self.slot(id, stanza, body, Duty::Sole, out);
+            let slot = Slot {
+                seq: at.seq,
+                stanza: self.new_stanza(),
+                placed: Some(at.v),
+                body: SlotBody::Parcel(parcel.clone()),
+                duty: Duty::Sole,
+            };
+            self.put_slot(id, slot, out);
         }
     }
 
@@ -194,21 +200,26 @@ impl State {
             None if early.is_none() => Some(0),
             _ => place.map(|place| place.v),
         };
-        let connection = session.connection;
-        let slot = self.session_mut(id, |session| {
-            session.weight += body.weight();
-            let slot = Slot {
-                seq: early.unwrap_or(session.last_seq.next()),
-                stanza,
-                placed,
-                body,
-                duty,
-            };
+        let slot = Slot {
+            seq: early.unwrap_or(session.last_seq.next()),
+            stanza,
+            placed,
+            body,
+            duty,
+        };
+        self.put_slot(id, slot, out);
+    }
+
+    fn put_slot(&mut self, id: SessionId, slot: Slot, out: &mut Outcome) {
+        let put = self.session_mut(id, |session| {
+            session.weight += slot.body.weight();
             session.last_seq = session.last_seq.max(slot.seq);
             session.put(slot.clone());
-            (slot, session.is_overfull())
+            (session.connection, session.is_overfull())
         });
-        let Some((slot, overfull)) = slot else { return };
+        let Some((connection, overfull)) = put else {
+            return;
+        };
         out.effects.push(Effect::Slot {
             session: id,
             connection,

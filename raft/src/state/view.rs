@@ -3,7 +3,7 @@
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Announcement, Parcel, Session};
-use pollux_domain::ids::{Connection, GroupMs, NodeId, Seq, SessionId, StanzaId};
+use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::routing::Route;
@@ -30,6 +30,8 @@ pub struct EarlyTarget {
     pub connection: Connection,
     /// Its newest slot: what goes early stands behind that.
     pub last_seq: Seq,
+    /// Of its home.
+    pub epoch: Epoch,
     /// Under stream management, so that every stanza needs an entry.
     pub managed: bool,
     /// A stream carries it, and it may hold more.
@@ -90,6 +92,9 @@ impl State {
             session: id,
             connection: session.connection,
             last_seq: session.last_seq,
+            epoch: self
+                .serving(session.home)
+                .map_or_else(Epoch::default, |s| s.epoch),
             managed: session.managed.is_some(),
             has_room: session.detached.is_none() && self.has_room(id),
         });

@@ -39,7 +39,8 @@ impl World {
 
     fn unwritten(&mut self, session: pollux_domain::contract::Session, words: &str) {
         let parcel = parcel("ann/desk", "ben", ParcelKind::Chat, words);
-        let parcels = vec![Arc::new(parcel)];
+        let at = Position { seq: Seq(0), v: 1 };
+        let parcels = vec![(at, Arc::new(parcel))];
         self.done(Command::Unwritten { session, parcels });
     }
 }
@@ -157,12 +158,14 @@ fn without_stream_management_what_is_written_is_served() {
 fn what_no_socket_took_waits_in_its_session_or_is_stored() {
     let mut world = World::new(&["ann", "ben"]);
     let session = world.sign_in("ben/phone");
+    world.online("ann/desk");
+    world.chat("ann/desk", "ben/phone", "later");
     world.unwritten(session, "one");
-    assert_eq!(world.waits("ben/phone"), ["one"]);
+    assert_eq!(world.waits("ben/phone"), ["one", "later"]);
     world.end("ben/phone", EndReason::Expired);
     world.unwritten(session, "two");
-    assert_eq!(world.stored("ben"), 2);
+    assert_eq!(world.stored("ben"), 3);
     world.take_over(2);
     world.unwritten(session, "three");
-    assert_eq!(world.stored("ben"), 3, "nobody else has it");
+    assert_eq!(world.stored("ben"), 4, "nobody else has it");
 }

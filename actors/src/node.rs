@@ -118,7 +118,8 @@ pub struct Node {
     /// Made with the node, which it needs whole.
     duty: OnceLock<Duty>,
     pub started: Duration,
-    pub listeners: Mutex<Vec<SocketAddr>>,
+    /// Where clients are taken.
+    pub listeners: Mutex<Vec<Listening>>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
@@ -126,6 +127,15 @@ pub struct Node {
     pub(crate) informed: AtomicBool,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
+}
+
+/// A port for clients that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// `xmpp`, or `xmpps` where a stream begins with TLS: as the records in the DNS begin
+    /// (XEP-0368 section 3).
+    pub protocol: &'static str,
+    pub address: SocketAddr,
 }
 
 /// Why a node does not start.

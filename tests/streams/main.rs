@@ -6,6 +6,7 @@
 mod common;
 
 mod after_sign_in;
+mod direct_tls;
 mod header;
 mod patience;
 mod sasl;

@@ -19,7 +19,7 @@ use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role, TopologyChange};
 use pollux_raft::group::{Begin, check_record};
-use pollux_raft::log::{LogStore, RedbLog};
+use pollux_raft::log::{Keep, LogStore, RedbLog};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_store::damage::{self, OpenError};
 use pollux_store::tables::SledTables;
@@ -130,8 +130,14 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let is_witness = settings.is_witness;
     let placement = Arbiters::start(config.node.threads.get()).map_err(End::Threads)?;
     // Before the start is counted: where one was counted, there are logs.
-    let subcluster_log = open_log::<Subcluster>(folder)?;
-    let configuration_log = open_log::<ConfigurationGroup>(folder)?;
+    let keep = Keep {
+        durability: config.delivery.durability,
+        others_vote: cluster::one_of_several(folder)?.is_some(),
+    };
+    let subcluster_log = open_log::<Subcluster>(folder, keep)?;
+    let configuration_log = open_log::<ConfigurationGroup>(folder, keep)?;
+    let _logs = Settled([subcluster_log.clone(), configuration_log.clone()]);
+    tracing::info!(durability = %keep.durability, "logs are open");
     let life = cluster::next_life(folder, settings.incarnation).map_err(|source| End::Folder {
         path: folder.display().to_string(),
         source,
@@ -207,6 +213,20 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let result = main.block_on(serve(config, &node));
     groups.block_on(node.stop());
     result
+}
+
+/// Settles the logs at the end, whichever way the node ends: tasks that nobody waits for have them
+/// too.
+struct Settled([Arc<dyn LogStore>; 2]);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        for log in &self.0 {
+            if let Err(error) = log.settle() {
+                tracing::error!(%error, "failed to sync a log");
+            }
+        }
+    }
 }
 
 /// What the file says, and what the cluster has made of this node.
@@ -330,8 +350,9 @@ fn check_logs(folder: &Path) -> Result<(), End> {
     }
 }
 
-fn open_log<G: Kind>(folder: &Path) -> Result<Arc<dyn LogStore>, End> {
-    Ok(Arc::new(RedbLog::open(folder, G::NAME, check_record::<G>)?))
+fn open_log<G: Kind>(folder: &Path, keep: Keep) -> Result<Arc<dyn LogStore>, End> {
+    let log = RedbLog::open_kept(folder, G::NAME, keep, check_record::<G>)?;
+    Ok(Arc::new(log))
 }
 
 /// From here on clients are served, until a signal comes or something fails.

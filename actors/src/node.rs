@@ -16,7 +16,7 @@ use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
 use pollux_raft::duty::{Duty, Tenures};
 use pollux_raft::group::{Begin, Group, GroupError, GroupParts, NoEffects};
-use pollux_raft::log::LogStore;
+use pollux_raft::log::{LogFigures, LogStore};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
@@ -109,6 +109,8 @@ pub struct Node {
     pub desks: Arc<Desks>,
     pub subcluster: Group<Subcluster>,
     pub configuration: Group<ConfigurationGroup>,
+    /// Of these two, as they are on the disk: only to be asked how they are.
+    logs: [(&'static str, Arc<dyn LogStore>); 2],
     pub tables: Arc<dyn Tables>,
     pub directory: Arc<Directory>,
     pub metrics: Metrics,
@@ -171,6 +173,10 @@ impl Node {
             first_word,
         } = parts;
         let started = ambient.clock.now();
+        let logs = [
+            ("configuration", configuration_log.clone()),
+            ("subcluster", subcluster_log.clone()),
+        ];
         let directory = Arc::new(Directory::new(settings.node, life));
         let me = Voter {
             node: settings.node,
@@ -222,6 +228,7 @@ impl Node {
             desks,
             subcluster,
             configuration,
+            logs,
             tables,
             directory,
             metrics: Metrics::default(),
@@ -369,9 +376,24 @@ impl Node {
                 snapshot,
             ));
         }
+        samples.extend(self.kept());
         samples.extend(self.acts());
         samples.extend(self.metrics.samples());
         samples
+    }
+
+    /// What is kept on the disk, and what is not there yet.
+    fn kept(&self) -> Vec<Sample> {
+        let figures = self.logs.iter().map(|(group, log)| (group, log.figures()));
+        let gauge = |(group, figures): (&&'static str, LogFigures)| {
+            Sample::gauge(
+                "pollux_log_unsynced_age_ms",
+                "For how long the oldest write has waited that the disk may not have.",
+                figures.unsynced.as_millis() as f64,
+            )
+            .with("group", *group)
+        };
+        figures.map(gauge).collect()
     }
 
     /// When this process has acted for whom, by CLOCK_BOOTTIME: after a takeover the last act of

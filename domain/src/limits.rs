@@ -113,6 +113,11 @@ pub const INTAKE_COMMANDS_MAX: usize = 16_384;
 pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Bytes of one Raft entry, beyond its first command.
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Milliseconds for which a write of the log waits for others before the disk is asked, where
+/// nobody waits for it (`durability = memory`): one sync for each of these.
+pub const LOG_SYNC_PAUSE_MS: u64 = 20;
+/// Milliseconds by which the disk may be behind there; then whoever writes waits for it.
+pub const LOG_UNSYNCED_MS_MAX: u64 = 1_000;
 /// Bytes of any record on disk.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Raft entries after which a snapshot is taken.

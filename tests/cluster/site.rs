@@ -66,9 +66,15 @@ impl Member {
     pub fn first_in(name: &'static str, environment: Vec<(&'static str, String)>) -> Member {
         let mut member = Member::prepare(name);
         member.environment = environment;
-        member.done(&["cluster", "init", "--config", "pollux.toml"]);
-        member.begin();
-        member
+        member.founds()
+    }
+
+    /// Makes a cluster of a prepared member, and starts it.
+    #[track_caller]
+    pub fn founds(mut self) -> Member {
+        self.done(&["cluster", "init", "--config", "pollux.toml"]);
+        self.begin();
+        self
     }
 
     /// A node that this one has let in, running.

@@ -68,6 +68,14 @@ impl TestNode {
         node
     }
 
+    /// Sections that no test has by itself; for the next start.
+    #[track_caller]
+    pub fn add_settings(&self, sections: &str) {
+        let settings = fs::read_to_string(self.settings()).expect("settings can be read");
+        let settings = format!("{settings}\n{sections}");
+        fs::write(self.settings(), settings).expect("the settings can be written");
+    }
+
     /// Starts the process, also again.
     #[track_caller]
     pub fn begin(&mut self) {

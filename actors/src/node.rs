@@ -16,7 +16,7 @@ use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
 use pollux_raft::duty::{Duty, Tenures};
 use pollux_raft::group::{Begin, Group, GroupError, GroupParts, NoEffects};
-use pollux_raft::log::{LogFigures, LogStore};
+use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
@@ -382,18 +382,39 @@ impl Node {
         samples
     }
 
-    /// What is kept on the disk, and what is not there yet.
+    /// What is kept on the disk, in memory, and what is not there yet.
     fn kept(&self) -> Vec<Sample> {
-        let figures = self.logs.iter().map(|(group, log)| (group, log.figures()));
-        let gauge = |(group, figures): (&&'static str, LogFigures)| {
-            Sample::gauge(
-                "pollux_log_unsynced_age_ms",
-                "For how long the oldest write has waited that the disk may not have.",
-                figures.unsynced.as_millis() as f64,
-            )
-            .with("group", *group)
-        };
-        figures.map(gauge).collect()
+        let mut samples = Vec::new();
+        for (group, log) in &self.logs {
+            let figures = log.figures();
+            samples.extend([
+                Sample::gauge(
+                    "pollux_log_unsynced_age_ms",
+                    "For how long the oldest write has waited that the disk may not have.",
+                    figures.unsynced.as_millis() as f64,
+                )
+                .with("group", *group),
+                Sample::gauge(
+                    "pollux_log_cache_bytes",
+                    "What is held in memory of the log's file.",
+                    figures.cache_bytes as f64,
+                )
+                .with("group", *group),
+                Sample::counter(
+                    "pollux_log_cache_evictions_total",
+                    "Pages of the log's file that left memory because its share was full.",
+                    figures.cache_evictions,
+                )
+                .with("group", *group),
+            ]);
+        }
+        // A disk that cannot be read is told by what needs it.
+        if let Ok(bytes) = self.tables.disk_bytes() {
+            let help = "The tables on the disk, with rows that are gone and not yet collected.";
+            let bytes = bytes as f64;
+            samples.push(Sample::gauge("pollux_tables_disk_bytes", help, bytes));
+        }
+        samples
     }
 
     /// When this process has acted for whom, by CLOCK_BOOTTIME: after a takeover the last act of

@@ -62,6 +62,10 @@ pub struct Keep {
 pub struct LogFigures {
     /// The age of the oldest write that the disk may not have.
     pub unsynced: Duration,
+    /// Of the file, in memory.
+    pub cache_bytes: u64,
+    /// Pages that left the cache because it was full.
+    pub cache_evictions: u64,
 }
 
 /// See the module. After a failed write every later one fails too: a disk that lied once is not

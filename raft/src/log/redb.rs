@@ -18,6 +18,7 @@ use boot_mark::{BootMark, Past};
 use bytes::Bytes;
 use deferred::{Behind, Deferred};
 use pollux_domain::delivery::Durability;
+use pollux_domain::limits;
 use pollux_store::damage::{OpenError, set_aside};
 
 use super::snapshot_file::SnapshotFile;
@@ -27,7 +28,6 @@ const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries")
 const MARKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("marks");
 const VOTE: &str = "vote";
 const PURGED: &str = "purged";
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Changes that wait for the writer; openraft awaits each flush, so that few ever do.
 const QUEUE: usize = 64;
 
@@ -171,7 +171,7 @@ impl Opening<'_> {
 
     fn create(&self, doubtful: bool) -> Result<(Database, Option<Arc<Behind>>), Trouble> {
         let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
+        builder.set_cache_size(limits::LOG_CACHE_BYTES);
         builder.set_check_integrity_on_open(doubtful);
         if self.keep.durability == Durability::Disk {
             self.sync_remains()?;
@@ -333,8 +333,11 @@ impl LogStore for RedbLog {
 
     fn figures(&self) -> LogFigures {
         let behind = self.deferred.as_ref().map(|(behind, _)| behind.age());
+        let cache = self.database.cache_stats();
         LogFigures {
             unsynced: behind.unwrap_or_default(),
+            cache_bytes: cache.used_bytes() as u64,
+            cache_evictions: cache.evictions(),
         }
     }
 }

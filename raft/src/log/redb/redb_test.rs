@@ -161,3 +161,21 @@ fn damage_anywhere_is_set_aside_and_never_a_panic() {
         }
     }
 }
+
+#[test]
+fn a_large_log_is_not_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
+    let entry = Bytes::from(vec![7; 64 * 1024]);
+    let each = 64;
+    for batch in 0..8 {
+        let indexes = batch * each..(batch + 1) * each;
+        let batch = indexes.map(|index| (index, entry.clone())).collect();
+        wait(&log, LogWrite::Append(batch)).unwrap();
+    }
+    assert_eq!(log.read(0, 8 * each).unwrap().len(), 512);
+    let figures = log.figures();
+    let most = limits::LOG_CACHE_BYTES as u64;
+    assert!((1..=most).contains(&figures.cache_bytes), "{figures:?}");
+    assert_ne!(figures.cache_evictions, 0);
+}

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pollux_chaos::sim::pair::{PairPlan, run};
 use pollux_chaos::sim::{Entry, Fact};
+use pollux_domain::delivery::Deliver;
 
-fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
+fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
     let next = AtomicU64::new(seeds.start);
     let telling = AtomicU64::new(0);
     let (availability, subscriptions) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -21,9 +22,10 @@ fn keep_their_promises(pairs: usize, seeds: Range<u64>) {
                     if seeds.end <= seed {
                         return;
                     }
-                    let run = run(seed, PairPlan::of(pairs));
+                    let run = run(seed, plan);
                     if let Err(broken) = run.check() {
-                        panic!("seed {seed} with {pairs} pairs breaks {broken}");
+                        let (pairs, deliver) = (plan.pairs, plan.deliver);
+                        panic!("seed {seed} with {pairs} pairs, {deliver:?}, breaks {broken}");
                     }
                     let count = |counter: &AtomicU64, it: bool| {
                         counter.fetch_add(u64::from(it), Ordering::Relaxed);
@@ -64,12 +66,24 @@ fn is_a_trace(pairs: usize, seed: u64) {
 
 #[test]
 fn a_pair_keeps_its_promises() {
-    keep_their_promises(1, 0..160);
+    keep_their_promises(PairPlan::of(1), 0..160);
 }
 
 #[test]
 fn two_pairs_keep_their_promises() {
-    keep_their_promises(2, 0..60);
+    keep_their_promises(PairPlan::of(2), 0..60);
+}
+
+/// `deliver = early`: nothing is lost, and nothing comes again before something went wrong.
+#[test]
+fn pairs_that_write_early_lose_nothing() {
+    for (pairs, seeds) in [(1, 1_000..1_060), (2, 1_000..1_020)] {
+        let plan = PairPlan {
+            deliver: Deliver::Early,
+            ..PairPlan::of(pairs)
+        };
+        keep_their_promises(plan, seeds);
+    }
 }
 
 /// The resumption time passes: few seeds, each of five minutes.

@@ -38,6 +38,11 @@ pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned 
     /// command has.
     fn weight(command: &Self::Command) -> usize;
 
+    /// Whether a command may be sent a little later than others, together with them.
+    fn may_wait(_command: &Self::Command) -> bool {
+        false
+    }
+
     /// Applies the commands of one entry, in order, with the leader's time. One reply for each.
     fn apply_batch(
         &mut self,
@@ -84,10 +89,15 @@ impl Kind for ConfigurationGroup {
 
 impl Machine for State {
     // 2: outboxes. 3: which configuration was agreed with.
-    const VERSION: u16 = 3;
+    const VERSION: u16 = 4;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
+
+    /// What the receiver has is told for the room that it makes: nobody waits for it.
+    fn may_wait(command: &Command) -> bool {
+        matches!(command, Command::Acked { .. } | Command::Written { .. })
+    }
 
     fn weight(command: &Command) -> usize {
         match command {
@@ -98,6 +108,9 @@ impl Machine for State {
                 ..
             } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
             Command::Told { refused, .. } => 8 * refused.len(),
+            Command::Unwritten { parcels, .. } => {
+                parcels.iter().map(|parcel| parcel.bytes.len()).sum()
+            }
             _ => 0,
         }
     }

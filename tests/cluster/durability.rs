@@ -74,7 +74,7 @@ fn a_node_of_several_whose_machine_went_down_is_joined_again() {
 #[test]
 fn a_node_alone_goes_on_and_says_what_may_be_missing() {
     let mut node = TestNode::prepare(Plaintext::Allowed);
-    node.add_settings("[delivery]\ndurability = \"memory\"\n");
+    node.set("[delivery]\ndurability = \"memory\"\n");
     node.begin();
     node.add_user("alice");
     let marks = LOGS.map(|log| node.path(&format!("data/{log}.unsynced")));

@@ -68,12 +68,12 @@ impl TestNode {
         node
     }
 
-    /// Sections that no test has by itself; for the next start.
+    /// More settings, before it begins.
     #[track_caller]
-    pub fn add_settings(&self, sections: &str) {
-        let settings = fs::read_to_string(self.settings()).expect("settings can be read");
-        let settings = format!("{settings}\n{sections}");
-        fs::write(self.settings(), settings).expect("the settings can be written");
+    pub fn set(&self, more: &str) {
+        let settings = fs::read_to_string(self.settings()).expect("the settings can be read");
+        fs::write(self.settings(), format!("{settings}\n{more}\n"))
+            .expect("the settings can be written");
     }
 
     /// Starts the process, also again.

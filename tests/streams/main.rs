@@ -7,6 +7,7 @@ mod common;
 
 mod after_sign_in;
 mod direct_tls;
+mod early;
 mod figures;
 mod header;
 mod patience;

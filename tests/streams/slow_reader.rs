@@ -105,8 +105,10 @@ fn check_all(came: &[usize], refused: &BTreeSet<usize>) {
     assert!(came.len() >= 500, "only {} came", came.len());
 }
 
-fn node_with_users() -> TestNode {
-    let node = TestNode::start(Plaintext::Allowed);
+fn node_with_users(settings: &str) -> TestNode {
+    let mut node = TestNode::prepare(Plaintext::Allowed);
+    node.set(settings);
+    node.begin();
     for user in ["alice", "bob", "carol", "dave"] {
         node.add_user(user);
     }
@@ -139,7 +141,7 @@ fn round(node: &TestNode, management: bool) {
 
 #[track_caller]
 fn check(management: bool) {
-    let node = node_with_users();
+    let node = node_with_users("");
     for _ in 0..ROUNDS_BEFORE {
         round(&node, management);
     }
@@ -153,6 +155,17 @@ fn check(management: bool) {
         grown < GROWN_MAX_KIB,
         "{before} KiB before, {after} KiB after {ROUNDS} rounds"
     );
+}
+
+/// The same where messages are written before their commit.
+#[test]
+fn that_is_written_to_early() {
+    let node = node_with_users("[delivery]\ndeliver = \"early\"");
+    for management in [false, true] {
+        for _ in 0..ROUNDS_BEFORE {
+            round(&node, management);
+        }
+    }
 }
 
 #[test]

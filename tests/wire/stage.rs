@@ -38,7 +38,7 @@ struct Stage<'a> {
 impl<'a> Stage<'a> {
     fn new(play: &'a Play, settings: &str) -> Stage<'a> {
         let mut node = TestNode::prepare(Plaintext::Allowed);
-        node.add_settings(settings);
+        node.set(settings);
         node.begin();
         let mut users: Vec<&str> = play.cast.iter().map(|role| role.account.as_str()).collect();
         users.extend(play.users.iter().map(String::as_str));

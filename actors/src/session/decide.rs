@@ -12,8 +12,8 @@ use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest;
 use pollux_xmpp::roster::RosterRequest;
 use pollux_xmpp::stanza::{
-    ErrorCondition, IqType, MessageType, PresenceType, Show as WireShow, Stanza, StanzaError,
-    StanzaKind,
+    ErrorCondition, IqType, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza,
+    StanzaError, StanzaKind,
 };
 use pollux_xmpp::{disco, ns, ping, session};
 
@@ -50,6 +50,29 @@ pub fn decide(mut stanza: Stanza, sender: Sender<'_>) -> Action {
     }
 }
 
+/// The same for a message that needs no tree. None: it does, or is for nobody here.
+pub fn decide_plain(message: &PlainMessage<'_>, sender: Sender<'_>) -> Option<Action> {
+    // RFC 6120 section 8.1.2.1: the own address, full or bare; what is written otherwise is parsed.
+    let own = |from: &str| from == sender.jid.as_str() || from == sender.jid.bare_str();
+    if !message.from.is_none_or(own) {
+        return None;
+    }
+    let to = message.to.map(Jid::parse).transpose().ok()?;
+    let to = match target(to.as_ref(), sender) {
+        Target::Account => sender.jid.to_bare().to_jid(),
+        Target::User(to) => to,
+        Target::Server | Target::Foreign => return None,
+    };
+    let bytes = message.to_bytes(sender.jid, &to)?;
+    Some(Action::Send(Arc::new(Parcel {
+        from: sender.jid.clone(),
+        to,
+        kind: parcel_kind(message.kind),
+        bytes,
+        sent: sender.now,
+    })))
+}
+
 /// The stanza comes back as an error, where one is due.
 pub fn refuse(stanza: &Stanza, error: impl Into<StanzaError>) -> Action {
     match stanza.error_reply(error.into()) {
@@ -83,14 +106,18 @@ fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc
     })
 }
 
-fn message(stanza: Stanza, kind: MessageType, target: Target, sender: Sender<'_>) -> Action {
-    let kind = match kind {
+fn parcel_kind(kind: MessageType) -> ParcelKind {
+    match kind {
         MessageType::Normal => ParcelKind::Normal,
         MessageType::Chat => ParcelKind::Chat,
         MessageType::Groupchat => ParcelKind::Groupchat,
         MessageType::Headline => ParcelKind::Headline,
         MessageType::Error => ParcelKind::MessageError,
-    };
+    }
+}
+
+fn message(stanza: Stanza, kind: MessageType, target: Target, sender: Sender<'_>) -> Action {
+    let kind = parcel_kind(kind);
     match target {
         // RFC 6120 section 10.3.1: as if to the own bare address.
         Target::Account => {

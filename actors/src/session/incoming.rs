@@ -1,6 +1,8 @@
 //! What a client sends: stanzas become commands, in order and counted; the rest goes to
 //! `stream_management`.
 
+use std::sync::Arc;
+
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use pollux_domain::contract::{Action, Command, EndReason, Place};
@@ -9,10 +11,11 @@ use pollux_domain::limits;
 use pollux_raft::group::GroupError;
 use pollux_xml::{Element, Frame};
 use pollux_xmpp::ns;
-use pollux_xmpp::stanza::{Stanza, StanzaProblem};
+use pollux_xmpp::stanza::{PlainMessage, Stanza, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
 
 use super::decide::{self, Sender};
+use super::early::Way;
 use super::outgoing::WRITE_AHEAD_BYTES;
 use super::{Ending, Session, render};
 
@@ -42,6 +45,15 @@ impl Session {
     }
 
     fn take_element(&mut self, bytes: &[u8], ctx: &mut Context<Session>) {
+        if let Some(message) = PlainMessage::scan(bytes, &self.stream.namespaces)
+            && let Some(action) = decide::decide_plain(&message, self.sender())
+        {
+            let trace = self.node.metrics.count_stanza();
+            let to = message.to.unwrap_or_default();
+            let span = tracing::debug_span!("stanza", trace, kind = "message", to);
+            let _inside = span.enter();
+            return self.act(action, bytes.len(), ctx);
+        }
         let element = match Element::parse(bytes, &self.stream.namespaces) {
             Ok(element) => element,
             Err(error) => return self.close_with(error.into(), Ending::Detach),
@@ -70,18 +82,7 @@ impl Session {
             return self.close_with(StreamCondition::InvalidFrom.into(), Ending::Detach);
         }
         let action = match judged {
-            Ok(stanza) => {
-                let now = self.node.ambient.clock.wall();
-                let domain = &self.node.settings.domain;
-                decide::decide(
-                    stanza,
-                    Sender {
-                        jid: &self.jid,
-                        domain,
-                        now,
-                    },
-                )
-            }
+            Ok(stanza) => decide::decide(stanza, self.sender()),
             Err(problem) => {
                 if let Some(error) = problem.stream_error() {
                     return self.close_with(error, Ending::Detach);
@@ -90,6 +91,14 @@ impl Session {
             }
         };
         self.act(action, bytes.len(), ctx);
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        Sender {
+            jid: &self.jid,
+            domain: &self.node.settings.domain,
+            now: self.node.ambient.clock.wall(),
+        }
     }
 
     fn refuse(&self, problem: &StanzaProblem) -> Action {
@@ -106,7 +115,9 @@ impl Session {
         if self.managed.is_none() && self.answer_at_once(&action) {
             return;
         }
-        let places = self.places(&action);
+        let Way::Entry(places) = self.way(&action) else {
+            return;
+        };
         self.proposed += 1;
         self.in_flight.push_back(size);
         self.in_flight_bytes += size;
@@ -148,7 +159,7 @@ impl Session {
     }
 
     /// Places for the slots that this action is likely to make, in sessions of this node.
-    fn places(&self, action: &Action) -> Vec<Place> {
+    pub(super) fn places(&self, action: &Action) -> Vec<Place> {
         match action {
             Action::Send(parcel) => {
                 let targets = self.node.subcluster.read(|state| state.targets(parcel));
@@ -170,6 +181,10 @@ impl Session {
     /// Hands a command to the group. Where it has no room the command waits here, and the socket is
     /// not read.
     pub(super) fn propose(&mut self, command: Command) {
+        self.propose_shared(Arc::new(command));
+    }
+
+    fn propose_shared(&mut self, command: Arc<Command>) {
         if !self.stalled.is_empty() {
             self.stalled.push_back(command);
             return;
@@ -199,7 +214,7 @@ impl Session {
             session.waits_for_room = false;
             let waiting = std::mem::take(&mut session.stalled);
             for command in waiting {
-                session.propose(command);
+                session.propose_shared(command);
             }
             session.wake();
         }));
@@ -211,7 +226,7 @@ impl Session {
             self.handled += 1;
             self.in_flight_bytes -= self.in_flight.pop_front().unwrap_or(0);
         }
-        if self.owes_answer {
+        if self.owes_answer.is_some_and(|owed| owed <= self.handled) {
             self.answer_count();
         }
     }

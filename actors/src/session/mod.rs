@@ -8,6 +8,7 @@
 //! ```
 
 mod decide;
+mod early;
 mod ending;
 mod incoming;
 mod outgoing;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use bytes::BytesMut;
-use pollux_domain::contract::{self, Announcement, Command, Slot};
+use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
 use pollux_domain::ids::Seq;
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
@@ -30,7 +31,7 @@ use pollux_raft::duty::Tenure;
 use pollux_raft::state::SessionState;
 use pollux_xml::{Framer, StreamNamespaces};
 
-use crate::inbox::Inbox;
+use crate::inbox::{Behind, Inbox};
 use crate::node::Node;
 use ending::Guard;
 use pollux_links::net::Socket;
@@ -70,20 +71,27 @@ pub struct Session {
     in_flight: VecDeque<usize>,
     in_flight_bytes: usize,
     /// Commands that the group had no room for; the socket is not read meanwhile.
-    stalled: VecDeque<Command>,
+    stalled: VecDeque<Arc<Command>>,
     waits_for_room: bool,
     /// `<enable/>` is under way: nothing is read or written until it is committed.
     enabling: bool,
-    /// An `<r/>` was answered with less than was received: another answer follows.
-    owes_answer: bool,
+    /// An `<r/>` waits for the commit of this stanza.
+    owes_answer: Option<u64>,
+    /// It is answered with what is committed when its time is over.
+    answer_is_due: bool,
+    /// The last stanza that went to no inbox: nothing may go early before it is committed.
+    unordered: u64,
 
     // --- outgoing ---
     /// Slots in order, not written yet.
     slots: VecDeque<Slot>,
     /// The last slot taken from database or inbox.
     taken: Seq,
-    /// The last slot written.
-    written: Seq,
+    /// How far the stream is written.
+    written: Position,
+    /// Without stream management: what the database was told of that, and whether slots came since.
+    told: Position,
+    untold: bool,
     /// The last slot for which a place is proposed.
     placing: Seq,
     announcements: VecDeque<Announcement>,
@@ -104,6 +112,8 @@ pub struct Session {
 const LOOK_AFTER: Duration = Duration::from_secs(15);
 /// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
 const ANSWER_SECONDS_MAX: u64 = 60;
+/// For how long an `<r/>` may wait for the commit of what came before it (decision 0028).
+const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 /// Seconds for the last bytes of a stream that closes.
 const CLOSE_SECONDS_MAX: u64 = 5;
 
@@ -150,10 +160,14 @@ impl Session {
             stalled: VecDeque::new(),
             waits_for_room: false,
             enabling: false,
-            owes_answer: false,
+            owes_answer: None,
+            answer_is_due: false,
+            unordered: 0,
             slots: VecDeque::new(),
             taken: Seq::default(),
-            written: Seq::default(),
+            written: Position::default(),
+            told: Position::default(),
+            untold: false,
             placing: Seq::default(),
             announcements: VecDeque::new(),
             base: 0,
@@ -184,12 +198,20 @@ impl Session {
         self.base = state.base;
         self.acked = state.acked;
         self.sent = 0;
-        self.written = Seq::default();
+        self.written = Position::default();
+        self.told = Position::default();
+        self.untold = !state.slots.is_empty();
+        self.unordered = 0;
         self.placing = Seq::default();
         self.taken = state.last_seq;
         self.slots = state.slots.clone();
+        let unplaced = state.slots.iter().rfind(|slot| slot.placed.is_none());
+        let behind = Behind {
+            seq: state.last_seq,
+            unplaced: unplaced.map_or(Seq::default(), |slot| slot.seq),
+        };
         self.inbox
-            .begin_connection(state.connection, state.managed.is_some());
+            .begin_connection(state.connection, state.managed.is_some(), behind);
     }
 
     fn speaker(&self) -> contract::Session {

@@ -11,7 +11,7 @@ use pollux_xmpp::sm::{SmElement, handled_count_too_high};
 use pollux_xmpp::stanza::ErrorCondition;
 use pollux_xmpp::stream_error::StreamCondition;
 
-use super::{Ending, Session};
+use super::{ANSWER_PATIENCE, Ending, Session};
 use crate::stream::resume_id;
 
 impl Session {
@@ -25,7 +25,7 @@ impl Session {
             return false;
         };
         match parsed {
-            Ok(SmElement::Request) => self.answer_request(),
+            Ok(SmElement::Request) => self.answer_request(ctx),
             Ok(SmElement::Answer { h }) => self.take_answer(h),
             Ok(SmElement::Enable { resume, .. }) => self.enable(resume, ctx),
             Err(_) if element.name() == "a" => {
@@ -46,17 +46,30 @@ impl Session {
         self.write_element(&failed.to_element());
     }
 
-    /// Answered at once with what is committed (design, section 5, rule 4); more follows when more
-    /// is.
-    fn answer_request(&mut self) {
+    /// Answered when all that came before it is committed, and after a short time with what is by
+    /// then (section 4: "as soon as possible", and not withheld "for any condition other than a
+    /// timeout"); the rest follows.
+    fn answer_request(&mut self, ctx: &mut Context<Session>) {
         if self.managed.is_none() {
             return self.fail(ErrorCondition::UnexpectedRequest);
         }
-        self.answer_count();
+        if self.handled == self.proposed {
+            return self.answer_count();
+        }
+        self.owes_answer = Some(self.proposed);
+        if !std::mem::replace(&mut self.answer_is_due, true) {
+            ctx.run_later(ANSWER_PATIENCE, |session, _ctx| {
+                session.answer_is_due = false;
+                if session.owes_answer.is_some() && !session.closing {
+                    session.answer_count();
+                    session.wake();
+                }
+            });
+        }
     }
 
     pub(super) fn answer_count(&mut self) {
-        self.owes_answer = self.handled < self.proposed;
+        self.owes_answer = self.owes_answer.filter(|n| self.handled < *n);
         let h = match is_planted(Plant::AckBeforeCommit) {
             true => self.proposed,
             false => self.handled,
@@ -119,6 +132,7 @@ impl Session {
         let Some(state) = state else {
             return self.wake();
         };
+        self.forget_places();
         self.begin_connection(&state);
         let resumable = state.managed == Some(true);
         let enabled = SmElement::Enabled {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use pollux_chaos::sim::pair::{self, PairPlan};
 use pollux_chaos::sim::{History, Plan, invariants, run};
+use pollux_domain::delivery::Deliver;
 #[cfg(feature = "plants")]
 use pollux_raft::plants::Plant;
 
@@ -43,6 +44,10 @@ struct Arguments {
     /// People close their streams now and then, and find what was stored when they come back
     #[arg(long)]
     leaves: bool,
+    /// Messages are written before their commit (`deliver = early`): they may come again after a
+    /// fault, and are never lost
+    #[arg(long, requires = "pairs")]
+    early: bool,
     /// How often the node is killed in a run
     #[arg(long, default_value_t = 3)]
     crashes: u64,
@@ -140,6 +145,10 @@ fn run_pairs(
     let usual = PairPlan::of(pairs);
     let plan = PairPlan {
         faults: arguments.faults.unwrap_or(usual.faults),
+        deliver: match arguments.early {
+            true => Deliver::Early,
+            false => Deliver::Committed,
+        },
         ..usual
     };
     let (mut ran, mut broken, mut idle) = (0, 0, 0);

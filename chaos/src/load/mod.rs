@@ -2,6 +2,7 @@
 //! the kernel what that cost the server. The drills use it as it is.
 
 mod clock;
+mod commands;
 mod dial;
 mod drill;
 mod histogram;
@@ -21,6 +22,7 @@ mod usage;
 mod watch;
 
 pub use clock::now;
+pub use commands::{Commands, CommandsReport};
 pub use dial::{Stream, dial};
 pub use drill::{Drill, DrillReport};
 pub use histogram::{Histogram, Latency};

@@ -14,6 +14,7 @@ mod framer;
 mod limits;
 mod open;
 mod parse;
+mod plain;
 mod reference;
 mod scanner;
 mod text;
@@ -37,6 +38,7 @@ pub use framer::Framer;
 pub use limits::Limits;
 pub use open::{StreamNamespaces, StreamOpen};
 pub use parse::ParseError;
+pub use plain::Plain;
 pub use text::Text;
 
 /// The namespace of the stream element and of its features and errors (RFC 6120 section 4.8.1), the

@@ -2,7 +2,8 @@
 //! examples: see the tests of each module.
 
 use crate::{
-    Element, Frame, FrameError, Framer, Limits, STREAM_NAMESPACE, StreamNamespaces, StreamOpen,
+    Element, Frame, FrameError, Framer, Limits, Plain, STREAM_NAMESPACE, StreamNamespaces,
+    StreamOpen,
 };
 
 /// Small enough that mutated inputs reach each of them.
@@ -72,10 +73,26 @@ pub fn check_stream(octets: &[u8], sizes: &[usize]) {
             Frame::Element(bytes) => {
                 assert!(bytes.len() <= LIMITS.bytes_max);
                 check_element(bytes, &namespaces);
+                check_plain(bytes, &namespaces);
             }
             Frame::Whitespace | Frame::Close => {}
         }
     }
+}
+
+/// A frame that may be passed on as it is makes the same element, with its root written anew.
+pub fn check_plain(frame: &[u8], namespaces: &StreamNamespaces) {
+    let Some(plain) = Plain::scan(frame, namespaces, &namespaces.default) else {
+        return;
+    };
+    let mut again = format!("<{}", plain.name());
+    for (name, value) in plain.attributes() {
+        again += &format!(" {name}='{value}'");
+    }
+    again += plain.rest();
+    let parsed = Element::parse(frame, namespaces);
+    assert!(parsed.is_ok(), "plain, and not well-formed: {parsed:?}");
+    assert_eq!(Element::parse(again.as_bytes(), namespaces), parsed);
 }
 
 /// Writing an element that was parsed from these octets, and reading it again, changes nothing; and

@@ -1,6 +1,7 @@
 //! What must hold for any octets: nothing panics, and what was understood is written and understood
 //! again. Not for examples: see the tests of each module.
 
+use pollux_domain::jid::Jid;
 use pollux_xml::{Element, StreamNamespaces};
 
 use crate::delay::Delay;
@@ -10,7 +11,7 @@ use crate::roster::{Roster, RosterRequest};
 use crate::sasl::scram::{ClientFirst, ScramClient, ScramHash, ScramKeys};
 use crate::sasl::{SaslElement, Sent};
 use crate::sm::SmElement;
-use crate::stanza::{Stanza, StanzaError};
+use crate::stanza::{PlainMessage, Stanza, StanzaError, StanzaKind};
 use crate::starttls::Starttls;
 use crate::stream_error::StreamError;
 use crate::stream_header::{ContentNamespace, StreamHeader};
@@ -35,7 +36,10 @@ pub fn check_frame(octets: &[u8]) {
     };
     check_nonzas(&element);
     match Stanza::from_element(element) {
-        Ok(stanza) => check_stanza(&stanza),
+        Ok(stanza) => {
+            check_stanza(&stanza);
+            check_plain(octets, &stanza);
+        }
         Err(problem) => {
             assert!(problem.reply().is_none() || problem.stream_error().is_none());
             if let Some(reply) = problem.reply() {
@@ -46,6 +50,29 @@ pub fn check_frame(octets: &[u8]) {
             }
         }
     }
+}
+
+/// A message that is passed on without a tree says what it would say with one.
+fn check_plain(octets: &[u8], stanza: &Stanza) {
+    let Some(plain) = PlainMessage::scan(octets, &StreamNamespaces::new(ns::CLIENT)) else {
+        return;
+    };
+    assert_eq!(StanzaKind::Message(plain.kind), stanza.kind);
+    let from = Jid::parse("ann@example.org/desk").expect("an address");
+    let to = stanza.to.clone().unwrap_or_else(|| from.clone());
+    let Some(bytes) = plain.to_bytes(&from, &to) else {
+        return;
+    };
+    let again = Element::parse(&bytes, &StreamNamespaces::new(ns::CLIENT));
+    let again = again.map(|element| Stanza::from_element(element).expect("a stanza"));
+    let from = Some(from);
+    assert_eq!(
+        again.as_ref(),
+        Ok(&Stanza {
+            from,
+            ..stanza.clone()
+        })
+    );
 }
 
 fn reparse(stanza: &Stanza) -> Result<Stanza, String> {

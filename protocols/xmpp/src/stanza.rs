@@ -4,6 +4,7 @@
 mod error;
 mod kind;
 mod message;
+mod plain;
 mod presence;
 mod problem;
 
@@ -18,6 +19,7 @@ use crate::ns;
 
 pub use error::{ErrorCondition, ErrorType, StanzaError};
 pub use kind::{IqType, MessageType, PresenceType, StanzaKind};
+pub use plain::PlainMessage;
 pub use presence::Show;
 pub use problem::StanzaProblem;
 

@@ -212,10 +212,10 @@ impl<G: Kind> Courier<G> {
     async fn work(&self) {
         let mut paused = self.paused.clone();
         let _gone = paused.wait_for(|paused| !*paused).await.is_err();
-        while !self.pipeline.has_unsent() && self.intake.is_empty() {
+        while self.intake.is_empty() {
             tokio::select! {
                 biased;
-                () = self.pipeline.grown.notified() => {}
+                () = self.pipeline.work() => return,
                 () = self.intake.grown.notified() => {}
             }
         }
@@ -250,7 +250,7 @@ impl<G: Kind> Courier<G> {
             tokio::select! {
                 biased;
                 () = self.deposed(Leader::Other(leader)) => return,
-                () = self.unsent() => {}
+                () = self.pipeline.work() => {}
                 () = sleep(STUCK / 2) => {}
                 () = self.drained() => return,
             }
@@ -288,12 +288,6 @@ impl<G: Kind> Courier<G> {
                     sleep(PAUSE).await;
                 }
             }
-        }
-    }
-
-    async fn unsent(&self) {
-        while !self.pipeline.has_unsent() {
-            self.pipeline.grown.notified().await;
         }
     }
 

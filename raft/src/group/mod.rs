@@ -373,9 +373,8 @@ impl<G: Kind> Group<G> {
 
     /// Hands over a command; what becomes of it comes as effects. Never waits. It is committed
     /// once, in the order of this process's commands, whoever leads.
-    pub fn propose(&self, command: CommandOf<G>) -> Result<(), GroupError> {
-        self.pipeline
-            .push(Item::Command(Arc::new(command)), &mut None)
+    pub fn propose(&self, command: impl Into<Arc<CommandOf<G>>>) -> Result<(), GroupError> {
+        self.pipeline.push(Item::Command(command.into()), &mut None)
     }
 
     /// Hands over a command and waits until this replica has applied it.

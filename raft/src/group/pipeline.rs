@@ -3,9 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pollux_domain::limits;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 use super::entry::{Item, Origin, Part};
 use super::{CommandOf, GroupError, ReplyOf};
@@ -14,11 +16,24 @@ use crate::machine::{Kind, Machine};
 /// Who waits for what becomes of a command. A barrier has no reply: it is only told.
 pub(super) type Told<G> = oneshot::Sender<Result<Option<ReplyOf<G>>, GroupError>>;
 
+/// What does not hurry (`Machine::may_wait`) is sent with what does, or together with so many …
+const COMPANY: usize = 64;
+/// … or after this time.
+const COMPANY_PATIENCE: Duration = Duration::from_millis(10);
+
+/// What waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsent {
+    Nothing,
+    MayWait,
+    Urgent,
+}
+
 /// See the module.
 pub(super) struct Pipeline<G: Kind> {
     origin: Origin,
     contents: Mutex<Contents<G>>,
-    /// Something is there to be sent.
+    /// Something is there to be sent: now, or when it has waited.
     pub(super) grown: Notify,
     /// There is room again.
     shrunk: Notify,
@@ -30,6 +45,8 @@ struct Contents<G: Kind> {
     waiting: VecDeque<Waiting<G>>,
     /// How many at the front are on their way to the present leader.
     sent: usize,
+    /// The number of the last that may not wait for company.
+    urgent: u64,
     closed: bool,
 }
 
@@ -46,6 +63,7 @@ impl<G: Kind> Pipeline<G> {
                 first: 1,
                 waiting: VecDeque::new(),
                 sent: 0,
+                urgent: 0,
                 closed: false,
             }),
             grown: Notify::new(),
@@ -74,12 +92,21 @@ impl<G: Kind> Pipeline<G> {
         if limits::PROPOSALS_MAX <= contents.waiting.len() {
             return Err(GroupError::Full);
         }
+        let unsent = contents.waiting.len() - contents.sent;
+        let may_wait = item.command().is_some_and(G::Machine::may_wait);
+        let is_urgent = !may_wait || told.is_some() || COMPANY <= unsent;
+        if is_urgent {
+            contents.urgent = contents.first + contents.waiting.len() as u64;
+        }
         contents.waiting.push_back(Waiting {
             item,
             told: told.take(),
         });
         drop(contents);
-        self.grown.notify_one();
+        // Of several that wait for company the first is told of: it begins their time.
+        if is_urgent || unsent == 0 {
+            self.grown.notify_one();
+        }
         Ok(())
     }
 
@@ -132,9 +159,32 @@ impl<G: Kind> Pipeline<G> {
         })
     }
 
-    pub(super) fn has_unsent(&self) -> bool {
+    pub(super) fn unsent(&self) -> Unsent {
         let contents = self.contents();
-        contents.sent < contents.waiting.len()
+        if contents.waiting.len() <= contents.sent {
+            return Unsent::Nothing;
+        }
+        match contents.first + contents.sent as u64 <= contents.urgent {
+            true => Unsent::Urgent,
+            false => Unsent::MayWait,
+        }
+    }
+
+    /// Resolves when something is to be sent: at once where it is urgent, else when it has waited
+    /// for company.
+    pub(super) async fn work(&self) {
+        loop {
+            match self.unsent() {
+                Unsent::Urgent => return,
+                Unsent::Nothing => self.grown.notified().await,
+                Unsent::MayWait => {
+                    let more = timeout(COMPANY_PATIENCE, self.grown.notified());
+                    if more.await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -204,5 +254,86 @@ impl<G: Kind> Pipeline<G> {
             };
             let _gone = tell.send(Err(error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pollux_domain::contract::{Command, EndReason, Session};
+    use pollux_domain::ids::{Connection, Epoch, Life, NodeId, SessionId};
+
+    use super::*;
+    use crate::machine::Subcluster;
+
+    fn pipeline() -> Pipeline<Subcluster> {
+        Pipeline::new(Origin {
+            node: NodeId(1),
+            life: Life(1),
+        })
+    }
+
+    fn put(pipeline: &Pipeline<Subcluster>, command: Command) {
+        let item = Item::Command(std::sync::Arc::new(command));
+        pipeline.push(item, &mut None).unwrap();
+    }
+
+    fn session() -> Session {
+        Session {
+            id: SessionId(1),
+            epoch: Epoch(1),
+            connection: Connection(1),
+        }
+    }
+
+    fn acked(h: u32) -> Command {
+        let session = session();
+        Command::Acked { session, h }
+    }
+
+    fn ended() -> Command {
+        Command::End {
+            session: session(),
+            reason: EndReason::Closed,
+        }
+    }
+
+    fn sent(pipeline: &Pipeline<Subcluster>) -> usize {
+        let part = pipeline.next_part(512, 1 << 20);
+        part.map_or(0, |part| part.items.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_wait_goes_with_what_may_not_or_when_it_has_waited() {
+        let pipeline = pipeline();
+        let begun = tokio::time::Instant::now();
+        put(&pipeline, acked(1));
+        assert_eq!(pipeline.unsent(), Unsent::MayWait);
+        pipeline.work().await;
+        assert_eq!(begun.elapsed(), COMPANY_PATIENCE);
+        assert_eq!(sent(&pipeline), 1);
+        put(&pipeline, acked(2));
+        put(&pipeline, ended());
+        put(&pipeline, acked(3));
+        pipeline.work().await;
+        assert_eq!(begun.elapsed(), COMPANY_PATIENCE, "at once");
+        assert_eq!(sent(&pipeline), 3, "all, in their order");
+        assert_eq!(pipeline.unsent(), Unsent::Nothing);
+    }
+
+    #[test]
+    fn enough_of_them_do_not_wait_and_what_is_sent_again_does_as_before() {
+        let pipeline = pipeline();
+        for h in 0..COMPANY as u32 {
+            put(&pipeline, acked(h));
+            assert_eq!(pipeline.unsent(), Unsent::MayWait);
+        }
+        put(&pipeline, acked(99));
+        assert_eq!(pipeline.unsent(), Unsent::Urgent);
+        assert_eq!(sent(&pipeline), COMPANY + 1);
+        pipeline.settle(COMPANY as u64 + 1, Vec::new());
+        put(&pipeline, acked(100));
+        assert_eq!((pipeline.unsent(), sent(&pipeline)), (Unsent::MayWait, 1));
+        pipeline.rewind_all();
+        assert_eq!(pipeline.unsent(), Unsent::MayWait);
     }
 }

@@ -1,6 +1,7 @@
 //! What a run consists of: pairs, people and how many faults, partly drawn from the seed; and who
 //! sits where. Not for what happens to them.
 
+use pollux_domain::delivery::Deliver;
 use pollux_domain::ids::{NodeId, SubclusterId};
 
 use crate::client::Seed;
@@ -33,6 +34,8 @@ pub struct PairPlan {
     /// When all is well again somebody goes for good, and the node that serves the session dies;
     /// the run lasts until the session has been given up.
     pub outlives: bool,
+    /// The mode of all nodes.
+    pub deliver: Deliver,
 }
 
 /// Which node of their pair the people belong to.
@@ -55,6 +58,7 @@ impl Default for PairPlan {
             pace_ms: 60,
             leaves: false,
             outlives: false,
+            deliver: Deliver::Committed,
         }
     }
 }

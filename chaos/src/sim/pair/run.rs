@@ -30,7 +30,7 @@ impl PairRun {
     pub fn check(&self) -> Result<(), String> {
         match &self.broken {
             Some(broken) => Err(broken.clone()),
-            None => invariants::check_pair(&self.history),
+            None => invariants::check_pair(&self.history, self.plan.deliver),
         }
     }
 

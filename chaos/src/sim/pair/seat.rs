@@ -234,6 +234,7 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
             scram_iterations: 4_096,
             snapshot_entries: 100,
             keep_entries: 20,
+            deliver: around.plan.deliver,
             ..Settings::alone(seat.id, DOMAIN.to_owned())
         },
         life,

@@ -167,11 +167,19 @@ impl Member {
     /// Starts a process that does not come up, and waits for its end. What it said of why.
     #[track_caller]
     pub fn fails_to_begin(&self, more: &[&str], code: i32) -> String {
-        let arguments = [&[self.verb, "--config", "pollux.toml"][..], more].concat();
-        let ended = self.run(&arguments);
-        assert_eq!(ended.code, Some(code), "{}", ended.err);
-        assert!(!ended.err.contains("panicked"), "{}", ended.err);
-        ended.err
+        let log = self.path("failed");
+        // Each time anew: what an earlier one said is not the answer.
+        let _none_yet = fs::remove_file(&log);
+        let mut command = pollux(self.folder.path());
+        command
+            .args([self.verb, "--config", "pollux.toml"])
+            .args(more);
+        // One that begins all the same is ended, and the test with it.
+        let status = Process::start(&mut command, &log).wait();
+        let said = fs::read_to_string(log).expect("it has said something");
+        assert_eq!(status.code(), Some(code), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        said
     }
 
     /// Waits for a line of its log that has all of these in it.

@@ -6,7 +6,9 @@
 mod common;
 
 mod after_sign_in;
+mod direct_tls;
 mod early;
+mod figures;
 mod header;
 mod patience;
 mod sasl;

@@ -88,6 +88,7 @@ impl Pollux {
         format!(
             "[node]\nid = 1\ndata_folder = \"data\"\n{threads}\n\
              [xmpp]\ndomain = \"{DOMAIN}\"\nlisten = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\n\
+             direct_tls_listen = \"off\"\n\
              allow_plaintext = true\n\n[control]\nsocket = \"{}\"\n\n[metrics]\nlisten = \"{}\"\n\n\
              [log]\nfilter = \"warn\"\n",
             self.address,

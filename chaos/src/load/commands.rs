@@ -237,9 +237,7 @@ impl Peers for Table {
         let (desk, me) = (self.desk(to, topic), self.me);
         Box::pin(async move {
             let answer = desk?.asked(me, body).await;
-            answer
-                .map(Bytes::from)
-                .map_err(|words| LinkError::Refused(to, words))
+            answer.map_err(|words| LinkError::Refused(to, words))
         })
     }
 

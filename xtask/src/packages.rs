@@ -16,6 +16,10 @@ const PACKAGES: &[(&str, &str)] = &[
         "the server that pollux-load measures beside ours, on the same loopback",
     ),
     (
+        "ejabberd",
+        "the other server that pollux-load measures beside ours, alone and as a cluster of two",
+    ),
+    (
         "profanity",
         "an unmodified terminal client that signs in and chats",
     ),

@@ -2,6 +2,7 @@
 //! in a folder of its own, with equal settings. Installs nothing.
 
 mod certificate;
+mod ejabberd;
 mod free_port;
 pub mod pair;
 mod pollux;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use crate::client::{Account, Error as ClientError};
 
 pub use certificate::Certificate;
+pub use ejabberd::Ejabberd;
 pub use free_port::wait_until;
 pub use pollux::Pollux;
 pub use process::Process;
@@ -20,6 +22,11 @@ pub use prosody::{PasswordHash, Prosody};
 
 /// The domain that every server under test serves.
 pub const DOMAIN: &str = "localhost";
+
+/// Of SCRAM, with every server.
+const ITERATIONS: u32 = 4096;
+/// One salt for all accounts: clients then derive their keys once, and the server cannot tell.
+const SALT: &str = "c29tZS1zYWx0LWZvci1hbGw";
 
 /// One server under test. All methods block; whoever drives clients calls them from another thread.
 pub trait Server: Send {
@@ -32,8 +39,18 @@ pub trait Server: Send {
     /// The process, while there is one.
     fn pid(&self) -> Option<u32>;
 
+    /// The processes that do the work together with it, where a server is several.
+    fn other_pids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// Where clients connect; the same across restarts.
     fn address(&self) -> SocketAddr;
+
+    /// Every place where clients may connect: each pair of clients goes to one, in turn.
+    fn addresses(&self) -> Vec<SocketAddr> {
+        vec![self.address()]
+    }
 
     /// The certificate that clients should see after STARTTLS.
     fn certificate(&self) -> &Certificate;

@@ -12,13 +12,10 @@ use tempfile::TempDir;
 use super::certificate::Certificate;
 use super::free_port::free_port;
 use super::process::Process;
-use super::{DOMAIN, Server, Users};
+use super::{DOMAIN, ITERATIONS, SALT, Server, Users};
 use crate::client::{Keys, Mechanism};
 
 const PROGRAM: &str = "prosody";
-const ITERATIONS: u32 = 4096;
-/// One salt for all accounts: clients then derive their keys once, and the server cannot tell.
-const SALT: &str = "c29tZS1zYWx0LWZvci1hbGw";
 
 /// With which hash the accounts are stored, and so which SCRAM is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -78,6 +78,7 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Make {
     Prosody,
+    Ejabberd,
     Pollux,
 }
 

@@ -1,10 +1,12 @@
 //! Servers that a test or a measurement starts, breaks and stops: real processes on loopback, each
 //! in a folder of its own, with equal settings. Installs nothing.
 
+mod ceiling;
 mod certificate;
 mod ejabberd;
 mod free_port;
 pub mod pair;
+mod pair_server;
 mod pollux;
 mod process;
 mod prosody;
@@ -13,10 +15,12 @@ use std::net::SocketAddr;
 
 use crate::client::{Account, Error as ClientError};
 
+pub use ceiling::{Ceiling, CeilingKind};
 pub use certificate::Certificate;
 pub use ejabberd::Ejabberd;
 pub use free_port::wait_until;
-pub use pollux::Pollux;
+pub use pair_server::PairServer;
+pub use pollux::{Mode, Pollux};
 pub use process::Process;
 pub use prosody::{PasswordHash, Prosody};
 
@@ -24,9 +28,9 @@ pub use prosody::{PasswordHash, Prosody};
 pub const DOMAIN: &str = "localhost";
 
 /// Of SCRAM, with every server.
-const ITERATIONS: u32 = 4096;
+pub(crate) const ITERATIONS: u32 = 4096;
 /// One salt for all accounts: clients then derive their keys once, and the server cannot tell.
-const SALT: &str = "c29tZS1zYWx0LWZvci1hbGw";
+pub(crate) const SALT: &str = "c29tZS1zYWx0LWZvci1hbGw";
 
 /// One server under test. All methods block; whoever drives clients calls them from another thread.
 pub trait Server: Send {

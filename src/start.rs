@@ -222,6 +222,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
     let alone = Settings {
         allow_plaintext: config.xmpp.allow_plaintext,
         see_other_host: config.xmpp.see_other_host,
+        deliver: config.delivery.deliver,
         tls: Some(tls),
         snapshot_entries: config.cluster.snapshot_entries,
         keep_entries: config.cluster.snapshot_entries / 10,

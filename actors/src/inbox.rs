@@ -4,12 +4,17 @@
 //! is not one; a session is woken once for all that waits.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use pollux_domain::contract::{Announcement, Effect, EndReason, Place, Slot};
+use pollux_domain::contract::{Announcement, Effect, EndReason, Parcel, Place, Position, Slot};
 use pollux_domain::ids::{Connection, NodeId, Seq, SessionId};
 use pollux_domain::limits;
+use pollux_raft::state::EarlyTarget;
+
+/// Bytes that may wait to be written before their commit; what comes then goes the long way, and
+/// waits in the database.
+const EARLY_BYTES_MAX: usize = 64 * 1024;
 
 /// The door of one session; the router and the group's outlet knock, the session opens.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ struct Contents {
     mail: Mail,
     wire: Wire,
     waker: Option<Waker>,
+    /// A session opens it: something may come early.
+    open: bool,
 }
 
 /// The place of the next stanza in the stream (design, section 5, rule 3).
@@ -36,12 +43,37 @@ struct Wire {
     v: u64,
     /// Commands under way whose slots stand at `v`: nothing volatile may be written.
     reserved: u64,
+    /// The last slot that came, and the last of those that came without place.
+    seq: Seq,
+    unplaced: Seq,
+    /// Bytes that came early and were not taken yet.
+    early_bytes: usize,
+}
+
+/// The last slot that a session has, and the last that has no place.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Behind {
+    pub seq: Seq,
+    pub unplaced: Seq,
+}
+
+/// A parcel that is written before its commit (`deliver = early`).
+#[derive(Debug)]
+pub struct Early {
+    pub connection: Connection,
+    /// Where it stands in the stream: behind slot `seq`, as the `v`th volatile stanza.
+    pub at: Position,
+    pub parcel: Arc<Parcel>,
+    /// Its command is on the way. Otherwise nobody else has it.
+    pub logged: bool,
 }
 
 /// What waited, taken out at once.
 #[derive(Debug, Default)]
 pub struct Mail {
     pub slots: VecDeque<(Connection, Slot)>,
+    /// In the order of the stream.
+    pub early: VecDeque<Early>,
     pub placed: Option<(Connection, Seq)>,
     pub handled: Option<(Connection, u64)>,
     pub announcements: VecDeque<Announcement>,
@@ -78,16 +110,71 @@ impl Inbox {
 
     /// A place for a slot that a command may create. None where nobody counts.
     pub fn reserve(&self) -> Option<Place> {
-        let wire = &mut self.contents().wire;
-        if !wire.counted {
-            return None;
-        }
+        let mut contents = self.contents();
+        contents.wire.counted.then(|| self.hold(&mut contents.wire))
+    }
+
+    /// The same also where nobody counts: nothing comes early before that command is decided.
+    pub fn reserve_in_order(&self) -> Place {
+        self.hold(&mut self.contents().wire)
+    }
+
+    fn hold(&self, wire: &mut Wire) -> Place {
         wire.reserved += 1;
-        Some(Place {
+        Place {
             session: self.session,
             connection: wire.connection,
             v: wire.v,
+            early: None,
+        }
+    }
+
+    /// Hands a parcel over before its commit, and says at which place it is written. None where it
+    /// would overtake a slot, or where enough waits already: then it goes the long way.
+    pub fn put_early(
+        &self,
+        target: &EarlyTarget,
+        parcel: &Arc<Parcel>,
+        logged: bool,
+    ) -> Option<Place> {
+        let contents = &mut *self.contents();
+        let wire = &mut contents.wire;
+        let all_came = wire.connection == target.connection && wire.seq == target.last_seq;
+        let waits = wire.reserved != 0 || wire.unplaced != Seq::default();
+        if !contents.open
+            || !all_came
+            || waits
+            || EARLY_BYTES_MAX <= wire.early_bytes
+            || !target.has_room
+        {
+            return None;
+        }
+        wire.v += 1;
+        wire.early_bytes += parcel.bytes.len();
+        let at = Position {
+            seq: wire.seq,
+            v: wire.v,
+        };
+        let connection = wire.connection;
+        contents.mail.early.push_back(Early {
+            connection,
+            at,
+            parcel: parcel.clone(),
+            logged,
+        });
+        contents.wake();
+        Some(Place {
+            session: self.session,
+            connection,
+            v: at.v,
+            early: Some(at.seq),
         })
+    }
+
+    /// So many bytes that came early are with the socket, or have gone another way.
+    pub fn early_done(&self, bytes: usize) {
+        let wire = &mut self.contents().wire;
+        wire.early_bytes = wire.early_bytes.saturating_sub(bytes);
     }
 
     /// Gives back a place whose command was never proposed.
@@ -100,8 +187,11 @@ impl Inbox {
     /// The session may write one volatile stanza now; it counts. False while a slot has the next
     /// place.
     pub fn take_volatile_place(&self) -> bool {
-        let wire = &mut self.contents().wire;
-        let free = !wire.counted || wire.reserved == 0;
+        let contents = &mut *self.contents();
+        // What came early meanwhile has the next place.
+        let free = contents.mail.early.is_empty();
+        let wire = &mut contents.wire;
+        let free = free && (!wire.counted || wire.reserved == 0);
         if free {
             wire.v += 1;
         }
@@ -113,14 +203,22 @@ impl Inbox {
         self.contents().wire.v
     }
 
-    /// A new stream carries the session: counting begins again.
-    pub fn begin_connection(&self, connection: Connection, counted: bool) {
-        self.contents().wire = Wire {
+    /// A new stream carries the session: counting begins again, behind the slots that it has.
+    pub fn begin_connection(&self, connection: Connection, counted: bool, behind: Behind) {
+        let contents = &mut *self.contents();
+        let mut wire = Wire {
             connection,
             counted,
-            v: 0,
-            reserved: 0,
+            seq: behind.seq,
+            unplaced: behind.unplaced,
+            ..Wire::default()
         };
+        let news = contents.mail.slots.iter();
+        for (of, slot) in news {
+            wire.came(*of, slot);
+        }
+        contents.wire = wire;
+        contents.open = true;
     }
 
     /// Takes what waits; the waker is called at the next knock.
@@ -134,6 +232,13 @@ impl Inbox {
             contents.waker = Some(waker.clone());
         }
         std::mem::take(&mut contents.mail)
+    }
+
+    /// Nobody opens it any more: nothing comes early from now on. Returns what did.
+    pub fn close(&self) -> VecDeque<Early> {
+        let contents = &mut *self.contents();
+        contents.open = false;
+        std::mem::take(&mut contents.mail.early)
     }
 
     /// The node stops: the client is told why.
@@ -159,22 +264,27 @@ impl Inbox {
 
     /// Puts one effect in, without waking.
     pub fn put(&self, effect: Effect) {
-        let mut contents = self.contents();
-        let mail = &mut contents.mail;
+        let contents = &mut *self.contents();
         match effect {
             Effect::Slot {
                 connection, slot, ..
-            } => mail.slots.push_back((connection, slot)),
+            } => {
+                contents.wire.came(connection, &slot);
+                contents.mail.slots.push_back((connection, slot));
+            }
             Effect::PlaceReleased { connection, .. } => contents.wire.release(connection),
             Effect::Placed {
                 connection,
                 through,
                 ..
-            } => mail.placed = Some((connection, through)),
-            Effect::Handled { connection, n, .. } => mail.handled = Some((connection, n)),
-            Effect::Announce { announcement, .. } => mail.announce(announcement),
-            Effect::Ended { reason, .. } => mail.ended = Some(reason),
-            Effect::Moved { connection, .. } => mail.moved = Some(connection),
+            } => {
+                contents.wire.placed(connection, through);
+                contents.mail.placed = Some((connection, through));
+            }
+            Effect::Handled { connection, n, .. } => contents.mail.handled = Some((connection, n)),
+            Effect::Announce { announcement, .. } => contents.mail.announce(announcement),
+            Effect::Ended { reason, .. } => contents.mail.ended = Some(reason),
+            Effect::Moved { connection, .. } => contents.mail.moved = Some(connection),
             Effect::Serving { .. } => {}
             // For the courier between groups.
             Effect::OutboxGrew { .. } => {}
@@ -188,8 +298,23 @@ impl Inbox {
 
 impl Wire {
     fn release(&mut self, connection: Connection) {
-        if self.counted && connection == self.connection {
+        if connection == self.connection {
             self.reserved = self.reserved.saturating_sub(1);
+        }
+    }
+
+    fn came(&mut self, connection: Connection, slot: &Slot) {
+        if connection == self.connection && self.seq < slot.seq {
+            self.seq = slot.seq;
+            if slot.placed.is_none() {
+                self.unplaced = slot.seq;
+            }
+        }
+    }
+
+    fn placed(&mut self, connection: Connection, through: Seq) {
+        if connection == self.connection && self.unplaced <= through {
+            self.unplaced = Seq::default();
         }
     }
 }
@@ -226,7 +351,7 @@ mod tests {
     #[test]
     fn nothing_volatile_passes_a_reserved_place() {
         let inbox = Inbox::new(SessionId(1), NodeId(1));
-        inbox.begin_connection(Connection(2), true);
+        inbox.begin_connection(Connection(2), true, Behind::default());
         assert!(inbox.take_volatile_place());
         let place = inbox.reserve().unwrap();
         assert_eq!(place.v, 1);
@@ -254,6 +379,91 @@ mod tests {
         let inbox = Inbox::new(SessionId(1), NodeId(1));
         assert_eq!(inbox.reserve(), None);
         assert!(inbox.take_volatile_place());
+    }
+
+    fn target(connection: u32, seq: u64) -> EarlyTarget {
+        EarlyTarget {
+            session: SessionId(1),
+            connection: Connection(connection),
+            last_seq: Seq(seq),
+            managed: true,
+            has_room: true,
+        }
+    }
+
+    fn parcel() -> Arc<Parcel> {
+        let ann = pollux_domain::jid::Jid::parse("ann@example.org/r").unwrap();
+        Arc::new(Parcel {
+            from: ann.clone(),
+            to: ann,
+            kind: pollux_domain::contract::ParcelKind::Chat,
+            bytes: bytes::Bytes::from_static(b"<message/>"),
+            sent: pollux_domain::ids::WallMs(0),
+        })
+    }
+
+    fn slot(seq: u64, placed: Option<u64>) -> Effect {
+        Effect::Slot {
+            session: SessionId(1),
+            connection: Connection(2),
+            slot: Slot {
+                seq: Seq(seq),
+                stanza: pollux_domain::ids::StanzaId(seq),
+                placed,
+                body: pollux_domain::contract::SlotBody::Parcel(parcel()),
+                duty: pollux_domain::contract::Duty::Sole,
+            },
+        }
+    }
+
+    fn placed(through: u64) -> Effect {
+        Effect::Placed {
+            session: SessionId(1),
+            connection: Connection(2),
+            through: Seq(through),
+        }
+    }
+
+    #[test]
+    fn what_goes_early_overtakes_no_slot() {
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
+        let early = |connection, seq| inbox.put_early(&target(connection, seq), &parcel(), true);
+        assert_eq!(early(0, 0), None, "nobody has opened it");
+        inbox.begin_connection(Connection(2), true, Behind::default());
+        assert_eq!(early(1, 0), None, "an older connection");
+        assert_eq!(early(2, 1), None, "slot 1 is on its way");
+        let place = early(2, 0).unwrap();
+        assert_eq!((place.early, place.v), (Some(Seq(0)), 1));
+        assert!(!inbox.take_volatile_place(), "the next place is taken");
+        inbox.put(slot(1, None));
+        assert_eq!(early(2, 1), None, "slot 1 waits for its place");
+        inbox.put(placed(1));
+        let place = early(2, 1).unwrap();
+        assert_eq!((place.early, place.v), (Some(Seq(1)), 2));
+        let held = inbox.reserve().unwrap();
+        assert_eq!(early(2, 1), None, "a slot has the next place");
+        inbox.release(held);
+        assert!(early(2, 1).is_some());
+        let mail = inbox.open(Waker::noop());
+        let order: Vec<u64> = mail.early.iter().map(|early| early.at.v).collect();
+        assert_eq!(order, [1, 2, 3]);
+        assert!(inbox.take_volatile_place());
+    }
+
+    #[test]
+    fn of_what_goes_early_only_so_much_waits() {
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
+        inbox.begin_connection(Connection(2), false, Behind::default());
+        let put = || inbox.put_early(&target(2, 0), &parcel(), false).is_some();
+        let most = EARLY_BYTES_MAX.div_ceil(parcel().bytes.len());
+        assert!((0..most).all(|_| put()));
+        assert!(!put());
+        let waiting = inbox.open(Waker::noop()).early;
+        assert!(!put(), "taken is not written");
+        inbox.early_done(waiting.iter().map(|early| early.parcel.bytes.len()).sum());
+        assert!(put());
+        assert_eq!(inbox.close().len(), 1);
+        assert!(!put(), "nobody would write it");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pollux_domain::contract::Command;
+use pollux_domain::delivery::Deliver;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
 use pollux_domain::metrics::Sample;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub allow_plaintext: bool,
     /// A client that came to the other node is sent on to it, rather than relayed.
     pub see_other_host: bool,
+    /// Whether a message waits for its commit before it is written.
+    pub deliver: Deliver,
     pub tls: Option<Arc<ServerConfig>>,
     /// Iterations for new passwords; [`limits::SCRAM_ITERATIONS`] but in tests.
     pub scram_iterations: u32,
@@ -68,6 +71,7 @@ impl Settings {
             domain,
             allow_plaintext: false,
             see_other_host: false,
+            deliver: Deliver::Committed,
             tls: None,
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,

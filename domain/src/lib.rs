@@ -3,6 +3,7 @@
 pub mod availability;
 pub mod contact;
 pub mod contract;
+pub mod delivery;
 pub mod ids;
 pub mod jid;
 pub mod limits;

@@ -84,7 +84,7 @@ impl Kind for ConfigurationGroup {
 
 impl Machine for State {
     // 2: outboxes. 3: which configuration was agreed with.
-    const VERSION: u16 = 3;
+    const VERSION: u16 = 4;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -98,6 +98,9 @@ impl Machine for State {
                 ..
             } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
             Command::Told { refused, .. } => 8 * refused.len(),
+            Command::Unwritten { parcels, .. } => {
+                parcels.iter().map(|parcel| parcel.bytes.len()).sum()
+            }
             _ => 0,
         }
     }

@@ -1,6 +1,8 @@
 //! Turns the raw file into the checked configuration, or into every mistake in it. The whole truth
 //! about what a value may be stands here and nowhere else.
 
+mod delivery;
+
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::ops::RangeInclusive;
@@ -80,6 +82,7 @@ pub fn check(
     let node = check.node(&file);
     let xmpp = check.xmpp(&file);
     let cluster = check.cluster(&file, &node);
+    let delivery = check.delivery(&file);
     let control = check.control(&file, &node);
     let metrics = check.metrics(&file, &xmpp);
     let log = check.log(&file);
@@ -94,6 +97,7 @@ pub fn check(
         node,
         xmpp,
         cluster,
+        delivery,
         control,
         metrics,
         log,

@@ -1,6 +1,8 @@
 //! What may stand in a configuration file and what may not. Not for its syntax: see `file.rs`.
 
+use super::super::values::DeliveryConfig;
 use super::*;
+use pollux_domain::delivery::{Deliver, Durability};
 
 fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
     let readable = |path: &Path| {
@@ -58,6 +60,11 @@ fn an_empty_file_is_the_default() {
         config.metrics.listen,
         Some("127.0.0.1:9280".parse().unwrap())
     );
+    let delivery = DeliveryConfig {
+        deliver: Deliver::Committed,
+        durability: Durability::Disk,
+    };
+    assert_eq!(config.delivery, delivery);
     assert_eq!(config.log.format, LogFormat::Text);
 }
 
@@ -67,6 +74,7 @@ fn a_full_file_is_taken() {
         "[node]\nid = 7\ndata_folder = \"/var/lib/pollux\"\nthreads = 2\n\
          [xmpp]\ndomain = \"Example.org\"\nlisten = \"[::]:5222\"\n\
          certificate = \"tls/c.pem\"\nkey = \"/k.pem\"\nallow_plaintext = true\n\
+         [delivery]\ndeliver = \"early\"\ndurability = \"memory\"\n\
          [control]\nsocket = \"/run/p.sock\"\n[metrics]\nlisten = \"off\"\n\
          [log]\nformat = \"json\"\nfilter = \"warn,pollux=debug\"\n",
     )
@@ -78,6 +86,11 @@ fn a_full_file_is_taken() {
         key: "/k.pem".into(),
     };
     assert_eq!(config.xmpp.certificate, certificate);
+    let delivery = DeliveryConfig {
+        deliver: Deliver::Early,
+        durability: Durability::Memory,
+    };
+    assert_eq!(config.delivery, delivery);
     assert_eq!(config.metrics.listen, None);
     assert_eq!(config.log.format, LogFormat::Json);
 }
@@ -165,6 +178,23 @@ fn paths() {
         &format!("[node]\ndata_folder = \"/{long}\"\n"),
         &[(2, "control.socket", "at most 107")],
     );
+}
+
+#[test]
+fn the_modes_of_delivery_have_names() {
+    // Of the other key, in other letters, and something else altogether.
+    for text in ["disk", "Early", ""] {
+        wrong(
+            &format!("[delivery]\ndeliver = \"{text}\"\n"),
+            &[(2, "delivery.deliver", "\"committed\" or \"early\"")],
+        );
+    }
+    for text in ["early", "Memory", "none"] {
+        wrong(
+            &format!("[delivery]\ndurability = \"{text}\"\n"),
+            &[(2, "delivery.durability", "\"disk\" or \"memory\"")],
+        );
+    }
 }
 
 #[test]

@@ -42,6 +42,11 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             "cluster.snapshot_entries",
             config.cluster.snapshot_entries.to_string(),
         ),
+        ("delivery.deliver", config.delivery.deliver.to_string()),
+        (
+            "delivery.durability",
+            config.delivery.durability.to_string(),
+        ),
         (
             "control.socket",
             config.control.socket.display().to_string(),

@@ -152,6 +152,18 @@ settings! {
          kept behind it. A node that was away for longer than these gets the snapshot. Fewer take \
          less room on the disk and make snapshots more often.";
 
+    delivery.deliver => delivery_deliver: String = Value("\"committed\""),
+        "\"committed\" writes a message to its receiver after its commit, a flush later. \
+         \"early\" writes it at once, and only the sender's acknowledgement waits: a message may \
+         then be said twice after a fault, but is never lost.";
+
+    delivery.durability => delivery_durability: String = Value("\"disk\""),
+        "\"disk\" waits for the disk before anything is acknowledged: it survives a power cut. \
+         \"memory\" waits for the operating system, which gives it to the disk a little later: it \
+         survives the death of any process, but a node of several whose machine lost power has to \
+         be joined again. What was acknowledged is then with its twin and their witness, if their \
+         machines still run.";
+
     control.socket => control_socket: String =
         Said("control.sock in the data folder", "\"/run/pollux/control.sock\""),
         "The local socket on which `pollux ctl` reaches the node. Only the user who runs the node \
@@ -177,6 +189,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "cluster",
         "The port between nodes; see `pollux cluster --help`.",
+    ),
+    (
+        "delivery",
+        "What a message waits for before it is written, and before it is acknowledged.",
     ),
     ("control", "The local socket for `pollux ctl`."),
     (

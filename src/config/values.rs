@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use pollux_domain::delivery::{Deliver, Durability};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub origin: Origin,
     pub node: NodeConfig,
     pub xmpp: XmppConfig,
     pub cluster: ClusterConfig,
+    pub delivery: DeliveryConfig,
     pub control: ControlConfig,
     pub metrics: MetricsConfig,
     pub log: LogConfig,
@@ -61,6 +64,12 @@ pub struct ClusterConfig {
     pub name: String,
     /// Entries between two snapshots of a group.
     pub snapshot_entries: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryConfig {
+    pub deliver: Deliver,
+    pub durability: Durability,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use pollux_domain::contract::{Command, EndReason, Session};
 
+use super::early::EarlyQueue;
 use crate::inbox::Inbox;
 use crate::node::Node;
 
@@ -26,6 +27,8 @@ pub struct Guard {
     inbox: Arc<Inbox>,
     pub speaker: Session,
     pub ending: Ending,
+    /// What came early, and is with nobody else.
+    pub(super) early: EarlyQueue,
 }
 
 impl Guard {
@@ -35,6 +38,7 @@ impl Guard {
             inbox,
             speaker,
             ending: Ending::Detach,
+            early: EarlyQueue::default(),
         }
     }
 }
@@ -50,6 +54,13 @@ impl Drop for Guard {
             tracing::error!(session = %self.speaker.id, "session actor panicked");
         }
         let session = self.speaker;
+        let last = self.inbox.close();
+        self.early.waiting.extend(last);
+        let parcels = self.early.take_unwritten();
+        if !parcels.is_empty() {
+            self.node
+                .tell_later(Command::Unwritten { session, parcels });
+        }
         let command = match self.ending {
             Ending::Detach => Command::Detached { session },
             Ending::End(reason) => Command::End { session, reason },

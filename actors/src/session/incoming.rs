@@ -13,6 +13,7 @@ use pollux_xmpp::stanza::{Stanza, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
 
 use super::decide::{self, Sender};
+use super::early::Way;
 use super::outgoing::WRITE_AHEAD_BYTES;
 use super::{Ending, Session, render};
 
@@ -106,7 +107,9 @@ impl Session {
         if self.managed.is_none() && self.answer_at_once(&action) {
             return;
         }
-        let places = self.places(&action);
+        let Way::Entry(places) = self.way(&action) else {
+            return;
+        };
         self.proposed += 1;
         self.in_flight.push_back(size);
         self.in_flight_bytes += size;
@@ -148,7 +151,7 @@ impl Session {
     }
 
     /// Places for the slots that this action is likely to make, in sessions of this node.
-    fn places(&self, action: &Action) -> Vec<Place> {
+    pub(super) fn places(&self, action: &Action) -> Vec<Place> {
         match action {
             Action::Send(parcel) => {
                 let targets = self.node.subcluster.read(|state| state.targets(parcel));

@@ -8,6 +8,7 @@
 //! ```
 
 mod decide;
+mod early;
 mod ending;
 mod incoming;
 mod outgoing;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use bytes::BytesMut;
-use pollux_domain::contract::{self, Announcement, Command, Slot};
+use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
 use pollux_domain::ids::Seq;
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
@@ -30,7 +31,7 @@ use pollux_raft::duty::Tenure;
 use pollux_raft::state::SessionState;
 use pollux_xml::{Framer, StreamNamespaces};
 
-use crate::inbox::Inbox;
+use crate::inbox::{Behind, Inbox};
 use crate::node::Node;
 use ending::Guard;
 use pollux_links::net::Socket;
@@ -76,14 +77,19 @@ pub struct Session {
     enabling: bool,
     /// An `<r/>` was answered with less than was received: another answer follows.
     owes_answer: bool,
+    /// The last stanza that went to no inbox: nothing may go early before it is committed.
+    unordered: u64,
 
     // --- outgoing ---
     /// Slots in order, not written yet.
     slots: VecDeque<Slot>,
     /// The last slot taken from database or inbox.
     taken: Seq,
-    /// The last slot written.
-    written: Seq,
+    /// How far the stream is written.
+    written: Position,
+    /// Without stream management: what the database was told of that, and whether slots came since.
+    told: Position,
+    untold: bool,
     /// The last slot for which a place is proposed.
     placing: Seq,
     announcements: VecDeque<Announcement>,
@@ -151,9 +157,12 @@ impl Session {
             waits_for_room: false,
             enabling: false,
             owes_answer: false,
+            unordered: 0,
             slots: VecDeque::new(),
             taken: Seq::default(),
-            written: Seq::default(),
+            written: Position::default(),
+            told: Position::default(),
+            untold: false,
             placing: Seq::default(),
             announcements: VecDeque::new(),
             base: 0,
@@ -184,12 +193,20 @@ impl Session {
         self.base = state.base;
         self.acked = state.acked;
         self.sent = 0;
-        self.written = Seq::default();
+        self.written = Position::default();
+        self.told = Position::default();
+        self.untold = !state.slots.is_empty();
+        self.unordered = 0;
         self.placing = Seq::default();
         self.taken = state.last_seq;
         self.slots = state.slots.clone();
+        let unplaced = state.slots.iter().rfind(|slot| slot.placed.is_none());
+        let behind = Behind {
+            seq: state.last_seq,
+            unplaced: unplaced.map_or(Seq::default(), |slot| slot.seq),
+        };
         self.inbox
-            .begin_connection(state.connection, state.managed.is_some());
+            .begin_connection(state.connection, state.managed.is_some(), behind);
     }
 
     fn speaker(&self) -> contract::Session {

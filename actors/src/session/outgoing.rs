@@ -1,7 +1,7 @@
 //! What a client gets, and in which order: slots by number, announcements between them where no
 //! slot has the next place.
 
-use pollux_domain::contract::{Command, EndReason, Slot};
+use pollux_domain::contract::{Command, EndReason, Position, Slot};
 use pollux_domain::ids::Seq;
 use pollux_domain::limits;
 use pollux_raft::plants::{Plant, is_planted};
@@ -22,11 +22,19 @@ impl Session {
     pub(super) fn take_mail(&mut self, mail: Mail) {
         let connection = self.speaker().connection;
         for (of, slot) in mail.slots {
-            if of == connection && self.taken < slot.seq {
+            if of != connection {
+                continue;
+            }
+            self.untold = true;
+            if self.taken < slot.seq {
                 self.taken = slot.seq;
                 self.slots.push_back(slot);
+            } else if slot.position() <= self.told {
+                // It went early, and was committed after it was told to be written.
+                self.told = Position::default();
             }
         }
+        self.take_early(mail.early);
         if let Some((of, through)) = mail.placed
             && of == connection
         {
@@ -94,7 +102,9 @@ impl Session {
             return;
         }
         while !self.closing && !self.enabling && self.stream.write_queue.len() < WRITE_AHEAD_BYTES {
-            if !self.slots.is_empty() {
+            if self.is_early_next() {
+                self.fill_early();
+            } else if !self.slots.is_empty() {
                 if !self.fill_slot() {
                     break;
                 }
@@ -130,7 +140,10 @@ impl Session {
                 return false;
             }
         }
-        self.written = slot.seq;
+        self.written = Position {
+            seq: slot.seq,
+            v: 0,
+        };
         self.slots.pop_front();
         self.sent += 1;
         true
@@ -155,15 +168,21 @@ impl Session {
         });
     }
 
-    /// The socket has taken everything.
+    /// The socket has taken everything. Without stream management what is written counts as served
+    /// (design, section 5, "Edges").
     pub(super) fn all_written(&mut self) {
-        if self.managed.is_none() && self.acked < self.written.0 && !self.enabling {
-            // Without stream management what is written counts as served (design, section 5,
-            // "Edges").
-            self.acked = self.written.0;
-            let (session, seq) = (self.speaker(), self.written);
-            self.propose(Command::Written { session, seq });
+        let early = self.guard.early.all_written();
+        if early != 0 {
+            self.inbox.early_done(early);
         }
+        let is_told = !self.untold || self.written <= self.told;
+        if self.managed.is_some() || is_told || self.enabling {
+            return;
+        }
+        self.told = self.written;
+        self.untold = !self.slots.is_empty() || !self.guard.early.waiting.is_empty();
+        let (session, through) = (self.speaker(), self.written);
+        self.propose(Command::Written { session, through });
     }
 
     /// XEP-0198 section 4: one request at a time, as long as something is not acknowledged.

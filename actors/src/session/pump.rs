@@ -141,13 +141,13 @@ impl Session {
                     if self.stream.write_queue.is_empty() {
                         // An idle session holds no buffer.
                         self.stream.write_queue = bytes::BytesMut::new();
-                        self.all_written();
                         self.fill();
                     }
                 }
                 Poll::Ready(Err(error)) => return Err(error),
             }
         }
+        self.all_written();
         let _unfinished = Pin::new(&mut self.stream.socket).poll_flush(task)?;
         Ok(())
     }

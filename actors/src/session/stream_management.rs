@@ -119,6 +119,7 @@ impl Session {
         let Some(state) = state else {
             return self.wake();
         };
+        self.forget_places();
         self.begin_connection(&state);
         let resumable = state.managed == Some(true);
         let enabled = SmElement::Enabled {

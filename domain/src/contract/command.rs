@@ -40,6 +40,19 @@ pub struct Place {
     pub session: SessionId,
     pub connection: Connection,
     pub v: u64,
+    /// The parcel is written at once, as the `v`th volatile stanza, after the slots up to this one
+    /// (`deliver = early`): that is the place of its slot, whenever it is committed.
+    pub early: Option<Seq>,
+}
+
+/// How far a stream without stream management is written: slots up to `seq`, and what came early
+/// behind them up to `v`. Ordered as it is written.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Position {
+    pub seq: Seq,
+    pub v: u64,
 }
 
 /// One change of a subcluster's shared availability database.
@@ -60,11 +73,11 @@ pub enum Command {
         epoch: Epoch,
         token: [u8; 16],
     },
-    /// XEP-0198 `<enable/>`. `written`: the last slot already written to this stream.
+    /// XEP-0198 `<enable/>`. `written`: how far this stream was written before.
     Enable {
         session: Session,
         resumable: bool,
-        written: Seq,
+        written: Position,
     },
     /// XEP-0198 `<resume/>` with the client's count; `session` names the connection that ends.
     Resumed {
@@ -82,7 +95,13 @@ pub enum Command {
     /// XEP-0198 `<a h=…/>`.
     Acked { session: Session, h: u32 },
     /// Slots up to here were written to the socket of a session without stream management.
-    Written { session: Session, seq: Seq },
+    Written { session: Session, through: Position },
+    /// Parcels that were handed to a session without an entry (`deliver = early`, stream management
+    /// on neither side) and that its socket did not take: they wait in it as if they had just come.
+    Unwritten {
+        session: Session,
+        parcels: Vec<Arc<Parcel>>,
+    },
     /// The slots up to `through` that have no place yet stand after `v` volatile stanzas.
     Placed {
         session: Session,

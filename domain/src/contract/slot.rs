@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
+use crate::contract::command::Position;
 use crate::ids::{Seq, StanzaId, WallMs};
 use crate::jid::Jid;
 use crate::stanza_error::Condition;
@@ -56,6 +57,21 @@ pub enum Fate {
 }
 
 impl ParcelKind {
+    /// Whether `deliver = early` concerns it: a message, which nobody waits for an answer to.
+    pub fn may_go_early(self) -> bool {
+        match self {
+            ParcelKind::Chat
+            | ParcelKind::Normal
+            | ParcelKind::Headline
+            | ParcelKind::Groupchat
+            | ParcelKind::MessageError => true,
+            ParcelKind::IqRequest
+            | ParcelKind::IqResponse
+            | ParcelKind::Subscription(_)
+            | ParcelKind::Directed => false,
+        }
+    }
+
     /// See [`Fate`]; RFC 6121 sections 8.5.2 and 8.5.3, XEP-0160 section 3.
     pub fn fate(self) -> Fate {
         match self {
@@ -69,7 +85,8 @@ impl ParcelKind {
     }
 }
 
-/// One stanza that waits for the acknowledgement of one session.
+/// One stanza that waits for the acknowledgement of one session. One that was written early has the
+/// number of the slot before it, and a `placed` of its own behind that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     pub seq: Seq,
@@ -80,6 +97,16 @@ pub struct Slot {
     pub placed: Option<u64>,
     pub body: SlotBody,
     pub duty: Duty,
+}
+
+impl Slot {
+    /// Where it stands in its stream. One without place stands behind all that have one.
+    pub fn position(&self) -> Position {
+        Position {
+            seq: self.seq,
+            v: self.placed.unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Who answers for a stanza that went to several sessions of one user.

@@ -36,7 +36,7 @@ impl State {
         for target in std::mem::take(&mut out.grew) {
             out.effects.push(Effect::OutboxGrew { target });
         }
-        for place in out.places.drain(..) {
+        for place in out.places.drain(..).filter(|place| place.early.is_none()) {
             out.effects.push(Effect::PlaceReleased {
                 session: place.session,
                 connection: place.connection,
@@ -88,9 +88,13 @@ impl State {
                 self.current(session)?;
                 self.acked(session.id, *h, out)?;
             }
-            Command::Written { session, seq } => {
+            Command::Written { session, through } => {
                 self.current(session)?;
-                self.written(session.id, *seq, out);
+                self.written(session.id, *through, out);
+            }
+            Command::Unwritten { session, parcels } => {
+                let is_there = self.current(session).is_ok();
+                self.unwritten(is_there.then_some(session.id), parcels, out);
             }
             Command::Placed {
                 session,

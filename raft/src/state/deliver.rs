@@ -29,8 +29,47 @@ impl State {
             self.bounce(&parcel, Condition::ServiceUnavailable, out);
             return;
         }
-        let route = self.route(&user, parcel.kind, parcel.to.resource());
+        let mut route = self.route(&user, parcel.kind, parcel.to.resource());
+        self.honour_early(&mut route, out);
         self.follow(&user, stanza, parcel, route, out);
+    }
+
+    /// Who has been written to before the commit has got it, whatever the route is by now.
+    fn honour_early(&self, route: &mut Route, out: &Outcome) {
+        let early = out.places.iter().filter(|place| place.early.is_some());
+        let early = early.filter(|place| {
+            let session = self.sessions.get(&place.session);
+            session.is_some_and(|session| session.connection == place.connection)
+        });
+        let early: Vec<SessionId> = early.map(|place| place.session).collect();
+        match route {
+            _ if early.is_empty() => {}
+            Route::Deliver(sessions) => {
+                sessions.retain(|session| !early.contains(session));
+                sessions.extend(early);
+            }
+            _ => *route = Route::Deliver(early),
+        }
+    }
+
+    /// What was handed to a session without an entry and not written waits in it as if it had just
+    /// come, or goes where it would without that session. Nobody else has it, so that it is taken
+    /// from an older epoch, too.
+    pub(super) fn unwritten(
+        &mut self,
+        id: Option<SessionId>,
+        parcels: &[Arc<Parcel>],
+        out: &mut Outcome,
+    ) {
+        for parcel in parcels {
+            let Some(id) = id else {
+                self.send(parcel.clone(), out);
+                continue;
+            };
+            let stanza = self.new_stanza();
+            let body = SlotBody::Parcel(parcel.clone());
+            self.slot(id, stanza, body, Duty::Sole, out);
+        }
     }
 
     /// A parcel whose session has ended goes to the user's other sessions, the store, or back.
@@ -95,29 +134,43 @@ impl State {
             // What is stored already goes first. A session that holds its fill is passed over where
             // another has room, so that a device that is not there holds nothing back from one that
             // is.
-            sessions.retain(|id| self.has_room(*id));
+            let is_early = |id: &SessionId| out.early_place(*id).is_some();
+            let gone_early = sessions.iter().any(is_early);
+            sessions.retain(|id| self.has_room(*id) || is_early(id));
             let stored = self
                 .users
                 .get(user)
                 .is_some_and(|user| !user.offline.is_empty());
-            if stored || sessions.is_empty() {
+            if (stored && !gone_early) || sessions.is_empty() {
                 self.store(user, stanza, parcel, out);
                 self.drain_offline(user, out);
                 return;
             }
         }
-        let duty = if sessions.len() == 1 {
-            Duty::Sole
-        } else {
-            Duty::Shared
+        let before = sessions.len();
+        sessions.retain(|id| !self.has_acknowledged(*id, out));
+        let duty = match sessions.len() {
+            fewer if fewer < before => Duty::Done,
+            1 => Duty::Sole,
+            _ => Duty::Shared,
         };
         for session in sessions {
             self.slot(session, stanza, SlotBody::Parcel(parcel.clone()), duty, out);
         }
     }
 
-    /// The next slot of a session. A session that holds more than it may ends; what it held goes
-    /// on.
+    /// Whether the client has acknowledged what was written early before this commit.
+    fn has_acknowledged(&self, id: SessionId, out: &Outcome) -> bool {
+        let Some((place, session)) = out.early_place(id).zip(self.sessions.get(&id)) else {
+            return false;
+        };
+        let count = place.early.map(|seq| session.base + seq.0 + place.v);
+        let counts = session.managed.is_some() && session.connection == place.connection;
+        counts && count.is_some_and(|count| count <= session.acked)
+    }
+
+    /// The next slot of a session, or the one that was written early already. A session that holds
+    /// more than it may ends; what it held goes on.
     pub(super) fn slot(
         &mut self,
         id: SessionId,
@@ -129,27 +182,30 @@ impl State {
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        let place = out
-            .places
-            .iter()
-            .find(|place| place.session == id && place.connection == session.connection);
-        // Without stream management nobody counts, so that any place is as good.
+        let is_parcel = matches!(body, SlotBody::Parcel(_));
+        let mut places = out.places.iter().filter(|place| place.session == id);
+        let place = places.find(|place| {
+            // What was written early is the parcel itself, and nothing that follows from it.
+            place.connection == session.connection && (is_parcel || place.early.is_none())
+        });
+        let early = place.and_then(|place| place.early);
         let placed = match session.managed {
-            None => Some(0),
-            Some(_) => place.map(|place| place.v),
+            // Without stream management nobody counts: any place behind the slot before is as good.
+            None if early.is_none() => Some(0),
+            _ => place.map(|place| place.v),
         };
         let connection = session.connection;
         let slot = self.session_mut(id, |session| {
-            session.last_seq = session.last_seq.next();
             session.weight += body.weight();
             let slot = Slot {
-                seq: session.last_seq,
+                seq: early.unwrap_or(session.last_seq.next()),
                 stanza,
                 placed,
                 body,
                 duty,
             };
-            session.slots.push_back(slot.clone());
+            session.last_seq = session.last_seq.max(slot.seq);
+            session.put(slot.clone());
             (slot, session.is_overfull())
         });
         let Some((slot, overfull)) = slot else { return };
@@ -304,6 +360,15 @@ impl State {
 }
 
 impl SessionState {
+    /// Slots stand in the order of their stream. One that was written early may be committed after
+    /// others that stand behind it.
+    fn put(&mut self, slot: Slot) {
+        let at = slot.position();
+        let behind = self.slots.iter().rev();
+        let behind = behind.take_while(|other| at < other.position()).count();
+        self.slots.insert(self.slots.len() - behind, slot);
+    }
+
     fn is_full(&self) -> bool {
         limits::SLOTS_MAX <= self.slots.len() || limits::SLOTS_BYTES_MAX <= self.weight
     }

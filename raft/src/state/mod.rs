@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use between::{Outbox, Taken, Watched};
 
 pub use between::{OutboxRow, Shipment};
-pub use view::{SessionRow, Statistics};
+pub use view::{EarlyTarget, SessionRow, Statistics};
 
 /// Maps whose order is the same in each process; their keys are names that an administrator or the
 /// group gave out.
@@ -146,4 +146,12 @@ pub struct Outcome {
     overfull: Vec<(SessionId, EndReason)>,
     /// Groups for which there are new lines.
     grew: BTreeSet<SubclusterId>,
+}
+
+impl Outcome {
+    /// The place at which a session is written to before the commit.
+    fn early_place(&self, session: SessionId) -> Option<&Place> {
+        let mut early = self.places.iter().filter(|place| place.early.is_some());
+        early.find(|place| place.session == session)
+    }
 }

@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pollux_domain::contract::{Duty, Effect, EndReason, Refusal, Reply, Session, Slot, SlotBody};
+use pollux_domain::contract::{
+    Duty, Effect, EndReason, Position, Refusal, Reply, Session, Slot, SlotBody,
+};
 use pollux_domain::ids::{Connection, Epoch, GroupMs, Seq, SessionId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
@@ -94,7 +96,7 @@ impl State {
         &mut self,
         id: SessionId,
         resumable: bool,
-        written: Seq,
+        written: Position,
         out: &mut Outcome,
     ) -> Reply {
         self.written(id, written, out);
@@ -180,10 +182,10 @@ impl State {
         Ok(count)
     }
 
-    /// Slots up to `seq` were written to a stream without stream management: the client counts as
+    /// Slots up to here were written to a stream without stream management: the client counts as
     /// served.
-    pub(super) fn written(&mut self, id: SessionId, seq: Seq, out: &mut Outcome) {
-        self.drop_slots(id, |_, slot| slot.seq <= seq, out);
+    pub(super) fn written(&mut self, id: SessionId, through: Position, out: &mut Outcome) {
+        self.drop_slots(id, |_, slot| slot.position() <= through, out);
     }
 
     fn drop_slots(

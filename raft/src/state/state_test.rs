@@ -3,6 +3,7 @@
 
 mod agreement;
 mod contact_list;
+mod early;
 mod groups;
 mod invariants;
 mod offline;

@@ -3,7 +3,7 @@
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Announcement, Parcel, Session};
-use pollux_domain::ids::{Connection, GroupMs, NodeId, SessionId, StanzaId};
+use pollux_domain::ids::{Connection, GroupMs, NodeId, Seq, SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::routing::Route;
@@ -21,6 +21,19 @@ pub struct SessionRow {
     pub availability: Option<DeviceAvailability>,
     pub slots: usize,
     pub handled: u64,
+}
+
+/// A session to which a parcel may be written before its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlyTarget {
+    pub session: SessionId,
+    pub connection: Connection,
+    /// Its newest slot: what goes early stands behind that.
+    pub last_seq: Seq,
+    /// Under stream management, so that every stanza needs an entry.
+    pub managed: bool,
+    /// A stream carries it, and it may hold more.
+    pub has_room: bool,
 }
 
 /// Counts of the whole group.
@@ -67,6 +80,20 @@ impl State {
             Route::Deliver(sessions) => sessions,
             Route::Store | Route::Bounce(_) | Route::Drop => Vec::new(),
         }
+    }
+
+    /// The same, with what a parcel that is to go early must know of each.
+    pub fn early_targets(&self, parcel: &Parcel) -> Vec<EarlyTarget> {
+        let targets = self.targets(parcel).into_iter();
+        let targets = targets.filter_map(|id| Some((id, self.sessions.get(&id)?)));
+        let targets = targets.map(|(id, session)| EarlyTarget {
+            session: id,
+            connection: session.connection,
+            last_seq: session.last_seq,
+            managed: session.managed.is_some(),
+            has_room: session.detached.is_none() && self.has_room(id),
+        });
+        targets.collect()
     }
 
     pub fn offline_count(&self, user: &BareJid) -> usize {

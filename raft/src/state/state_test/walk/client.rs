@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub(super) unconfirmed: VecDeque<(u64, Action)>,
     /// What it has seen in this session.
     pub(super) seen: BTreeSet<StanzaId>,
+    /// The numbers of the messages that it got early in this session.
+    pub(super) seen_early: BTreeSet<u64>,
     /// Requests to answer: from whom.
     pub(super) asked: Vec<Jid>,
 }
@@ -50,6 +52,7 @@ impl Client {
             sent: 0,
             unconfirmed: VecDeque::new(),
             seen: BTreeSet::new(),
+            seen_early: BTreeSet::new(),
             asked: Vec::new(),
         }
     }
@@ -61,6 +64,7 @@ impl Client {
         self.cut();
         self.begin_counts();
         self.seen.clear();
+        self.seen_early.clear();
         self.asked.clear();
     }
 

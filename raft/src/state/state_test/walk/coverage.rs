@@ -10,7 +10,7 @@ use super::super::step::Applied;
 pub(super) struct Coverage(BTreeMap<String, u64>);
 
 /// Each must have been met at least so often in a run of all seeds.
-const WANTED: [(&str, u64); 22] = [
+const WANTED: [(&str, u64); 23] = [
     ("announced unavailable", 1_000),
     ("done Enable", 1_000),
     ("done Placed", 1_000),
@@ -18,6 +18,7 @@ const WANTED: [(&str, u64); 22] = [
     ("done Resumed", 1_000),
     ("done TakeOver", 500),
     ("done Written", 500),
+    ("early slot parcel", 1_000),
     ("ended Conflict", 300),
     ("ended Expired", 500),
     ("ended TooMuchWaiting", 1),
@@ -45,11 +46,21 @@ impl Coverage {
         }
         for effect in &applied.effects {
             self.met(match effect {
-                Effect::Slot { slot, .. } => {
+                Effect::Slot { slot, session, .. } => {
                     let placed = if slot.placed.is_some() {
                         "placed"
                     } else {
                         "unplaced"
+                    };
+                    let placed = match command {
+                        Command::Stanza { places, .. }
+                            if places.iter().any(|place| {
+                                place.session == *session && place.early == Some(slot.seq)
+                            }) =>
+                        {
+                            "early"
+                        }
+                        _ => placed,
                     };
                     format!("{placed} slot {}", body(&slot.body))
                 }

@@ -75,6 +75,7 @@ impl Walk {
             session: SessionId(u64::MAX),
             connection: Connection(0),
             v: 3,
+            early: None,
         };
         let kind = pollux_domain::contract::ParcelKind::Chat;
         Command::Stanza {

@@ -18,6 +18,10 @@ pub(super) struct Ledger {
     given: BTreeSet<(SessionId, StanzaId)>,
     /// The last message that a session got of one sender to one address.
     last: BTreeMap<(SessionId, String), u64>,
+    /// Messages that came to a session before their commit.
+    early: BTreeSet<u64>,
+    /// What a session has got.
+    got: BTreeSet<(SessionId, u64)>,
     /// Users whose offline store has been full.
     crowded: BTreeSet<BareJid>,
 }
@@ -48,7 +52,7 @@ impl Ledger {
             sender,
             to: parcel.to.to_bare(),
             fate: parcel.kind.fate(),
-            received: false,
+            received: self.early.contains(&number),
             bounced: false,
             handed_on: false,
             removed: false,
@@ -121,9 +125,29 @@ impl Ledger {
             .expect("a message that was accepted");
         message.received = true;
         if message.handed_on {
+            self.got.insert((session, number));
             return;
         }
-        let fate = message.fate;
+        self.in_order(session, number, parcel);
+    }
+
+    /// A client has a message that may not be committed yet, and may never be.
+    pub(super) fn received_early(&mut self, session: SessionId, parcel: &Parcel) {
+        let Some(number) = number(parcel) else { return };
+        self.early.insert(number);
+        if let Some(message) = self.messages.get_mut(&number) {
+            message.received = true;
+        }
+        self.in_order(session, number, parcel);
+    }
+
+    fn in_order(&mut self, session: SessionId, number: u64, parcel: &Parcel) {
+        if !self.got.insert((session, number)) {
+            // Said again: early, and after a fault in full.
+            assert!(self.early.contains(&number), "{number} came twice");
+            return;
+        }
+        let fate = parcel.kind.fate();
         let pair = format!("{} {} {fate:?}", parcel.from.as_str(), parcel.to.as_str());
         let pair = (session, pair);
         let last = self.last.insert(pair, number).unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pollux_domain::contract::{Parcel, Place, Session, Slot, SlotBody};
+use pollux_domain::contract::{Parcel, Place, Position, Session, Slot, SlotBody};
 use pollux_domain::ids::{Seq, StanzaId};
 
 /// See the module.
@@ -26,11 +26,20 @@ pub(super) struct Stream {
     /// The last stanza of the client that was proposed, and the last that was committed.
     pub(super) proposed: u64,
     pub(super) handled: u64,
-    pub(super) written_seq: Seq,
+    /// How far it is written, and the last slot that has come.
+    pub(super) written_to: Position,
+    last_seq: Seq,
+    /// The last stanza of the client for which no reservation was made.
+    pub(super) unordered: u64,
 }
 
 enum Item {
     Volatile,
+    /// Written before its commit (`deliver = early`).
+    Early {
+        at: Position,
+        parcel: Arc<Parcel>,
+    },
     Slot {
         slot: Slot,
         /// The volatile stanzas before it.
@@ -42,6 +51,7 @@ enum Item {
 /// What the client receives.
 pub(super) enum Wire {
     Volatile,
+    Early(Arc<Parcel>),
     Slot {
         stanza: StanzaId,
         parcel: Option<Arc<Parcel>>,
@@ -65,11 +75,18 @@ impl Stream {
             pipe: VecDeque::new(),
             proposed: handled,
             handled,
-            written_seq: Seq(0),
+            written_to: Position::default(),
+            last_seq: Seq(0),
+            unordered: 0,
         }
     }
 
     pub(super) fn slot(&mut self, slot: Slot) {
+        if slot.seq <= self.last_seq {
+            // It went early.
+            return;
+        }
+        self.last_seq = slot.seq;
         let place = self.volatile;
         if let (Some(placed), true) = (slot.placed, self.managed) {
             assert_eq!(placed, place, "placed elsewhere than promised");
@@ -96,7 +113,32 @@ impl Stream {
             session: self.speaker.id,
             connection: self.speaker.connection,
             v: self.volatile,
+            early: None,
         }
+    }
+
+    /// Writes to this stream before the commit, where it overtakes no slot. `last_seq`: the newest
+    /// slot that the group has made for it.
+    pub(super) fn early(&mut self, last_seq: Seq, parcel: &Arc<Parcel>) -> Option<Place> {
+        let unplaced =
+            |item: &Item| matches!(item, Item::Slot { slot, .. } if slot.placed.is_none());
+        let waits = self.reservations != 0 || self.queue.iter().any(unplaced);
+        if waits || self.last_seq != last_seq {
+            return None;
+        }
+        self.volatile += 1;
+        let at = Position {
+            seq: last_seq,
+            v: self.volatile,
+        };
+        let parcel = parcel.clone();
+        self.queue.push_back(Item::Early { at, parcel });
+        Some(Place {
+            session: self.speaker.id,
+            connection: self.speaker.connection,
+            v: at.v,
+            early: Some(at.seq),
+        })
     }
 
     pub(super) fn released(&mut self) {
@@ -163,13 +205,24 @@ impl Stream {
                     assert_eq!(v, self.volatile_written, "{slot:?}");
                     assert_eq!(self.written, slot.seq.0 + v, "wire count of {slot:?}");
                 }
-                self.written_seq = slot.seq;
+                self.written_to = Position {
+                    seq: slot.seq,
+                    v: 0,
+                };
                 let parcel = parcel(&slot);
                 self.pipe.push_back(Wire::Slot {
                     stanza: slot.stanza,
                     parcel,
                     refusal: matches!(slot.body, SlotBody::Bounce(..)),
                 });
+            }
+            Some(Item::Early { at, parcel }) => {
+                self.volatile_written += 1;
+                if self.managed {
+                    assert_eq!(self.written, at.seq.0 + at.v, "wire count of {at:?}");
+                }
+                self.written_to = at;
+                self.pipe.push_back(Wire::Early(parcel));
             }
             _ => {
                 self.volatile_written += 1;

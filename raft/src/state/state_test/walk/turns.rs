@@ -1,13 +1,15 @@
 //! What may happen next, and what follows on each side from replies and effects.
 
+use std::sync::Arc;
+
 use pollux_domain::contract::{
-    Action, Agreement, AsOf, Command, Effect, EndReason, ParcelKind, Reply, Session,
+    Action, Agreement, AsOf, Command, Effect, EndReason, Parcel, ParcelKind, Place, Reply, Session,
 };
 use pollux_domain::ids::{Epoch, NodeId};
 use pollux_domain::limits;
 
-use super::Walk;
 use super::stream::{Stream, Wire, parcel_of};
+use super::{Walk, ledger};
 
 impl Walk {
     /// One thing happens.
@@ -75,25 +77,21 @@ impl Walk {
     /// The node takes a stanza from a client: the next number, and reservations where it seems
     /// wise.
     fn propose_stanza(&mut self, client: usize, action: Action) {
-        let mut places = Vec::new();
-        if let Action::Send(parcel) = &action {
-            let user = parcel.to.to_bare();
-            let wise = !self.chance.one_in(4);
-            for other in &mut self.clients {
-                let fits = other.user == user && wise;
-                let at_random = self.chance.one_in(20);
-                let stream = other.stream.as_mut().filter(|stream| stream.managed());
-                if let Some(stream) = stream
-                    && (fits || at_random)
-                {
-                    places.push(stream.reserve());
-                }
+        let places = match &action {
+            Action::Send(parcel) if self.early && parcel.kind.may_go_early() => {
+                self.early_places(client, parcel)
             }
-        }
+            Action::Send(parcel) => self.places(parcel),
+            _ => Vec::new(),
+        };
         let Some(stream) = self.clients[client].stream.as_mut() else {
             return;
         };
         stream.proposed += 1;
+        let early = |place: &Place| place.early.is_some();
+        if !places.iter().any(early) {
+            stream.unordered = stream.proposed;
+        }
         let command = Command::Stanza {
             session: stream.speaker,
             n: stream.proposed,
@@ -101,6 +99,51 @@ impl Walk {
             action,
         };
         self.propose(command);
+    }
+
+    fn places(&mut self, parcel: &Parcel) -> Vec<Place> {
+        let mut places = Vec::new();
+        let user = parcel.to.to_bare();
+        let wise = !self.chance.one_in(4);
+        for other in &mut self.clients {
+            let fits = other.user == user && wise;
+            let at_random = self.chance.one_in(20);
+            let stream = other.stream.as_mut().filter(|stream| stream.managed());
+            if let Some(stream) = stream
+                && (fits || at_random)
+            {
+                places.push(stream.reserve());
+            }
+        }
+        places
+    }
+
+    /// Writes at once to each session that the message would go to now, and makes a reservation
+    /// where that may not be.
+    fn early_places(&mut self, client: usize, parcel: &Arc<Parcel>) -> Vec<Place> {
+        let sender = self.clients[client].stream.as_ref();
+        let in_order = sender.is_some_and(|stream| stream.unordered <= stream.handled);
+        let mut places = Vec::new();
+        let mut all = true;
+        for target in self.state.early_targets(parcel) {
+            let owner = self.owners.get(&target.session);
+            let stream = owner.and_then(|owner| self.clients[*owner].stream.as_mut());
+            let current = |stream: &&mut Stream| stream.speaker.connection == target.connection;
+            let Some(stream) = stream.filter(current) else {
+                all = false;
+                continue;
+            };
+            let early = match in_order && target.has_room {
+                true => stream.early(target.last_seq, parcel),
+                false => None,
+            };
+            places.push(early.unwrap_or_else(|| stream.reserve()));
+        }
+        // As if nobody had been written to: the rest of the rules does not depend on it.
+        if !all && let Some(stream) = self.clients[client].stream.as_mut() {
+            stream.unordered = stream.proposed + 1;
+        }
+        places
     }
 
     fn connect(&mut self, client: usize) {
@@ -142,7 +185,7 @@ impl Walk {
         let enable = Command::Enable {
             session: stream.speaker,
             resumable: !self.chance.one_in(6),
-            written: stream.written_seq,
+            written: stream.written_to,
         };
         self.ask(client, enable);
     }
@@ -163,6 +206,10 @@ impl Walk {
                 return;
             };
             one.received += u64::from(stream.managed());
+            if let Wire::Early(parcel) = &wire {
+                one.seen_early.extend(ledger::number(parcel));
+                self.ledger.received_early(session, parcel);
+            }
             let Wire::Slot {
                 stanza,
                 parcel,
@@ -194,14 +241,14 @@ impl Walk {
             return;
         };
         let session = stream.speaker;
-        let (managed, handled, seq) = (stream.managed(), stream.handled, stream.written_seq);
+        let (managed, handled, through) = (stream.managed(), stream.handled, stream.written_to);
         if managed {
             assert!(one.received <= stream.count());
             let h = one.received as u32;
             self.propose(Command::Acked { session, h });
             self.clients[client].confirmed(handled);
         } else {
-            self.propose(Command::Written { session, seq });
+            self.propose(Command::Written { session, through });
         }
     }
 
@@ -333,6 +380,7 @@ impl Walk {
             | Command::Stanza { session, .. }
             | Command::Acked { session, .. }
             | Command::Written { session, .. }
+            | Command::Unwritten { session, .. }
             | Command::Placed { session, .. }
             | Command::Detached { session }
             | Command::End { session, .. }

@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod links;
 mod log;
+mod ports;
 mod sample;
 mod start;
 mod vitals;

@@ -63,7 +63,7 @@ fn first_listener(node: &Node) -> Option<SocketAddr> {
         .listeners
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    listeners.first().copied()
+    listeners.first().map(|listening| listening.address)
 }
 
 /// Eighty bits in letters that nobody confuses.

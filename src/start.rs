@@ -6,21 +6,20 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError};
-use pollux_actors::{agreement, courier, expiry, membership, stream, system, wall_clock};
+use pollux_actors::{agreement, courier, expiry, membership, system, wall_clock};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
-use pollux_links::net::{Net, SystemNet};
 use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role, TopologyChange};
 use pollux_raft::group::{Begin, check_record};
-use pollux_raft::log::{LogStore, RedbLog};
+use pollux_raft::log::{Keep, LogStore, RedbLog};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_store::damage::{self, OpenError};
 use pollux_store::tables::SledTables;
@@ -33,6 +32,7 @@ use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
 use crate::exit::Exit;
 use crate::links::{self, Guests};
+use crate::ports::{self, PortError};
 use crate::sample;
 use crate::vitals::NodeVitals;
 
@@ -77,8 +77,8 @@ enum End {
     Certificate(#[from] CertificateError),
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("failed to listen on {address}: {source}")]
-    Listen { address: String, source: io::Error },
+    #[error(transparent)]
+    Port(#[from] PortError),
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error("failed to start threads: {0}")]
@@ -104,7 +104,7 @@ impl End {
             | End::LogGone { .. }
             | End::Start(_) => Exit::IoErr,
             End::Certificate(_) | End::Cluster(_) | End::Links(_) => Exit::NoInput,
-            End::Listen { .. } | End::Control(_) => Exit::Unavailable,
+            End::Port(_) | End::Control(_) => Exit::Unavailable,
             End::Threads(_) | End::Sample(_) | End::Group(_) => Exit::Software,
         }
     }
@@ -130,8 +130,14 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let is_witness = settings.is_witness;
     let placement = Arbiters::start(config.node.threads.get()).map_err(End::Threads)?;
     // Before the start is counted: where one was counted, there are logs.
-    let subcluster_log = open_log::<Subcluster>(folder)?;
-    let configuration_log = open_log::<ConfigurationGroup>(folder)?;
+    let keep = Keep {
+        durability: config.delivery.durability,
+        others_vote: cluster::one_of_several(folder)?.is_some(),
+    };
+    let subcluster_log = open_log::<Subcluster>(folder, keep)?;
+    let configuration_log = open_log::<ConfigurationGroup>(folder, keep)?;
+    let _logs = Settled([subcluster_log.clone(), configuration_log.clone()]);
+    tracing::info!(durability = %keep.durability, "logs are open");
     let life = cluster::next_life(folder, settings.incarnation).map_err(|source| End::Folder {
         path: folder.display().to_string(),
         source,
@@ -177,8 +183,9 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let (_stop_following, stopped) = oneshot::channel();
     if let Some(links) = links {
         let listen = config.cluster.listen;
-        links::start_bulk(links.clone(), listen).map_err(|source| End::Listen {
-            address: listen.to_string(),
+        links::start_bulk(links.clone(), listen).map_err(|source| PortError {
+            setting: "cluster.listen",
+            address: listen,
             source,
         })?;
         let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
@@ -194,8 +201,9 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let _metrics = match config.metrics.listen {
         Some(address) => {
             let vitals = Arc::new(NodeVitals(node.clone()));
-            let failed = |source| End::Listen {
-                address: address.to_string(),
+            let failed = |source| PortError {
+                setting: "metrics.listen",
+                address,
                 source,
             };
             Some(pollux_admin_ui::start(address, vitals).map_err(failed)?)
@@ -205,6 +213,20 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let result = main.block_on(serve(config, &node));
     groups.block_on(node.stop());
     result
+}
+
+/// Settles the logs at the end, whichever way the node ends: tasks that nobody waits for have them
+/// too.
+struct Settled([Arc<dyn LogStore>; 2]);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        for log in &self.0 {
+            if let Err(error) = log.settle() {
+                tracing::error!(%error, "failed to sync a log");
+            }
+        }
+    }
 }
 
 /// What the file says, and what the cluster has made of this node.
@@ -328,18 +350,19 @@ fn check_logs(folder: &Path) -> Result<(), End> {
     }
 }
 
-fn open_log<G: Kind>(folder: &Path) -> Result<Arc<dyn LogStore>, End> {
-    Ok(Arc::new(RedbLog::open(folder, G::NAME, check_record::<G>)?))
+fn open_log<G: Kind>(folder: &Path, keep: Keep) -> Result<Arc<dyn LogStore>, End> {
+    let log = RedbLog::open_kept(folder, G::NAME, keep, check_record::<G>)?;
+    Ok(Arc::new(log))
 }
 
 /// From here on clients are served, until a signal comes or something fails.
 async fn serve(config: &Config, node: &Arc<Node>) -> Result<(), End> {
-    // The client port opens last: where it is open, everything else is there.
+    // The client ports open last: where they are, everything else is there.
     let control = ControlServer::bind(&config.control.socket)?;
     if node.settings.is_witness {
         tracing::info!(node = %node.settings.node, "witness votes, and serves nobody");
     } else {
-        listen(config, node).await?;
+        ports::open(config, node).await?;
     }
     if config.origin == Origin::EmbeddedDefault {
         sample::welcome(config, node).await.map_err(End::Sample)?;
@@ -353,43 +376,6 @@ async fn serve(config: &Config, node: &Arc<Node>) -> Result<(), End> {
         reason = node.configuration.failure() => Err(End::Group(reason)),
         () = control.serve(&executor) => Ok(()),
     }
-}
-
-/// Opens the client port, on an arbiter of its own turn.
-async fn listen(config: &Config, node: &Arc<Node>) -> Result<(), End> {
-    let address = config.xmpp.listen;
-    let (tell, told) = oneshot::channel();
-    let served = node.clone();
-    let job = move || {
-        tokio::task::spawn_local(async move {
-            let opened = SystemNet.listen(address).await;
-            let opened = opened.and_then(|listener| Ok((listener.local_address()?, listener)));
-            match opened {
-                Ok((bound, listener)) => {
-                    let _gone = tell.send(Ok(bound));
-                    stream::serve(served, listener).await;
-                }
-                Err(error) => {
-                    let _gone = tell.send(Err(error));
-                }
-            }
-        });
-    };
-    node.placement.run(0, Box::new(job));
-    let failed = |source| End::Listen {
-        address: address.to_string(),
-        source,
-    };
-    let bound = told
-        .await
-        .map_err(|_| failed(io::ErrorKind::BrokenPipe.into()))?;
-    let bound = bound.map_err(failed)?;
-    node.listeners
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(bound);
-    tracing::info!(address = %bound, "client port is open");
-    Ok(())
 }
 
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {

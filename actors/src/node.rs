@@ -109,6 +109,8 @@ pub struct Node {
     pub desks: Arc<Desks>,
     pub subcluster: Group<Subcluster>,
     pub configuration: Group<ConfigurationGroup>,
+    /// Of these two, as they are on the disk: only to be asked how they are.
+    logs: [(&'static str, Arc<dyn LogStore>); 2],
     pub tables: Arc<dyn Tables>,
     pub directory: Arc<Directory>,
     pub metrics: Metrics,
@@ -118,7 +120,8 @@ pub struct Node {
     /// Made with the node, which it needs whole.
     duty: OnceLock<Duty>,
     pub started: Duration,
-    pub listeners: Mutex<Vec<SocketAddr>>,
+    /// Where clients are taken.
+    pub listeners: Mutex<Vec<Listening>>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     stopping: AtomicBool,
@@ -126,6 +129,15 @@ pub struct Node {
     pub(crate) informed: AtomicBool,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
+}
+
+/// A port for clients that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// `xmpp`, or `xmpps` where a stream begins with TLS: as the records in the DNS begin
+    /// (XEP-0368 section 3).
+    pub protocol: &'static str,
+    pub address: SocketAddr,
 }
 
 /// Why a node does not start.
@@ -161,6 +173,10 @@ impl Node {
             first_word,
         } = parts;
         let started = ambient.clock.now();
+        let logs = [
+            ("configuration", configuration_log.clone()),
+            ("subcluster", subcluster_log.clone()),
+        ];
         let directory = Arc::new(Directory::new(settings.node, life));
         let me = Voter {
             node: settings.node,
@@ -212,6 +228,7 @@ impl Node {
             desks,
             subcluster,
             configuration,
+            logs,
             tables,
             directory,
             metrics: Metrics::default(),
@@ -359,8 +376,44 @@ impl Node {
                 snapshot,
             ));
         }
+        samples.extend(self.kept());
         samples.extend(self.acts());
         samples.extend(self.metrics.samples());
+        samples
+    }
+
+    /// What is kept on the disk, in memory, and what is not there yet.
+    fn kept(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for (group, log) in &self.logs {
+            let figures = log.figures();
+            samples.extend([
+                Sample::gauge(
+                    "pollux_log_unsynced_age_ms",
+                    "For how long the oldest write has waited that the disk may not have.",
+                    figures.unsynced.as_millis() as f64,
+                )
+                .with("group", *group),
+                Sample::gauge(
+                    "pollux_log_cache_bytes",
+                    "What is held in memory of the log's file.",
+                    figures.cache_bytes as f64,
+                )
+                .with("group", *group),
+                Sample::counter(
+                    "pollux_log_cache_evictions_total",
+                    "Pages of the log's file that left memory because its share was full.",
+                    figures.cache_evictions,
+                )
+                .with("group", *group),
+            ]);
+        }
+        // A disk that cannot be read is told by what needs it.
+        if let Ok(bytes) = self.tables.disk_bytes() {
+            let help = "The tables on the disk, with rows that are gone and not yet collected.";
+            let bytes = bytes as f64;
+            samples.push(Sample::gauge("pollux_tables_disk_bytes", help, bytes));
+        }
         samples
     }
 

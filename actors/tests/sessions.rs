@@ -16,6 +16,7 @@ use std::time::Duration;
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::placement::{Job, Placement};
 use pollux_actors::session::Observe;
+use pollux_actors::stream::Entrance;
 use pollux_actors::{agreement, control, expiry, stream, users};
 use pollux_domain::ids::{Life, NodeId, WallMs};
 use pollux_domain::jid::BareJid;
@@ -193,7 +194,11 @@ fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
         let (door, port) = mpsc::channel(8);
         tokio::task::spawn_local(expiry::run(node.clone()));
         tokio::task::spawn_local(agreement::run(node.clone()));
-        tokio::task::spawn_local(stream::serve(node.clone(), Box::new(Port(port))));
+        tokio::task::spawn_local(stream::serve(
+            node.clone(),
+            Box::new(Port(port)),
+            Entrance::StartTls,
+        ));
         play(Rc::new(Stage {
             node,
             door,

@@ -113,6 +113,18 @@ pub const INTAKE_COMMANDS_MAX: usize = 16_384;
 pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Bytes of one Raft entry, beyond its first command.
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Milliseconds for which a write of the log waits for others before the disk is asked, where
+/// nobody waits for it (`durability = memory`): one sync for each of these.
+pub const LOG_SYNC_PAUSE_MS: u64 = 20;
+/// Milliseconds by which the disk may be behind there; then whoever writes waits for it.
+pub const LOG_UNSYNCED_MS_MAX: u64 = 1_000;
+/// Bytes that redb keeps of one log in memory (its own default: 1 GiB); what is read again comes
+/// from the operating system. The log is read at a start and for a follower that is behind, the
+/// newest entries from memory.
+pub const LOG_CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes that sled keeps of the tables in memory (its own default: 1 GiB); as above. Rows are cold:
+/// written once, read once.
+pub const TABLES_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of any record on disk.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Raft entries after which a snapshot is taken.

@@ -78,7 +78,7 @@ pub enum Command {
     /// prints what to type into a client and how to kill a node, and shows who serves whom. Ctrl-C
     /// ends it and removes what it made.
     Demo {
-        /// The first of six free ports in a row on 127.0.0.1
+        /// The first of nine free ports in a row on 127.0.0.1
         #[arg(long, default_value_t = 5222)]
         port: u16,
         /// Keep everything in this folder

@@ -25,12 +25,13 @@ pub const DEFAULTS: Defaults = Defaults {
     data_folder: "pollux-data",
     domain: "localhost",
     listen: "127.0.0.1:5222",
+    direct_tls_listen: "127.0.0.1:5223",
     cluster_listen: "127.0.0.1:7222",
     snapshot_entries: limits::SNAPSHOT_ENTRIES,
     metrics_listen: "127.0.0.1:9280",
     control_socket_name: "control.sock",
     log_format: "text",
-    log_filter: "info,openraft=off,actix_server=warn",
+    log_filter: "info,openraft=off,actix_server=warn,rustls=error",
 };
 
 pub const LIMITS: Limits = Limits {
@@ -45,6 +46,7 @@ pub struct Defaults {
     pub data_folder: &'static str,
     pub domain: &'static str,
     pub listen: &'static str,
+    pub direct_tls_listen: &'static str,
     pub cluster_listen: &'static str,
     pub snapshot_entries: u64,
     pub metrics_listen: &'static str,
@@ -147,6 +149,11 @@ impl Check<'_> {
             })
         });
         let listen = self.text(&file.xmpp_listen, "xmpp.listen", DEFAULTS.listen, address);
+        let default = DEFAULTS.direct_tls_listen;
+        let path = "xmpp.direct_tls_listen";
+        let direct_tls_listen = self.text(&file.xmpp_direct_tls_listen, path, default, |text| {
+            or_off(text)?.map_or(Ok(None), |direct| another(direct, listen, "xmpp.listen"))
+        });
         let certificate = self.certificate(file);
         let allow_plaintext = file
             .xmpp_allow_plaintext
@@ -155,6 +162,7 @@ impl Check<'_> {
         XmppConfig {
             domain,
             listen,
+            direct_tls_listen,
             address: self.host_port(&file.xmpp_address, "xmpp.address", listen),
             see_other_host: file
                 .xmpp_see_other_host
@@ -267,10 +275,9 @@ impl Check<'_> {
     fn metrics(&mut self, file: &File, xmpp: &XmppConfig) -> MetricsConfig {
         let default = DEFAULTS.metrics_listen;
         let listen = self.text(&file.metrics_listen, "metrics.listen", default, |text| {
-            if text == "off" {
+            let Some(listen) = or_off(text)? else {
                 return Ok(None);
-            }
-            let listen = address(text).map_err(|wrong| format!("{wrong}, or \"off\""))?;
+            };
             if !listen.ip().is_loopback() {
                 let advice =
                     "there is no password on this port; write \"127.0.0.1:9280\" or \"off\"";
@@ -279,10 +286,11 @@ impl Check<'_> {
                     listen.ip()
                 ));
             }
-            if listen.port() != 0 && listen == xmpp.listen {
-                return Err("the same address as xmpp.listen; write another port".to_owned());
+            another(listen, xmpp.listen, "xmpp.listen")?;
+            match xmpp.direct_tls_listen {
+                Some(taken) => another(listen, taken, "xmpp.direct_tls_listen"),
+                None => Ok(Some(listen)),
             }
-            Ok(Some(listen))
         });
         MetricsConfig { listen }
     }
@@ -379,6 +387,28 @@ impl Check<'_> {
             path: path.to_owned(),
             text,
         });
+    }
+}
+
+/// An address, or none.
+fn or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "off" => Ok(None),
+        _ => address(text)
+            .map(Some)
+            .map_err(|wrong| format!("{wrong}, or \"off\"")),
+    }
+}
+
+/// A port has one listener; port 0 is always another one.
+fn another(
+    listen: SocketAddr,
+    taken: SocketAddr,
+    setting: &str,
+) -> Result<Option<SocketAddr>, String> {
+    match listen.port() != 0 && listen == taken {
+        true => Err(format!("the same address as {setting}; write another port")),
+        false => Ok(Some(listen)),
     }
 }
 

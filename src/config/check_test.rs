@@ -144,6 +144,28 @@ fn the_metrics_stay_on_the_machine() {
 }
 
 #[test]
+fn direct_tls_has_a_port_of_its_own_or_none() {
+    let listen = |text: &str| parse(text).unwrap().xmpp.direct_tls_listen;
+    assert_eq!(listen(""), Some("127.0.0.1:5223".parse().unwrap()));
+    assert_eq!(listen("[xmpp]\ndirect_tls_listen = \"off\"\n"), None);
+    let any = "[xmpp]\nlisten = \"[::]:0\"\ndirect_tls_listen = \"[::]:0\"\n";
+    assert_eq!(listen(any), Some("[::]:0".parse().unwrap()));
+    let path = "xmpp.direct_tls_listen";
+    wrong(
+        "[xmpp]\ndirect_tls_listen = \"5223\"\n",
+        &[(2, path, "or \"off\"")],
+    );
+    wrong(
+        "[xmpp]\ndirect_tls_listen = \"127.0.0.1:5222\"\n",
+        &[(2, path, "the same address as xmpp.listen")],
+    );
+    wrong(
+        "[metrics]\nlisten = \"127.0.0.1:5223\"\n",
+        &[(2, "metrics.listen", "the same address as xmpp.direct_tls")],
+    );
+}
+
+#[test]
 fn a_certificate_and_its_key_go_together() {
     wrong(
         "[xmpp]\ncertificate = \"c.pem\"\n",

@@ -1,6 +1,8 @@
 //! The checked configuration as a table for a person: what will hold, key by key. Not a file to
 //! read back: `render.rs` writes those.
 
+use std::net::SocketAddr;
+
 use super::values::{Certificate, Config};
 
 /// Key path and value, in the order of the file.
@@ -11,10 +13,8 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             (certificate.display().to_string(), key.display().to_string())
         }
     };
-    let metrics = config
-        .metrics
-        .listen
-        .map_or("off".to_owned(), |address| address.to_string());
+    let or_off =
+        |listen: Option<SocketAddr>| listen.map_or("off".to_owned(), |address| address.to_string());
     vec![
         ("node.id", config.node.id.to_string()),
         (
@@ -24,6 +24,10 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("node.threads", config.node.threads.to_string()),
         ("xmpp.domain", config.xmpp.domain.to_string()),
         ("xmpp.listen", config.xmpp.listen.to_string()),
+        (
+            "xmpp.direct_tls_listen",
+            or_off(config.xmpp.direct_tls_listen),
+        ),
         ("xmpp.address", config.xmpp.address.clone()),
         (
             "xmpp.see_other_host",
@@ -51,7 +55,7 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             "control.socket",
             config.control.socket.display().to_string(),
         ),
-        ("metrics.listen", metrics),
+        ("metrics.listen", or_off(config.metrics.listen)),
         ("log.format", config.log.format.to_string()),
         ("log.filter", config.log.filter.clone()),
     ]

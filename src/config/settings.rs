@@ -112,6 +112,10 @@ settings! {
         "Where clients connect, as address and port. \"0.0.0.0:5222\" or \"[::]:5222\" is every \
          address of the machine. Port 0 takes any free port, which the log then names.";
 
+    xmpp.direct_tls_listen => xmpp_direct_tls_listen: String = Value("\"127.0.0.1:5223\""),
+        "Where clients connect that begin with TLS (XEP-0368), as address and port; in the DNS, \
+         the record _xmpps-client._tcp of the domain. \"off\" listens for them nowhere.";
+
     xmpp.address => xmpp_address: String =
         Said("the address of `listen`", "\"castor.example.org:5222\""),
         "Where clients reach this node, as host and port: what a client of the other node is told \
@@ -177,7 +181,8 @@ settings! {
         "\"text\" for people, \"json\" for a collector: one object a line. The log goes to \
          standard error.";
 
-    log.filter => log_filter: String = Value("\"info,openraft=off,actix_server=warn\""),
+    log.filter => log_filter: String =
+        Value("\"info,openraft=off,actix_server=warn,rustls=error\""),
         "What is logged: a level (error, warn, info, debug, trace), or levels for parts, such as \
          \"info,pollux_actors=debug\". The environment variable POLLUX_LOG goes before it.";
 }
@@ -185,7 +190,7 @@ settings! {
 /// The sections in the order of the table, with what each is about.
 pub const SECTIONS: &[(&str, &str)] = &[
     ("node", "This node: its number, its folder, its threads."),
-    ("xmpp", "The port for XMPP clients."),
+    ("xmpp", "The ports for XMPP clients."),
     (
         "cluster",
         "The port between nodes; see `pollux cluster --help`.",

@@ -39,6 +39,8 @@ pub struct NodeConfig {
 pub struct XmppConfig {
     pub domain: Domain,
     pub listen: SocketAddr,
+    /// None switches the port off.
+    pub direct_tls_listen: Option<SocketAddr>,
     /// `host:port` at which clients reach this node.
     pub address: String,
     pub see_other_host: bool,

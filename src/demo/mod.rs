@@ -20,7 +20,7 @@ use player::{Part, Player};
 /// What a person chose.
 #[derive(Debug, Clone)]
 pub struct Demo {
-    /// The first port; the demo takes this one and the five after it.
+    /// The first port; the demo takes this one and the eight after it.
     pub port: u16,
     /// Where the data lie; none: a folder that goes with the demo.
     pub folder: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Demo {
 /// Why the demo ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("port {0} is taken; choose six free ones in a row with --port")]
+    #[error("port {0} is taken; choose nine free ones in a row with --port")]
     PortTaken(u16),
     #[error("failed to {step}: {reason}")]
     Failed { step: &'static str, reason: String },

@@ -46,8 +46,8 @@ impl Player {
 
     fn new(part: Part, folder: &Path, port: u16) -> Result<Player, DemoError> {
         let place = part as u16;
-        let (clients, nodes) = (port.saturating_add(place), port.saturating_add(3 + place));
-        for port in [clients, nodes] {
+        let [clients, nodes, direct] = [0, 3, 6].map(|row| port.saturating_add(row + place));
+        for port in [clients, nodes, direct] {
             is_free(port)?;
         }
         let name = name_of(part);
@@ -56,7 +56,8 @@ impl Player {
         let text = format!(
             "# Made by `pollux demo`.\n\
              [node]\ndata_folder = \"data\"\nthreads = 1\n\n\
-             [xmpp]\ndomain = \"localhost\"\nlisten = \"127.0.0.1:{clients}\"\n\n\
+             [xmpp]\ndomain = \"localhost\"\nlisten = \"127.0.0.1:{clients}\"\n\
+             direct_tls_listen = \"127.0.0.1:{direct}\"\n\n\
              [cluster]\nlisten = \"127.0.0.1:{nodes}\"\nname = \"{name}\"\n\n\
              [metrics]\nlisten = \"off\"\n"
         );

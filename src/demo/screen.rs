@@ -16,8 +16,13 @@ pub fn welcome(cast: &[Player; 3], users: &[(&str, Part, String)]) -> String {
         text.push_str(&format!("  {address:<16}  {password}  {home}\n"));
     }
     let (here, there) = (castor.config().xmpp.listen, pollux.config().xmpp.listen);
+    let direct = castor.config().xmpp.direct_tls_listen;
+    let direct = direct.map_or(String::new(), |address| {
+        format!("A client that begins with TLS (XEP-0368) comes to {address}.\n")
+    });
     text.push_str(&format!(
         "\nSign in with any XMPP client, at {here} or {there}: each node takes anybody.\n\
+         {direct}\
          In two terminals, for example:\n\n\
          \x20 profanity -a alice@localhost\n\
          \x20 /connect alice@localhost server {} port {} tls trust\n\n\

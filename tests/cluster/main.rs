@@ -5,6 +5,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod demo;
+mod durability;
 mod files;
 mod force;
 mod groups;

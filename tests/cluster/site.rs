@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::common::client::{Answers, Client};
 use super::common::deadline::wait_for;
-use super::common::node::PASSWORD;
+use super::common::node::{PASSWORD, address_behind};
 use super::common::program::{Ended, Process, ended, pollux};
 use super::common::stream::Event;
 
@@ -36,7 +36,8 @@ impl Member {
         let (clients, nodes) = (free_address(), free_address());
         let settings = format!(
             "[node]\ndata_folder = \"data\"\nthreads = 1\n\n[xmpp]\ndomain = \"localhost\"\n\
-             listen = \"{clients}\"\nallow_plaintext = true\n\n[cluster]\nlisten = \"{nodes}\"\n\
+             listen = \"{clients}\"\ndirect_tls_listen = \"127.0.0.1:0\"\n\
+             allow_plaintext = true\n\n[cluster]\nlisten = \"{nodes}\"\n\
              name = \"{name}\"\n\n[control]\nsocket = \"control.sock\"\n\n[metrics]\n\
              listen = \"off\"\n"
         );
@@ -65,9 +66,15 @@ impl Member {
     pub fn first_in(name: &'static str, environment: Vec<(&'static str, String)>) -> Member {
         let mut member = Member::prepare(name);
         member.environment = environment;
-        member.done(&["cluster", "init", "--config", "pollux.toml"]);
-        member.begin();
-        member
+        member.founds()
+    }
+
+    /// Makes a cluster of a prepared member, and starts it.
+    #[track_caller]
+    pub fn founds(mut self) -> Member {
+        self.done(&["cluster", "init", "--config", "pollux.toml"]);
+        self.begin();
+        self
     }
 
     /// A node that this one has let in, running.
@@ -126,6 +133,14 @@ impl Member {
 
     pub fn clients(&self) -> SocketAddr {
         self.clients
+    }
+
+    /// Where it takes clients that begin with TLS.
+    #[track_caller]
+    pub fn direct_tls(&self) -> SocketAddr {
+        wait_for("the direct TLS port", || {
+            address_behind(&self.log(), "direct TLS port is open")
+        })
     }
 
     /// Its port between nodes.

@@ -12,6 +12,7 @@ use super::site::{Member, hear, pair, say};
 fn a_ticket_of_a_dead_node_is_good_at_its_twin() {
     let [mut castor, pollux, _witness] = pair();
     castor.add_user("alice");
+    castor.add_user("carol");
     pollux.add_user("bob");
     let stranger = Member::first("stranger");
     let certificates = [&castor, &pollux, &stranger].map(Member::certificate);
@@ -23,6 +24,9 @@ fn a_ticket_of_a_dead_node_is_good_at_its_twin() {
     alice.enable(true, Answers::Always);
     alice.send("<presence/>");
     alice.round_trip();
+    let direct = trust(&[one, two]);
+    let carol = Client::sign_in_direct(castor.direct_tls(), "carol", &direct);
+    assert_eq!(carol.stream.socket.handshake(), Some(HandshakeKind::Full));
     let mut bob = pollux.client("bob");
     castor.kill();
     pollux.wait_served(&[(1, 2), (2, 2)]);
@@ -35,6 +39,11 @@ fn a_ticket_of_a_dead_node_is_good_at_its_twin() {
     hear(&mut alice, "m1");
     say(&mut alice, "bob", "m2");
     hear(&mut bob, "m2");
+
+    // So is one of the other port.
+    let carol = Client::sign_in_direct(pollux.direct_tls(), "carol", &direct);
+    let handshake = carol.stream.socket.handshake();
+    assert_eq!(handshake, Some(HandshakeKind::Resumed));
 
     // A node of another cluster has the same name, and another secret.
     let mut elsewhere = Stream::connect(stranger.clients());

@@ -76,6 +76,19 @@ impl Client {
             stream.encrypt_with(trust);
             stream.open();
         }
+        Client::prove(stream, account)
+    }
+
+    /// As [`Client::sign_in_with`], at a port on which a stream begins with TLS.
+    #[track_caller]
+    pub fn sign_in_direct(address: SocketAddr, account: &str, trust: &Arc<ClientConfig>) -> Client {
+        let mut stream = Stream::connect_direct(address, trust);
+        stream.open();
+        Client::prove(stream, account)
+    }
+
+    #[track_caller]
+    fn prove(mut stream: Stream, account: &str) -> Client {
         let outcome = authenticate(&mut stream, Mechanism::ScramSha256, account, PASSWORD);
         assert!(outcome.is(SASL, "success"), "{}", xml(&outcome));
         stream.restart();

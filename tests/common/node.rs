@@ -32,6 +32,7 @@ pub struct TestNode {
     log_begin: usize,
     announced: Vec<String>,
     address: Option<SocketAddr>,
+    direct_tls_address: Option<SocketAddr>,
 }
 
 impl TestNode {
@@ -53,16 +54,26 @@ impl TestNode {
             log_begin: 0,
             announced: Vec::new(),
             address: None,
+            direct_tls_address: None,
         };
         let plaintext = plaintext == Plaintext::Allowed;
         let settings = format!(
             "[node]\ndata_folder = \"data\"\nthreads = 2\n\n[xmpp]\ndomain = \"{DOMAIN}\"\n\
-             listen = \"127.0.0.1:0\"\nallow_plaintext = {plaintext}\n\n[control]\n\
+             listen = \"127.0.0.1:0\"\ndirect_tls_listen = \"127.0.0.1:0\"\n\
+             allow_plaintext = {plaintext}\n\n[control]\n\
              socket = \"control.sock\"\n\n[metrics]\nlisten = \"off\"\n"
         );
         fs::write(node.settings(), settings).expect("the settings can be written");
         fs::write(node.password_file(), format!("{PASSWORD}\n")).expect("a password file");
         node
+    }
+
+    /// Sections that no test has by itself; for the next start.
+    #[track_caller]
+    pub fn add_settings(&self, sections: &str) {
+        let settings = fs::read_to_string(self.settings()).expect("settings can be read");
+        let settings = format!("{settings}\n{sections}");
+        fs::write(self.settings(), settings).expect("the settings can be written");
     }
 
     /// Starts the process, also again.
@@ -75,19 +86,18 @@ impl TestNode {
     #[track_caller]
     pub fn begin_with(&mut self, arguments: &[&str]) {
         self.launch(arguments);
-        let address = wait_for("the node's client port", || {
+        let (address, direct) = wait_for("the node's client ports", || {
             let ended = self.process.as_mut().and_then(Process::end);
             assert!(ended.is_none(), "the node ended: {ended:?}");
             // The control socket is the last to open: behind it everything stands.
             UnixStream::connect(self.path("control.sock")).ok()?;
             let log = self.log();
-            let (_, rest) = log
-                .get(self.log_begin..)?
-                .split_once("client port is open")?;
-            let (_, rest) = rest.split_once("address=")?;
-            rest.split_whitespace().next()?.parse().ok()
+            let log = log.get(self.log_begin..)?;
+            let address = address_behind(log, "client port is open")?;
+            Some((address, address_behind(log, "direct TLS port is open")?))
         });
         self.address = Some(address);
+        self.direct_tls_address = Some(direct);
     }
 
     /// Starts the process and does not wait for anything.
@@ -107,6 +117,12 @@ impl TestNode {
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
         self.address.expect("the node has run")
+    }
+
+    /// Of the port on which a stream begins with TLS.
+    #[track_caller]
+    pub fn direct_tls_address(&self) -> SocketAddr {
+        self.direct_tls_address.expect("the node has run")
     }
 
     #[track_caller]
@@ -219,6 +235,13 @@ impl TestNode {
         let known = |line: &&str| !self.announced.iter().any(|phrase| line.contains(phrase));
         loud.filter(known).map(str::to_owned).collect()
     }
+}
+
+/// The address that the last line with this phrase names.
+pub fn address_behind(log: &str, phrase: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.rsplit_once(phrase)?;
+    let (_, rest) = rest.split_once("address=")?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 impl Drop for TestNode {

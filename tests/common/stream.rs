@@ -52,6 +52,14 @@ impl Stream {
         }
     }
 
+    /// A connection that begins with TLS; the handshake goes with what is said first.
+    #[track_caller]
+    pub fn connect_direct(address: SocketAddr, trust: &Arc<ClientConfig>) -> Stream {
+        let mut stream = Stream::connect(address);
+        stream.socket.encrypt(trust, DOMAIN);
+        stream
+    }
+
     /// What a client says first, and again after TLS and SASL.
     pub fn header() -> String {
         format!(

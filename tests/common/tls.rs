@@ -37,6 +37,14 @@ pub fn trust(certificates: &[&Path]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// As [`trust`], by a client that asks for these protocols (RFC 7301).
+pub fn trust_and_ask(certificate: &Path, protocols: &[&str]) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::clone(&trust(&[certificate]));
+    let names = protocols.iter().map(|name| name.as_bytes().to_vec());
+    config.alpn_protocols = names.collect();
+    Arc::new(config)
+}
+
 /// A connection, encrypted or not.
 pub enum Socket {
     Plain(Tcp),
@@ -68,6 +76,14 @@ impl Socket {
     pub fn handshake(&self) -> Option<HandshakeKind> {
         match self {
             Socket::Tls(tls) => tls.conn.handshake_kind(),
+            Socket::Plain(_) | Socket::Between => None,
+        }
+    }
+
+    /// What both sides agreed to speak, once the handshake is complete.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match self {
+            Socket::Tls(tls) => tls.conn.alpn_protocol(),
             Socket::Plain(_) | Socket::Between => None,
         }
     }

@@ -6,6 +6,8 @@
 mod common;
 
 mod after_sign_in;
+mod direct_tls;
+mod figures;
 mod header;
 mod patience;
 mod sasl;

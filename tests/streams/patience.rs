@@ -43,6 +43,10 @@ fn half_open_streams_end() {
     challenged.send(format!(
         "<auth xmlns='{SASL}' mechanism='SCRAM-SHA-1'>biwsbj1hbGljZSxyPW5vbmNl</auth>"
     ));
+    let mut handshake = Stream::connect(node.direct_tls_address());
+    let mut half_handshake = Stream::connect(node.direct_tls_address());
+    // A record of 512 octets, as a ClientHello is, of which only the head comes.
+    half_handshake.send(b"\x16\x03\x01\x02\x00\x01");
     let mut unbound = Client::sign_in(node.address(), "alice", None);
 
     let deadline = Deadline::after(PATIENCE);
@@ -50,6 +54,11 @@ fn half_open_streams_end() {
         ends_in_time(stream, deadline);
     }
     ends_in_time(&mut unbound.stream, deadline);
+    // Who has not shaken hands understands no word of XMPP.
+    for stream in [&mut handshake, &mut half_handshake] {
+        let end = stream.next_before(deadline);
+        assert_eq!(end.expect("the stream ends in time"), Event::Gone);
+    }
     // A session stays for as long as it likes, and the door is open.
     let mut alice = Client::connect(node.address(), "alice", None);
     alice.round_trip();

@@ -12,6 +12,10 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire")
 }
 
+fn file(play: &str) -> PathBuf {
+    folder().join(format!("{play}.play"))
+}
+
 /// One test for each play.
 macro_rules! plays {
     ($($play:ident)*) => {
@@ -20,7 +24,7 @@ macro_rules! plays {
         $(
             #[test]
             fn $play() {
-                stage::perform(&folder().join(concat!(stringify!($play), ".play")));
+                stage::perform(&file(stringify!($play)), "");
             }
         )*
     };
@@ -74,6 +78,32 @@ plays! {
     subscription_refused
     subscription_unsubscribed_by_watcher
     user_removed
+}
+
+/// The plays in which a node dies or stops, with a log that does not wait for the disk.
+mod in_memory {
+    use super::{file, stage};
+
+    macro_rules! plays {
+        ($($play:ident)*) => {
+            $(
+                #[test]
+                fn $play() {
+                    let settings = "[delivery]\ndurability = \"memory\"\n";
+                    stage::perform(&file(stringify!($play)), settings);
+                }
+            )*
+        };
+    }
+
+    plays! {
+        kill_contact_list
+        kill_iq_asked_before
+        kill_messages
+        kill_subscription
+        offline_survives_kill
+        stop_and_resume
+    }
 }
 
 #[test]

@@ -11,13 +11,14 @@ use crate::common::stream::{Event, shown, xml};
 use crate::pattern::{Known, filled, matches};
 use crate::script::{Action, Deed, Management, Play, Role};
 
-/// Performs the play in this file. What fails is named by file, line and step.
+/// Performs the play in this file, at a node with these settings besides those of every test. What
+/// fails is named by file, line and step.
 #[expect(clippy::print_stderr, reason = "the test's own output")]
-pub fn perform(file: &Path) {
+pub fn perform(file: &Path, settings: &str) {
     let text = std::fs::read_to_string(file).expect("the play can be read");
     let play = Play::parse(&text);
     let play = play.unwrap_or_else(|mistake| panic!("{}: {mistake}", file.display()));
-    let mut stage = Stage::new(&play);
+    let mut stage = Stage::new(&play, settings);
     for step in &play.steps {
         // Shown where the play fails: the last line is the step that did.
         eprintln!("{}:{}: {}", file.display(), step.line, step.text);
@@ -35,8 +36,10 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(play: &'a Play) -> Stage<'a> {
-        let mut node = TestNode::start(Plaintext::Allowed);
+    fn new(play: &'a Play, settings: &str) -> Stage<'a> {
+        let mut node = TestNode::prepare(Plaintext::Allowed);
+        node.add_settings(settings);
+        node.begin();
         let mut users: Vec<&str> = play.cast.iter().map(|role| role.account.as_str()).collect();
         users.extend(play.users.iter().map(String::as_str));
         users.sort_unstable();

@@ -31,6 +31,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("procps", "reads what a process costs"),
     ("libfaketime", "shows a node a wall clock that jumps"),
     (
+        "openssl",
+        "a TLS of other make, which shakes hands with the port for direct TLS",
+    ),
+    (
         "iproute2",
         "network namespaces for the nodes of a pair whose wires are cut in a drill",
     ),

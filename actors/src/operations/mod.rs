@@ -253,9 +253,9 @@ impl Executor {
             session_count: statistics.sessions as u64,
             listeners: listeners
                 .iter()
-                .map(|address| ListenerRow {
-                    protocol: "xmpp".to_owned(),
-                    address: address.to_string(),
+                .map(|listening| ListenerRow {
+                    protocol: listening.protocol.to_owned(),
+                    address: listening.address.to_string(),
                 })
                 .collect(),
             groups: vec![

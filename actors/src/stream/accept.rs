@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pollux_domain::limits;
 use pollux_xmpp::stream_error::StreamCondition;
+use rustls::ServerConfig;
 use tracing::Instrument;
 
 use super::negotiate;
@@ -14,9 +15,18 @@ use super::wire::{Broken, Wire};
 use crate::node::{Node, PREAUTH_PATIENCE};
 use pollux_links::net::{Listener, Socket};
 
+/// How a stream begins at a port.
+#[derive(Debug, Clone)]
+pub enum Entrance {
+    /// In the clear, with TLS at the client's request (RFC 6120 section 5).
+    StartTls,
+    /// With TLS of this configuration (XEP-0368).
+    DirectTls(Arc<ServerConfig>),
+}
+
 /// Serves the clients that come to `listener` until the node stops. Runs on the thread that
 /// listens.
-pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>) {
+pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: Entrance) {
     let mut next = 0;
     while !node.is_stopping() {
         let (socket, peer) = match listener.accept().await {
@@ -37,26 +47,30 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>) {
                 continue;
             }
         };
-        let arbiter_node = node.clone();
+        let (arbiter_node, entrance) = (node.clone(), entrance.clone());
         next += 1;
         node.placement.run(
             next,
             Box::new(move || {
                 if let Ok(socket) = travelling.arrive() {
                     let span = tracing::debug_span!("listener", proto = "c2s", %peer);
-                    actix_rt::spawn(welcome(arbiter_node, socket).instrument(span));
+                    actix_rt::spawn(welcome(arbiter_node, socket, entrance).instrument(span));
                 }
             }),
         );
     }
 }
 
-async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>) {
+async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, entrance: Entrance) {
     let door = Door::enter(&node);
     if !door.open {
         node.metrics
             .connections_refused
             .fetch_add(1, Ordering::Relaxed);
+        if let Entrance::DirectTls(_) = entrance {
+            // Whoever waits for TLS does not read a word in the clear.
+            return;
+        }
         let refusal =
             Wire::new(node.clone(), socket).end(StreamCondition::ResourceConstraint.into());
         let _too_slow = tokio::time::timeout(Duration::from_secs(1), refusal).await;
@@ -64,7 +78,7 @@ async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>) {
     }
     let mut wire = Wire::new(node, socket);
     tracing::debug!("connection accepted");
-    match tokio::time::timeout(PREAUTH_PATIENCE, negotiate::sign_in(&mut wire)).await {
+    match tokio::time::timeout(PREAUTH_PATIENCE, negotiate::sign_in(&mut wire, entrance)).await {
         Ok(Ok(user)) => negotiate::hand_over(wire, user),
         Ok(Err(broken)) => farewell(wire, broken).await,
         Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,

@@ -10,6 +10,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// What a client asks for that begins with TLS (XEP-0368 section 3).
+const ALPN_CLIENT: &[u8] = b"xmpp-client";
+
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
@@ -57,6 +60,14 @@ pub fn read(
         config.send_tls13_tickets = 1;
     }
     Ok(Arc::new(config))
+}
+
+/// The same certificate and tickets for a port on which a stream begins with TLS. Who asks there
+/// for other protocols only is refused by an alert (RFC 7301 section 3.2).
+pub fn for_direct_tls(config: &ServerConfig) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+    Arc::new(config)
 }
 
 /// The self-signed certificate of this folder, made at the first start. Clients must be told to

@@ -1,4 +1,4 @@
-//! Streams until they have a session: accept, header, STARTTLS, SASL (`negotiate`), then on the
+//! Streams until they have a session: accept, header, TLS, SASL (`negotiate`), then on the
 //! user's arbiter bind or resume (`bind`). Straight-line code, bounded in bytes, elements and time.
 //! Not for sessions.
 
@@ -9,7 +9,7 @@ mod negotiate;
 mod relay;
 mod wire;
 
-pub use accept::serve;
+pub use accept::{Entrance, serve};
 pub use relay::arrive;
 
 use pollux_domain::ids::SessionId;

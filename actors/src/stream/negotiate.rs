@@ -1,6 +1,7 @@
-//! From a stranger to a user: STARTTLS (RFC 6120 section 5) and SASL (section 6). Not for what
-//! follows.
+//! From a stranger to a user: TLS, at first (XEP-0368) or by STARTTLS (RFC 6120 section 5), and
+//! SASL (section 6). Not for what follows.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pollux_domain::jid::BareJid;
@@ -12,17 +13,23 @@ use pollux_xmpp::sasl::scram::ClientFirst;
 use pollux_xmpp::sasl::{Mechanism, SaslCondition, SaslElement, SaslFailure, Secret, Sent};
 use pollux_xmpp::starttls::Starttls;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
+use rustls::ServerConfig;
 
+use super::accept::Entrance;
 use super::relay;
 use super::wire::{Broken, CLIENT, Wire};
 use crate::node::hex;
 use crate::users;
 
 /// Negotiates until the client has proved who it is.
-pub async fn sign_in(wire: &mut Wire) -> Result<BareJid, Broken> {
+pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Broken> {
     let tls = wire.node.settings.tls.clone();
     let plaintext = wire.node.settings.allow_plaintext;
     let mut encrypted = false;
+    if let Entrance::DirectTls(config) = entrance {
+        encrypt(wire, config).await?;
+        encrypted = true;
+    }
     loop {
         let mechanisms = if encrypted || plaintext {
             Mechanism::ALL.to_vec()
@@ -49,8 +56,7 @@ pub async fn sign_in(wire: &mut Wire) -> Result<BareJid, Broken> {
                 // 5.4.3.3).
                 wire.restart();
                 drop(wire.framer.take_buffered());
-                let socket = std::mem::replace(&mut wire.socket, Box::new(Nothing));
-                wire.socket = Box::new(TlsSocket::accept(socket, config).await?);
+                encrypt(wire, config).await?;
                 encrypted = true;
             }
             (Some(_), _) => {
@@ -62,6 +68,16 @@ pub async fn sign_in(wire: &mut Wire) -> Result<BareJid, Broken> {
             (None, _) => return authenticate(wire, element, encrypted || plaintext).await,
         }
     }
+}
+
+/// Shakes hands. Within the time that a stranger has, as everything here.
+async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<(), Broken> {
+    let socket = std::mem::replace(&mut wire.socket, Box::new(Nothing));
+    let shaken = TlsSocket::accept(socket, config).await;
+    wire.socket = Box::new(shaken.inspect_err(|error| {
+        tracing::debug!(%error, "handshake of TLS failed");
+    })?);
+    Ok(())
 }
 
 /// A few attempts, then the stream ends (RFC 6120 section 6.4.5).

@@ -123,6 +123,7 @@ impl Pollux {
         format!(
             "[node]\nid = 1\ndata_folder = \"data\"\n{threads}\n\
              [xmpp]\ndomain = \"{DOMAIN}\"\nlisten = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\n\
+             direct_tls_listen = \"off\"\n\
              allow_plaintext = true\n\n{}[control]\nsocket = \"{}\"\n\n[metrics]\n\
              listen = \"{}\"\n\n\
              [log]\nfilter = \"warn\"\n",

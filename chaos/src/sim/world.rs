@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pollux_actors::node::{Node, Parts, Settings};
+use pollux_actors::stream::Entrance;
 use pollux_actors::{agreement, control, expiry, stream, users};
 use pollux_domain::ids::{Life, NodeId};
 use pollux_domain::jid::BareJid;
@@ -227,6 +228,6 @@ async fn live(disk: Rc<Disk>, plan: Plan, history: Rc<RefCell<History>>) -> turm
     let listener = SimulatedNet
         .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
         .await?;
-    stream::serve(node, listener).await;
+    stream::serve(node, listener, Entrance::StartTls).await;
     Ok(())
 }

@@ -67,6 +67,7 @@ pub struct NodeStatus {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerRow {
+    /// `xmpp`, or `xmpps` where a stream begins with TLS.
     pub protocol: String,
     pub address: String,
 }

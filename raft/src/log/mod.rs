@@ -6,8 +6,10 @@ mod redb;
 mod snapshot_file;
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
+use pollux_domain::delivery::Durability;
 
 pub use self::memory::{MemoryLog, SimulatedDisk};
 pub use self::redb::RedbLog;
@@ -29,7 +31,8 @@ pub enum LogWrite {
     },
 }
 
-/// Called once, when a change is on the disk for certain, or cannot be.
+/// Called once, when a change counts, or cannot: it is on the disk for certain, or where
+/// [`Durability::Memory`] leaves it.
 pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 
 /// Makes the bytes of a snapshot, away from the threads that serve.
@@ -42,6 +45,27 @@ pub struct LogBounds {
     /// The mark of the last purge.
     pub purged: Option<Bytes>,
     pub last_entry: Option<Bytes>,
+}
+
+/// How a log is kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// What a write waits for before it counts.
+    pub durability: Durability,
+    /// Other voters have heard what this one voted for: a log that may have forgotten it is a
+    /// damaged one.
+    pub others_vote: bool,
+}
+
+/// What a log tells of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogFigures {
+    /// The age of the oldest write that the disk may not have.
+    pub unsynced: Duration,
+    /// Of the file, in memory.
+    pub cache_bytes: u64,
+    /// Pages that left the cache because it was full.
+    pub cache_evictions: u64,
 }
 
 /// See the module. After a failed write every later one fails too: a disk that lied once is not
@@ -59,4 +83,14 @@ pub trait LogStore: Send + Sync + 'static {
     fn save_snapshot(&self, index: u64, encode: Encode, done: Done);
 
     fn read_snapshot(&self) -> io::Result<Option<Bytes>>;
+
+    /// Everything that counts is on the disk when this returns, and what is written later waits for
+    /// the disk: the process is about to end.
+    fn settle(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn figures(&self) -> LogFigures {
+        LogFigures::default()
+    }
 }

@@ -1,6 +1,10 @@
 //! The log in redb, written by a thread of its own: all changes that wait go into one transaction
-//! and one flush.
+//! and one flush, or into none, where the disk may follow a little later (`deferred`).
 
+mod boot_mark;
+mod deferred;
+
+use std::fs::File;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -8,18 +12,22 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ::redb::backends::FileBackend;
 use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use boot_mark::{BootMark, Past};
 use bytes::Bytes;
+use deferred::{Behind, Deferred};
+use pollux_domain::delivery::Durability;
+use pollux_domain::limits;
 use pollux_store::damage::{OpenError, set_aside};
 
 use super::snapshot_file::SnapshotFile;
-use super::{Done, Encode, LogBounds, LogStore, LogWrite};
+use super::{Done, Encode, Keep, LogBounds, LogFigures, LogStore, LogWrite};
 
 const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 const MARKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("marks");
 const VOTE: &str = "vote";
 const PURGED: &str = "purged";
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Changes that wait for the writer; openraft awaits each flush, so that few ever do.
 const QUEUE: usize = 64;
 
@@ -31,20 +39,37 @@ pub struct RedbLog {
     queue: Option<SyncSender<(LogWrite, Done)>>,
     writer: Option<JoinHandle<()>>,
     snapshot: Arc<Mutex<SnapshotFile>>,
+    /// How far the disk is behind, and the mark that says so, where it may be.
+    deferred: Option<(Arc<Behind>, BootMark)>,
 }
 
 impl RedbLog {
-    /// Opens or creates `<folder>/<name>.log` and `<folder>/<name>.snapshot`. `check` is given
-    /// every entry and mark in order; what it or redb finds wrong is set aside.
+    /// As [`RedbLog::open_kept`], on the disk, for a node that votes alone.
     pub fn open(
         folder: &Path,
         name: &str,
         check: impl Fn(&[u8]) -> io::Result<()>,
     ) -> Result<RedbLog, OpenError> {
+        RedbLog::open_kept(folder, name, Keep::default(), check)
+    }
+
+    /// Opens or creates `<folder>/<name>.log` and `<folder>/<name>.snapshot`. `check` is given
+    /// every entry and mark in order; what it or redb finds wrong is set aside.
+    pub fn open_kept(
+        folder: &Path,
+        name: &str,
+        keep: Keep,
+        check: impl Fn(&[u8]) -> io::Result<()>,
+    ) -> Result<RedbLog, OpenError> {
         let path = folder.join(format!("{name}.log"));
-        let opened = std::panic::catch_unwind(AssertUnwindSafe(|| open_checked(&path, &check)));
-        let database = match opened {
-            Ok(Ok(database)) => Arc::new(database),
+        let opening = Opening {
+            path: &path,
+            name,
+            keep,
+        };
+        let opened = std::panic::catch_unwind(AssertUnwindSafe(|| opening.open(&check)));
+        let (database, deferred) = match opened {
+            Ok(Ok((database, deferred))) => (Arc::new(database), deferred),
             Ok(Err(Trouble::InUse)) => return Err(OpenError::InUse(path)),
             Ok(Err(Trouble::Io(source))) => return Err(OpenError::Io { path, source }),
             Ok(Err(Trouble::Damaged(reason))) => return Err(set_aside(&path, reason)),
@@ -64,6 +89,7 @@ impl RedbLog {
             queue: Some(queue),
             writer: Some(writer),
             snapshot: Arc::new(Mutex::new(snapshot)),
+            deferred,
         })
     }
 }
@@ -74,6 +100,9 @@ impl Drop for RedbLog {
         self.queue = None;
         if let Some(writer) = self.writer.take() {
             let _panicked = writer.join();
+        }
+        if let Err(error) = self.settle() {
+            tracing::error!(%error, "failed to sync a log");
         }
     }
 }
@@ -98,21 +127,87 @@ impl<E: Into<::redb::Error>> From<E> for Trouble {
     }
 }
 
-fn open_checked(
-    path: &Path,
-    check: &impl Fn(&[u8]) -> io::Result<()>,
-) -> Result<Database, Trouble> {
-    let existed = path.exists();
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
-    let database = builder.create(path).map_err(|error: DatabaseError| error)?;
+/// With what tells how far the disk is behind, where it may be.
+type Opened = (Database, Option<(Arc<Behind>, BootMark)>);
+
+/// One log on its way to be opened.
+struct Opening<'a> {
+    path: &'a Path,
+    name: &'a str,
+    keep: Keep,
+}
+
+impl Opening<'_> {
+    fn open(&self, check: &impl Fn(&[u8]) -> io::Result<()>) -> Result<Opened, Trouble> {
+        let mark = BootMark::beside(self.path);
+        let existed = self.path.exists();
+        // Without a log a mark is what was left when its log was set aside.
+        let past = match existed {
+            true => mark.past().map_err(Trouble::Io)?,
+            false => Past::Synced,
+        };
+        if past == Past::MachineDied && self.keep.others_vote {
+            // It may open as a log that once was, and have forgotten a vote or an entry since.
+            let reason = "the machine went down while the log waited for the disk";
+            return Err(Trouble::Damaged(reason.to_owned()));
+        }
+        let (database, behind) = self.create(past == Past::MachineDied)?;
+        prepare_tables(&database)?;
+        if existed {
+            check_records(&database, check)?;
+        }
+        if past == Past::MachineDied {
+            let log = self.path.display();
+            tracing::warn!(%log, "machine went down, the last moments of the log may be missing");
+        }
+        let Some(behind) = behind else {
+            mark.remove().map_err(Trouble::Io)?;
+            return Ok((database, None));
+        };
+        mark.set().map_err(Trouble::Io)?;
+        behind.begin();
+        Ok((database, Some((behind, mark))))
+    }
+
+    fn create(&self, doubtful: bool) -> Result<(Database, Option<Arc<Behind>>), Trouble> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(limits::LOG_CACHE_BYTES);
+        builder.set_check_integrity_on_open(doubtful);
+        if self.keep.durability == Durability::Disk {
+            self.sync_remains()?;
+            let database = builder.create(self.path);
+            return Ok((database.map_err(|error: DatabaseError| error)?, None));
+        }
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = FileBackend::new(options.open(self.path).map_err(Trouble::Io)?)?;
+        let file = Deferred::new(file, self.name).map_err(Trouble::Io)?;
+        let behind = file.behind();
+        Ok((builder.create_with_backend(file)?, Some(behind)))
+    }
+
+    /// What an earlier process left to the operating system counts already. Before redb has the
+    /// file: a lock may go with the first handle that is closed.
+    fn sync_remains(&self) -> Result<(), Trouble> {
+        match File::open(self.path).and_then(|file| file.sync_all()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Trouble::Io(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn prepare_tables(database: &Database) -> Result<(), Trouble> {
     let transaction = database.begin_write()?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(MARKS)?;
     transaction.commit()?;
-    if !existed {
-        return Ok(database);
-    }
+    Ok(())
+}
+
+fn check_records(
+    database: &Database,
+    check: &impl Fn(&[u8]) -> io::Result<()>,
+) -> Result<(), Trouble> {
     let transaction = database.begin_read()?;
     let wrong = |what: String, error: io::Error| match error.kind() {
         io::ErrorKind::Unsupported => Trouble::Newer(format!("{what}: {error}")),
@@ -134,8 +229,7 @@ fn open_checked(
         check(entry.value()).map_err(|error| wrong(format!("entry {index}"), error))?;
         expected = Some(index + 1);
     }
-    drop(transaction);
-    Ok(database)
+    Ok(())
 }
 
 /// The writer: takes what waits, writes it in one transaction, flushes, tells. Ends when the log is
@@ -228,6 +322,24 @@ impl LogStore for RedbLog {
             .unwrap_or_else(PoisonError::into_inner)
             .read()
     }
+
+    fn settle(&self) -> io::Result<()> {
+        let Some((behind, mark)) = &self.deferred else {
+            return Ok(());
+        };
+        behind.settle()?;
+        mark.remove()
+    }
+
+    fn figures(&self) -> LogFigures {
+        let behind = self.deferred.as_ref().map(|(behind, _)| behind.age());
+        let cache = self.database.cache_stats();
+        LogFigures {
+            unsynced: behind.unwrap_or_default(),
+            cache_bytes: cache.used_bytes() as u64,
+            cache_evictions: cache.evictions(),
+        }
+    }
 }
 
 impl RedbLog {
@@ -262,167 +374,9 @@ impl RedbLog {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+#[path = "redb/redb_test.rs"]
+mod tests;
 
-    fn no_check(_: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wait(log: &RedbLog, write: LogWrite) -> io::Result<()> {
-        let (tell, told) = sync_channel(1);
-        log.write(write, Box::new(move |result| tell.send(result).unwrap()));
-        told.recv().unwrap()
-    }
-
-    fn entries(range: std::ops::Range<u64>) -> LogWrite {
-        LogWrite::Append(
-            range
-                .map(|index| (index, Bytes::from(vec![index as u8; 64])))
-                .collect(),
-        )
-    }
-
-    fn save(log: &RedbLog, index: u64, image: &'static [u8]) {
-        let (tell, told) = sync_channel(1);
-        let done: Done = Box::new(move |result| tell.send(result).unwrap());
-        log.save_snapshot(index, Box::new(|| Ok(image.to_vec())), done);
-        told.recv().unwrap().unwrap();
-    }
-
-    /// A replica was taking its own when the leader's was installed.
-    #[test]
-    fn a_snapshot_that_ends_after_a_newer_one_does_not_take_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
-        save(&log, 299, b"newer");
-        save(&log, 211, b"older");
-        assert_eq!(log.read_snapshot().unwrap().as_deref(), Some(&b"newer"[..]));
-        save(&log, 300, b"newest");
-        let held = log.read_snapshot().unwrap();
-        assert_eq!(held.as_deref(), Some(&b"newest"[..]));
-    }
-
-    #[test]
-    fn entries_marks_and_snapshot_stay_over_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
-        wait(&log, LogWrite::Vote(Bytes::from_static(b"vote"))).unwrap();
-        wait(&log, entries(1..10)).unwrap();
-        wait(&log, LogWrite::Truncate { from: 8 }).unwrap();
-        let mark = Bytes::from_static(b"3");
-        wait(
-            &log,
-            LogWrite::Purge {
-                through: 3,
-                mark: mark.clone(),
-            },
-        )
-        .unwrap();
-        save(&log, 3, b"image");
-        drop(log);
-        let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
-        let bounds = log.bounds().unwrap();
-        assert_eq!(bounds.vote.as_deref(), Some(&b"vote"[..]));
-        assert_eq!(bounds.purged, Some(mark));
-        assert_eq!(bounds.last_entry.unwrap()[0], 7);
-        let found: Vec<u8> = log
-            .read(0, 100)
-            .unwrap()
-            .iter()
-            .map(|entry| entry[0])
-            .collect();
-        assert_eq!(found, [4, 5, 6, 7]);
-        assert_eq!(log.read_snapshot().unwrap().as_deref(), Some(&b"image"[..]));
-    }
-
-    #[test]
-    fn a_file_in_use_is_told_apart_from_a_damaged_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let _log = RedbLog::open(folder.path(), "g", no_check).unwrap();
-        let error = RedbLog::open(folder.path(), "g", no_check).unwrap_err();
-        assert!(matches!(error, OpenError::InUse(_)), "{error}");
-    }
-
-    #[test]
-    fn what_a_newer_release_wrote_is_left_where_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let check = |record: &[u8]| {
-            pollux_store::codec::verify(1, record)?;
-            Ok(())
-        };
-        let newer = pollux_store::codec::encode(2, &7u64).unwrap();
-        let log = RedbLog::open(folder.path(), "g", check).unwrap();
-        wait(
-            &log,
-            LogWrite::Append(vec![(1, Bytes::from(newer.clone()))]),
-        )
-        .unwrap();
-        drop(log);
-        let error = RedbLog::open(folder.path(), "g", check).unwrap_err();
-        assert!(matches!(error, OpenError::Newer { .. }), "{error}");
-        let text = error.to_string();
-        assert!(
-            text.contains("newer release") && text.contains("entry 1"),
-            "{text}"
-        );
-        assert!(folder.path().join("g.log").exists());
-
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("g.snapshot");
-        std::fs::write(&path, newer).unwrap();
-        let error = RedbLog::open(folder.path(), "g", check).unwrap_err();
-        assert!(matches!(error, OpenError::Newer { .. }), "{error}");
-        assert!(path.exists());
-    }
-
-    /// A process that is killed while it writes a snapshot leaves a part of it beside.
-    #[test]
-    fn half_a_snapshot_goes_at_the_next_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let half = folder.path().join("g.snapshot.new");
-        std::fs::write(&half, "half").unwrap();
-        let log = RedbLog::open(folder.path(), "g", no_check).unwrap();
-        assert!(!half.exists());
-        assert_eq!(log.read_snapshot().unwrap(), None);
-    }
-
-    #[test]
-    fn damage_anywhere_is_set_aside_and_never_a_panic() {
-        for seed in 0..24usize {
-            let folder = tempfile::tempdir().unwrap();
-            let check = |record: &[u8]| {
-                pollux_store::codec::verify(1, record)
-                    .map(|_| ())
-                    .map_err(Into::into)
-            };
-            let log = RedbLog::open(folder.path(), "g", check).unwrap();
-            let sealed = |index: u64| {
-                Bytes::from(pollux_store::codec::encode(1, &vec![index; 100]).unwrap())
-            };
-            wait(
-                &log,
-                LogWrite::Append((1..200).map(|index| (index, sealed(index))).collect()),
-            )
-            .unwrap();
-            drop(log);
-            let path = folder.path().join("g.log");
-            let mut bytes = std::fs::read(&path).unwrap();
-            let length = bytes.len();
-            if seed % 4 == 3 {
-                bytes.truncate(length * (seed + 1) / 30);
-            } else {
-                let at = length * seed / 24;
-                let end = (at + 3000).min(length);
-                bytes[at..end].iter_mut().for_each(|byte| *byte ^= 0x5a);
-            }
-            std::fs::write(&path, &bytes).unwrap();
-            match RedbLog::open(folder.path(), "g", check) {
-                Err(OpenError::Damaged { aside, .. }) => assert!(aside.exists()),
-                // The damage hit pages that hold nothing.
-                Ok(log) => assert_eq!(log.read(0, 1000).unwrap().len(), 199),
-                Err(error) => panic!("seed {seed}: {error}"),
-            }
-        }
-    }
-}
+#[cfg(test)]
+#[path = "redb/power_cut_test.rs"]
+mod power_cut_test;

@@ -37,4 +37,9 @@ pub trait Tables: Send + Sync + 'static {
     /// Everything written so far is on the disk for certain when this returns. The log may be
     /// purged up to here only.
     fn sync(&self) -> io::Result<()>;
+
+    /// Bytes on the disk, those of rows that are gone and not yet collected included.
+    fn disk_bytes(&self) -> io::Result<u64> {
+        Ok(0)
+    }
 }

@@ -8,12 +8,12 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use pollux_domain::limits;
 
 use super::{TableWrite, Tables};
 use crate::damage::{OpenError, set_aside};
 
 const APPLIED: &[u8] = b"applied";
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// One sled database: a tree of rows, and the applied index in it.
 pub struct SledTables {
@@ -27,7 +27,7 @@ impl SledTables {
     pub fn open(path: &Path) -> Result<SledTables, OpenError> {
         let config = ::sled::Config::new()
             .path(path)
-            .cache_capacity(CACHE_BYTES)
+            .cache_capacity(limits::TABLES_CACHE_BYTES)
             .mode(::sled::Mode::HighThroughput)
             .flush_every_ms(Some(500));
         let opened = std::panic::catch_unwind(AssertUnwindSafe(|| config.open()));
@@ -114,6 +114,10 @@ impl Tables for SledTables {
         self.database.flush()?;
         File::open(&self.file)?.sync_all()
     }
+
+    fn disk_bytes(&self) -> io::Result<u64> {
+        Ok(self.database.size_on_disk()?)
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +148,23 @@ mod tests {
         assert_eq!(tables.keys().unwrap(), [2]);
         assert_eq!(tables.read(2).unwrap().as_deref(), Some(&b"b"[..]));
         assert_eq!(tables.read(1).unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_rows_take_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = SledTables::open(&folder.path().join("tables")).unwrap();
+        let before = tables.disk_bytes().unwrap();
+        let value = Bytes::from(vec![7; 64 * 1024]);
+        for key in 0..64 {
+            let value = value.clone();
+            tables
+                .write(&[TableWrite::Put { key, value }], key)
+                .unwrap();
+        }
+        tables.sync().unwrap();
+        let after = tables.disk_bytes().unwrap();
+        assert!(before + 2 * 1024 * 1024 < after, "{before} {after}");
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl Station {
         });
         let text = format!(
             "[node]\nid = {}\ndata_folder = \"{}\"\n\n[xmpp]\nlisten = \"{}\"\n\
+             direct_tls_listen = \"off\"\n\
              certificate = \"{}\"\nkey = \"{}\"\nallow_plaintext = true\n\n\
              [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n{snapshots}\n\
              [control]\nsocket = \"{}\"\n\n\

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
+use pollux_actors::stream::Entrance;
 use pollux_actors::{admission, agreement, control, courier, expiry, membership, stream};
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_domain::seams::Ambient;
@@ -305,6 +306,6 @@ async fn serve(
     let listener = net
         .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
         .await?;
-    stream::serve(node.clone(), listener).await;
+    stream::serve(node.clone(), listener, Entrance::StartTls).await;
     Ok(())
 }

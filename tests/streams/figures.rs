@@ -1,0 +1,38 @@
+//! What a node measures stands on its page of the reference.
+
+use std::collections::BTreeSet;
+
+use crate::common::client::{Answers, Client};
+use crate::common::node::{Plaintext, TestNode};
+
+const PAGE: &str = include_str!("../../docs/reference/metrics.md");
+
+#[test]
+fn each_measurement_is_explained() {
+    let node = TestNode::start(Plaintext::Allowed);
+    node.add_user("alice");
+    let mut alice = Client::connect(node.address(), "alice", None);
+    alice.enable(true, Answers::Always);
+    alice.round_trip();
+    let text = node.ctl_done(&["statistics", "--json"]);
+    let figures: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let figures = figures.as_object().expect("figures by name");
+    let shown: BTreeSet<&str> = figures
+        .keys()
+        .filter_map(|name| name.split('{').next())
+        .collect();
+    assert!(shown.contains("pollux_log_unsynced_age_ms"), "{shown:?}");
+    assert!(shown.contains("pollux_tables_disk_bytes"), "{shown:?}");
+    let unexplained: Vec<&&str> = shown
+        .iter()
+        .filter(|name| !PAGE.contains(&format!("`{name}`")))
+        .collect();
+    assert!(
+        unexplained.is_empty(),
+        "docs/reference/metrics.md lacks {unexplained:?}"
+    );
+    // The node has written: something of its log is in memory, something of its tables on disk.
+    let of = |name: &str| figures[name].as_u64().expect("a number");
+    assert_ne!(of("pollux_log_cache_bytes{group=subcluster}"), 0);
+    assert_ne!(of("pollux_tables_disk_bytes"), 0);
+}

@@ -37,12 +37,15 @@ impl Prosody {
     pub fn version() -> anyhow::Result<String> {
         let output = Command::new("prosodyctl").arg("about").output();
         let output = output.context("prosody is not installed: apt-get install -y prosody")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text
             .lines()
-            .next()
-            .unwrap_or("Prosody of unknown version")
-            .to_owned())
+            .filter_map(|line| line.strip_prefix("Prosody "));
+        let version = lines.find(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        Ok(format!(
+            "Prosody {}",
+            version.unwrap_or("of unknown version")
+        ))
     }
 
     pub fn new(hash: PasswordHash) -> anyhow::Result<Self> {

@@ -31,6 +31,14 @@ pub fn bench(arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 fn peers(arguments: &[&str]) -> anyhow::Result<()> {
+    if arguments
+        .iter()
+        .any(|word| matches!(*word, "--help" | "-h"))
+    {
+        // Nobody waits for a release to read this.
+        println!("{}", help::of("bench").unwrap_or_default());
+        return Ok(());
+    }
     packages::install_these(&["prosody", "ejabberd"])?;
     let mut build = cargo();
     build.args(["build", "--release", "-p", "pollux", "-p", "pollux-chaos"]);

@@ -109,8 +109,11 @@ fn judged(rows: &[&Row]) -> String {
         text.push_str(&line(&[
             row.what.clone(),
             row.judged.clone().unwrap_or_else(none),
-            peer.map_or_else(none, |(times, peer)| {
-                format!("{} times better than {peer}", number(times))
+            peer.map_or_else(none, |(times, peer)| match times {
+                times if times < 1.0 => {
+                    format!("{} times worse than {peer}", number(times.recip()))
+                }
+                times => format!("{} times better than {peer}", number(times)),
             }),
             if ceilings.is_empty() {
                 none()

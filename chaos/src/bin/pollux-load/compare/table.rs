@@ -74,7 +74,10 @@ fn number(value: f64) -> String {
 fn follows(row: &Row) -> String {
     let mut said = Vec::new();
     if let (Some(peer), Some(times)) = (row.better_peer, row.times_better) {
-        said.push(format!("{times:.1} times better than {peer}"));
+        said.push(match times {
+            times if times < 1.0 => format!("{:.1} times worse than {peer}", times.recip()),
+            times => format!("{times:.1} times better than {peer}"),
+        });
     }
     for over in &row.over_ceilings {
         said.push(format!("{:.1} times {}", over.times, over.ceiling));

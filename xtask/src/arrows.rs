@@ -29,14 +29,14 @@ const BESIDE: &[(&str, &str)] = &[("pollux-xmpp", "pollux-xml"), ("pollux-soap",
 
 /// One outside library, one crate: what makes each replaceable by rewriting one crate. The drills
 /// in chaos speak as clients from outside, so they carry a TLS, certificates and a command line of
-/// their own.
+/// their own, and the load tool asks a disk what a commit of redb costs on it.
 const OWNERS: &[(&str, &[&str])] = &[
     ("quick-xml", &["pollux-xml"]),
     ("rsip", &["pollux-sip"]),
     ("sled", &["pollux-store"]),
     ("bincode", &["pollux-store"]),
     ("openraft", &["pollux-raft"]),
-    ("redb", &["pollux-raft"]),
+    ("redb", &["pollux-raft", "pollux-chaos"]),
     ("rustls", &["pollux-links", "pollux-actors", "pollux-chaos"]),
     (
         "tokio-rustls",
@@ -266,7 +266,7 @@ mod tests {
         let actors = [("redb", "normal"), ("actix", "normal")];
         check(
             &[("pollux-actors", &actors)],
-            &["pollux-actors -> redb: only pollux-raft may know"],
+            &["pollux-actors -> redb: only pollux-raft and pollux-chaos may know"],
         );
     }
 

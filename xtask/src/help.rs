@@ -11,6 +11,7 @@ cargo xtask <command>
   arrows    which crate may know which crate and which outside library
   docs      write the generated files; with --check only compare them
   planted   whether the tests find each defect that is planted on purpose
+  bench     measure the release beside its peers; make the page of the figures anew
   drill     break a real pair while people chat, and tell what they noticed
 
 `cargo xtask <command> --help` says more about one of them.";
@@ -86,6 +87,21 @@ Builds the release once and runs `pollux-drill` with what stands behind `drill`:
 was broken or a bound of time missed. Drills that cut wires or freeze disks need root, and the
 packages that `cargo xtask test` installs.";
 
+const BENCH: &str = "\
+cargo xtask bench peers [--figures WORK,…] [--runs N] [--quick] [--growth] [--json FILE] [more]
+cargo xtask bench page [--from FILE]
+
+peers: installs Prosody and ejabberd from Debian where they are missing (their services stay off),
+builds the release, and runs `pollux-load compare` with what stands behind `peers`: every work by
+every server in turn, on loopback, with a fresh process for each run. Prints a table for each
+figure, with the better peer, the ceilings, and whether Pollux is where it should be. Nothing else
+should run on the machine meanwhile. `--quick` shows within minutes that all of it works, and
+measures nothing. `pollux-load compare --help` has the rest.
+
+page: writes the tables between the markers of docs/performance.md, and the pictures beside it, from
+FILE, which `peers --json FILE` wrote. Keeps FILE as docs/performance/figures.json, from which it
+makes the same again where no file is named.";
+
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {
         "test" => TEST,
@@ -96,6 +112,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "docs" => DOCS,
         "planted" => PLANTED,
         "drill" => DRILL,
+        "bench" => BENCH,
         _ => return None,
     })
 }

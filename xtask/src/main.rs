@@ -7,6 +7,7 @@
 )]
 
 mod arrows;
+mod bench;
 mod drill;
 mod generated;
 mod help;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         ["planted"] => planted::check(),
         ["docs"] => generated::write(),
         ["docs", "--check"] => generated::check(),
+        ["bench", rest @ ..] => bench::bench(rest),
         ["drill", rest @ ..] => drill::run_drills(rest),
         _ => {
             eprintln!(

@@ -16,6 +16,10 @@ const PACKAGES: &[(&str, &str)] = &[
         "the server that pollux-load measures beside ours, on the same loopback",
     ),
     (
+        "ejabberd",
+        "the other server that pollux-load measures beside ours, alone and as a cluster of two",
+    ),
+    (
         "profanity",
         "an unmodified terminal client that signs in and chats",
     ),
@@ -51,15 +55,21 @@ const POLICY_FILE: &str = "/usr/sbin/policy-rc.d";
 /// Installs what is missing; does not touch apt when nothing is.
 pub fn install() -> anyhow::Result<()> {
     install_toolchain_parts()?;
-    let missing: Vec<&str> = PACKAGES
+    let all: Vec<&str> = PACKAGES.iter().map(|(name, _)| *name).collect();
+    install_these(&all)
+}
+
+/// Of the packages above, these.
+pub fn install_these(wanted: &[&str]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = wanted
         .iter()
-        .map(|(name, _)| *name)
+        .copied()
         .filter(|name| !is_installed(name))
         .collect();
     if missing.is_empty() {
         println!(
-            "all {} Debian packages that the tests need are installed",
-            PACKAGES.len()
+            "all {} Debian packages that are needed are installed",
+            wanted.len()
         );
         return Ok(());
     }

@@ -33,14 +33,14 @@ impl Mechanism {
         }
     }
 
-    pub(super) fn hash(self, data: &[u8]) -> Vec<u8> {
+    pub fn hash(self, data: &[u8]) -> Vec<u8> {
         match self {
             Mechanism::ScramSha1 => Sha1::digest(data).to_vec(),
             Mechanism::ScramSha256 => Sha256::digest(data).to_vec(),
         }
     }
 
-    pub(super) fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>, Error> {
         let refused = |_| Error::Unsendable("a key that HMAC refuses");
         Ok(match self {
             Mechanism::ScramSha1 => {

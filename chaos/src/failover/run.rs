@@ -75,6 +75,7 @@ impl Crowd {
             addresses: pair.client_addresses(),
             patience: Some(self.patience),
             pid: None,
+            other_pids: Vec::new(),
             users: users.clone(),
             tls,
             mechanism: Some(Mechanism::ScramSha1),

@@ -69,6 +69,7 @@ impl Storm {
             addresses: pair.client_addresses(),
             patience: None,
             pid: None,
+            other_pids: Vec::new(),
             users,
             tls: Tls::Never,
             mechanism: Some(Mechanism::ScramSha1),

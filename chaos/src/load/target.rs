@@ -25,6 +25,8 @@ pub struct Target {
     pub patience: Option<Duration>,
     /// The process to measure, if it is on this machine.
     pub pid: Option<u32>,
+    /// Processes whose CPU time counts with it, where a server is several.
+    pub other_pids: Vec<u32>,
     pub users: Users,
     pub tls: Tls,
     pub mechanism: Option<Mechanism>,
@@ -48,9 +50,10 @@ impl Target {
             Tls::Never
         };
         Ok(Target {
-            addresses: vec![server.address()],
+            addresses: server.addresses(),
             patience: None,
             pid: server.pid(),
+            other_pids: server.other_pids(),
             users: users.clone(),
             tls,
             mechanism: Some(Mechanism::ScramSha1),
@@ -99,10 +102,13 @@ impl Target {
 
     /// CPU time of the server so far; `None` where no process was named.
     pub fn cpu_time(&self) -> anyhow::Result<Option<CpuTime>> {
-        self.pid
-            .map(cpu_time)
-            .transpose()
-            .context("measure the server")
+        let Some(pid) = self.pid else {
+            return Ok(None);
+        };
+        let pids = [pid].into_iter().chain(self.other_pids.iter().copied());
+        let times: anyhow::Result<Vec<CpuTime>> = pids.map(cpu_time).collect();
+        let times = times.context("measure the server")?;
+        Ok(Some(times.into_iter().sum()))
     }
 
     pub fn say(&self, text: std::fmt::Arguments<'_>) {

@@ -1,6 +1,7 @@
 //! What a process and its children cost, as the kernel counts it: CPU time and proportional memory.
 
 use std::fs;
+use std::iter::Sum;
 use std::ops::Sub;
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ impl Sub for CpuTime {
 
     fn sub(self, earlier: CpuTime) -> CpuTime {
         CpuTime(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Sum for CpuTime {
+    fn sum<I: Iterator<Item = CpuTime>>(times: I) -> CpuTime {
+        CpuTime(times.map(|time| time.0).sum())
     }
 }
 

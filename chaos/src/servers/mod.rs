@@ -1,9 +1,12 @@
 //! Servers that a test or a measurement starts, breaks and stops: real processes on loopback, each
 //! in a folder of its own, with equal settings. Installs nothing.
 
+mod ceiling;
 mod certificate;
+mod ejabberd;
 mod free_port;
 pub mod pair;
+mod pair_server;
 mod pollux;
 mod process;
 mod prosody;
@@ -12,14 +15,22 @@ use std::net::SocketAddr;
 
 use crate::client::{Account, Error as ClientError};
 
+pub use ceiling::{Ceiling, CeilingKind};
 pub use certificate::Certificate;
+pub use ejabberd::Ejabberd;
 pub use free_port::wait_until;
-pub use pollux::Pollux;
+pub use pair_server::PairServer;
+pub use pollux::{Mode, Pollux};
 pub use process::Process;
 pub use prosody::{PasswordHash, Prosody};
 
 /// The domain that every server under test serves.
 pub const DOMAIN: &str = "localhost";
+
+/// Of SCRAM, with every server.
+pub(crate) const ITERATIONS: u32 = 4096;
+/// One salt for all accounts: clients then derive their keys once, and the server cannot tell.
+pub(crate) const SALT: &str = "c29tZS1zYWx0LWZvci1hbGw";
 
 /// One server under test. All methods block; whoever drives clients calls them from another thread.
 pub trait Server: Send {
@@ -32,8 +43,18 @@ pub trait Server: Send {
     /// The process, while there is one.
     fn pid(&self) -> Option<u32>;
 
+    /// The processes that do the work together with it, where a server is several.
+    fn other_pids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// Where clients connect; the same across restarts.
     fn address(&self) -> SocketAddr;
+
+    /// Every place where clients may connect: each pair of clients goes to one, in turn.
+    fn addresses(&self) -> Vec<SocketAddr> {
+        vec![self.address()]
+    }
 
     /// The certificate that clients should see after STARTTLS.
     fn certificate(&self) -> &Certificate;

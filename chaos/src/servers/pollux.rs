@@ -14,6 +14,34 @@ use super::free_port::free_port;
 use super::process::Process;
 use super::{DOMAIN, Server, Users};
 
+/// Users are added by so many commands at one time.
+const COMMANDS_AT_ONCE: usize = 4;
+
+/// How a node delivers and keeps, where not as it does by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// `deliver = early`: a message is written before it is committed.
+    pub early: bool,
+    /// `durability = memory`: what is committed is flushed a little later.
+    pub in_memory: bool,
+}
+
+impl Mode {
+    fn settings(self) -> String {
+        let deliver = if self.early { "early" } else { "committed" };
+        let durability = if self.in_memory { "memory" } else { "disk" };
+        match self == Mode::default() {
+            true => String::new(),
+            false => {
+                format!(
+                    "[delivery]\ndeliver = \"{deliver}\"\n\
+                 durability = \"{durability}\"\n\n"
+                )
+            }
+        }
+    }
+}
+
 pub struct Pollux {
     program: PathBuf,
     folder: TempDir,
@@ -26,6 +54,10 @@ pub struct Pollux {
 impl Pollux {
     /// `program` is the built binary; `threads` is how many it may use, its default where 0.
     pub fn new(program: &Path, threads: usize) -> anyhow::Result<Self> {
+        Self::in_mode(program, threads, Mode::default())
+    }
+
+    pub fn in_mode(program: &Path, threads: usize, mode: Mode) -> anyhow::Result<Self> {
         let program = fs::canonicalize(program);
         let program =
             program.context("find the program: cargo build --release, then --pollux PATH")?;
@@ -41,8 +73,11 @@ impl Pollux {
             metrics,
             process: None,
         };
-        fs::write(pollux.configuration_path(), pollux.configuration(threads))
-            .context("write pollux.toml")?;
+        fs::write(
+            pollux.configuration_path(),
+            pollux.configuration(threads, mode),
+        )
+        .context("write pollux.toml")?;
         Ok(pollux)
     }
 
@@ -80,7 +115,7 @@ impl Pollux {
         self.folder.path().join("control.sock")
     }
 
-    fn configuration(&self, threads: usize) -> String {
+    fn configuration(&self, threads: usize, mode: Mode) -> String {
         let threads = match threads {
             0 => String::new(),
             threads => format!("threads = {threads}\n"),
@@ -89,11 +124,13 @@ impl Pollux {
             "[node]\nid = 1\ndata_folder = \"data\"\n{threads}\n\
              [xmpp]\ndomain = \"{DOMAIN}\"\nlisten = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\n\
              direct_tls_listen = \"off\"\n\
-             allow_plaintext = true\n\n[control]\nsocket = \"{}\"\n\n[metrics]\nlisten = \"{}\"\n\n\
+             allow_plaintext = true\n\n{}[control]\nsocket = \"{}\"\n\n[metrics]\n\
+             listen = \"{}\"\n\n\
              [log]\nfilter = \"warn\"\n",
             self.address,
             self.certificate.certificate_path.display(),
             self.certificate.key_path.display(),
+            mode.settings(),
             self.socket().display(),
             self.metrics,
         )
@@ -137,10 +174,23 @@ impl Server for Pollux {
         let password_path = self.folder.path().join("password");
         fs::write(&password_path, format!("{}\n", users.password)).context("write the password")?;
         let password_file = password_path.to_string_lossy().into_owned();
-        for name in users.names() {
-            self.ctl(&["user", "add", &name, "--password-file", &password_file])?;
-        }
-        Ok(())
+        let this = &*self;
+        let add = |lane: usize| {
+            for index in (lane..users.count).step_by(COMMANDS_AT_ONCE) {
+                let name = users.name(index);
+                this.ctl(&["user", "add", &name, "--password-file", &password_file])?;
+            }
+            anyhow::Ok(())
+        };
+        std::thread::scope(|scope| {
+            let lanes: Vec<_> = (0..COMMANDS_AT_ONCE)
+                .map(|lane| scope.spawn(move || add(lane)))
+                .collect();
+            lanes.into_iter().try_for_each(|lane| {
+                let added = lane.join().ok().context("adding users panicked")?;
+                added.context("add users")
+            })
+        })
     }
 
     fn stop(&mut self) -> anyhow::Result<()> {

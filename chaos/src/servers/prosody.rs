@@ -12,13 +12,10 @@ use tempfile::TempDir;
 use super::certificate::Certificate;
 use super::free_port::free_port;
 use super::process::Process;
-use super::{DOMAIN, Server, Users};
+use super::{DOMAIN, ITERATIONS, SALT, Server, Users};
 use crate::client::{Keys, Mechanism};
 
 const PROGRAM: &str = "prosody";
-const ITERATIONS: u32 = 4096;
-/// One salt for all accounts: clients then derive their keys once, and the server cannot tell.
-const SALT: &str = "c29tZS1zYWx0LWZvci1hbGw";
 
 /// With which hash the accounts are stored, and so which SCRAM is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +37,15 @@ impl Prosody {
     pub fn version() -> anyhow::Result<String> {
         let output = Command::new("prosodyctl").arg("about").output();
         let output = output.context("prosody is not installed: apt-get install -y prosody")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text
             .lines()
-            .next()
-            .unwrap_or("Prosody of unknown version")
-            .to_owned())
+            .filter_map(|line| line.strip_prefix("Prosody "));
+        let version = lines.find(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        Ok(format!(
+            "Prosody {}",
+            version.unwrap_or("of unknown version")
+        ))
     }
 
     pub fn new(hash: PasswordHash) -> anyhow::Result<Self> {

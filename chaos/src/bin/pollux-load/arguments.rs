@@ -1,9 +1,15 @@
 //! The command line, whose help is the manual.
 
+mod ceiling;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use ceiling::CeilingArguments;
+
+use crate::compare::CompareArguments;
 
 /// Drive, measure and drill an XMPP server
 ///
@@ -15,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Start a server for the run:   pollux-load messages --start prosody --pairs 100
 /// Use one that runs already:    pollux-load messages --address 127.0.0.1:5222 --pid 4711 \
 ///                                 --password-file FILE
-/// Compare Prosody and Pollux:   pollux-load compare --pollux target/release/pollux
+/// Compare with its peers:       pollux-load compare --pollux target/release/pollux
 /// Kill it twenty times:         pollux-load drill --start pollux --kills 20
 #[derive(Debug, Parser)]
 #[command(name = "pollux-load", version, verbatim_doc_comment)]
@@ -66,18 +72,28 @@ pub enum Command {
     /// all that was acknowledged has arrived. Ends with 1 if a message was lost, came twice or out
     /// of order, or an acknowledgement ran backwards or ahead.
     Drill(DrillArguments),
-    /// Measure Prosody from Debian and Pollux side by side
+    /// Measure Prosody and ejabberd from Debian, Pollux and two ceilings side by side
     ///
-    /// Both get equal settings: SCRAM-SHA-1 with 4,096 iterations, an ECDSA P-256 certificate,
-    /// stream management, no shapers; Prosody the epoll backend and a collector threshold of 200.
-    /// Needs
-    /// `apt-get install prosody`. Shows medians with least and most of several runs.
+    /// All get equal settings: SCRAM-SHA-1 with 4,096 iterations and one salt, an ECDSA P-256
+    /// certificate, no shapers; Prosody the epoll backend and a collector threshold of 200,
+    /// ejabberd caches that hold everybody. Needs `apt-get install prosody ejabberd`. Shows medians
+    /// with least and most of several runs, how many times better Pollux is than the better peer,
+    /// how far it is from the ceilings, and whether that is what was asked for.
+    ///
+    /// `cargo xtask bench peers` builds what is needed, installs the peers, and runs this.
     Compare(CompareArguments),
+    /// Serve as a ceiling: what the work costs a server that promises nothing
+    ///
+    /// The comparison starts these two by itself and measures them beside the others. They are for
+    /// measurements on loopback only.
+    #[command(subcommand)]
+    Ceiling(CeilingArguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Make {
     Prosody,
+    Ejabberd,
     Pollux,
 }
 
@@ -185,45 +201,4 @@ pub struct DrillArguments {
     /// At the end, what is missing counts as lost when nothing has moved for this time
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     pub patience: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Figure {
-    Messages,
-    SignIn,
-    Idle,
-}
-
-#[derive(Debug, Args)]
-pub struct CompareArguments {
-    /// The built program; without it Prosody is measured alone
-    #[arg(long, value_name = "PATH")]
-    pub pollux: Option<PathBuf>,
-    /// Which figures
-    #[arg(long, value_delimiter = ',', default_value = "messages,sign-in,idle")]
-    pub figures: Vec<Figure>,
-    /// How often each is measured
-    #[arg(long, default_value_t = 3)]
-    pub runs: usize,
-    /// Pairs of clients, in a closed loop with stream management
-    #[arg(long, default_value_t = 100)]
-    pub pairs: usize,
-    /// Messages over STARTTLS; sign-ins always are
-    #[arg(long)]
-    pub starttls: bool,
-    /// Measured time of messages
-    #[arg(long, default_value_t = 10.0)]
-    pub seconds: f64,
-    /// Sign-ins of one run
-    #[arg(long, default_value_t = 1000)]
-    pub sign_ins: usize,
-    /// Idle sessions of one run, plain
-    #[arg(long, default_value_t = 5000)]
-    pub sessions: usize,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
-    /// No progress on standard error
-    #[arg(long)]
-    pub quiet: bool,
 }

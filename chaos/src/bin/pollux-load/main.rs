@@ -77,6 +77,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         }
         Command::Drill(wanted) => drill(&wanted),
         Command::Compare(wanted) => compare::run(&wanted).map(|()| true),
+        Command::Ceiling(wanted) => wanted.run().map(|()| true),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::rc::Rc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use pollux_chaos::client::{KeyCache, Mechanism, Tls, Trust};
 use pollux_chaos::load::Target;
-use pollux_chaos::servers::{PasswordHash, Pollux, Prosody, Server, Users};
+use pollux_chaos::servers::{Ejabberd, PasswordHash, Pollux, Prosody, Server, Users};
 
 use crate::arguments::{Make, Scram, SiteArguments};
 
@@ -63,6 +63,8 @@ fn build(make: Make, wanted: &SiteArguments) -> anyhow::Result<Box<dyn Server>> 
     Ok(match (make, wanted.scram) {
         (Make::Prosody, Scram::Sha1) => Box::new(Prosody::new(PasswordHash::Sha1)?),
         (Make::Prosody, Scram::Sha256) => Box::new(Prosody::new(PasswordHash::Sha256)?),
+        (Make::Ejabberd, Scram::Sha1) => Box::new(Ejabberd::new()?),
+        (Make::Ejabberd, Scram::Sha256) => bail!("ejabberd is started with --scram sha1 only"),
         (Make::Pollux, _) => Box::new(Pollux::new(&wanted.pollux, 0)?),
     })
 }
@@ -89,6 +91,7 @@ fn existing(wanted: &SiteArguments, mut users: Users) -> anyhow::Result<Target> 
         ],
         patience: None,
         pid: wanted.pid,
+        other_pids: Vec::new(),
         users,
         tls,
         mechanism: None,

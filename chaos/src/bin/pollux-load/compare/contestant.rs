@@ -1,0 +1,165 @@
+//! Who takes part, and the servers that stand for them: each is made when it is first needed, and
+//! keeps its users over all runs.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use pollux_chaos::client::KeyCache;
+use pollux_chaos::servers::{
+    Ceiling, CeilingKind, Ejabberd, Mode, PairServer, PasswordHash, Pollux, Prosody, Server, Users,
+};
+
+use super::work::Rank;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Contestant {
+    Prosody,
+    Ejabberd,
+    /// Two nodes of it.
+    Cluster,
+    /// Pollux as it is by default: `deliver = committed`, `durability = disk`.
+    Committed,
+    /// `deliver = early`.
+    Early,
+    /// `durability = memory`.
+    Undurable,
+    /// Two nodes of it, with their witness.
+    Pair,
+    Relay,
+    Memory,
+}
+
+impl Contestant {
+    pub fn name(self) -> &'static str {
+        match self {
+            Contestant::Prosody => "Prosody",
+            Contestant::Ejabberd => "ejabberd",
+            Contestant::Cluster => "ejabberd cluster",
+            Contestant::Committed => "Pollux",
+            Contestant::Early => "Pollux, early",
+            Contestant::Undurable => "Pollux, memory",
+            Contestant::Pair => "Pollux pair",
+            Contestant::Relay => "relay",
+            Contestant::Memory => "in memory",
+        }
+    }
+
+    pub fn rank(self) -> Rank {
+        match self {
+            Contestant::Prosody | Contestant::Ejabberd | Contestant::Cluster => Rank::Peer,
+            Contestant::Committed
+            | Contestant::Early
+            | Contestant::Undurable
+            | Contestant::Pair => Rank::Pollux,
+            Contestant::Relay | Contestant::Memory => Rank::Ceiling,
+        }
+    }
+
+    /// The ceilings do the least: they have no stream management.
+    pub fn has_stream_management(self) -> bool {
+        self.rank() != Rank::Ceiling
+    }
+
+    fn make(self, pollux: Option<&Path>) -> anyhow::Result<Box<dyn Server>> {
+        let program = || pollux.context("Pollux takes part with --pollux PATH");
+        let own = std::env::current_exe().context("find this program");
+        Ok(match self {
+            Contestant::Prosody => Box::new(Prosody::new(PasswordHash::Sha1)?),
+            Contestant::Ejabberd => Box::new(Ejabberd::new()?),
+            Contestant::Cluster => Box::new(Ejabberd::cluster()?),
+            Contestant::Committed => Box::new(Pollux::new(program()?, 0)?),
+            Contestant::Early => {
+                let mode = Mode {
+                    early: true,
+                    ..Mode::default()
+                };
+                Box::new(Pollux::in_mode(program()?, 0, mode)?)
+            }
+            Contestant::Undurable => {
+                let mode = Mode {
+                    in_memory: true,
+                    ..Mode::default()
+                };
+                Box::new(Pollux::in_mode(program()?, 0, mode)?)
+            }
+            Contestant::Pair => Box::new(PairServer::new(program()?)?),
+            Contestant::Relay => Box::new(Ceiling::new(CeilingKind::Relay, &own?)?),
+            Contestant::Memory => Box::new(Ceiling::new(CeilingKind::Memory, &own?)?),
+        })
+    }
+}
+
+/// A server with its users and what their clients have derived, so that no run pays for it.
+pub struct Stall {
+    pub server: Box<dyn Server>,
+    pub users: Users,
+    pub keys: KeyCache,
+}
+
+/// All servers that have been needed so far, stopped while they do not work.
+pub struct Field {
+    pollux: Option<PathBuf>,
+    /// How many users each will need.
+    needs: BTreeMap<Contestant, usize>,
+    stalls: BTreeMap<Contestant, Stall>,
+}
+
+impl Field {
+    pub fn new(pollux: Option<PathBuf>) -> Self {
+        Field {
+            pollux,
+            needs: BTreeMap::new(),
+            stalls: BTreeMap::new(),
+        }
+    }
+
+    /// Says before anything is started how many users it will need at some time.
+    pub fn announce(&mut self, contestant: Contestant, users: usize) {
+        let needed = self.needs.entry(contestant).or_default();
+        *needed = users.max(*needed);
+    }
+
+    /// Whether there is a program for it.
+    pub fn has(&self, contestant: Contestant) -> bool {
+        contestant.rank() != Rank::Pollux || self.pollux.is_some()
+    }
+
+    /// Starts the server, lets `work` measure it, and stops it: a fresh process for each run, so
+    /// that none inherits the heap of another.
+    pub fn with<T>(
+        &mut self,
+        contestant: Contestant,
+        work: impl FnOnce(&mut Stall) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let stall = match self.stalls.entry(contestant) {
+            Entry::Occupied(stall) => stall.into_mut(),
+            Entry::Vacant(place) => {
+                let users = self.needs.get(&contestant).copied().unwrap_or_default();
+                place.insert(stall(contestant, self.pollux.as_deref(), users)?)
+            }
+        };
+        stall.server.start()?;
+        let result = work(stall);
+        let stopped = stall.server.stop();
+        let result = result?;
+        stopped?;
+        Ok(result)
+    }
+}
+
+/// A new server, with users and without a process.
+fn stall(contestant: Contestant, pollux: Option<&Path>, users: usize) -> anyhow::Result<Stall> {
+    let mut server = contestant.make(pollux)?;
+    let users = Users::new(users);
+    server.start()?;
+    let added = server.add_users(&users);
+    added.with_context(|| format!("add users to {}", contestant.name()))?;
+    server.stop()?;
+    Ok(Stall {
+        server,
+        users,
+        keys: KeyCache::default(),
+    })
+}

@@ -1,0 +1,176 @@
+//! One run of one work by one server, as numbers. Which servers, how often, and what the numbers
+//! shall be is said elsewhere.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use pollux_chaos::ceilings::RelayLoad;
+use pollux_chaos::load::{Cast, Idle, Messages, MessagesReport, SignIn, Target};
+
+use super::arguments::CompareArguments;
+use super::contestant::{Contestant, Stall};
+use super::work::Work;
+use crate::on_one_thread;
+
+/// Users that sign-ins go round among.
+const SIGN_IN_USERS: usize = 100;
+const SIGN_INS_AT_ONCE: usize = 8;
+const BODY_BYTES: usize = 64;
+/// What is around the text of such a message on its way in, as the clients here write it.
+const AROUND_BYTES: usize = 96;
+/// Messages a second, where that is given.
+const RATE: f64 = 1000.0;
+
+/// How large the works are.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    pub pairs: usize,
+    pub warm_up: Duration,
+    pub duration: Duration,
+    pub sign_ins: usize,
+    pub concurrency: usize,
+    pub sessions: usize,
+}
+
+impl Sizes {
+    pub fn of(wanted: &CompareArguments) -> Self {
+        if wanted.quick {
+            return Sizes {
+                pairs: 10,
+                warm_up: Duration::from_millis(500),
+                duration: Duration::from_secs(1),
+                sign_ins: 100,
+                concurrency: SIGN_INS_AT_ONCE,
+                sessions: 100,
+            };
+        }
+        // As it grows, the largest is as large as the only one is otherwise.
+        let sessions = match wanted.growth {
+            true => wanted.sessions.div_ceil(16),
+            false => wanted.sessions,
+        };
+        Sizes {
+            pairs: wanted.pairs,
+            warm_up: Duration::from_secs(3),
+            duration: Duration::from_secs_f64(wanted.seconds),
+            sign_ins: wanted.sign_ins,
+            concurrency: SIGN_INS_AT_ONCE,
+            sessions,
+        }
+    }
+
+    /// The same with more people at once.
+    pub fn times(self, factor: usize) -> Self {
+        Sizes {
+            pairs: self.pairs * factor,
+            concurrency: self.concurrency * factor,
+            sessions: self.sessions * factor,
+            ..self
+        }
+    }
+
+    /// How many users the work needs.
+    pub fn users(&self, work: Work) -> usize {
+        match work {
+            Work::SignIn | Work::SignInTls => SIGN_IN_USERS,
+            Work::Idle | Work::IdleTls => self.sessions,
+            _ => self.pairs * 2,
+        }
+    }
+}
+
+/// The numbers of a work's figures, in their order.
+pub fn measure(
+    work: Work,
+    contestant: Contestant,
+    stall: &Stall,
+    sizes: &Sizes,
+) -> anyhow::Result<Vec<f64>> {
+    if contestant == Contestant::Relay {
+        return relay(stall, sizes);
+    }
+    let mut target = Target::of(&*stall.server, &stall.users, work.starttls())?;
+    target.keys = stall.keys.clone();
+    let target = Rc::new(target);
+    let stream_management = work.stream_management() && contestant.has_stream_management();
+    match work {
+        Work::Messages | Work::MessagesSm | Work::Pair => {
+            let report = messages(target, stream_management, None, sizes)?;
+            let cpu = report.cpu_ms_per_message;
+            Ok(vec![cpu.context("read the CPU time")?])
+        }
+        Work::PairRate => {
+            let report = messages(target, stream_management, Some(RATE), sizes)?;
+            let cpu = report.cpu_ms_per_message;
+            Ok(vec![cpu.context("read the CPU time")?])
+        }
+        Work::Latency | Work::LatencySm => {
+            let report = messages(target, stream_management, Some(RATE), sizes)?;
+            Ok(vec![report.latency.p50_ms, report.latency.p99_ms])
+        }
+        Work::SignIn | Work::SignInTls => {
+            let plan = SignIn {
+                count: sizes.sign_ins,
+                concurrency: sizes.concurrency,
+                stream_management,
+            };
+            let report = on_one_thread(plan.run(target))?;
+            let cpu = report.cpu_ms_per_sign_in;
+            Ok(vec![cpu.context("read the CPU time")?])
+        }
+        Work::Idle | Work::IdleTls => {
+            let plan = Idle {
+                sessions: sizes.sessions,
+                stream_management,
+            };
+            let report = on_one_thread(plan.run(target))?;
+            Ok(vec![report.pss_per_session_kib])
+        }
+    }
+}
+
+/// A run in which something was lost measures nothing.
+fn messages(
+    target: Rc<Target>,
+    stream_management: bool,
+    rate: Option<f64>,
+    sizes: &Sizes,
+) -> anyhow::Result<MessagesReport> {
+    let plan = Messages {
+        cast: Cast {
+            pairs: sizes.pairs,
+            stream_management,
+            request_every: 1,
+            echo: rate.is_none(),
+            bare: false,
+            body_bytes: BODY_BYTES,
+            persist: false,
+            watch: false,
+            seed: 1,
+        },
+        rate,
+        window: 1,
+        warm_up: sizes.warm_up,
+        duration: sizes.duration,
+        patience: Duration::from_secs(10),
+    };
+    let report = on_one_thread(plan.run(target))?;
+    let verdict = &report.verdict;
+    if verdict.lost + verdict.twice + verdict.out_of_order + verdict.refused > 0 {
+        bail!("not a measurement: {verdict:?}");
+    }
+    Ok(report)
+}
+
+fn relay(stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
+    let plan = RelayLoad {
+        pairs: sizes.pairs,
+        bytes: AROUND_BYTES + BODY_BYTES,
+        warm_up: sizes.warm_up,
+        duration: sizes.duration,
+    };
+    let pid = stall.server.pid().context("the relay has ended")?;
+    let report = on_one_thread(plan.run(stall.server.address(), pid))?;
+    Ok(vec![report.cpu_ms_per_message])
+}

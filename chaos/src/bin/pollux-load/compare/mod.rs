@@ -1,0 +1,190 @@
+//! Several servers, the same work, run after run in turns on the same machine. Ends with a table,
+//! and with JSON from which the page is made.
+
+mod arguments;
+mod contestant;
+mod disk;
+mod machine;
+mod measure;
+mod report;
+mod table;
+mod work;
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use pollux_chaos::load::Latency;
+
+pub use arguments::CompareArguments;
+use contestant::{Contestant, Field};
+use machine::Machine;
+use measure::{Sizes, measure};
+use report::{Cell, Comparison, Growth, Row};
+use work::{Bound, Rank, Work};
+
+/// How many times the size, and what that is called.
+const SCALES: [(usize, &str); 3] = [(1, "1x"), (4, "4x"), (16, "16x")];
+/// For so long the disk is asked.
+const PROBE: Duration = Duration::from_secs(5);
+
+pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
+    if wanted.runs == 0 {
+        bail!("--runs is at least 1");
+    }
+    let all = Work::all();
+    let works = if wanted.figures.is_empty() {
+        &all
+    } else {
+        &wanted.figures
+    };
+    let mut bench = Bench {
+        field: Field::new(wanted.pollux.clone()),
+        machine: Machine::look(wanted.pollux.as_deref())?,
+        runs: if wanted.quick { 1 } else { wanted.runs },
+        is_quiet: wanted.quiet,
+    };
+    let mut comparison = Comparison {
+        disk: bench.disk(works)?,
+        quick: wanted.quick,
+        runs: bench.runs,
+        rows: Vec::new(),
+        growth: Vec::new(),
+        machine: bench.machine.clone(),
+    };
+    let sizes = Sizes::of(wanted);
+    for &work in works {
+        bench.announce(work, &sizes, wanted.growth);
+    }
+    for &work in works {
+        if wanted.growth {
+            comparison.growth.extend(bench.growth(work, sizes)?);
+        } else {
+            comparison
+                .rows
+                .extend(bench.rows(work, &sizes, comparison.disk)?);
+        }
+    }
+    if let Some(path) = &wanted.json {
+        let text = serde_json::to_string_pretty(&comparison).context("write JSON")?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+    }
+    table::print(&comparison)
+}
+
+struct Bench {
+    field: Field,
+    machine: Machine,
+    runs: usize,
+    is_quiet: bool,
+}
+
+impl Bench {
+    /// Where a figure is judged by the disk, the disk of the same run.
+    fn disk(&self, works: &[Work]) -> anyhow::Result<Option<Latency>> {
+        let mut figures = works.iter().flat_map(|work| work.figures());
+        if !figures.any(|one| matches!(one.reach, Some(Bound::Disk { .. }))) {
+            return Ok(None);
+        }
+        self.say(format_args!("how long an empty commit to the disk takes"));
+        disk::probe(PROBE).map(Some)
+    }
+
+    fn announce(&mut self, work: Work, sizes: &Sizes, growth: bool) {
+        if growth {
+            let most = SCALES.map(|(factor, _)| sizes.times(factor).users(work));
+            let judged = work.figures().into_iter().map(|figure| figure.judged);
+            judged.for_each(|one| {
+                most.iter()
+                    .for_each(|users| self.field.announce(one, *users))
+            });
+            return;
+        }
+        for contestant in work.contestants() {
+            self.field.announce(*contestant, sizes.users(work));
+        }
+    }
+
+    fn rows(
+        &mut self,
+        work: Work,
+        sizes: &Sizes,
+        disk: Option<Latency>,
+    ) -> anyhow::Result<Vec<Row>> {
+        let contestants: Vec<Contestant> = work
+            .contestants()
+            .iter()
+            .copied()
+            .filter(|one| self.field.has(*one))
+            .collect();
+        // By figure, then by contestant, then by run.
+        let none = vec![Vec::new(); contestants.len()];
+        let mut values = vec![none; work.figures().len()];
+        for run in 1..=self.runs {
+            for (index, &contestant) in contestants.iter().enumerate() {
+                let measured = self.once(work, contestant, sizes, run)?;
+                for (values, value) in values.iter_mut().zip(measured) {
+                    values[index].push(value);
+                }
+            }
+        }
+        let rows = work.figures().into_iter().zip(values);
+        let rows = rows.map(|(figure, values)| {
+            let values = contestants.iter().copied().zip(values);
+            Row::of(&figure, values.collect(), disk)
+        });
+        Ok(rows.collect())
+    }
+
+    fn once(
+        &mut self,
+        work: Work,
+        contestant: Contestant,
+        sizes: &Sizes,
+        run: usize,
+    ) -> anyhow::Result<Vec<f64>> {
+        let (name, figures) = (contestant.name(), work.figures());
+        self.say(format_args!(
+            "{name}: {}, run {run} of {} …",
+            figures[0].what, self.runs
+        ));
+        let measured = self
+            .field
+            .with(contestant, |stall| measure(work, contestant, stall, sizes));
+        let measured = measured.with_context(|| format!("measure {name}"))?;
+        for (figure, value) in figures.iter().zip(&measured) {
+            self.say(format_args!("  {}: {value:.4} {}", figure.key, figure.unit));
+        }
+        Ok(measured)
+    }
+
+    /// The judged one alone, at each size in turn.
+    fn growth(&mut self, work: Work, sizes: Sizes) -> anyhow::Result<Vec<Growth>> {
+        let figures = work.figures();
+        let none = vec![Vec::new(); SCALES.len()];
+        let mut values = vec![none; figures.len()];
+        for run in 1..=self.runs {
+            for (index, (factor, name)) in SCALES.into_iter().enumerate() {
+                self.say(format_args!("{name}"));
+                let sizes = sizes.times(factor);
+                let measured = self.once(work, figures[0].judged, &sizes, run)?;
+                for (values, value) in values.iter_mut().zip(measured) {
+                    values[index].push(value);
+                }
+            }
+        }
+        let grown = figures.iter().zip(values).map(|(figure, values)| {
+            let cells = SCALES.into_iter().zip(values);
+            let cells = cells.map(|((_, name), runs)| Cell::of(name, Rank::Pollux, runs));
+            Growth::of(figure, cells.collect())
+        });
+        Ok(grown.collect())
+    }
+
+    fn say(&self, text: std::fmt::Arguments<'_>) {
+        if !self.is_quiet {
+            // Progress that nobody can read is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What is compared: each work, who does it, its figures, and what they shall be. Not how it is
+//! driven: see measure.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::contestant::Contestant::{self, *};
+
+/// One thing that all servers do alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Work {
+    /// Messages between pairs in a closed loop, without stream management
+    Messages,
+    /// The same with stream management
+    MessagesSm,
+    /// Messages at 1,000 a second, without stream management: how long they take
+    Latency,
+    /// The same with stream management
+    LatencySm,
+    /// Sign-ins, plain
+    SignIn,
+    /// Sign-ins with STARTTLS and a full handshake
+    SignInTls,
+    /// Idle sessions, plain
+    Idle,
+    /// Idle sessions in TLS
+    IdleTls,
+    /// A pair against a cluster: messages in a closed loop, CPU of all processes
+    Pair,
+    /// A pair against a cluster: messages at 1,000 a second, CPU of all processes
+    PairRate,
+}
+
+/// One number of a work. All are better when they are smaller.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    pub key: &'static str,
+    pub what: &'static str,
+    pub unit: &'static str,
+    /// Whose number is judged.
+    pub judged: Contestant,
+    pub reach: Option<Bound>,
+    pub stretch: Option<f64>,
+}
+
+/// What a figure shall not exceed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    Fixed(f64),
+    /// So many times the p99 of an empty commit to the disk in the same run, and so much more.
+    Disk {
+        times: f64,
+        more: f64,
+    },
+    /// This part of what another one has.
+    PartOf(Contestant, f64),
+}
+
+/// Who stands where in a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    Peer,
+    Pollux,
+    Ceiling,
+}
+
+impl Work {
+    pub fn all() -> Vec<Work> {
+        Work::value_variants().to_vec()
+    }
+
+    /// In the order of the table, and in which they take turns.
+    pub fn contestants(self) -> &'static [Contestant] {
+        match self {
+            Work::Messages => &[Prosody, Ejabberd, Early, Committed, Relay, Memory],
+            Work::MessagesSm => &[
+                Prosody, Ejabberd, Early, Undurable, Committed, Relay, Memory,
+            ],
+            Work::Latency => &[Prosody, Ejabberd, Early, Committed, Memory],
+            Work::LatencySm => &[Prosody, Ejabberd, Committed],
+            Work::SignIn | Work::SignInTls | Work::Idle | Work::IdleTls => {
+                &[Prosody, Ejabberd, Committed, Memory]
+            }
+            Work::Pair | Work::PairRate => &[Cluster, Committed, Pair],
+        }
+    }
+
+    pub fn figures(self) -> Vec<Figure> {
+        let fixed = |reach| Some(Bound::Fixed(reach));
+        let (cpu, ms, kib) = ("CPU ms", "ms", "PSS KiB");
+        let one = |key, what, unit, judged, reach, stretch| Figure {
+            key,
+            what,
+            unit,
+            judged,
+            reach,
+            stretch,
+        };
+        let closed = "a message, closed loop, without stream management";
+        let closed_sm = "a message, closed loop, with stream management";
+        let disk = Some(Bound::Disk {
+            times: 2.0,
+            more: 1.0,
+        });
+        let half = Some(Bound::PartOf(Cluster, 0.5));
+        match self {
+            Work::Messages => {
+                let (reach, stretch) = (fixed(0.021), Some(0.013));
+                vec![one("messages", closed, cpu, Early, reach, stretch)]
+            }
+            Work::MessagesSm => {
+                let (reach, stretch) = (fixed(0.035), Some(0.022));
+                vec![one(
+                    "messages-sm",
+                    closed_sm,
+                    cpu,
+                    Committed,
+                    reach,
+                    stretch,
+                )]
+            }
+            Work::Latency => {
+                let (p50, p99) = ("1,000 messages/s, p50", "1,000 messages/s, p99");
+                vec![
+                    one("latency-p50", p50, ms, Early, fixed(0.25), Some(0.15)),
+                    one("latency-p99", p99, ms, Early, fixed(1.0), Some(0.5)),
+                ]
+            }
+            Work::LatencySm => {
+                let p50 = "1,000 messages/s with stream management, p50";
+                let p99 = "1,000 messages/s with stream management, p99";
+                vec![
+                    one("latency-sm-p50", p50, ms, Committed, fixed(3.0), None),
+                    one("latency-sm-p99", p99, ms, Committed, disk, None),
+                ]
+            }
+            Work::SignIn => {
+                let (what, stretch) = ("a sign-in, plain", Some(0.25));
+                vec![one("sign-in", what, cpu, Committed, fixed(0.37), stretch)]
+            }
+            Work::SignInTls => {
+                let what = "a sign-in, STARTTLS with a full handshake";
+                let (reach, stretch) = (fixed(0.75), Some(0.65));
+                vec![one("sign-in-tls", what, cpu, Committed, reach, stretch)]
+            }
+            Work::Idle => {
+                let (what, reach) = ("an idle session, plain", fixed(10.0));
+                vec![one("idle", what, kib, Committed, reach, Some(6.0))]
+            }
+            Work::IdleTls => {
+                let (what, reach) = ("an idle session, TLS", fixed(20.0));
+                vec![one("idle-tls", what, kib, Committed, reach, Some(14.0))]
+            }
+            Work::Pair => {
+                let what = "a message of a pair, closed loop, CPU of all processes";
+                vec![one("pair", what, cpu, Pair, half, None)]
+            }
+            Work::PairRate => {
+                let what = "a message of a pair, 1,000/s, CPU of all processes";
+                vec![one("pair-rate", what, cpu, Pair, None, None)]
+            }
+        }
+    }
+
+    /// Whether messages, sign-ins or sessions are in TLS.
+    pub fn starttls(self) -> bool {
+        matches!(self, Work::SignInTls | Work::IdleTls)
+    }
+
+    /// Whether servers that have stream management use it.
+    pub fn stream_management(self) -> bool {
+        !matches!(
+            self,
+            Work::Messages | Work::Latency | Work::SignIn | Work::SignInTls
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn whoever_is_judged_does_the_work_and_no_figure_has_the_name_of_another() {
+        let mut keys = BTreeSet::new();
+        for work in Work::all() {
+            for figure in work.figures() {
+                assert!(work.contestants().contains(&figure.judged), "{work:?}");
+                assert!(keys.insert(figure.key), "{} twice", figure.key);
+                if let Some(Bound::PartOf(other, _)) = figure.reach {
+                    assert!(work.contestants().contains(&other), "{work:?}");
+                }
+            }
+        }
+    }
+}

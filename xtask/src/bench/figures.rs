@@ -1,0 +1,87 @@
+//! What `pollux-load compare --json` writes, as the page reads it. Not for judging it: that is done
+//! where it is measured.
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub struct Figures {
+    pub machine: Machine,
+    pub quick: bool,
+    pub runs: usize,
+    pub disk: Option<Disk>,
+    pub rows: Vec<Row>,
+    pub growth: Vec<Growth>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Machine {
+    pub cores: usize,
+    pub processor: String,
+    pub kernel: String,
+    pub date: String,
+    pub commit: String,
+    pub versions: Vec<String>,
+    pub command: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Disk {
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Row {
+    pub key: String,
+    pub what: String,
+    pub unit: String,
+    pub cells: Vec<Cell>,
+    pub judged: Option<String>,
+    pub better_peer: Option<String>,
+    pub times_better: Option<f64>,
+    pub over_ceilings: Vec<Over>,
+    pub reach: Option<f64>,
+    pub stretch: Option<f64>,
+    pub verdict: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Cell {
+    pub name: String,
+    pub rank: String,
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Over {
+    pub ceiling: String,
+    pub times: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Growth {
+    pub what: String,
+    pub unit: String,
+    pub cells: Vec<Cell>,
+    pub ratio: f64,
+    pub holds: bool,
+}
+
+/// Three digits that say something.
+pub fn number(value: f64) -> String {
+    match value {
+        _ if value >= 100.0 => format!("{value:.0}"),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ if value >= 1.0 => format!("{value:.2}"),
+        _ if value >= 0.1 => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// The median, with least and most behind it.
+pub fn spread(cell: &Cell) -> String {
+    let [median, min, max] = [cell.median, cell.min, cell.max].map(number);
+    format!("{median} ({min}–{max})")
+}

@@ -1,0 +1,195 @@
+//! The tables of docs/performance.md, between two markers: what stands around them is written by
+//! hand and stays. The same figures always make the same text.
+
+use anyhow::Context;
+
+use super::figures::{Figures, Row, number, spread};
+
+const BEGIN: &str = "<!-- figures: written by `cargo xtask bench page`, not by hand -->\n";
+const END: &str = "<!-- end of the figures -->\n";
+
+/// The page with new tables.
+pub fn renew(page: &str, figures: &Figures) -> anyhow::Result<String> {
+    let (before, rest) = page
+        .split_once(BEGIN)
+        .with_context(|| format!("the page has no line {}", BEGIN.trim()))?;
+    let (_, after) = rest
+        .split_once(END)
+        .with_context(|| format!("the page has no line {}", END.trim()))?;
+    Ok(format!(
+        "{before}{BEGIN}\n{}\n{END}{after}",
+        tables(figures)
+    ))
+}
+
+fn tables(figures: &Figures) -> String {
+    let mut text = head(figures);
+    let (pairs, nodes): (Vec<&Row>, Vec<&Row>) = figures
+        .rows
+        .iter()
+        .partition(|row| row.key.starts_with("pair"));
+    for (title, rows) in [("One node", nodes), ("The pair's cost", pairs)] {
+        if !rows.is_empty() {
+            text.push_str(&format!("\n### {title}\n\n"));
+            text.push_str(&measured(&rows));
+            text.push('\n');
+            text.push_str(&judged(&rows));
+            text.push('\n');
+            for row in rows {
+                text.push_str(&format!("![{}](performance/{}.svg)\n", row.what, row.key));
+            }
+        }
+    }
+    if !figures.growth.is_empty() {
+        text.push_str(&format!("\n### Growth\n\n{}", growth(figures)));
+    }
+    text
+}
+
+fn head(figures: &Figures) -> String {
+    let machine = &figures.machine;
+    let small = match figures.quick {
+        true => "**Of small sizes: it shows that all of it works, and measures nothing.** ",
+        false => "",
+    };
+    let disk = figures.disk.as_ref().map_or(String::new(), |disk| {
+        format!(
+            " An empty commit to the disk took {} ms (p50) and {} ms (p99) in the same run.",
+            number(disk.p50_ms),
+            number(disk.p99_ms)
+        )
+    });
+    format!(
+        "{small}Measured on {date} UTC at commit {commit} with `{command}`, on {cores} cores of \
+         {processor}, {kernel}: {versions}. Medians of {runs} runs in turns, with least and \
+         most.{disk}\n",
+        date = machine.date,
+        commit = machine.commit,
+        command = machine.command,
+        cores = machine.cores,
+        processor = machine.processor,
+        kernel = machine.kernel,
+        versions = machine.versions.join(", "),
+        runs = figures.runs,
+    )
+}
+
+/// A column for each that took part in any of the rows.
+fn measured(rows: &[&Row]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for cell in rows.iter().flat_map(|row| &row.cells) {
+        if !names.contains(&&*cell.name) {
+            names.push(&cell.name);
+        }
+    }
+    let mut text = line(&[&["figure", "unit"], &names[..]].concat());
+    text.push_str(&line(&vec!["---"; names.len() + 2]));
+    for row in rows {
+        let mut cells = vec![row.what.clone(), row.unit.clone()];
+        cells.extend(names.iter().map(|name| {
+            let cell = row.cells.iter().find(|cell| cell.name == **name);
+            cell.map_or("–".to_owned(), spread)
+        }));
+        text.push_str(&line(&cells));
+    }
+    text
+}
+
+fn judged(rows: &[&Row]) -> String {
+    let head = ["figure", "judged", "to the better peer", "to the ceilings"];
+    let mut text = line(&[&head[..], &["reach", "stretch", "verdict"]].concat());
+    text.push_str(&line(&["---"; 7]));
+    for row in rows {
+        let none = || "–".to_owned();
+        let peer = row.times_better.zip(row.better_peer.as_ref());
+        let ceilings = row.over_ceilings.iter();
+        let ceilings: Vec<String> = ceilings
+            .map(|over| format!("{} times {}", number(over.times), over.ceiling))
+            .collect();
+        text.push_str(&line(&[
+            row.what.clone(),
+            row.judged.clone().unwrap_or_else(none),
+            peer.map_or_else(none, |(times, peer)| match times {
+                times if times < 1.0 => {
+                    format!("{} times worse than {peer}", number(times.recip()))
+                }
+                times => format!("{} times better than {peer}", number(times)),
+            }),
+            if ceilings.is_empty() {
+                none()
+            } else {
+                ceilings.join(", ")
+            },
+            row.reach
+                .map_or_else(none, |reach| format!("≤ {}", number(reach))),
+            row.stretch
+                .map_or_else(none, |stretch| format!("≤ {}", number(stretch))),
+            verdict(&row.verdict).to_owned(),
+        ]));
+    }
+    text
+}
+
+fn verdict(verdict: &str) -> &str {
+    match verdict {
+        "stretch" => "holds, and the stretch too",
+        "reach" => "holds",
+        "short" => "**falls short**",
+        _ => "–",
+    }
+}
+
+fn growth(figures: &Figures) -> String {
+    let first = figures.growth.first();
+    let names: Vec<&str> = first
+        .into_iter()
+        .flat_map(|one| &one.cells)
+        .map(|cell| &*cell.name)
+        .collect();
+    let mut text = line(&[&["figure", "unit"], &names[..], &["cost", "verdict"]].concat());
+    text.push_str(&line(&vec!["---"; names.len() + 4]));
+    for one in &figures.growth {
+        let mut cells = vec![one.what.clone(), one.unit.clone()];
+        cells.extend(one.cells.iter().map(spread));
+        cells.push(format!("{} times", number(one.ratio)));
+        cells.push(verdict(if one.holds { "reach" } else { "short" }).to_owned());
+        text.push_str(&line(&cells));
+    }
+    text
+}
+
+fn line(cells: &[impl AsRef<str>]) -> String {
+    let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
+    format!("| {} |\n", cells.join(" | "))
+        .replace("| --- ", "|---")
+        .replace("--- |", "---|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::picture;
+
+    const FIGURES: &str = include_str!("golden/figures.json");
+
+    fn figures() -> Figures {
+        serde_json::from_str(FIGURES).unwrap()
+    }
+
+    /// What is on the page is looked at by a person once, and does not change by itself after.
+    #[test]
+    fn the_page_and_its_pictures_are_the_golden_ones() {
+        let old = format!("# Written\n\nby hand\n\n{BEGIN}old\n{END}\nmore by hand\n");
+        let page = renew(&old, &figures()).unwrap();
+        assert_eq!(page, include_str!("golden/page.txt"));
+        assert_eq!(renew(&page, &figures()).unwrap(), page, "a second time");
+        let picture = picture::bars(&figures().rows[0]);
+        assert_eq!(picture, include_str!("golden/messages.svg"));
+    }
+
+    #[test]
+    fn a_page_without_markers_is_left_alone() {
+        assert!(renew("# Written by hand\n", &figures()).is_err());
+        assert!(renew(&format!("{BEGIN}old\n"), &figures()).is_err());
+    }
+}

@@ -61,14 +61,26 @@ pub struct AvailabilityReport {
 }
 
 impl Availability {
-    /// Makes the subscriptions that are missing, then runs. Must run inside of a `LocalSet`.
-    pub async fn run(&self, target: Rc<Target>) -> anyhow::Result<AvailabilityReport> {
+    /// Whether there is such a ring, before anything is started for it.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (users, contacts) = (self.users, self.contacts);
+        if contacts < 2 || !contacts.is_multiple_of(2) || contacts >= users {
+            bail!(
+                "{contacts} contacts of {users} users: contacts are an even number from 2 on and fewer than the users"
+            );
+        }
         if self
             .rate
             .is_some_and(|rate| !(rate.is_finite() && rate > 0.0))
         {
             bail!("a rate is a number above 0");
         }
+        Ok(())
+    }
+
+    /// Makes the subscriptions that are missing, then runs. Must run inside of a `LocalSet`.
+    pub async fn run(&self, target: Rc<Target>) -> anyhow::Result<AvailabilityReport> {
+        self.check()?;
         let lattice = Lattice::new(&target, self.users, self.contacts)?;
         let board = Rc::new(Board::new(lattice, self.users, self.contacts));
         let management = StreamManagement::Off;

@@ -43,12 +43,8 @@ struct List {
 }
 
 impl Lattice {
+    /// `contacts` is even and less than `users`.
     pub fn new(target: &Target, users: usize, contacts: usize) -> anyhow::Result<Self> {
-        if contacts < 2 || !contacts.is_multiple_of(2) || contacts >= users {
-            bail!(
-                "{contacts} contacts of {users} users: an even number is needed, from 2 and below the users"
-            );
-        }
         if users > target.users.count {
             bail!("{users} users are needed, there are {}", target.users.count);
         }
@@ -223,3 +219,7 @@ impl Lattice {
 fn presence(to: &str, kind: &str) -> String {
     format!("<presence to='{}' type='{kind}'/>", escape(to))
 }
+
+#[cfg(test)]
+#[path = "lattice_test.rs"]
+mod lattice_test;

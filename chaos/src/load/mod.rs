@@ -2,16 +2,23 @@
 //! the kernel what that cost the server. The drills use it as it is.
 
 mod availability;
+mod board;
 mod clock;
 mod commands;
+mod crowd;
 mod dial;
 mod drill;
+mod drip;
 mod histogram;
 mod hostile;
 mod idle;
 mod killer;
+mod lattice;
 mod messages;
+mod misdeeds;
+mod neighbours;
 mod offline;
+mod offline_ears;
 mod oracle;
 mod pacer;
 mod player;

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use ceiling::CeilingArguments;
 
 use crate::compare::CompareArguments;
+use crate::workloads::{AvailabilityArguments, HostileArguments, OfflineArguments, StormArguments};
 
 /// Drive, measure and drill an XMPP server
 ///
@@ -65,6 +66,42 @@ pub enum Command {
         #[arg(long)]
         stream_management: bool,
     },
+    /// Messages to users who are away: CPU of one kept, and of one handed out
+    ///
+    /// First some users send to others who are not signed in; then these sign in, all of them, and
+    /// say that they are there. Sign-ins are in neither figure. Ends with an error if a message was
+    /// refused, is missing, or came twice or out of order.
+    ///
+    /// Growth: --senders 100, 400, 1600.
+    #[command(verbatim_doc_comment)]
+    Offline(OfflineArguments),
+    /// A sign-in storm: everybody wants in when the listener is back
+    ///
+    /// Starts the server, lets every user sign in once (so that no client has keys to derive later),
+    /// stops it, and lets all clients try every 50 ms. Then starts it again and counts from the open
+    /// listener to the last session. Needs --start.
+    ///
+    /// Growth: --sessions 5000, 20000.
+    #[command(verbatim_doc_comment)]
+    Storm(StormArguments),
+    /// Changes of availability: CPU and latency of one delivery
+    ///
+    /// Users stand in a ring, and those next to each other are contacts: the subscriptions that are
+    /// missing are made first, contacts of an earlier run among these users are removed. Then users
+    /// change their availability in turn. Ends with an error if a contact was shown a wrong user or
+    /// an older change after a newer one, or has not got the last change of each.
+    ///
+    /// Growth: --users 500, 2000, 8000; or --contacts 20, 80, 320.
+    #[command(verbatim_doc_comment)]
+    Availability(AvailabilityArguments),
+    /// Hostile neighbours: what others notice of them, and whether memory returns
+    ///
+    /// Pairs talk at a rate; their latency is measured before, while hostile neighbours act, and after
+    /// they have gone. Ends with 1 if the 99th percentile more than doubled, if a message was lost,
+    /// came twice or out of order, or if within a minute memory did not return to what it was and
+    /// 16 MiB, or a quarter of what the neighbours took if that is more.
+    #[command(verbatim_doc_comment)]
+    Hostile(HostileArguments),
     /// Talk through restarts of the server and keep the account of every promise
     ///
     /// Pairs talk with stream management; when the server goes, clients come back and resume. Runs

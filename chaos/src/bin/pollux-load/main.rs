@@ -3,8 +3,10 @@
 
 mod arguments;
 mod compare;
+mod rows;
 mod show;
 mod site;
+mod workloads;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -75,6 +77,10 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             place.close()?;
             show::idle(&report, site.json).map(|()| true)
         }
+        Command::Offline(wanted) => workloads::offline(&wanted),
+        Command::Storm(wanted) => workloads::storm(&wanted),
+        Command::Availability(wanted) => workloads::availability(&wanted),
+        Command::Hostile(wanted) => workloads::hostile(&wanted),
         Command::Drill(wanted) => drill(&wanted),
         Command::Compare(wanted) => compare::run(&wanted).map(|()| true),
         Command::Ceiling(wanted) => wanted.run().map(|()| true),

@@ -38,7 +38,7 @@ pub fn json(report: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// One run as a head and a row.
-fn row(cells: &[(&str, String)]) -> anyhow::Result<()> {
+pub fn row(cells: &[(&str, String)]) -> anyhow::Result<()> {
     let head = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
     table(&[head, cells.iter().map(|(_, value)| value.clone()).collect()])
 }
@@ -150,7 +150,7 @@ pub fn drill(report: &DrillReport, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn latency(latency: &Latency) -> [(&'static str, String); 4] {
+pub fn latency(latency: &Latency) -> [(&'static str, String); 4] {
     [
         ("p50 ms", format!("{:.3}", latency.p50_ms)),
         ("p99 ms", format!("{:.3}", latency.p99_ms)),
@@ -163,10 +163,10 @@ fn pair(one: f64, other: f64) -> String {
     format!("{one:.0} / {other:.0}")
 }
 
-fn on(is: bool) -> String {
+pub fn on(is: bool) -> String {
     if is { "on" } else { "off" }.to_owned()
 }
 
-fn optional(value: Option<f64>, digits: usize) -> String {
+pub fn optional(value: Option<f64>, digits: usize) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
 }

@@ -47,6 +47,11 @@ impl Site {
             .map(|server| server as &mut dyn Server)
     }
 
+    /// The server, for somebody else to stop.
+    pub fn take_server(&mut self) -> Option<Box<dyn Server>> {
+        self.server.take()
+    }
+
     pub fn close(mut self) -> anyhow::Result<()> {
         self.server.as_mut().map_or(Ok(()), |server| server.stop())
     }

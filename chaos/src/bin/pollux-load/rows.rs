@@ -1,0 +1,106 @@
+//! The rows of offline, storm, availability and hostile; how a row is printed is in `show`.
+
+use pollux_chaos::load::{AvailabilityReport, HostileReport, Latency, OfflineReport, StormReport};
+
+use crate::show::{json, latency, on, optional, row, table};
+
+pub fn offline(report: &OfflineReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    row(&[
+        ("senders", report.senders.to_string()),
+        ("sm", on(report.stream_management)),
+        ("tls", on(report.starttls)),
+        ("stored", report.stored.to_string()),
+        ("stored/s", format!("{:.0}", report.store_per_second)),
+        ("CPU ms/stored", optional(report.cpu_ms_per_stored, 4)),
+        ("delivered", report.delivered.to_string()),
+        ("delivered/s", format!("{:.0}", report.deliver_per_second)),
+        ("CPU ms/delivered", optional(report.cpu_ms_per_delivered, 4)),
+    ])
+}
+
+pub fn storm(report: &StormReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    let mut cells = vec![
+        ("sessions", report.sessions.to_string()),
+        ("tls", on(report.starttls)),
+        ("all in s", format!("{:.2}", report.seconds)),
+        ("first in s", format!("{:.3}", report.first_seconds)),
+        ("turned away", report.turned_away.to_string()),
+    ];
+    cells.extend(latency(&report.sign_in_latency));
+    row(&cells)
+}
+
+pub fn availability(report: &AvailabilityReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    let rate = report.rate;
+    let mut cells = vec![
+        ("users", report.users.to_string()),
+        ("contacts", report.contacts.to_string()),
+        (
+            "rate",
+            rate.map_or("closed loop".to_owned(), |rate| format!("{rate}/s")),
+        ),
+        ("tls", on(report.starttls)),
+        ("changes", report.changes.to_string()),
+        ("deliveries", report.deliveries.to_string()),
+        (
+            "deliveries/s",
+            format!("{:.0}", report.deliveries_per_second),
+        ),
+        ("CPU ms/delivery", optional(report.cpu_ms_per_delivery, 4)),
+    ];
+    cells.extend(latency(&report.latency));
+    cells.push(("superseded", report.superseded.to_string()));
+    row(&cells)
+}
+
+/// A row for each of the three times, and what they come to.
+pub fn hostile(report: &HostileReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    let times = [
+        ("before", &report.before, report.pss_before_kib),
+        ("during", &report.during, report.pss_during_kib),
+        ("after", &report.after, report.pss_after_kib),
+    ];
+    let mut rows = vec![head(&report.before)];
+    for (name, figures, pss) in times {
+        let mut cells = vec![name.to_owned()];
+        cells.extend(latency(figures).map(|(_, value)| value));
+        cells.push(pss.to_string());
+        rows.push(cells);
+    }
+    table(&rows)?;
+    row(&[
+        ("neighbours", report.count.to_string()),
+        ("pairs", report.pairs.to_string()),
+        ("rate", format!("{}/s", report.rate)),
+        ("tls", on(report.starttls)),
+        ("received", report.received.to_string()),
+        ("wrong", report.wrong.to_string()),
+        ("hostile bytes", report.hostile_bytes.to_string()),
+        ("thrown out", report.ended.to_string()),
+        ("p99 at most doubled", yes(report.latency_holds)),
+        ("memory returned", yes(report.memory_returns)),
+        ("after s", format!("{:.1}", report.return_seconds)),
+    ])
+}
+
+fn head(any: &Latency) -> Vec<String> {
+    let columns = latency(any).map(|(name, _)| name);
+    let names = ["time"].into_iter().chain(columns).chain(["PSS KiB"]);
+    names.map(str::to_owned).collect()
+}
+
+fn yes(is: bool) -> String {
+    if is { "yes" } else { "no" }.to_owned()
+}

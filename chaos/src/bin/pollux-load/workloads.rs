@@ -1,0 +1,215 @@
+//! The command lines of offline, storm, availability and hostile, and how each is run. Tables are in
+//! `rows`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use pollux_chaos::load::{Availability, Hostile, HostileKind, Offline, Storm};
+
+use crate::arguments::SiteArguments;
+use crate::site::Site;
+use crate::{on_one_thread, rows};
+
+/// Beyond this a count is a mistake: no user list here is longer.
+const COUNT_MAX: usize = 1_000_000;
+const SECONDS_MAX: f64 = 86_400.0;
+
+#[derive(Debug, Args)]
+pub struct OfflineArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// Users who send, each to one of as many others, who are away
+    #[arg(long, default_value = "100", value_parser = count)]
+    pub senders: usize,
+    /// Messages of each; no more than the server keeps for one user (Pollux 1,000)
+    #[arg(long, default_value = "100", value_parser = count)]
+    pub messages_each: usize,
+    /// Length of the text of a message
+    #[arg(long, default_value_t = 64)]
+    pub body_bytes: usize,
+    /// Use stream management: its acknowledgements say what is kept. Without it a ping after every
+    /// 8 messages does
+    #[arg(long)]
+    pub stream_management: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StormArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// How many, each a user's own
+    #[arg(long, default_value = "5000", value_parser = count)]
+    pub sessions: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct AvailabilityArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// How many users, each with one session
+    #[arg(long, default_value = "500", value_parser = count)]
+    pub users: usize,
+    /// Contacts of each: an even number below the users
+    #[arg(long, default_value = "20", value_parser = count)]
+    pub contacts: usize,
+    /// Deliveries a second in all, sent on time whatever the server does; without it a closed loop
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Not measured, at the beginning
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub warm_up: Duration,
+    /// Measured
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub seconds: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Connections that open a stream and never sign in; who is thrown out comes again after 5 s
+    Unauthenticated,
+    /// Sessions that read one byte a second, while each is sent 4 KiB a second
+    SlowReaders,
+    /// Users who send to one who reads, as fast as their sockets take it
+    Flood,
+}
+
+#[derive(Debug, Args)]
+pub struct HostileArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// What they do
+    #[arg(long)]
+    pub kind: Kind,
+    /// How many of them; without it 10,000, 1,000 or 1, as the kind is
+    #[arg(long, value_parser = count)]
+    pub count: Option<usize>,
+    /// Pairs of good clients
+    #[arg(long, default_value = "100", value_parser = count)]
+    pub pairs: usize,
+    /// Messages a second of all pairs together
+    #[arg(long, default_value = "500", value_parser = rate)]
+    pub rate: f64,
+    /// Measured before they act, and after they have gone
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub calm: Duration,
+    /// Measured while they act
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub during: Duration,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().map_err(|_| "a whole number is needed")?;
+    match count {
+        0 => Err("at least 1 is needed".to_owned()),
+        1..=COUNT_MAX => Ok(count),
+        _ => Err(format!("at most {COUNT_MAX} is possible")),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok();
+    let rate = rate.filter(|rate| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "a number above 0 is needed".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok();
+    let seconds = seconds.filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds));
+    let seconds = seconds.map(Duration::from_secs_f64);
+    seconds.ok_or_else(|| format!("a number of seconds from 0 to {SECONDS_MAX} is needed"))
+}
+
+pub fn offline(wanted: &OfflineArguments) -> anyhow::Result<bool> {
+    let plan = Offline {
+        senders: wanted.senders,
+        messages_each: wanted.messages_each,
+        body_bytes: wanted.body_bytes,
+        stream_management: wanted.stream_management,
+    };
+    let place = Site::open(&wanted.site, plan.users())?;
+    let report = on_one_thread(plan.run(place.target()))?;
+    place.close()?;
+    rows::offline(&report, wanted.site.json).map(|()| true)
+}
+
+/// The server is started for users and keys, stopped, and started again for the storm.
+pub fn storm(wanted: &StormArguments) -> anyhow::Result<bool> {
+    let plan = Storm {
+        sessions: wanted.sessions,
+    };
+    let mut place = Site::open(&wanted.site, wanted.sessions)?;
+    let target = place.target();
+    let server = place.take_server();
+    let mut server =
+        server.context("a storm needs a server that is started here: --start SERVER")?;
+    target.say(format_args!("every user signs in once"));
+    on_one_thread(plan.warm_up(target.clone()))?;
+    server.stop()?;
+    let (back, come_back) = std::sync::mpsc::sync_channel(1);
+    let open = move || {
+        server.start()?;
+        back.send(server).ok().context("hand the server back")
+    };
+    let report = on_one_thread(plan.run(target, open))?;
+    let server = come_back.recv();
+    server.context("get the server back")?.stop()?;
+    rows::storm(&report, wanted.site.json).map(|()| true)
+}
+
+pub fn availability(wanted: &AvailabilityArguments) -> anyhow::Result<bool> {
+    let plan = Availability {
+        users: wanted.users,
+        contacts: wanted.contacts,
+        rate: wanted.rate,
+        warm_up: wanted.warm_up,
+        duration: wanted.seconds,
+    };
+    plan.check()?;
+    let place = Site::open(&wanted.site, wanted.users)?;
+    let report = on_one_thread(plan.run(place.target()))?;
+    place.close()?;
+    rows::availability(&report, wanted.site.json).map(|()| true)
+}
+
+pub fn hostile(wanted: &HostileArguments) -> anyhow::Result<bool> {
+    let (kind, usual) = match wanted.kind {
+        Kind::Unauthenticated => (HostileKind::Unauthenticated, 10_000),
+        Kind::SlowReaders => (HostileKind::SlowReaders, 1_000),
+        Kind::Flood => (HostileKind::Flood, 1),
+    };
+    let plan = Hostile {
+        kind,
+        count: wanted.count.unwrap_or(usual),
+        pairs: wanted.pairs,
+        rate: wanted.rate,
+        calm: wanted.calm,
+        during: wanted.during,
+    };
+    let place = Site::open(&wanted.site, plan.users())?;
+    let report = on_one_thread(plan.run(place.target()))?;
+    place.close()?;
+    rows::hostile(&report, wanted.site.json)?;
+    Ok(report.holds())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{count, rate, seconds};
+
+    #[test]
+    fn nonsense_is_refused_in_words() {
+        for nonsense in ["0", "-1", "many", "1000001", ""] {
+            assert!(count(nonsense).is_err(), "{nonsense}");
+        }
+        for nonsense in ["0", "-1", "NaN", "inf", "fast"] {
+            assert!(rate(nonsense).is_err(), "{nonsense}");
+        }
+        for nonsense in ["-1", "NaN", "inf", "1e9"] {
+            assert!(seconds(nonsense).is_err(), "{nonsense}");
+        }
+        assert_eq!(count("0"), Err("at least 1 is needed".to_owned()));
+        assert_eq!((count("40"), rate("0.5")), (Ok(40), Ok(0.5)));
+        assert_eq!(seconds("0.25").unwrap().as_millis(), 250);
+    }
+}

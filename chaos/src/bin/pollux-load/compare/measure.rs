@@ -241,7 +241,11 @@ fn relay(stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
         warm_up: sizes.warm_up,
         duration: sizes.duration,
     };
-    let (address, pid) = (stall.server().address(), stall.server().pid());
+    // One look for both: the lock is not given twice.
+    let (address, pid) = {
+        let server = stall.server();
+        (server.address(), server.pid())
+    };
     let pid = pid.context("the relay has ended")?;
     let report = on_one_thread(plan.run(address, pid))?;
     Ok(vec![report.cpu_ms_per_message])

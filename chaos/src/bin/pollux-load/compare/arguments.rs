@@ -36,6 +36,9 @@ pub struct CompareArguments {
     /// Idle sessions of one run
     #[arg(long, default_value_t = 10_000)]
     pub sessions: usize,
+    /// People who want in at once when the listener is back
+    #[arg(long, default_value_t = 5000)]
+    pub storm: usize,
     /// Also write everything as JSON, from which `cargo xtask bench page` makes the page
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use pollux_chaos::client::KeyCache;
@@ -93,16 +94,43 @@ impl Contestant {
 
 /// A server with its users and what their clients have derived, so that no run pays for it.
 pub struct Stall {
-    pub server: Box<dyn Server>,
+    server: Shared,
     pub users: Users,
+    /// Who has contacts.
+    pub watchers: Users,
     pub keys: KeyCache,
+}
+
+/// Another thread may start it.
+type Shared = Arc<Mutex<Box<dyn Server>>>;
+
+/// Whoever panicked has told why.
+pub fn locked(server: &Shared) -> MutexGuard<'_, Box<dyn Server>> {
+    server.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stall {
+    pub fn server(&self) -> MutexGuard<'_, Box<dyn Server>> {
+        locked(&self.server)
+    }
+
+    pub fn shared(&self) -> Shared {
+        self.server.clone()
+    }
+}
+
+/// How many users a server will need.
+#[derive(Debug, Clone, Copy, Default)]
+struct Needs {
+    users: usize,
+    watchers: usize,
 }
 
 /// All servers that have been needed so far, stopped while they do not work.
 pub struct Field {
     pollux: Option<PathBuf>,
     /// How many users each will need.
-    needs: BTreeMap<Contestant, usize>,
+    needs: BTreeMap<Contestant, Needs>,
     stalls: BTreeMap<Contestant, Stall>,
 }
 
@@ -116,14 +144,23 @@ impl Field {
     }
 
     /// Says before anything is started how many users it will need at some time.
-    pub fn announce(&mut self, contestant: Contestant, users: usize) {
+    pub fn announce(&mut self, contestant: Contestant, users: usize, with_contacts: bool) {
         let needed = self.needs.entry(contestant).or_default();
-        *needed = users.max(*needed);
+        let count = match with_contacts {
+            true => &mut needed.watchers,
+            false => &mut needed.users,
+        };
+        *count = users.max(*count);
     }
 
     /// Whether there is a program for it.
     pub fn has(&self, contestant: Contestant) -> bool {
         contestant.rank() != Rank::Pollux || self.pollux.is_some()
+    }
+
+    /// The next time it is another server, with nothing of this one.
+    pub fn forget(&mut self, contestant: Contestant) {
+        self.stalls.remove(&contestant);
     }
 
     /// Starts the server, lets `work` measure it, and stops it: a fresh process for each run, so
@@ -136,13 +173,13 @@ impl Field {
         let stall = match self.stalls.entry(contestant) {
             Entry::Occupied(stall) => stall.into_mut(),
             Entry::Vacant(place) => {
-                let users = self.needs.get(&contestant).copied().unwrap_or_default();
-                place.insert(stall(contestant, self.pollux.as_deref(), users)?)
+                let needs = self.needs.get(&contestant).copied().unwrap_or_default();
+                place.insert(stall(contestant, self.pollux.as_deref(), needs)?)
             }
         };
-        stall.server.start()?;
+        stall.server().start()?;
         let result = work(stall);
-        let stopped = stall.server.stop();
+        let stopped = stall.server().stop();
         let result = result?;
         stopped?;
         Ok(result)
@@ -150,16 +187,22 @@ impl Field {
 }
 
 /// A new server, with users and without a process.
-fn stall(contestant: Contestant, pollux: Option<&Path>, users: usize) -> anyhow::Result<Stall> {
+fn stall(contestant: Contestant, pollux: Option<&Path>, needs: Needs) -> anyhow::Result<Stall> {
     let mut server = contestant.make(pollux)?;
-    let users = Users::new(users);
+    let (users, mut watchers) = (Users::new(needs.users), Users::new(needs.watchers));
+    "watcher".clone_into(&mut watchers.prefix);
     server.start()?;
-    let added = server.add_users(&users);
-    added.with_context(|| format!("add users to {}", contestant.name()))?;
+    for group in [&users, &watchers] {
+        if group.count > 0 {
+            let added = server.add_users(group);
+            added.with_context(|| format!("add users to {}", contestant.name()))?;
+        }
+    }
     server.stop()?;
     Ok(Stall {
-        server,
+        server: Arc::new(Mutex::new(server)),
         users,
+        watchers,
         keys: KeyCache::default(),
     })
 }

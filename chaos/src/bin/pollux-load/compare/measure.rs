@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use pollux_chaos::ceilings::RelayLoad;
-use pollux_chaos::load::{Cast, Idle, Messages, MessagesReport, SignIn, Target};
+use pollux_chaos::load::{
+    Availability, Cast, Idle, Messages, MessagesReport, Offline, SignIn, Storm, Target,
+};
 
 use super::arguments::CompareArguments;
-use super::contestant::{Contestant, Stall};
+use super::contestant::{Contestant, Stall, locked};
 use super::work::Work;
 use crate::on_one_thread;
 
@@ -31,6 +33,11 @@ pub struct Sizes {
     pub sign_ins: usize,
     pub concurrency: usize,
     pub sessions: usize,
+    pub storm: usize,
+    /// To how many who are away, and how many messages to each.
+    pub offline: (usize, usize),
+    /// People with contacts, and how many contacts each.
+    pub watchers: (usize, usize),
 }
 
 impl Sizes {
@@ -43,12 +50,15 @@ impl Sizes {
                 sign_ins: 100,
                 concurrency: SIGN_INS_AT_ONCE,
                 sessions: 100,
+                storm: 100,
+                offline: (10, 20),
+                watchers: (20, 4),
             };
         }
         // As it grows, the largest is as large as the only one is otherwise.
-        let sessions = match wanted.growth {
-            true => wanted.sessions.div_ceil(16),
-            false => wanted.sessions,
+        let least = |size: usize| match wanted.growth {
+            true => size.div_ceil(16),
+            false => size,
         };
         Sizes {
             pairs: wanted.pairs,
@@ -56,7 +66,10 @@ impl Sizes {
             duration: Duration::from_secs_f64(wanted.seconds),
             sign_ins: wanted.sign_ins,
             concurrency: SIGN_INS_AT_ONCE,
-            sessions,
+            sessions: least(wanted.sessions),
+            storm: least(wanted.storm),
+            offline: (50, 200),
+            watchers: (least(500), 20),
         }
     }
 
@@ -66,6 +79,9 @@ impl Sizes {
             pairs: self.pairs * factor,
             concurrency: self.concurrency * factor,
             sessions: self.sessions * factor,
+            storm: self.storm * factor,
+            offline: (self.offline.0 * factor, self.offline.1),
+            watchers: (self.watchers.0 * factor, self.watchers.1),
             ..self
         }
     }
@@ -75,6 +91,9 @@ impl Sizes {
         match work {
             Work::SignIn | Work::SignInTls => SIGN_IN_USERS,
             Work::Idle | Work::IdleTls => self.sessions,
+            Work::Storm => self.storm,
+            Work::Offline => self.offline.0 * 2,
+            Work::Availability | Work::AvailabilityRate => self.watchers.0,
             _ => self.pairs * 2,
         }
     }
@@ -90,7 +109,11 @@ pub fn measure(
     if contestant == Contestant::Relay {
         return relay(stall, sizes);
     }
-    let mut target = Target::of(&*stall.server, &stall.users, work.starttls())?;
+    let users = match work.with_contacts() {
+        true => &stall.watchers,
+        false => &stall.users,
+    };
+    let mut target = Target::of(&**stall.server(), users, work.starttls())?;
     target.keys = stall.keys.clone();
     let target = Rc::new(target);
     let stream_management = work.stream_management() && contestant.has_stream_management();
@@ -127,6 +150,10 @@ pub fn measure(
             let report = on_one_thread(plan.run(target))?;
             Ok(vec![report.pss_per_session_kib])
         }
+        Work::Offline => offline(target, stream_management, sizes),
+        Work::Storm => storm(target, stall, sizes),
+        Work::Availability => availability(target, None, sizes),
+        Work::AvailabilityRate => availability(target, Some(RATE), sizes),
     }
 }
 
@@ -163,6 +190,50 @@ fn messages(
     Ok(report)
 }
 
+fn offline(target: Rc<Target>, stream_management: bool, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
+    let plan = Offline {
+        senders: sizes.offline.0,
+        messages_each: sizes.offline.1,
+        body_bytes: BODY_BYTES,
+        stream_management,
+    };
+    let report = on_one_thread(plan.run(target))?;
+    let both = report.cpu_ms_per_stored.zip(report.cpu_ms_per_delivered);
+    let (stored, delivered) = both.context("read the CPU time")?;
+    Ok(vec![stored, delivered])
+}
+
+/// The server goes once everybody has signed in once, and comes back while all want in.
+fn storm(target: Rc<Target>, stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
+    let plan = Storm {
+        sessions: sizes.storm,
+    };
+    on_one_thread(plan.warm_up(target.clone()))?;
+    stall.server().stop()?;
+    let server = stall.shared();
+    let open = move || locked(&server).start();
+    let report = on_one_thread(plan.run(target, open))?;
+    Ok(vec![report.seconds])
+}
+
+fn availability(target: Rc<Target>, rate: Option<f64>, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
+    let plan = Availability {
+        users: sizes.watchers.0,
+        contacts: sizes.watchers.1,
+        rate,
+        warm_up: sizes.warm_up,
+        duration: sizes.duration,
+    };
+    let report = on_one_thread(plan.run(target))?;
+    match rate {
+        Some(_) => Ok(vec![report.latency.p99_ms]),
+        None => {
+            let cpu = report.cpu_ms_per_delivery;
+            Ok(vec![cpu.context("read the CPU time")?])
+        }
+    }
+}
+
 fn relay(stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
     let plan = RelayLoad {
         pairs: sizes.pairs,
@@ -170,7 +241,12 @@ fn relay(stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
         warm_up: sizes.warm_up,
         duration: sizes.duration,
     };
-    let pid = stall.server.pid().context("the relay has ended")?;
-    let report = on_one_thread(plan.run(stall.server.address(), pid))?;
+    // One look for both: the lock is not given twice.
+    let (address, pid) = {
+        let server = stall.server();
+        (server.address(), server.pid())
+    };
+    let pid = pid.context("the relay has ended")?;
+    let report = on_one_thread(plan.run(address, pid))?;
     Ok(vec![report.cpu_ms_per_message])
 }

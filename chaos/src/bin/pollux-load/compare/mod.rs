@@ -32,12 +32,13 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
     if wanted.runs == 0 {
         bail!("--runs is at least 1");
     }
-    let all = Work::all();
-    let works = if wanted.figures.is_empty() {
-        &all
-    } else {
-        &wanted.figures
-    };
+    let mut works = wanted.figures.clone();
+    if works.is_empty() {
+        works = Work::all();
+    }
+    if wanted.growth {
+        works.retain(|work| work.grows());
+    }
     let mut bench = Bench {
         field: Field::new(wanted.pollux.clone()),
         machine: Machine::look(wanted.pollux.as_deref())?,
@@ -45,7 +46,7 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
         is_quiet: wanted.quiet,
     };
     let mut comparison = Comparison {
-        disk: bench.disk(works)?,
+        disk: bench.disk(&works)?,
         quick: wanted.quick,
         runs: bench.runs,
         rows: Vec::new(),
@@ -53,10 +54,10 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
         machine: bench.machine.clone(),
     };
     let sizes = Sizes::of(wanted);
-    for &work in works {
+    for &work in &works {
         bench.announce(work, &sizes, wanted.growth);
     }
-    for &work in works {
+    for &work in &works {
         if wanted.growth {
             comparison.growth.extend(bench.growth(work, sizes)?);
         } else {
@@ -93,15 +94,16 @@ impl Bench {
     fn announce(&mut self, work: Work, sizes: &Sizes, growth: bool) {
         if growth {
             let most = SCALES.map(|(factor, _)| sizes.times(factor).users(work));
-            let judged = work.figures().into_iter().map(|figure| figure.judged);
-            judged.for_each(|one| {
-                most.iter()
-                    .for_each(|users| self.field.announce(one, *users))
-            });
+            let most = most.into_iter().max().unwrap_or_default();
+            for figure in work.figures() {
+                let (who, with_contacts) = (figure.judged, work.with_contacts());
+                self.field.announce(who, most, with_contacts);
+            }
             return;
         }
         for contestant in work.contestants() {
-            self.field.announce(*contestant, sizes.users(work));
+            let (users, with_contacts) = (sizes.users(work), work.with_contacts());
+            self.field.announce(*contestant, users, with_contacts);
         }
     }
 
@@ -166,6 +168,10 @@ impl Bench {
         for run in 1..=self.runs {
             for (index, (factor, name)) in SCALES.into_iter().enumerate() {
                 self.say(format_args!("{name}"));
+                if work.with_contacts() {
+                    // Another size has other contacts, and servers keep those of the last one.
+                    self.field.forget(figures[0].judged);
+                }
                 let sizes = sizes.times(factor);
                 let measured = self.once(work, figures[0].judged, &sizes, run)?;
                 for (values, value) in values.iter_mut().zip(measured) {

@@ -25,6 +25,14 @@ pub enum Work {
     Idle,
     /// Idle sessions in TLS
     IdleTls,
+    /// Messages to people who are away: stored, then delivered
+    Offline,
+    /// All sign in at once when the listener is back
+    Storm,
+    /// Changes of availability, in a closed loop
+    Availability,
+    /// The same at 1,000 deliveries a second: how long they take
+    AvailabilityRate,
     /// A pair against a cluster: messages in a closed loop, CPU of all processes
     Pair,
     /// A pair against a cluster: messages at 1,000 a second, CPU of all processes
@@ -79,10 +87,8 @@ impl Work {
             ],
             Work::Latency => &[Prosody, Ejabberd, Early, Committed, Memory],
             Work::LatencySm => &[Prosody, Ejabberd, Committed],
-            Work::SignIn | Work::SignInTls | Work::Idle | Work::IdleTls => {
-                &[Prosody, Ejabberd, Committed, Memory]
-            }
             Work::Pair | Work::PairRate => &[Cluster, Committed, Pair],
+            _ => &[Prosody, Ejabberd, Committed, Memory],
         }
     }
 
@@ -152,6 +158,47 @@ impl Work {
                 let (what, reach) = ("an idle session, TLS", fixed(20.0));
                 vec![one("idle-tls", what, kib, Committed, reach, Some(14.0))]
             }
+            Work::Offline => {
+                let (stored, delivered) = ("a message stored", "a stored message delivered");
+                let (reach, stretch) = (fixed(0.06), Some(0.03));
+                vec![
+                    one("offline-stored", stored, cpu, Committed, reach, stretch),
+                    one(
+                        "offline-delivered",
+                        delivered,
+                        cpu,
+                        Committed,
+                        fixed(0.03),
+                        Some(0.02),
+                    ),
+                ]
+            }
+            Work::Storm => {
+                let what = "all signed in after the listener is back";
+                vec![one("storm", what, "s", Committed, fixed(2.0), Some(1.2))]
+            }
+            Work::Availability => {
+                let (what, stretch) = ("a change delivered to a contact", Some(0.008));
+                vec![one(
+                    "availability",
+                    what,
+                    cpu,
+                    Committed,
+                    fixed(0.011),
+                    stretch,
+                )]
+            }
+            Work::AvailabilityRate => {
+                let what = "1,000 changes delivered/s, p99";
+                vec![one(
+                    "availability-p99",
+                    what,
+                    ms,
+                    Committed,
+                    fixed(2.5),
+                    None,
+                )]
+            }
             Work::Pair => {
                 let what = "a message of a pair, closed loop, CPU of all processes";
                 vec![one("pair", what, cpu, Pair, half, None)]
@@ -166,6 +213,16 @@ impl Work {
     /// Whether messages, sign-ins or sessions are in TLS.
     pub fn starttls(self) -> bool {
         matches!(self, Work::SignInTls | Work::IdleTls)
+    }
+
+    /// Whether it is done at several sizes too. A pair is made anew for each run, with all users.
+    pub fn grows(self) -> bool {
+        !matches!(self, Work::Pair | Work::PairRate)
+    }
+
+    /// Whether people have contact lists: they are others then, whom no other work signs in.
+    pub fn with_contacts(self) -> bool {
+        matches!(self, Work::Availability | Work::AvailabilityRate)
     }
 
     /// Whether servers that have stream management use it.

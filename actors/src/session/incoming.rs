@@ -11,6 +11,7 @@ use pollux_domain::limits;
 use pollux_raft::group::GroupError;
 use pollux_xml::{Element, Frame};
 use pollux_xmpp::ns;
+use pollux_xmpp::sm::SmElement;
 use pollux_xmpp::stanza::{PlainMessage, Stanza, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
 
@@ -53,6 +54,9 @@ impl Session {
             let span = tracing::debug_span!("stanza", trace, kind = "message", to);
             let _inside = span.enter();
             return self.act(action, bytes.len(), ctx);
+        }
+        if let Some(element) = SmElement::scan(bytes, &self.stream.namespaces) {
+            return self.manage(Ok(element), "", ctx);
         }
         let element = match Element::parse(bytes, &self.stream.namespaces) {
             Ok(element) => element,

@@ -187,7 +187,9 @@ impl Session {
         let waits = self.acked < self.base + self.sent;
         if self.managed.is_some() && waits && self.asked.is_none() && !self.closing {
             self.asked = Some(self.now());
-            self.write_element(&SmElement::Request.to_element());
+            self.stream
+                .write_queue
+                .extend_from_slice(SmElement::REQUEST);
         }
     }
 

@@ -24,18 +24,27 @@ impl Session {
         let Some(parsed) = SmElement::from_element(element) else {
             return false;
         };
+        self.manage(parsed, element.name(), ctx);
+        true
+    }
+
+    pub(super) fn manage(
+        &mut self,
+        parsed: Result<SmElement, ErrorCondition>,
+        name: &str,
+        ctx: &mut Context<Session>,
+    ) {
         match parsed {
             Ok(SmElement::Request) => self.answer_request(ctx),
             Ok(SmElement::Answer { h }) => self.take_answer(h),
             Ok(SmElement::Enable { resume, .. }) => self.enable(resume, ctx),
-            Err(_) if element.name() == "a" => {
+            Err(_) if name == "a" => {
                 self.close_with(StreamCondition::BadFormat.into(), Ending::Detach);
             }
             // Section 3: once, after binding; resumption instead of binding, not after.
             Ok(_) => self.fail(ErrorCondition::UnexpectedRequest),
             Err(condition) => self.fail(condition),
         }
-        true
     }
 
     fn fail(&mut self, condition: ErrorCondition) {
@@ -74,7 +83,8 @@ impl Session {
             true => self.proposed,
             false => self.handled,
         };
-        self.write_element(&SmElement::Answer { h: h as u32 }.to_element());
+        let answer = SmElement::answer(h as u32);
+        self.stream.write_queue.extend_from_slice(answer.as_bytes());
     }
 
     /// Section 4: the client has received `h` stanzas.

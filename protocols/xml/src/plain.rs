@@ -30,17 +30,14 @@ impl<'a> Plain<'a> {
     /// Looks at one whole frame, as a [`Framer`](crate::Framer) has cut it: it has judged names,
     /// nesting, characters and references. None where a tree is needed, also for what is wrong.
     ///
-    /// `namespace`: the element's, which must be the stream's default and is that of all its
-    /// children without a namespace of their own.
+    /// `namespace`: what the element must be in, and with it all its children without a namespace of
+    /// their own.
     pub fn scan(frame: &'a [u8], context: &StreamNamespaces, namespace: &str) -> Option<Plain<'a>> {
-        if context.default != *namespace {
-            return None;
-        }
         let text = std::str::from_utf8(frame).ok()?;
         let mut at = text.strip_prefix('<')?;
         let (name, attributes, rest) = tag(&mut at)?;
-        let has_own = |value: &str| value != namespace;
-        if attributes.get("xmlns").is_some_and(has_own) {
+        let of_stream = context.default.as_str();
+        if attributes.get("xmlns").unwrap_or(of_stream) != namespace {
             return None;
         }
         if attributes.pairs().any(|(_, value)| !is_literal(value)) {

@@ -1,6 +1,6 @@
 //! XEP-0198: Stream Management, the elements of both directions. Not for counting: see the session.
 
-use pollux_xml::{Element, Text};
+use pollux_xml::{Element, Plain, StreamNamespaces, Text};
 
 use crate::ns;
 use crate::stanza::ErrorCondition;
@@ -46,6 +46,32 @@ impl SmElement {
             return None;
         }
         Some(parse(element).ok_or(ErrorCondition::BadRequest))
+    }
+
+    /// The two that come with every stanza, without a tree. None: it has to be parsed.
+    pub fn scan(frame: &[u8], context: &StreamNamespaces) -> Option<SmElement> {
+        if !frame.starts_with(b"<r ") && !frame.starts_with(b"<a ") {
+            return None;
+        }
+        let plain = Plain::scan(frame, context, ns::SM)?;
+        let mut attributes = plain.attributes();
+        let (first, second) = (attributes.next(), attributes.next());
+        match (plain.name(), first, second, plain.rest()) {
+            ("r", None, None, "/>" | "></r>") => Some(SmElement::Request),
+            ("a", Some(("h", h)), None, "/>" | "></a>") => {
+                let h = h.parse().ok()?;
+                Some(SmElement::Answer { h })
+            }
+            _ => None,
+        }
+    }
+
+    /// `<r/>` as it is written.
+    pub const REQUEST: &[u8] = b"<r xmlns='urn:xmpp:sm:3'/>";
+
+    /// `<a/>` as it is written.
+    pub fn answer(h: u32) -> String {
+        format!("<a xmlns='{}' h='{h}'/>", ns::SM)
     }
 
     pub fn to_element(&self) -> Element {
@@ -161,6 +187,32 @@ mod tests {
     fn check(element: SmElement, expected: &str) {
         assert_eq!(element.to_element().to_bytes(ns::SM), expected);
         assert_eq!(parse(expected), Some(Ok(element)));
+    }
+
+    #[test]
+    fn the_frequent_two_need_no_tree() {
+        let client = StreamNamespaces::new(ns::CLIENT);
+        let scan = |text: &str| SmElement::scan(text.as_bytes(), &client);
+        assert_eq!(scan("<r xmlns='urn:xmpp:sm:3'/>"), Some(SmElement::Request));
+        let answer = Some(SmElement::Answer { h: 7 });
+        assert_eq!(scan("<a h=\"7\" xmlns=\"urn:xmpp:sm:3\"/>"), answer);
+        for other in [
+            "<r xmlns='urn:xmpp:sm:2'/>",
+            "<r h='1' xmlns='urn:xmpp:sm:3'/>",
+            "<a xmlns='urn:xmpp:sm:3'/>",
+            "<a xmlns='urn:xmpp:sm:3' h='-1'/>",
+            "<a xmlns='urn:xmpp:sm:3' h='1'>x</a>",
+            "<a h='1'/>",
+        ] {
+            assert_eq!(scan(other), None, "{other}");
+        }
+        let written = |element: SmElement| element.to_element().to_bytes(ns::CLIENT);
+        assert_eq!(written(SmElement::Request), SmElement::REQUEST);
+        let answer = SmElement::answer(u32::MAX);
+        assert_eq!(
+            written(SmElement::Answer { h: u32::MAX }),
+            answer.as_bytes()
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ fn lattice() -> Lattice {
         addresses: Vec::new(),
         patience: None,
         pid: None,
+        other_pids: Vec::new(),
         users: Users::new(8),
         tls: Tls::Never,
         mechanism: None,

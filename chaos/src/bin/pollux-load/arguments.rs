@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use ceiling::CeilingArguments;
 
 use crate::compare::CompareArguments;
-use crate::workloads::{AvailabilityArguments, HostileArguments, OfflineArguments, StormArguments};
+use crate::workloads::{
+    AvailabilityArguments, CommandsArguments, HostileArguments, OfflineArguments, StormArguments,
+};
 
 /// Drive, measure and drill an XMPP server
 ///
@@ -38,6 +40,12 @@ pub enum Command {
     /// Without --rate in a closed loop: whoever gets a message answers it with the next. Ends with
     /// 1 if a message was lost, came twice or out of order.
     Messages(MessagesArguments),
+    /// Deliveries a second that a group of three voters in this process commits, with a real flush
+    /// for each batch
+    ///
+    /// No network and no clients: beside the same batcher with a state machine that does nothing,
+    /// it shows what the database itself costs. Needs about 1 GiB in the folder for temporary files.
+    Commands(CommandsArguments),
     /// Sign-ins: CPU and latency of one, from the connection to the closed stream
     SignIn {
         #[command(flatten)]

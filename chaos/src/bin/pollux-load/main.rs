@@ -78,6 +78,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             show::idle(&report, site.json).map(|()| true)
         }
         Command::Offline(wanted) => workloads::offline(&wanted),
+        Command::Commands(wanted) => workloads::commands(&wanted),
         Command::Storm(wanted) => workloads::storm(&wanted),
         Command::Availability(wanted) => workloads::availability(&wanted),
         Command::Hostile(wanted) => workloads::hostile(&wanted),

@@ -1,6 +1,8 @@
 //! The rows of offline, storm, availability and hostile; how a row is printed is in `show`.
 
-use pollux_chaos::load::{AvailabilityReport, HostileReport, Latency, OfflineReport, StormReport};
+use pollux_chaos::load::{
+    AvailabilityReport, CommandsReport, HostileReport, Latency, OfflineReport, StormReport,
+};
 
 use crate::show::{json, latency, on, optional, row, table};
 
@@ -19,6 +21,23 @@ pub fn offline(report: &OfflineReport, as_json: bool) -> anyhow::Result<()> {
         ("delivered/s", format!("{:.0}", report.deliver_per_second)),
         ("CPU ms/delivered", optional(report.cpu_ms_per_delivered, 4)),
     ])
+}
+
+pub fn commands(reports: &[CommandsReport], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(&reports);
+    }
+    let head = ["writers", "deliveries/s", "empty machine/s", "ratio"];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    lines.extend(reports.iter().map(|report| {
+        vec![
+            report.writers.to_string(),
+            format!("{:.0}", report.deliveries_per_second),
+            format!("{:.0}", report.empty_per_second),
+            format!("{:.2}", report.ratio),
+        ]
+    }));
+    table(&lines)
 }
 
 pub fn storm(report: &StormReport, as_json: bool) -> anyhow::Result<()> {

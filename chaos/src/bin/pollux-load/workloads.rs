@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use pollux_chaos::load::{Availability, Hostile, HostileKind, Offline, Storm};
+use pollux_chaos::load::{Availability, Commands, Hostile, HostileKind, Offline, Storm};
 
 use crate::arguments::SiteArguments;
 use crate::site::Site;
@@ -32,6 +32,25 @@ pub struct OfflineArguments {
     /// 8 messages does
     #[arg(long)]
     pub stream_management: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CommandsArguments {
+    /// Sessions that each have one delivery under way; several numbers make several rows
+    #[arg(long, value_delimiter = ',', default_value = "64,1024", value_parser = count)]
+    pub writers: Vec<usize>,
+    /// Not measured, at the beginning
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub warm_up: f64,
+    /// Measured, for each of the two machines
+    #[arg(long, default_value = "8", value_parser = seconds)]
+    pub seconds: f64,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on standard error
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +137,27 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = seconds.filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds));
     let seconds = seconds.map(Duration::from_secs_f64);
     seconds.ok_or_else(|| format!("a number of seconds from 0 to {SECONDS_MAX} is needed"))
+}
+
+pub fn commands(wanted: &CommandsArguments) -> anyhow::Result<bool> {
+    let folder = tempfile::Builder::new()
+        .prefix("pollux-commands-")
+        .tempdir();
+    let folder = folder.context("make a folder for the logs")?;
+    let mut reports = Vec::new();
+    for writers in &wanted.writers {
+        if !wanted.quiet {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "{writers} writers, two machines");
+        }
+        let plan = Commands {
+            writers: *writers,
+            warm_up: Duration::from_secs_f64(wanted.warm_up),
+            duration: Duration::from_secs_f64(wanted.seconds),
+        };
+        reports.push(plan.run(&folder.path().join(writers.to_string()))?);
+    }
+    rows::commands(&reports, wanted.json).map(|()| true)
 }
 
 pub fn offline(wanted: &OfflineArguments) -> anyhow::Result<bool> {

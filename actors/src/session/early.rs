@@ -28,8 +28,8 @@ pub(super) struct EarlyQueue {
 }
 
 impl Session {
-    /// Hands a message to its receivers early where that is the mode, and where it overtakes nothing
-    /// that this session has said before.
+    /// Hands a message to its receivers early where that is the mode, and where it overtakes
+    /// nothing that this session has said before.
     pub(super) fn way(&mut self, action: &Action) -> Way {
         if self.node.settings.deliver != Deliver::Early {
             return Way::Entry(self.places(action));

@@ -66,7 +66,8 @@ impl Availability {
         let (users, contacts) = (self.users, self.contacts);
         if contacts < 2 || !contacts.is_multiple_of(2) || contacts >= users {
             bail!(
-                "{contacts} contacts of {users} users: contacts are an even number from 2 on and fewer than the users"
+                "{contacts} contacts of {users} users: contacts are an even number from 2 on and \
+                 fewer than the users"
             );
         }
         if self
@@ -109,8 +110,8 @@ impl Availability {
         })
     }
 
-    /// What everybody's arrival and the subscriptions led to shall be over: a ping is answered after
-    /// it.
+    /// What everybody's arrival and the subscriptions led to shall be over: a ping is answered
+    /// after it.
     async fn settle(&self, crowd: &mut Crowd, board: &Board) -> anyhow::Result<()> {
         crowd.tell_all(&board.ping())?;
         let unanswered = || (self.users - board.pongs()) as u64;

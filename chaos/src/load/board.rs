@@ -1,5 +1,5 @@
-//! The account of changes of availability: who announced which number, and which of its contacts has
-//! got it. Drives nobody: see `availability`.
+//! The account of changes of availability: who announced which number, and which of its contacts
+//! has got it. Drives nobody: see `availability`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
-//! Many clients, each in a task of its own: a workload tells them what to send, and they tell it what
-//! they hear. Knows no workload.
+//! Many clients, each in a task of its own: a workload tells them what to send, and they tell it
+//! what they hear. Knows no workload.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -25,8 +25,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(2);
 
 /// Who listens to all clients of a crowd.
 pub trait Ear {
-    /// Client `me`, counted from 0 in its crowd, got this; what it answers, stanza by stanza. An error
-    /// ends the run.
+    /// Client `me`, counted from 0 in its crowd, got this; what it answers, stanza by stanza. An
+    /// error ends the run.
     fn hear(&self, me: usize, event: Event<'_>) -> anyhow::Result<Vec<String>>;
 }
 

@@ -123,8 +123,8 @@ impl Lattice {
         Some(presence(from, "subscribed"))
     }
 
-    /// Makes everybody watch its neighbours, and nobody else of the server's users. What a run before
-    /// has left stands. Everybody is available after it.
+    /// Makes everybody watch its neighbours, and nobody else of the server's users. What a run
+    /// before has left stands. Everybody is available after it.
     pub async fn weave(&self, crowd: &mut Crowd, target: &Target) -> anyhow::Result<()> {
         crowd.tell_all("<iq type='get' id='list'><query xmlns='jabber:iq:roster'/></iq>")?;
         let unknown = || self.count(|list| usize::from(!list.is_known));

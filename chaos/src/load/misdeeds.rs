@@ -138,7 +138,12 @@ pub async fn flood(door: Rc<Door>, user: usize, to: usize) -> anyhow::Result<()>
             // What came back meanwhile must be read, or both would wait for each other.
             while select! {
                 biased;
-                event = client.next() => { if event? == Event::Closed { return Err(Error::Closed) } true }
+                event = client.next() => {
+                    if event? == Event::Closed {
+                        return Err(Error::Closed);
+                    }
+                    true
+                }
                 () = yield_now() => false,
             } {}
         }

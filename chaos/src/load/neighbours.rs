@@ -227,7 +227,7 @@ impl Door {
             .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Returns when that phase, or one after it, has come. Also when nobody is left who could say so.
+    /// Returns when that phase, or one after it, has come. Also when nobody is left to say so.
     pub async fn until(&self, wanted: Phase) {
         let mut phase = self.gang.phase.clone();
         let come = phase.wait_for(|phase| *phase == wanted || *phase == Phase::Leaving);

@@ -1,5 +1,5 @@
-//! Messages to users who are away: what one costs the server to keep, and what to hand out. Who says
-//! and hears what is in `offline_ears`.
+//! Messages to users who are away: what one costs the server to keep, and what to hand out. Who
+//! says and hears what is in `offline_ears`.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ const AFTER: Duration = Duration::from_millis(200);
 const RESOURCE: &str = "offline";
 
 /// Senders keep a window of messages under way. With stream management the server's
-/// acknowledgements move it; without, a ping after every few messages does, because a server answers
-/// in order.
+/// acknowledgements move it; without, a ping after every few messages does, because a server
+/// answers in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Offline {
     /// Users who send, each to one of as many others, who are away.

@@ -44,6 +44,10 @@ pub struct Shared {
     /// Whether a message that arrives is answered with the next one: the closed loop.
     pub echo: bool,
     pub latency: RefCell<Histogram>,
+    /// Only what was meant in this time counts for the latency, whenever it arrives.
+    pub window: Cell<Option<(Instant, Instant)>>,
+    /// Messages that were meant in it.
+    pub meant: Cell<u64>,
     /// From a lost connection to the next signed-in one.
     pub recovery: RefCell<Histogram>,
     pub received: Cell<u64>,
@@ -239,6 +243,12 @@ impl Player {
 }
 
 impl Shared {
+    /// Whether a message that was meant at this moment counts for the latency.
+    pub fn is_looked_at(&self, meant: Instant) -> bool {
+        let window = self.window.get();
+        window.is_none_or(|(from, to)| from <= meant && meant < to)
+    }
+
     pub fn fault(&self, words: String) {
         let mut faults = self.faults.borrow_mut();
         if faults.len() < FAULTS_MAX {
@@ -282,7 +292,9 @@ impl Shared {
                         at,
                     });
                 }
-                self.latency.borrow_mut().record(took);
+                if self.is_looked_at(self.start + ticket.meant) {
+                    self.latency.borrow_mut().record(took);
+                }
                 self.received.set(self.received.get() + 1);
                 true
             }

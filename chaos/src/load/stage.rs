@@ -80,6 +80,8 @@ impl Stage {
             stream_management: cast.stream_management,
             echo: cast.echo,
             latency: RefCell::default(),
+            window: Cell::default(),
+            meant: Cell::default(),
             recovery: RefCell::default(),
             received: Cell::new(0),
             ready: Cell::new(0),
@@ -220,6 +222,10 @@ impl Stage {
 
     fn enqueue(&self, flow: usize, meant: Instant) -> anyhow::Result<()> {
         self.shared.queued.set(self.shared.queued.get() + 1);
+        let looked_at = self.shared.is_looked_at(meant);
+        self.shared
+            .meant
+            .set(self.shared.meant.get() + u64::from(looked_at));
         let sent = self.due[flow].try_send(meant);
         sent.with_context(|| format!("the server is {DUE_MAX} messages behind one sender's rate"))
     }

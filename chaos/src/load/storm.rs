@@ -151,7 +151,9 @@ impl Storm {
                 select! {
                     biased;
                     _ = finished.changed() => {}
-                    () = stay(&mut client, &gate) => bail!("lost a session: {}", gate.trouble.borrow()),
+                    () = stay(&mut client, &gate) => {
+                        bail!("lost a session: {}", gate.trouble.borrow())
+                    }
                 }
                 client.close().await.context("sign out")
             });

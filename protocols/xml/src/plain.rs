@@ -30,8 +30,8 @@ impl<'a> Plain<'a> {
     /// Looks at one whole frame, as a [`Framer`](crate::Framer) has cut it: it has judged names,
     /// nesting, characters and references. None where a tree is needed, also for what is wrong.
     ///
-    /// `namespace`: what the element must be in, and with it all its children without a namespace of
-    /// their own.
+    /// `namespace`: what the element must be in, and with it all its children without a namespace
+    /// of their own.
     pub fn scan(frame: &'a [u8], context: &StreamNamespaces, namespace: &str) -> Option<Plain<'a>> {
         let text = std::str::from_utf8(frame).ok()?;
         let mut at = text.strip_prefix('<')?;

@@ -53,9 +53,9 @@ impl State {
         }
     }
 
-    /// What was handed to a session without an entry and is not written gets slots at its places. It
-    /// goes where it would without that session when that is gone; nobody else has it, so that it is
-    /// taken from an older epoch, too.
+    /// What was handed to a session without an entry and is not written gets slots at its places.
+    /// It goes where it would without that session when that is gone; nobody else has it, so that
+    /// it is taken from an older epoch, too.
     pub(super) fn unwritten(
         &mut self,
         id: Option<SessionId>,

@@ -44,7 +44,8 @@ pub enum Command {
     /// for each batch
     ///
     /// No network and no clients: beside the same batcher with a state machine that does nothing,
-    /// it shows what the database itself costs. Needs about 1 GiB in the folder for temporary files.
+    /// it shows what the database itself costs. Needs about 1 GiB in the folder for temporary
+    /// files.
     Commands(CommandsArguments),
     /// Sign-ins: CPU and latency of one, from the connection to the closed stream
     SignIn {
@@ -85,9 +86,9 @@ pub enum Command {
     Offline(OfflineArguments),
     /// A sign-in storm: everybody wants in when the listener is back
     ///
-    /// Starts the server, lets every user sign in once (so that no client has keys to derive later),
-    /// stops it, and lets all clients try every 50 ms. Then starts it again and counts from the open
-    /// listener to the last session. Needs --start.
+    /// Starts the server, lets every user sign in once (so that no client has keys to derive
+    /// later), stops it, and lets all clients try every 50 ms. Then starts it again and counts from
+    /// the open listener to the last session. Needs --start.
     ///
     /// Growth: --sessions 5000, 20000.
     #[command(verbatim_doc_comment)]
@@ -104,10 +105,10 @@ pub enum Command {
     Availability(AvailabilityArguments),
     /// Hostile neighbours: what others notice of them, and whether memory returns
     ///
-    /// Pairs talk at a rate; their latency is measured before, while hostile neighbours act, and after
-    /// they have gone. Ends with 1 if the 99th percentile more than doubled, if a message was lost,
-    /// came twice or out of order, or if within a minute memory did not return to what it was and
-    /// 16 MiB, or a quarter of what the neighbours took if that is more.
+    /// Pairs talk at a rate; their latency is measured before, while hostile neighbours act, and
+    /// after they have gone. Ends with 1 if the 99th percentile more than doubled, if a message was
+    /// lost, came twice or out of order, or if within a minute memory did not return to what it was
+    /// and 16 MiB, or a quarter of what the neighbours took if that is more.
     #[command(verbatim_doc_comment)]
     Hostile(HostileArguments),
     /// Talk through restarts of the server and keep the account of every promise

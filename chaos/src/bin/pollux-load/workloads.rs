@@ -1,5 +1,5 @@
-//! The command lines of offline, storm, availability and hostile, and how each is run. Tables are in
-//! `rows`.
+//! The command lines of offline, storm, availability and hostile, and how each is run. Tables are
+//! in `rows`.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pollux_chaos::load::{
-    Availability, AvailabilityReport, Hostile, HostileKind, Offline, Storm, Target,
+    Availability, AvailabilityReport, Commands, Hostile, HostileKind, Offline, Storm, Target,
 };
 use pollux_chaos::servers::{PasswordHash, Pollux, Prosody, Server, Users};
 use tokio::task::LocalSet;
@@ -183,4 +183,18 @@ fn hostile_neighbours_do_what_they_are_there_for_and_others_lose_nothing() {
             assert!(report.pss_during_kib > 0, "{kind:?}: {report:?}");
         }
     }
+}
+
+#[test]
+fn a_group_commits_what_its_writers_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = Commands {
+        writers: 16,
+        warm_up: Duration::from_millis(100),
+        duration: Duration::from_millis(500),
+    };
+    let report = plan.run(folder.path()).unwrap();
+    // Deliveries that are refused are an error: these were committed by three.
+    assert!(0.0 < report.deliveries_per_second, "{report:?}");
+    assert!(0.0 < report.empty_per_second, "{report:?}");
 }

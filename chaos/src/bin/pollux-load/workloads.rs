@@ -41,10 +41,10 @@ pub struct CommandsArguments {
     pub writers: Vec<usize>,
     /// Not measured, at the beginning
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
-    pub warm_up: f64,
+    pub warm_up: Duration,
     /// Measured, for each of the two machines
     #[arg(long, default_value = "8", value_parser = seconds)]
-    pub seconds: f64,
+    pub seconds: Duration,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -152,8 +152,8 @@ pub fn commands(wanted: &CommandsArguments) -> anyhow::Result<bool> {
         }
         let plan = Commands {
             writers: *writers,
-            warm_up: Duration::from_secs_f64(wanted.warm_up),
-            duration: Duration::from_secs_f64(wanted.seconds),
+            warm_up: wanted.warm_up,
+            duration: wanted.seconds,
         };
         reports.push(plan.run(&folder.path().join(writers.to_string()))?);
     }
@@ -235,7 +235,25 @@ pub fn hostile(wanted: &HostileArguments) -> anyhow::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::{count, rate, seconds};
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn each_begins_with_its_defaults() {
+        for words in [
+            "commands",
+            "offline --start prosody",
+            "storm --start prosody",
+            "availability --start prosody",
+            "hostile --start prosody --kind flood",
+        ] {
+            let parsed =
+                Arguments::try_parse_from(["pollux-load"].into_iter().chain(words.split(' ')));
+            assert!(parsed.is_ok(), "{words}: {parsed:?}");
+        }
+    }
 
     #[test]
     fn nonsense_is_refused_in_words() {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use pollux_domain::contract::{self, Action, Command, Place, Position};
 use pollux_domain::delivery::Deliver;
+use pollux_raft::state::EarlyTarget;
 
 use super::Session;
 use crate::inbox::Early;
@@ -45,6 +46,7 @@ impl Session {
             .read(|state| state.early_targets(parcel));
         // Whatever stands in no inbox may come to one later.
         let in_order = self.unordered <= self.handled && parcel.kind.may_go_early();
+        self.forget_early_sent();
         let needs_entry = match targets.as_slice() {
             [only] => only.managed || self.managed.is_some(),
             _ => true,
@@ -54,12 +56,16 @@ impl Session {
             let Some(inbox) = self.node.directory.inbox(target.session) else {
                 continue;
             };
-            let early = match in_order {
+            let early = match in_order && !self.is_astray(target) {
                 true => inbox.put_early(target, parcel, needs_entry),
                 false => None,
             };
             if early.is_some() && !needs_entry {
                 return Way::HandedOver;
+            }
+            if early.is_some() {
+                self.early_sent
+                    .push_back((n, target.session, target.connection));
             }
             places.push(early.unwrap_or_else(|| {
                 inbox.reserve_in_order(|parcels| {
@@ -77,6 +83,22 @@ impl Session {
             self.unordered = n;
         }
         Way::Entry(places)
+    }
+
+    /// What this session has sent early, and what is committed of it, is not asked for any more.
+    fn forget_early_sent(&mut self) {
+        let handled = self.handled;
+        while self.early_sent.front().is_some_and(|(n, ..)| *n <= handled) {
+            self.early_sent.pop_front();
+        }
+    }
+
+    /// Something is under way with a place of an older stream of the target: it gets a slot like any
+    /// other, which nothing may overtake.
+    fn is_astray(&self, target: &EarlyTarget) -> bool {
+        self.early_sent.iter().any(|(_, session, connection)| {
+            *session == target.session && *connection != target.connection
+        })
     }
 
     /// What came early to this connection waits for its turn; what came to an older one has a slot.

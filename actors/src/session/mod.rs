@@ -24,7 +24,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use bytes::BytesMut;
 use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
-use pollux_domain::ids::Seq;
+use pollux_domain::ids::{Connection, Seq, SessionId};
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
 use pollux_raft::duty::Tenure;
@@ -80,6 +80,8 @@ pub struct Session {
     owes_answer: Option<u64>,
     /// It is answered with what is committed when its time is over.
     answer_is_due: bool,
+    /// Stanzas that went early and may not be committed yet, to whom and into which stream.
+    early_sent: VecDeque<(u64, SessionId, Connection)>,
     /// The last stanza that went to no inbox: nothing may go early before it is committed.
     unordered: u64,
 
@@ -165,6 +167,7 @@ impl Session {
             enabling: false,
             owes_answer: None,
             answer_is_due: false,
+            early_sent: VecDeque::new(),
             unordered: 0,
             slots: VecDeque::new(),
             taken: Seq::default(),
@@ -207,6 +210,7 @@ impl Session {
         self.early = EarlyQueue::default();
         self.untold = !state.slots.is_empty();
         self.unordered = 0;
+        self.early_sent.clear();
         self.placing = Seq::default();
         self.taken = state.last_seq;
         self.slots = state.slots.clone();

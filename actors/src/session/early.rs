@@ -93,8 +93,8 @@ impl Session {
         }
     }
 
-    /// Something is under way with a place of an older stream of the target: it gets a slot like any
-    /// other, which nothing may overtake.
+    /// Something is under way with a place of an older stream of the target: it gets a slot like
+    /// any other, which nothing may overtake.
     fn is_astray(&self, target: &EarlyTarget) -> bool {
         self.early_sent.iter().any(|(_, session, connection)| {
             *session == target.session && *connection != target.connection

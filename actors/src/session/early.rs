@@ -46,7 +46,7 @@ impl Session {
             .read(|state| state.early_targets(parcel));
         // Whatever stands in no inbox may come to one later.
         let in_order = self.unordered <= self.handled && parcel.kind.may_go_early();
-        self.forget_early_sent();
+        self.forget_committed_places();
         let needs_entry = match targets.as_slice() {
             [only] => only.managed || self.managed.is_some(),
             _ => true,
@@ -63,11 +63,7 @@ impl Session {
             if early.is_some() && !needs_entry {
                 return Way::HandedOver;
             }
-            if early.is_some() {
-                self.early_sent
-                    .push_back((n, target.session, target.connection));
-            }
-            places.push(early.unwrap_or_else(|| {
+            let place = early.unwrap_or_else(|| {
                 inbox.reserve_in_order(|parcels| {
                     let session = contract::Session {
                         id: target.session,
@@ -77,7 +73,9 @@ impl Session {
                     let command = Command::Unwritten { session, parcels };
                     self.node.subcluster.propose(command).is_ok()
                 })
-            }));
+            });
+            self.placed.push_back((n, place.session, place.connection));
+            places.push(place);
         }
         if places.is_empty() || places.len() < targets.len() {
             self.unordered = n;
@@ -85,18 +83,18 @@ impl Session {
         Way::Entry(places)
     }
 
-    /// What this session has sent early, and what is committed of it, is not asked for any more.
-    fn forget_early_sent(&mut self) {
+    /// Of what is committed, the place is not asked for any more.
+    fn forget_committed_places(&mut self) {
         let handled = self.handled;
-        while self.early_sent.front().is_some_and(|(n, ..)| *n <= handled) {
-            self.early_sent.pop_front();
+        while self.placed.front().is_some_and(|(n, ..)| *n <= handled) {
+            self.placed.pop_front();
         }
     }
 
     /// Something is under way with a place of an older stream of the target: it gets a slot like
     /// any other, which nothing may overtake.
     fn is_astray(&self, target: &EarlyTarget) -> bool {
-        self.early_sent.iter().any(|(_, session, connection)| {
+        self.placed.iter().any(|(_, session, connection)| {
             *session == target.session && *connection != target.connection
         })
     }

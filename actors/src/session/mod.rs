@@ -80,8 +80,8 @@ pub struct Session {
     owes_answer: Option<u64>,
     /// It is answered with what is committed when its time is over.
     answer_is_due: bool,
-    /// Stanzas that went early and may not be committed yet, to whom and into which stream.
-    early_sent: VecDeque<(u64, SessionId, Connection)>,
+    /// Stanzas that have a place and may not be committed yet, and in which stream of whom that is.
+    placed: VecDeque<(u64, SessionId, Connection)>,
     /// The last stanza that went to no inbox: nothing may go early before it is committed.
     unordered: u64,
 
@@ -167,7 +167,7 @@ impl Session {
             enabling: false,
             owes_answer: None,
             answer_is_due: false,
-            early_sent: VecDeque::new(),
+            placed: VecDeque::new(),
             unordered: 0,
             slots: VecDeque::new(),
             taken: Seq::default(),
@@ -210,7 +210,7 @@ impl Session {
         self.early = EarlyQueue::default();
         self.untold = !state.slots.is_empty();
         self.unordered = 0;
-        self.early_sent.clear();
+        self.placed.clear();
         self.placing = Seq::default();
         self.taken = state.last_seq;
         self.slots = state.slots.clone();

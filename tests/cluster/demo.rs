@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::common::deadline::wait_for;
 use super::common::program::{Process, ended, pollux};
+use super::ports;
 
 /// The demo makes its folder where temporary ones are made.
 fn is_empty(folder: &Path) -> bool {
@@ -23,22 +24,12 @@ fn place() -> TempDir {
     folder
 }
 
-/// Nine ports in a row that are free, below those that the system hands out.
-#[expect(clippy::disallowed_types, reason = "finds free ports for processes")]
-fn nine_ports() -> u16 {
-    let first = 21_000 + (std::process::id() % 600) as u16 * 9;
-    let mut rows = (0..600).map(|row| 21_000 + (first - 21_000 + row * 9) % 5_400);
-    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let row = rows.find(|first| (*first..first + 9).all(is_free));
-    row.expect("nine ports in a row are free")
-}
-
 #[test]
 fn a_demo_outlives_a_node_and_leaves_nothing_behind() {
     let place = place();
     let folder = place.path();
     let mut command = pollux(folder);
-    command.args(["demo", "--port", &nine_ports().to_string()]);
+    command.args(["demo", "--port", &ports::row(9).to_string()]);
     command.env("TMPDIR", folder.join("tmp"));
     let log = folder.join("log");
     let mut demo = Process::start(&mut command, &log);

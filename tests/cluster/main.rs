@@ -11,6 +11,7 @@ mod force;
 mod groups;
 mod pair;
 mod peer;
+mod ports;
 mod site;
 mod strangers;
 mod tickets;

@@ -14,6 +14,7 @@ use super::common::deadline::wait_for;
 use super::common::node::{PASSWORD, address_behind};
 use super::common::program::{Ended, Process, ended, pollux};
 use super::common::stream::Event;
+use super::ports::free_address;
 
 /// One process of the cluster.
 pub struct Member {
@@ -329,10 +330,4 @@ pub fn hear(client: &mut Client, body: &str) {
             other => panic!("{} waited for {body}: {other:?}", client.account),
         }
     }
-}
-
-#[expect(clippy::disallowed_types, reason = "finds a free port for a process")]
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound port has an address")
 }

@@ -2,20 +2,25 @@
 //! account of the stanzas, never a time.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pollux_chaos::load::{
-    Availability, AvailabilityReport, Commands, Hostile, HostileKind, Offline, Storm, Target,
+    Availability, AvailabilityReport, Commands, Hostile, HostileKind, Offline, Storm, Takeover,
+    Target,
 };
-use pollux_chaos::servers::{PasswordHash, Pollux, Prosody, Server, Users};
+use pollux_chaos::servers::pair::{Pair, PairOptions};
+use pollux_chaos::servers::{Mode, PasswordHash, Pollux, Prosody, Server, Users};
 use tokio::task::LocalSet;
 
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_pollux-load")).with_file_name("pollux")
+}
+
 fn pollux() -> Box<dyn Server> {
-    let program = Path::new(env!("CARGO_BIN_EXE_pollux-load")).with_file_name("pollux");
-    Box::new(Pollux::new(&program, 0).unwrap())
+    Box::new(Pollux::new(&program(), 0).unwrap())
 }
 
 /// Both, started, with so many users.
@@ -182,6 +187,23 @@ fn hostile_neighbours_do_what_they_are_there_for_and_others_lose_nothing() {
             assert!(report.hostile_bytes >= least, "{kind:?}: {report:?}");
             assert!(report.pss_during_kib > 0, "{kind:?}: {report:?}");
         }
+    }
+}
+
+#[test]
+fn every_session_of_a_killed_node_is_resumed_at_its_twin() {
+    for mode in [Mode::default(), Mode::EARLY] {
+        let options = PairOptions {
+            mode,
+            ..PairOptions::of(&program())
+        };
+        let plan = Takeover {
+            sessions: 40,
+            progress: false,
+        };
+        let report = run(plan.run(Pair::open(&options).unwrap())).unwrap();
+        assert!(report.holds(), "{mode:?}: {report:?}");
+        assert!(report.first_seconds <= report.last_seconds, "{report:?}");
     }
 }
 

@@ -89,18 +89,18 @@ packages that `cargo xtask test` installs.";
 
 const BENCH: &str = "\
 cargo xtask bench peers [--figures WORK,…] [--runs N] [--quick] [--growth] [--json FILE] [more]
-cargo xtask bench page [--from FILE]
+cargo xtask bench page [--from FILE …]
 
 peers: installs Prosody and ejabberd from Debian where they are missing (their services stay off),
 builds the release, and runs `pollux-load compare` with what stands behind `peers`: every work by
 every server in turn, on loopback, with a fresh process for each run. Prints a table for each
 figure, with the better peer, the ceilings, and whether Pollux is where it should be. Nothing else
-should run on the machine meanwhile. `--quick` shows within minutes that all of it works, and
+should run on the machine meanwhile. What fails is named and left out. `--quick` shows within minutes that all of it works, and
 measures nothing. `pollux-load compare --help` has the rest.
 
 page: writes the tables between the markers of docs/performance.md, and the pictures beside it, from
-FILE, which `peers --json FILE` wrote. Keeps FILE as docs/performance/figures.json, from which it
-makes the same again where no file is named.";
+each FILE, which `peers --json FILE` wrote. Keeps them in docs/performance, one with `--growth` and
+one without, from which it makes the same again where no file is named.";
 
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {

@@ -3,6 +3,7 @@
 use super::faults;
 use super::scene::Scene;
 use crate::servers::pair::GroundKind::{self, Loopback, Namespaces};
+use crate::servers::{Durability, Mode};
 
 /// What must be true besides the promises, which hold in every drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Plan {
     pub runs: usize,
     pub ground: GroundKind,
     pub disks: bool,
+    /// Whether what was not flushed is gone.
+    pub cuts_power: bool,
     pub leader: Leader,
     pub expectation: Expectation,
     /// Pairs of clients, where the drill is about their number.
@@ -56,6 +59,7 @@ const fn plan_of(
         runs,
         ground,
         disks: false,
+        cuts_power: false,
         leader: Leader::Any,
         expectation,
         pairs: None,
@@ -82,6 +86,18 @@ impl Plan {
             disks: true,
             ..self
         }
+    }
+
+    const fn with_power_cuts(self) -> Plan {
+        Plan {
+            cuts_power: true,
+            ..self
+        }
+    }
+
+    /// A node that does not flush knows of a power cut by the boot after it, and there is none here.
+    pub fn is_possible(&self, mode: Mode) -> bool {
+        !self.cuts_power || mode.durability == Durability::Disk
     }
 }
 
@@ -304,7 +320,8 @@ pub const PLANS: &[Plan] = &[
         SOMEHOW,
         faults::power_cut_one,
     )
-    .with_disks(),
+    .with_disks()
+    .with_power_cuts(),
     plan_of(
         "power-cut-all",
         "all three lose power at once",
@@ -313,7 +330,8 @@ pub const PLANS: &[Plan] = &[
         SOMEHOW,
         faults::power_cut_all,
     )
-    .with_disks(),
+    .with_disks()
+    .with_power_cuts(),
     plan_of(
         "planned",
         "failover and fallback by an operator",

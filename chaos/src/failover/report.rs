@@ -6,6 +6,7 @@ use super::catalogue::{Expectation, Plan};
 use super::recovery::Recovery;
 use super::run::WHOLE_LIMIT;
 use crate::load::Verdict;
+use crate::servers::Mode;
 
 /// Messages that a run must have seen acknowledged: a drill in which nobody chats proves nothing.
 const ACKNOWLEDGED_LEAST: u64 = 50;
@@ -74,7 +75,7 @@ impl Report {
     }
 
     /// Everything that was not kept, in words. `bounds`: also what is about time.
-    pub fn broken(&self, plan: &Plan, bounds: bool) -> Vec<String> {
+    pub fn broken(&self, plan: &Plan, mode: Mode, bounds: bool) -> Vec<String> {
         let mut broken = Vec::new();
         let mut none = |what: &str, count: u64| {
             if count > 0 {
@@ -82,7 +83,9 @@ impl Report {
             }
         };
         none("lost", self.sum(|run| run.verdict.lost));
-        none("twice", self.sum(|run| run.verdict.twice));
+        if !mode.may_repeat() {
+            none("twice", self.sum(|run| run.verdict.twice));
+        }
         none("out of order", self.sum(|run| run.verdict.out_of_order));
         none("h backwards", self.sum(|run| run.verdict.h_backwards));
         none("h ahead", self.sum(|run| run.verdict.h_ahead));
@@ -159,15 +162,23 @@ mod tests {
         };
         good.verdict.acknowledged = 1_000;
         good.recovery.first_message_ms = Some(700.0);
-        let check = |findings: &Findings, words: &str| {
+        let judge = |findings: &Findings, mode: Mode| {
             let drill = plan("kill-active").unwrap();
-            let broken = report(findings.clone()).broken(drill, true).join("; ");
-            assert_eq!(broken, words);
+            report(findings.clone())
+                .broken(drill, mode, true)
+                .join("; ")
+        };
+        let check = |findings: &Findings, words: &str| {
+            assert_eq!(judge(findings, Mode::default()), words);
         };
         check(&good, "");
         let mut bad = good.clone();
         bad.verdict.lost = 2;
         check(&bad, "lost: 2");
+        bad = good.clone();
+        bad.verdict.twice = 1;
+        check(&bad, "twice: 1");
+        assert_eq!(judge(&bad, Mode::EARLY), "");
         bad = good.clone();
         bad.late_acts = 1;
         check(&bad, "acts of an old epoch: 1");

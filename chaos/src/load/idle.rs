@@ -128,9 +128,11 @@ impl Idle {
                     select! {
                         biased;
                         event = client.next() => event.map(drop).context("stay idle")?,
-                        _ = finished.changed() => return Ok(()),
+                        _ = finished.changed() => break,
                     }
                 }
+                // One that is left behind waits for its client, and is sent what comes later.
+                client.close().await.context("sign out")
             });
         }
         Ok(sessions)
@@ -138,7 +140,10 @@ impl Idle {
 }
 
 /// What every real client does after it has signed in.
-async fn settle_in(target: &Target, client: &mut Client<Stream, ()>) -> Result<(), Error> {
+pub(super) async fn settle_in(
+    target: &Target,
+    client: &mut Client<Stream, ()>,
+) -> Result<(), Error> {
     target.connect(client).await?;
     client.request_roster()?;
     client.available()?;
@@ -152,7 +157,7 @@ async fn settle_in(target: &Target, client: &mut Client<Stream, ()>) -> Result<(
 }
 
 /// Memory once it has stopped moving, and after how many seconds that was.
-async fn settled(pid: u32) -> anyhow::Result<(u64, f64)> {
+pub(super) async fn settled(pid: u32) -> anyhow::Result<(u64, f64)> {
     let start = now();
     let mut readings = vec![pss_kib(pid)?];
     loop {

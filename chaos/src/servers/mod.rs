@@ -5,6 +5,7 @@ mod ceiling;
 mod certificate;
 mod ejabberd;
 mod free_port;
+mod mode;
 pub mod pair;
 mod pair_server;
 mod pollux;
@@ -19,8 +20,9 @@ pub use ceiling::{Ceiling, CeilingKind};
 pub use certificate::Certificate;
 pub use ejabberd::Ejabberd;
 pub use free_port::wait_until;
+pub use mode::{Deliver, Durability, Mode};
 pub use pair_server::PairServer;
-pub use pollux::{Mode, Pollux};
+pub use pollux::Pollux;
 pub use process::Process;
 pub use prosody::{PasswordHash, Prosody};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use super::certificate::Certificate;
-use super::pair::{GroundKind, Homes, Pair, PairOptions, Station};
+use super::pair::{Homes, Pair, PairOptions, Station};
 use super::{Server, Users};
 
 /// Each start makes a new pair: had its processes stopped one after the other, the twin of the
@@ -30,12 +30,7 @@ enum PairState {
 impl PairServer {
     /// `program` is the built binary.
     pub fn new(program: &Path) -> anyhow::Result<Self> {
-        let options = PairOptions {
-            program: program.to_owned(),
-            ground: GroundKind::Loopback,
-            disks: false,
-            snapshot_entries: None,
-        };
+        let options = PairOptions::of(program);
         Ok(PairServer {
             pair: Pair::open(&options)?,
             options,

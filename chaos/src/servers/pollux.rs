@@ -12,35 +12,10 @@ use tempfile::TempDir;
 use super::certificate::Certificate;
 use super::free_port::free_port;
 use super::process::Process;
-use super::{DOMAIN, Server, Users};
+use super::{DOMAIN, Mode, Server, Users};
 
 /// Users are added by so many commands at one time.
 const COMMANDS_AT_ONCE: usize = 4;
-
-/// How a node delivers and keeps, where not as it does by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mode {
-    /// `deliver = early`: a message is written before it is committed.
-    pub early: bool,
-    /// `durability = memory`: what is committed is flushed a little later.
-    pub in_memory: bool,
-}
-
-impl Mode {
-    fn settings(self) -> String {
-        let deliver = if self.early { "early" } else { "committed" };
-        let durability = if self.in_memory { "memory" } else { "disk" };
-        match self == Mode::default() {
-            true => String::new(),
-            false => {
-                format!(
-                    "[delivery]\ndeliver = \"{deliver}\"\n\
-                 durability = \"{durability}\"\n\n"
-                )
-            }
-        }
-    }
-}
 
 pub struct Pollux {
     program: PathBuf,

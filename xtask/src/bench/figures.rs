@@ -1,6 +1,7 @@
 //! What `pollux-load compare --json` writes, as the page reads it. Not for judging it: that is done
 //! where it is measured.
 
+use anyhow::Context;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -11,6 +12,13 @@ pub struct Figures {
     pub disk: Option<Disk>,
     pub rows: Vec<Row>,
     pub growth: Vec<Growth>,
+    pub failed: Vec<String>,
+}
+
+impl Figures {
+    pub fn read(text: &str) -> anyhow::Result<Figures> {
+        serde_json::from_str(text).context("these are no figures of `pollux-load compare --json`")
+    }
 }
 
 #[derive(Debug, Deserialize)]

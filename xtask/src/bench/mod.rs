@@ -15,17 +15,24 @@ use crate::workspace::{cargo, root};
 use crate::{help, packages};
 use figures::Figures;
 
-/// The page, and the folder of its pictures and of the numbers that both are made of.
+/// The page, and the folder of its pictures.
 const PAGE: &str = "docs/performance.md";
 const FOLDER: &str = "docs/performance";
-const NUMBERS: &str = "docs/performance/figures.json";
+/// The numbers that both are made of: of the comparison, and as it grows.
+const NUMBERS: [&str; 2] = [
+    "docs/performance/figures.json",
+    "docs/performance/growth.json",
+];
 
 pub fn bench(arguments: &[&str]) -> anyhow::Result<()> {
     match arguments {
         ["peers", rest @ ..] => peers(rest),
-        ["page"] => page_from(&root().join(NUMBERS)),
-        // A path is meant from where the command is typed.
-        ["page", "--from", file] => page_from(Path::new(file)),
+        ["page"] => page(),
+        ["page", "--from", files @ ..] if !files.is_empty() => {
+            // A path is meant from where the command is typed.
+            files.iter().try_for_each(|file| keep(Path::new(file)))?;
+            page()
+        }
         _ => bail!("bench what?\n\n{}", help::of("bench").unwrap_or_default()),
     }
 }
@@ -57,7 +64,8 @@ fn target_folder() -> PathBuf {
     root().join(told.unwrap_or_else(|| PathBuf::from("target")))
 }
 
-fn page_from(file: &Path) -> anyhow::Result<()> {
+/// Keeps what was measured in place of what was measured before.
+fn keep(file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| {
         format!(
@@ -65,15 +73,27 @@ fn page_from(file: &Path) -> anyhow::Result<()> {
             file.display()
         )
     })?;
-    let figures: Figures = serde_json::from_str(&text).context("read the figures")?;
-    let page = root().join(PAGE);
-    let old = std::fs::read_to_string(&page).with_context(|| format!("read {PAGE}"))?;
-    let new = page::renew(&old, &figures)?;
+    let figures = Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
     std::fs::create_dir_all(root().join(FOLDER)).with_context(|| format!("make {FOLDER}"))?;
-    write(PAGE, &new)?;
-    // The page can be made again from what lies beside it.
-    write(NUMBERS, &text)?;
-    for row in &figures.rows {
+    write(NUMBERS[usize::from(!figures.growth.is_empty())], &text)
+}
+
+/// The page and its pictures from what is kept.
+fn page() -> anyhow::Result<()> {
+    let mut kept = Vec::new();
+    for numbers in NUMBERS {
+        let path = root().join(numbers);
+        if path.exists() {
+            let text = std::fs::read_to_string(path).with_context(|| format!("read {numbers}"))?;
+            kept.push(Figures::read(&text).with_context(|| format!("read {numbers}"))?);
+        }
+    }
+    if kept.is_empty() {
+        bail!("nothing was measured yet: `cargo xtask bench peers --json FILE`, then --from FILE");
+    }
+    let old = std::fs::read_to_string(root().join(PAGE)).with_context(|| format!("read {PAGE}"))?;
+    write(PAGE, &page::renew(&old, &kept)?)?;
+    for row in kept.iter().flat_map(|figures| &figures.rows) {
         write(&format!("{FOLDER}/{}.svg", row.key), &picture::bars(row))?;
     }
     Ok(())

@@ -9,16 +9,17 @@ const BEGIN: &str = "<!-- figures: written by `cargo xtask bench page`, not by h
 const END: &str = "<!-- end of the figures -->\n";
 
 /// The page with new tables.
-pub fn renew(page: &str, figures: &Figures) -> anyhow::Result<String> {
+pub fn renew(page: &str, figures: &[Figures]) -> anyhow::Result<String> {
     let (before, rest) = page
         .split_once(BEGIN)
         .with_context(|| format!("the page has no line {}", BEGIN.trim()))?;
     let (_, after) = rest
         .split_once(END)
         .with_context(|| format!("the page has no line {}", END.trim()))?;
+    let tables: Vec<String> = figures.iter().map(tables).collect();
     Ok(format!(
         "{before}{BEGIN}\n{}\n{END}{after}",
-        tables(figures)
+        tables.join("\n")
     ))
 }
 
@@ -42,6 +43,12 @@ fn tables(figures: &Figures) -> String {
     }
     if !figures.growth.is_empty() {
         text.push_str(&format!("\n### Growth\n\n{}", growth(figures)));
+    }
+    if !figures.failed.is_empty() {
+        text.push_str("\nNot measured:\n\n");
+    }
+    for words in &figures.failed {
+        text.push_str(&format!("- {words}\n"));
     }
     text
 }
@@ -180,16 +187,16 @@ mod tests {
     #[test]
     fn the_page_and_its_pictures_are_the_golden_ones() {
         let old = format!("# Written\n\nby hand\n\n{BEGIN}old\n{END}\nmore by hand\n");
-        let page = renew(&old, &figures()).unwrap();
+        let page = renew(&old, &[figures()]).unwrap();
         assert_eq!(page, include_str!("golden/page.txt"));
-        assert_eq!(renew(&page, &figures()).unwrap(), page, "a second time");
+        assert_eq!(renew(&page, &[figures()]).unwrap(), page, "a second time");
         let picture = picture::bars(&figures().rows[0]);
         assert_eq!(picture, include_str!("golden/messages.svg"));
     }
 
     #[test]
     fn a_page_without_markers_is_left_alone() {
-        assert!(renew("# Written by hand\n", &figures()).is_err());
-        assert!(renew(&format!("{BEGIN}old\n"), &figures()).is_err());
+        assert!(renew("# Written by hand\n", &[figures()]).is_err());
+        assert!(renew(&format!("{BEGIN}old\n"), &[figures()]).is_err());
     }
 }

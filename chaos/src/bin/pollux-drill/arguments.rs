@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use pollux_chaos::servers::Mode;
 
 /// Break a real pair while people chat, heal it, and tell what they noticed
 ///
 /// Makes a pair with its witness by the product's own commands, signs clients in, lets them chat,
 /// breaks something, heals it, and closes the account. Ends with 1 if a message was lost, came
-/// twice or out of order, somebody was shown gone who was here, a ghost stayed, or a bound of time
+/// twice (with `--deliver early` that is only counted) or out of order, somebody was shown gone who was here, a ghost stayed, or a bound of time
 /// was missed. Some drills need root: they make network namespaces or disks, and remove them.
 ///
 ///   pollux-drill --list
@@ -37,6 +38,8 @@ pub struct Arguments {
     /// Clients use STARTTLS, with a full handshake each time
     #[arg(long)]
     pub starttls: bool,
+    #[command(flatten)]
+    pub mode: Mode,
     /// For how long a client bears a silent server
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub patience_ms: u64,

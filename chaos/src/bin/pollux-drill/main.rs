@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use pollux_chaos::failover::{self, PLANS, STORM, Storm};
 use pollux_chaos::load::open_files_most;
-use pollux_chaos::servers::pair::{GroundKind, PairOptions};
+use pollux_chaos::servers::pair::PairOptions;
 
 use arguments::Arguments;
 use grounds::Grounds;
@@ -73,8 +73,14 @@ fn drill(name: &str, wanted: &Arguments, grounds: &mut Grounds) -> anyhow::Resul
         return Ok((Found::Storm(report), is_kept));
     }
     let plan = failover::plan(name).context("there is no such drill: see --list")?;
+    if !plan.is_possible(wanted.mode) {
+        bail!(
+            "a power cut is played without a new boot, by which a node with \
+             durability = memory would know of it: tests of the store play it there"
+        );
+    }
     let report = grounds.runs(plan, wanted)?;
-    let broken = report.broken(plan, !wanted.no_bounds);
+    let broken = report.broken(plan, wanted.mode, !wanted.no_bounds);
     for words in &broken {
         say(format_args!("{name}: {words}"));
     }
@@ -89,7 +95,8 @@ fn names(wanted: &Arguments) -> anyhow::Result<Vec<&str>> {
     for name in &wanted.drills {
         match name.as_str() {
             ALL => {
-                names.extend(PLANS.iter().map(|plan| plan.name));
+                let plans = PLANS.iter().filter(|plan| plan.is_possible(wanted.mode));
+                names.extend(plans.map(|plan| plan.name));
                 names.push(STORM);
             }
             name if name == STORM || failover::plan(name).is_some() => names.push(name),
@@ -123,10 +130,8 @@ fn options(wanted: &Arguments) -> anyhow::Result<PairOptions> {
         }
     };
     Ok(PairOptions {
-        program,
-        ground: GroundKind::Loopback,
-        disks: false,
-        snapshot_entries: None,
+        mode: wanted.mode,
+        ..PairOptions::of(&program)
     })
 }
 

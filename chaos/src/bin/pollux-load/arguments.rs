@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pollux_chaos::servers::Mode;
 
 pub use ceiling::CeilingArguments;
 
 use crate::compare::CompareArguments;
 use crate::workloads::{
     AvailabilityArguments, CommandsArguments, HostileArguments, OfflineArguments, StormArguments,
+    TakeoverArguments,
 };
 
 /// Drive, measure and drill an XMPP server
@@ -47,6 +49,12 @@ pub enum Command {
     /// it shows what the database itself costs. Needs about 1 GiB in the folder for temporary
     /// files.
     Commands(CommandsArguments),
+    /// A pair of which one node is killed: memory of one session on both, and how soon all are back
+    ///
+    /// Starts a pair with its witness. All sessions are at one node, idle, with stream management;
+    /// after `kill -9` each client goes to the twin and resumes. Ends with 1 if a session was not
+    /// resumed.
+    Takeover(TakeoverArguments),
     /// Sign-ins: CPU and latency of one, from the connection to the closed stream
     SignIn {
         #[command(flatten)]
@@ -158,6 +166,8 @@ pub struct SiteArguments {
     /// The program to start with `--start pollux`
     #[arg(long, value_name = "PATH", default_value = "target/release/pollux")]
     pub pollux: PathBuf,
+    #[command(flatten)]
+    pub mode: Mode,
     /// A server that runs already
     #[arg(long, value_name = "IP:PORT", required_unless_present = "start")]
     pub address: Option<SocketAddr>,

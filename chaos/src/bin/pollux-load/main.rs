@@ -79,11 +79,12 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         }
         Command::Offline(wanted) => workloads::offline(&wanted),
         Command::Commands(wanted) => workloads::commands(&wanted),
+        Command::Takeover(wanted) => workloads::takeover(&wanted),
         Command::Storm(wanted) => workloads::storm(&wanted),
         Command::Availability(wanted) => workloads::availability(&wanted),
         Command::Hostile(wanted) => workloads::hostile(&wanted),
         Command::Drill(wanted) => drill(&wanted),
-        Command::Compare(wanted) => compare::run(&wanted).map(|()| true),
+        Command::Compare(wanted) => compare::run(&wanted),
         Command::Ceiling(wanted) => wanted.run().map(|()| true),
     }
 }
@@ -154,7 +155,7 @@ fn drill(wanted: &DrillArguments) -> anyhow::Result<bool> {
     };
     place.close()?;
     show::drill(&report, wanted.site.json)?;
-    Ok(report.holds())
+    Ok(report.holds(wanted.site.mode))
 }
 
 /// A line on standard input, or its end where a time is given too, ends the drill.

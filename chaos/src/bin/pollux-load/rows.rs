@@ -2,6 +2,7 @@
 
 use pollux_chaos::load::{
     AvailabilityReport, CommandsReport, HostileReport, Latency, OfflineReport, StormReport,
+    TakeoverReport,
 };
 
 use crate::show::{json, latency, on, optional, row, table};
@@ -38,6 +39,29 @@ pub fn commands(reports: &[CommandsReport], as_json: bool) -> anyhow::Result<()>
         ]
     }));
     table(&lines)
+}
+
+pub fn takeover(report: &TakeoverReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    let mut cells = vec![
+        ("sessions", report.sessions.to_string()),
+        ("serving KiB", format!("{:.1}", report.serving_kib)),
+        ("twin KiB", format!("{:.1}", report.backup_kib)),
+        ("witness KiB", format!("{:.1}", report.witness_kib)),
+        ("taken over s", format!("{:.2}", report.taken_over_seconds)),
+        ("first back s", format!("{:.2}", report.first_seconds)),
+        ("last back s", format!("{:.2}", report.last_seconds)),
+        (
+            "CPU ms/session",
+            format!("{:.3}", report.cpu_ms_per_session),
+        ),
+        ("not resumed", report.lost_sessions.to_string()),
+        ("turned away", report.turned_away.to_string()),
+    ];
+    cells.extend(latency(&report.resumption));
+    row(&cells)
 }
 
 pub fn storm(report: &StormReport, as_json: bool) -> anyhow::Result<()> {

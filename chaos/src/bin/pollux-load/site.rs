@@ -70,7 +70,7 @@ fn build(make: Make, wanted: &SiteArguments) -> anyhow::Result<Box<dyn Server>> 
         (Make::Prosody, Scram::Sha256) => Box::new(Prosody::new(PasswordHash::Sha256)?),
         (Make::Ejabberd, Scram::Sha1) => Box::new(Ejabberd::new()?),
         (Make::Ejabberd, Scram::Sha256) => bail!("ejabberd is started with --scram sha1 only"),
-        (Make::Pollux, _) => Box::new(Pollux::new(&wanted.pollux, 0)?),
+        (Make::Pollux, _) => Box::new(Pollux::in_mode(&wanted.pollux, 0, wanted.mode)?),
     })
 }
 

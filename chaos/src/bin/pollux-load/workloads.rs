@@ -1,11 +1,14 @@
 //! The command lines of offline, storm, availability and hostile, and how each is run. Tables are
 //! in `rows`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use pollux_chaos::load::{Availability, Commands, Hostile, HostileKind, Offline, Storm};
+use pollux_chaos::load::{Availability, Commands, Hostile, HostileKind, Offline, Storm, Takeover};
+use pollux_chaos::servers::Mode;
+use pollux_chaos::servers::pair::{Pair, PairOptions};
 
 use crate::arguments::SiteArguments;
 use crate::site::Site;
@@ -45,6 +48,24 @@ pub struct CommandsArguments {
     /// Measured, for each of the two machines
     #[arg(long, default_value = "8", value_parser = seconds)]
     pub seconds: Duration,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on standard error
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TakeoverArguments {
+    /// The program to start
+    #[arg(long, value_name = "PATH", default_value = "target/release/pollux")]
+    pub pollux: PathBuf,
+    #[command(flatten)]
+    pub mode: Mode,
+    /// How many, each a user's own
+    #[arg(long, default_value = "15000", value_parser = count)]
+    pub sessions: usize,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -160,6 +181,20 @@ pub fn commands(wanted: &CommandsArguments) -> anyhow::Result<bool> {
     rows::commands(&reports, wanted.json).map(|()| true)
 }
 
+pub fn takeover(wanted: &TakeoverArguments) -> anyhow::Result<bool> {
+    let pair = Pair::open(&PairOptions {
+        mode: wanted.mode,
+        ..PairOptions::of(&wanted.pollux)
+    })?;
+    let plan = Takeover {
+        sessions: wanted.sessions,
+        progress: !wanted.quiet,
+    };
+    let report = on_one_thread(plan.run(pair))?;
+    rows::takeover(&report, wanted.json)?;
+    Ok(report.holds())
+}
+
 pub fn offline(wanted: &OfflineArguments) -> anyhow::Result<bool> {
     let plan = Offline {
         senders: wanted.senders,
@@ -244,6 +279,7 @@ mod tests {
     fn each_begins_with_its_defaults() {
         for words in [
             "commands",
+            "takeover",
             "offline --start prosody",
             "storm --start prosody",
             "availability --start prosody",

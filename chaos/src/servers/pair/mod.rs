@@ -16,7 +16,7 @@ use pollux_domain::operations::{DigestRow, SubclusterStatus};
 use tempfile::TempDir;
 
 use super::free_port::wait_until;
-use super::{Certificate, DOMAIN, Users};
+use super::{Certificate, DOMAIN, Mode, Users};
 
 pub use disk::Disk;
 pub use ground::{Ground, GroundKind, STATIONS};
@@ -41,6 +41,7 @@ pub struct PairOptions {
     pub disks: bool,
     /// Entries between two snapshots, where not as the product has it.
     pub snapshot_entries: Option<u64>,
+    pub mode: Mode,
 }
 
 /// Which node is the home of the users.
@@ -60,6 +61,19 @@ pub struct Pair {
     folder: TempDir,
 }
 
+impl PairOptions {
+    /// A pair as the product has it, on loopback.
+    pub fn of(program: &Path) -> Self {
+        PairOptions {
+            program: program.to_owned(),
+            ground: GroundKind::Loopback,
+            disks: false,
+            snapshot_entries: None,
+            mode: Mode::default(),
+        }
+    }
+}
+
 impl Pair {
     /// Makes a cluster of one, invites a twin and a witness, turns high availability on, and waits
     /// until the pair is protected.
@@ -77,6 +91,7 @@ impl Pair {
             certificate: &certificate,
             disks: options.disks,
             snapshot_entries: options.snapshot_entries,
+            mode: options.mode,
         };
         let stations = [
             ("castor", Role::Node),

@@ -8,9 +8,9 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use rustix::process::Signal;
 
-use super::super::Certificate;
 use super::super::free_port::wait_until;
 use super::super::process::{Process, START_LIMIT};
+use super::super::{Certificate, Mode};
 use super::disk::Disk;
 use super::ground::Ground;
 
@@ -41,6 +41,7 @@ pub struct Common<'a> {
     /// Whether each has a disk of its own.
     pub disks: bool,
     pub snapshot_entries: Option<u64>,
+    pub mode: Mode,
 }
 
 impl Station {
@@ -76,7 +77,7 @@ impl Station {
              direct_tls_listen = \"off\"\n\
              certificate = \"{}\"\nkey = \"{}\"\nallow_plaintext = true\n\n\
              [cluster]\nlisten = \"{}\"\nname = \"{name}\"\n{snapshots}\n\
-             [control]\nsocket = \"{}\"\n\n\
+             {}[control]\nsocket = \"{}\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[log]\nfilter = \"info,openraft=off\"\n",
             station.node(),
             data.display(),
@@ -84,6 +85,7 @@ impl Station {
             common.certificate.certificate_path.display(),
             common.certificate.key_path.display(),
             common.ground.node_address(index),
+            common.mode.settings(),
             station.socket().display(),
         );
         fs::write(station.configuration(), text).context("write pollux.toml")?;

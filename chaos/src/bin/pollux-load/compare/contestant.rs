@@ -71,20 +71,8 @@ impl Contestant {
             Contestant::Ejabberd => Box::new(Ejabberd::new()?),
             Contestant::Cluster => Box::new(Ejabberd::cluster()?),
             Contestant::Committed => Box::new(Pollux::new(program()?, 0)?),
-            Contestant::Early => {
-                let mode = Mode {
-                    early: true,
-                    ..Mode::default()
-                };
-                Box::new(Pollux::in_mode(program()?, 0, mode)?)
-            }
-            Contestant::Undurable => {
-                let mode = Mode {
-                    in_memory: true,
-                    ..Mode::default()
-                };
-                Box::new(Pollux::in_mode(program()?, 0, mode)?)
-            }
+            Contestant::Early => Box::new(Pollux::in_mode(program()?, 0, Mode::EARLY)?),
+            Contestant::Undurable => Box::new(Pollux::in_mode(program()?, 0, Mode::IN_MEMORY)?),
             Contestant::Pair => Box::new(PairServer::new(program()?)?),
             Contestant::Relay => Box::new(Ceiling::new(CeilingKind::Relay, &own?)?),
             Contestant::Memory => Box::new(Ceiling::new(CeilingKind::Memory, &own?)?),

@@ -28,7 +28,8 @@ const SCALES: [(usize, &str); 3] = [(1, "1x"), (4, "4x"), (16, "16x")];
 /// For so long the disk is asked.
 const PROBE: Duration = Duration::from_secs(5);
 
-pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
+/// Whether all was measured: what fails is named, and does not keep the rest from its turn.
+pub fn run(wanted: &CompareArguments) -> anyhow::Result<bool> {
     if wanted.runs == 0 {
         bail!("--runs is at least 1");
     }
@@ -44,6 +45,7 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
         machine: Machine::look(wanted.pollux.as_deref())?,
         runs: if wanted.quick { 1 } else { wanted.runs },
         is_quiet: wanted.quiet,
+        failed: Vec::new(),
     };
     let mut comparison = Comparison {
         disk: bench.disk(&works)?,
@@ -52,6 +54,7 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
         rows: Vec::new(),
         growth: Vec::new(),
         machine: bench.machine.clone(),
+        failed: Vec::new(),
     };
     let sizes = Sizes::of(wanted);
     for &work in &works {
@@ -59,18 +62,19 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<()> {
     }
     for &work in &works {
         if wanted.growth {
-            comparison.growth.extend(bench.growth(work, sizes)?);
+            comparison.growth.extend(bench.growth(work, sizes));
         } else {
-            comparison
-                .rows
-                .extend(bench.rows(work, &sizes, comparison.disk)?);
+            let rows = bench.rows(work, &sizes, comparison.disk);
+            comparison.rows.extend(rows);
         }
     }
+    comparison.failed = bench.failed;
     if let Some(path) = &wanted.json {
         let text = serde_json::to_string_pretty(&comparison).context("write JSON")?;
         std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
     }
-    table::print(&comparison)
+    table::print(&comparison)?;
+    Ok(comparison.failed.is_empty())
 }
 
 struct Bench {
@@ -78,6 +82,8 @@ struct Bench {
     machine: Machine,
     runs: usize,
     is_quiet: bool,
+    /// What could not be measured, and why.
+    failed: Vec<String>,
 }
 
 impl Bench {
@@ -107,12 +113,7 @@ impl Bench {
         }
     }
 
-    fn rows(
-        &mut self,
-        work: Work,
-        sizes: &Sizes,
-        disk: Option<Latency>,
-    ) -> anyhow::Result<Vec<Row>> {
+    fn rows(&mut self, work: Work, sizes: &Sizes, disk: Option<Latency>) -> Vec<Row> {
         let contestants: Vec<Contestant> = work
             .contestants()
             .iter()
@@ -124,8 +125,8 @@ impl Bench {
         let mut values = vec![none; work.figures().len()];
         for run in 1..=self.runs {
             for (index, &contestant) in contestants.iter().enumerate() {
-                let measured = self.once(work, contestant, sizes, run)?;
-                for (values, value) in values.iter_mut().zip(measured) {
+                let measured = self.once(work, contestant, sizes, run);
+                for (values, value) in values.iter_mut().zip(measured.unwrap_or_default()) {
                     values[index].push(value);
                 }
             }
@@ -133,18 +134,20 @@ impl Bench {
         let rows = work.figures().into_iter().zip(values);
         let rows = rows.map(|(figure, values)| {
             let values = contestants.iter().copied().zip(values);
-            Row::of(&figure, values.collect(), disk)
+            let measured = values.filter(|(_, runs)| !runs.is_empty());
+            Row::of(&figure, measured.collect(), disk)
         });
-        Ok(rows.collect())
+        rows.collect()
     }
 
+    /// One run; nothing where it failed. The server is another one then, the next time.
     fn once(
         &mut self,
         work: Work,
         contestant: Contestant,
         sizes: &Sizes,
         run: usize,
-    ) -> anyhow::Result<Vec<f64>> {
+    ) -> Option<Vec<f64>> {
         let (name, figures) = (contestant.name(), work.figures());
         self.say(format_args!(
             "{name}: {}, run {run} of {} …",
@@ -153,15 +156,24 @@ impl Bench {
         let measured = self
             .field
             .with(contestant, |stall| measure(work, contestant, stall, sizes));
-        let measured = measured.with_context(|| format!("measure {name}"))?;
+        let measured = match measured {
+            Ok(measured) => measured,
+            Err(error) => {
+                let words = format!("{name}: {}, run {run}: {error:#}", figures[0].what);
+                self.say(format_args!("{words}"));
+                self.failed.push(words);
+                self.field.forget(contestant);
+                return None;
+            }
+        };
         for (figure, value) in figures.iter().zip(&measured) {
             self.say(format_args!("  {}: {value:.4} {}", figure.key, figure.unit));
         }
-        Ok(measured)
+        Some(measured)
     }
 
     /// The judged one alone, at each size in turn.
-    fn growth(&mut self, work: Work, sizes: Sizes) -> anyhow::Result<Vec<Growth>> {
+    fn growth(&mut self, work: Work, sizes: Sizes) -> Vec<Growth> {
         let figures = work.figures();
         let none = vec![Vec::new(); SCALES.len()];
         let mut values = vec![none; figures.len()];
@@ -173,18 +185,19 @@ impl Bench {
                     self.field.forget(figures[0].judged);
                 }
                 let sizes = sizes.times(factor);
-                let measured = self.once(work, figures[0].judged, &sizes, run)?;
-                for (values, value) in values.iter_mut().zip(measured) {
+                let measured = self.once(work, figures[0].judged, &sizes, run);
+                for (values, value) in values.iter_mut().zip(measured.unwrap_or_default()) {
                     values[index].push(value);
                 }
             }
         }
         let grown = figures.iter().zip(values).map(|(figure, values)| {
             let cells = SCALES.into_iter().zip(values);
+            let cells = cells.filter(|(_, runs)| !runs.is_empty());
             let cells = cells.map(|((_, name), runs)| Cell::of(name, Rank::Pollux, runs));
             Growth::of(figure, cells.collect())
         });
-        Ok(grown.collect())
+        grown.collect()
     }
 
     fn say(&self, text: std::fmt::Arguments<'_>) {

@@ -4,6 +4,7 @@
 use pollux_chaos::load::Latency;
 use serde::Serialize;
 
+use super::SCALES;
 use super::contestant::Contestant;
 use super::machine::Machine;
 use super::work::{Bound, Figure, Rank};
@@ -19,6 +20,8 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Each work at several sizes, where it was asked for.
     pub growth: Vec<Growth>,
+    /// What could not be measured, and why.
+    pub failed: Vec<String>,
 }
 
 /// One figure of all contestants.
@@ -77,7 +80,7 @@ pub struct Growth {
     pub cells: Vec<Cell>,
     /// The last one's cost divided by the first one's.
     pub ratio: f64,
-    /// Whether that is within a fifth.
+    /// Whether that is within a fifth, and all sizes were measured.
     pub holds: bool,
 }
 
@@ -176,9 +179,9 @@ impl Growth {
             key: figure.key,
             what: figure.what,
             unit: figure.unit,
-            cells,
             ratio,
-            holds: ratio <= GROWTH_MAX,
+            holds: ratio <= GROWTH_MAX && cells.len() == SCALES.len(),
+            cells,
         }
     }
 }

@@ -41,6 +41,9 @@ pub fn print(comparison: &Comparison) -> anyhow::Result<()> {
         cells(&growth.cells)?;
         say(&grows(growth))?;
     }
+    for words in &comparison.failed {
+        say(&format!("\nnot measured: {words}\n"))?;
+    }
     Ok(())
 }
 

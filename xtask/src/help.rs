@@ -95,8 +95,8 @@ peers: installs Prosody and ejabberd from Debian where they are missing (their s
 builds the release, and runs `pollux-load compare` with what stands behind `peers`: every work by
 every server in turn, on loopback, with a fresh process for each run. Prints a table for each
 figure, with the better peer, the ceilings, and whether Pollux is where it should be. Nothing else
-should run on the machine meanwhile. What fails is named and left out. `--quick` shows within minutes that all of it works, and
-measures nothing. `pollux-load compare --help` has the rest.
+should run on the machine meanwhile. What fails is named and left out. `--quick` shows within
+minutes that all of it works, and measures nothing. `pollux-load compare --help` has the rest.
 
 page: writes the tables between the markers of docs/performance.md, and the pictures beside it, from
 each FILE, which `peers --json FILE` wrote. Keeps them in docs/performance, one with `--growth` and

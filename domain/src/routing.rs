@@ -23,19 +23,22 @@ pub enum Route {
 }
 
 /// Routes to a local user that exists. `resource`: of the address, if it has one.
-pub fn route(kind: ParcelKind, resource: Option<&str>, candidates: &[Candidate<'_>]) -> Route {
+pub fn route<'a>(
+    kind: ParcelKind,
+    resource: Option<&str>,
+    mut candidates: impl Iterator<Item = Candidate<'a>> + Clone,
+) -> Route {
     if let Some(resource) = resource {
         // 8.5.3.1: a match by resource, available or not (an IQ result finds a session before its
         // first presence).
-        let hit = candidates
-            .iter()
-            .find(|candidate| candidate.resource == resource);
+        let all = candidates.clone();
+        let hit = candidates.find(|candidate| candidate.resource == resource);
         if let Some(hit) = hit {
             return Route::Deliver(vec![hit.session]);
         }
         return match kind {
             // 8.5.3.2.1: chat as if to the bare address.
-            ParcelKind::Chat => to_bare(kind, candidates),
+            ParcelKind::Chat => to_bare(kind, all),
             ParcelKind::MessageError | ParcelKind::IqResponse => Route::Drop,
             ParcelKind::Normal
             | ParcelKind::Headline
@@ -49,7 +52,7 @@ pub fn route(kind: ParcelKind, resource: Option<&str>, candidates: &[Candidate<'
 }
 
 /// 8.5.2: to the bare address.
-fn to_bare(kind: ParcelKind, candidates: &[Candidate<'_>]) -> Route {
+fn to_bare<'a>(kind: ParcelKind, candidates: impl Iterator<Item = Candidate<'a>> + Clone) -> Route {
     match kind {
         // 8.5.2.1.1 and 8.5.2.2.1
         ParcelKind::Chat | ParcelKind::Normal => match most_available(candidates) {
@@ -72,26 +75,22 @@ fn to_bare(kind: ParcelKind, candidates: &[Candidate<'_>]) -> Route {
 }
 
 /// Sessions with a priority of zero or more.
-fn available(candidates: &[Candidate<'_>]) -> Vec<SessionId> {
-    let willing = candidates
-        .iter()
-        .filter(|candidate| 0 <= candidate.priority.unwrap_or(-1));
+fn available<'a>(candidates: impl Iterator<Item = Candidate<'a>> + Clone) -> Vec<SessionId> {
+    let willing = candidates.filter(|candidate| 0 <= candidate.priority.unwrap_or(-1));
     willing.map(|candidate| candidate.session).collect()
 }
 
 /// Of those the ones with the highest priority.
-fn most_available(candidates: &[Candidate<'_>]) -> Vec<SessionId> {
+fn most_available<'a>(candidates: impl Iterator<Item = Candidate<'a>> + Clone) -> Vec<SessionId> {
     let best = candidates
-        .iter()
+        .clone()
         .filter_map(|candidate| candidate.priority)
         .max();
     let best = match best {
         Some(best) if 0 <= best => best,
         _ => return Vec::new(),
     };
-    let chosen = candidates
-        .iter()
-        .filter(|candidate| candidate.priority == Some(best));
+    let chosen = candidates.filter(|candidate| candidate.priority == Some(best));
     chosen.map(|candidate| candidate.session).collect()
 }
 
@@ -116,7 +115,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            route(kind, resource, &candidates),
+            route(kind, resource, candidates.iter().copied()),
             want,
             "{kind:?} to {resource:?} of {sessions:?}"
         );

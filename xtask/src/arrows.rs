@@ -37,6 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("bincode", &["pollux-store"]),
     ("openraft", &["pollux-raft"]),
     ("redb", &["pollux-raft", "pollux-chaos"]),
+    ("foldhash", &["pollux-raft"]),
     ("rustls", &["pollux-links", "pollux-actors", "pollux-chaos"]),
     (
         "tokio-rustls",

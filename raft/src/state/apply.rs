@@ -289,8 +289,8 @@ impl State {
             } => {
                 self.unavailable(id, Some(bytes.clone()), out);
                 // A device that was less available may be the one for stored messages now.
-                if let Some(user) = self.sessions.get(&id).map(|session| session.user()) {
-                    self.drain_offline(&user, out);
+                if let Some(jid) = self.sessions.get(&id).map(|session| session.jid.clone()) {
+                    self.drain_offline(jid.bare_str(), out);
                 }
             }
             Action::Directed {

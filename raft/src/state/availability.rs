@@ -44,7 +44,7 @@ impl State {
             self.tell_requests(&user, id, out);
             self.probe_for(&user, out);
         }
-        self.drain_offline(&user, out);
+        self.drain_offline(user.as_str(), out);
     }
 
     /// RFC 6121 section 4.5. `bytes`: the client's own words; None where the server speaks for it.
@@ -63,7 +63,7 @@ impl State {
         let said_before = out.effects.len();
         if before.is_some() {
             self.tell_watchers(&jid, bytes.clone(), out);
-            self.user_mut(&jid.to_bare(), |user| {
+            self.user_mut(jid.bare_str(), |user| {
                 user.departures.retain(|(_, departed)| *departed != jid);
                 user.departures.push_back((now, jid.clone()));
                 if limits::DEPARTURES_MAX < user.departures.len() {
@@ -93,7 +93,7 @@ impl State {
         };
         let jid = session.jid.clone();
         let known = session.directed.contains(to);
-        let abroad = self.foreign_home(&to.to_bare());
+        let abroad = self.foreign_home(to.bare_str());
         if available && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
             let parcel = Parcel {
                 from: jid,
@@ -148,7 +148,7 @@ impl State {
                     bytes: Some(bytes.clone()),
                 }));
             }
-            for (id, session) in self.sessions_of(other) {
+            for (id, session) in self.sessions_of(other.as_str()) {
                 let Some((_, bytes)) = &session.availability else {
                     continue;
                 };
@@ -237,7 +237,7 @@ impl State {
         bytes: Option<&Bytes>,
         out: &mut Outcome,
     ) {
-        for (session, state) in self.sessions_of(watcher) {
+        for (session, state) in self.sessions_of(watcher.as_str()) {
             if state.availability.is_none() {
                 continue;
             }

@@ -58,7 +58,7 @@ impl State {
         if !known && limits::CONTACTS_MAX <= self.contact_count(user) {
             return Err(Condition::ResourceConstraint);
         }
-        let contact = self.user_mut(user, |record| {
+        let contact = self.user_mut(user.as_str(), |record| {
             let entry = record.contacts.entry(jid.clone());
             let entry = entry.or_insert_with(|| Contact::new(jid.clone()));
             entry.name = name;
@@ -84,7 +84,7 @@ impl State {
             .and_then(|record| record.contacts.get(jid))
             .map(|contact| contact.relation)
             .ok_or(Condition::ItemNotFound)?;
-        let abroad = self.foreign_home(jid);
+        let abroad = self.foreign_home(jid.as_str());
         let says = relation.to || relation.pending_out || relation.from;
         if says && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
             return Err(Condition::ResourceConstraint);
@@ -97,7 +97,7 @@ impl State {
                 self.exchange(user, jid, SubscriptionRequest::Unsubscribed, None, out);
             }
         }
-        self.user_mut(user, |record| record.contacts.remove(jid));
+        self.user_mut(user.as_str(), |record| record.contacts.remove(jid));
         let mut gone = Contact::new(jid.clone());
         gone.listed = false;
         self.push(user, gone, out);
@@ -108,7 +108,7 @@ impl State {
     pub(super) fn push(&mut self, user: &BareJid, contact: Contact, out: &mut Outcome) {
         let contact = Arc::new(contact);
         let told: Vec<SessionId> = self
-            .sessions_of(user)
+            .sessions_of(user.as_str())
             .filter(|(_, session)| session.wants_pushes)
             .map(|(id, _)| id)
             .collect();

@@ -21,18 +21,19 @@ impl State {
     /// A parcel that a session of this group sends.
     pub(super) fn send(&mut self, parcel: Arc<Parcel>, out: &mut Outcome) {
         let stanza = self.new_stanza();
-        let user = parcel.to.to_bare();
-        if let Some(target) = self.foreign_home(&user) {
+        let to = parcel.to.clone();
+        let user = to.bare_str();
+        if let Some(target) = self.foreign_home(user) {
             self.send_abroad(target, parcel, out);
             return;
         }
-        if !self.users.contains_key(&user) {
+        if !self.users.contains_key(user) {
             self.bounce(&parcel, Condition::ServiceUnavailable, out);
             return;
         }
-        let mut route = self.route(&user, parcel.kind, parcel.to.resource());
+        let mut route = self.route(user, parcel.kind, to.resource());
         self.honour_early(&mut route, out);
-        self.follow(&user, stanza, parcel, route, out);
+        self.follow(user, stanza, parcel, route, out);
     }
 
     /// Who has been written to before the commit has got it, whatever the route is by now.
@@ -81,7 +82,7 @@ impl State {
     /// A parcel whose session has ended goes to the user's other sessions, the store, or back.
     pub(super) fn again(
         &mut self,
-        user: &BareJid,
+        user: &str,
         stanza: StanzaId,
         parcel: Arc<Parcel>,
         out: &mut Outcome,
@@ -96,31 +97,28 @@ impl State {
         }
     }
 
-    pub(super) fn route(&self, user: &BareJid, kind: ParcelKind, resource: Option<&str>) -> Route {
-        let candidates: Vec<Candidate<'_>> = self
-            .sessions_of(user)
-            .map(|(id, session)| Candidate {
-                session: id,
-                resource: session.jid.resource().unwrap_or_default(),
-                priority: session
-                    .availability
-                    .as_ref()
-                    .map(|(device, _)| device.priority),
-            })
-            .collect();
-        route(kind, resource, &candidates)
+    pub(super) fn route(&self, user: &str, kind: ParcelKind, resource: Option<&str>) -> Route {
+        let candidates = self.sessions_of(user).map(|(id, session)| Candidate {
+            session: id,
+            resource: session.jid.resource().unwrap_or_default(),
+            priority: session
+                .availability
+                .as_ref()
+                .map(|(device, _)| device.priority),
+        });
+        route(kind, resource, candidates)
     }
 
     fn follow(
         &mut self,
-        user: &BareJid,
+        user: &str,
         stanza: StanzaId,
         parcel: Arc<Parcel>,
         route: Route,
         out: &mut Outcome,
     ) {
         match route {
-            Route::Deliver(sessions) => self.deliver(user, stanza, parcel, &sessions, out),
+            Route::Deliver(sessions) => self.deliver(user, stanza, parcel, sessions, out),
             Route::Store => self.store(user, stanza, parcel, out),
             Route::Bounce(condition) => self.bounce(&parcel, condition, out),
             Route::Drop => {}
@@ -129,13 +127,12 @@ impl State {
 
     fn deliver(
         &mut self,
-        user: &BareJid,
+        user: &str,
         stanza: StanzaId,
         parcel: Arc<Parcel>,
-        sessions: &[SessionId],
+        mut sessions: Vec<SessionId>,
         out: &mut Outcome,
     ) {
-        let mut sessions = sessions.to_vec();
         if parcel.kind.fate() == Fate::Store {
             // What is stored already goes first. A session that holds its fill is passed over where
             // another has room, so that a device that is not there holds nothing back from one that
@@ -231,7 +228,7 @@ impl State {
     }
 
     /// Into the offline store, or back to the sender when that is full.
-    fn store(&mut self, user: &BareJid, stanza: StanzaId, parcel: Arc<Parcel>, out: &mut Outcome) {
+    fn store(&mut self, user: &str, stanza: StanzaId, parcel: Arc<Parcel>, out: &mut Outcome) {
         let bytes = u32::try_from(parcel.bytes.len()).unwrap_or(u32::MAX);
         let stored = self.user_mut(user, |user| {
             let room = user.offline.len() < limits::OFFLINE_MAX;
@@ -251,7 +248,7 @@ impl State {
     }
 
     /// Stored messages become slots of the user's most available sessions while they have room.
-    pub(super) fn drain_offline(&mut self, user: &BareJid, out: &mut Outcome) {
+    pub(super) fn drain_offline(&mut self, user: &str, out: &mut Outcome) {
         if self
             .users
             .get(user)
@@ -280,7 +277,7 @@ impl State {
     }
 
     pub(super) fn forget_offline(&mut self, user: &BareJid, out: &mut Outcome) {
-        let rows = self.user_mut(user, |user| std::mem::take(&mut user.offline));
+        let rows = self.user_mut(user.as_str(), |user| std::mem::take(&mut user.offline));
         for (row, _) in rows.unwrap_or_default() {
             out.rows.push(RowWrite::Delete { row });
         }
@@ -314,7 +311,7 @@ impl State {
         if parcel.from.resource().is_none() {
             return;
         }
-        if let Some(home) = self.foreign_home(&parcel.from.to_bare()) {
+        if let Some(home) = self.foreign_home(parcel.from.bare_str()) {
             // Always written: what comes back was held here before, so that nothing grows.
             self.tell(home, OutboxLine::Bounce(parcel.clone(), condition), out);
             return;
@@ -353,8 +350,8 @@ impl State {
 
     pub(super) fn sessions_of(
         &self,
-        user: &BareJid,
-    ) -> impl Iterator<Item = (SessionId, &SessionState)> {
+        user: &str,
+    ) -> impl Iterator<Item = (SessionId, &SessionState)> + Clone {
         let ids = self.users.get(user).map_or(&[][..], |user| &user.sessions);
         ids.iter()
             .filter_map(|id| self.sessions.get(id).map(|session| (*id, session.as_ref())))
@@ -362,8 +359,7 @@ impl State {
 
     pub(super) fn session_of(&self, jid: &Jid) -> Option<SessionId> {
         let resource = jid.resource()?;
-        let user = jid.to_bare();
-        let mut sessions = self.sessions_of(&user);
+        let mut sessions = self.sessions_of(jid.bare_str());
         sessions
             .find(|(_, session)| session.jid.resource() == Some(resource))
             .map(|(id, _)| id)

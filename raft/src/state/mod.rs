@@ -22,10 +22,10 @@ mod subscriptions;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::fast::FixedState;
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{
@@ -43,8 +43,8 @@ pub use between::{OutboxRow, Shipment};
 pub use view::{EarlyTarget, SessionRow, Statistics};
 
 /// Maps whose order is the same in each process; their keys are names that an administrator or the
-/// group gave out.
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+/// group gave out, so that nobody can choose them to collide.
+type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// All that a subcluster knows of its users. Users and sessions are shared pointers, so that a copy
 /// for a snapshot costs a pointer each and what changes afterwards is copied then.

@@ -28,7 +28,7 @@ impl State {
     /// Changes one user. Nothing happens when it is gone.
     pub(super) fn user_mut<R>(
         &mut self,
-        user: &BareJid,
+        user: &str,
         change: impl FnOnce(&mut User) -> R,
     ) -> Option<R> {
         self.users
@@ -79,7 +79,7 @@ impl State {
             wants_pushes: false,
         };
         self.sessions.insert(id, Arc::new(session));
-        self.user_mut(user, |user| user.sessions.push(id));
+        self.user_mut(user.as_str(), |user| user.sessions.push(id));
         let session = Session {
             id,
             epoch,
@@ -205,18 +205,22 @@ impl State {
         if count == 0 {
             return;
         }
-        let user = session.user();
-        let dropped: Vec<Slot> = self
-            .session_mut(id, |session| {
-                let dropped: Vec<Slot> = session.slots.drain(..count).collect();
-                session.weight -= dropped.iter().map(|slot| slot.body.weight()).sum::<usize>();
-                dropped
-            })
-            .unwrap_or_default();
-        for slot in dropped {
-            self.served(&user, &slot, out);
+        let jid = session.jid.clone();
+        // Most slots are of no concern to anybody else, and none of those costs an allocation.
+        let concern =
+            |slot: &Slot| slot.duty == Duty::Shared || matches!(slot.body, SlotBody::Stored { .. });
+        let dropped = self.session_mut(id, |session| {
+            let mut weight = 0;
+            let dropped = session.slots.drain(..count);
+            let dropped = dropped.inspect(|slot| weight += slot.body.weight());
+            let dropped: Vec<Slot> = dropped.filter(concern).collect();
+            session.weight -= weight;
+            dropped
+        });
+        for slot in dropped.unwrap_or_default() {
+            self.served(jid.bare_str(), &slot, out);
         }
-        self.drain_offline(&user, out);
+        self.drain_offline(jid.bare_str(), out);
     }
 
     pub(super) fn place(&mut self, speaker: &Session, through: Seq, v: u64, out: &mut Outcome) {
@@ -271,21 +275,21 @@ impl State {
         let Some(session) = self.sessions.remove(&id) else {
             return;
         };
-        let user = session.user();
-        self.user_mut(&user, |user| user.sessions.retain(|session| *session != id));
+        let user = session.jid.bare_str();
+        self.user_mut(user, |user| user.sessions.retain(|session| *session != id));
         out.effects.push(Effect::Ended {
             session: id,
             connection: session.connection,
             reason,
         });
         for slot in &session.slots {
-            self.hand_on(&user, slot, out);
+            self.hand_on(user, slot, out);
         }
-        self.drain_offline(&user, out);
+        self.drain_offline(user, out);
     }
 
     /// One slot of a session that ended.
-    fn hand_on(&mut self, user: &BareJid, slot: &Slot, out: &mut Outcome) {
+    fn hand_on(&mut self, user: &str, slot: &Slot, out: &mut Outcome) {
         let holders = self.holders(user, slot);
         match (slot.duty, holders.as_slice()) {
             (Duty::Done, _) => return,
@@ -306,7 +310,7 @@ impl State {
     }
 
     /// A slot was acknowledged or written.
-    fn served(&mut self, user: &BareJid, slot: &Slot, out: &mut Outcome) {
+    fn served(&mut self, user: &str, slot: &Slot, out: &mut Outcome) {
         if slot.duty == Duty::Shared {
             for holder in self.holders(user, slot) {
                 self.set_duty(holder, slot, Duty::Done);
@@ -319,7 +323,7 @@ impl State {
     }
 
     /// The user's sessions in which a shared stanza waits as well.
-    fn holders(&self, user: &BareJid, slot: &Slot) -> Vec<SessionId> {
+    fn holders(&self, user: &str, slot: &Slot) -> Vec<SessionId> {
         if slot.duty != Duty::Shared {
             return Vec::new();
         }

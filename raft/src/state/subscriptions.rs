@@ -37,7 +37,7 @@ impl State {
             bytes,
             sent: self.stamp.wall,
         });
-        let abroad = self.foreign_home(to);
+        let abroad = self.foreign_home(to.as_str());
         if user == *to || (abroad.is_none() && !self.users.contains_key(to)) {
             self.bounce(&parcel, Condition::ItemNotFound, out);
             return;
@@ -77,7 +77,7 @@ impl State {
             return;
         }
         let parcel = parcel.unwrap_or_else(|| Arc::new(self.server_parcel(user, contact, request)));
-        if let Some(target) = self.foreign_home(contact) {
+        if let Some(target) = self.foreign_home(contact.as_str()) {
             self.tell(target, OutboxLine::Parcel(parcel), out);
             self.tell_new_view(user, contact, shown, out);
             self.tell_view_abroad(user, contact, saw, out);
@@ -137,7 +137,7 @@ impl State {
         out: &mut Outcome,
     ) {
         let parcel = Arc::new(self.server_parcel(user, contact, answer));
-        match self.foreign_home(contact) {
+        match self.foreign_home(contact.as_str()) {
             Some(target) => self.tell(target, OutboxLine::Parcel(parcel), out),
             None => self.receive(contact, user, answer, parcel, out),
         }
@@ -173,7 +173,7 @@ impl State {
         let mut others: Vec<BareJid> = record.contacts.keys().cloned().collect();
         others.extend(record.requests.keys().cloned());
         for other in others {
-            if self.users.contains_key(&other) || self.foreign_home(&other).is_some() {
+            if self.users.contains_key(&other) || self.foreign_home(other.as_str()).is_some() {
                 self.exchange(user, &other, SubscriptionRequest::Unsubscribe, None, out);
                 self.exchange(user, &other, SubscriptionRequest::Unsubscribed, None, out);
             }
@@ -199,7 +199,7 @@ impl State {
         request: Option<&Arc<Parcel>>,
         out: &mut Outcome,
     ) {
-        let pushed = self.user_mut(user, |record| {
+        let pushed = self.user_mut(user.as_str(), |record| {
             match (change.pending_in, request) {
                 (true, Some(parcel)) => {
                     record
@@ -229,7 +229,7 @@ impl State {
     /// The user's available devices see a subscription stanza.
     fn show(&mut self, user: &BareJid, parcel: Arc<Parcel>, out: &mut Outcome) {
         let available: Vec<SessionId> = self
-            .sessions_of(user)
+            .sessions_of(user.as_str())
             .filter(|(_, session)| session.availability.is_some())
             .map(|(id, _)| id)
             .collect();
@@ -263,7 +263,7 @@ impl State {
         if now == before {
             return;
         }
-        if let Some(target) = self.foreign_home(observer) {
+        if let Some(target) = self.foreign_home(observer.as_str()) {
             let devices = now.then(|| self.devices_of(observed));
             let watch = OutboxLine::Watch {
                 user: observed.clone(),

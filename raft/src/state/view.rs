@@ -71,14 +71,14 @@ impl State {
 
     /// The sessions of a user by their addresses.
     pub fn sessions_by_jid(&self, user: &BareJid) -> Vec<(SessionId, Jid)> {
-        self.sessions_of(user)
+        self.sessions_of(user.as_str())
             .map(|(id, session)| (id, session.jid.clone()))
             .collect()
     }
 
     /// The sessions that a parcel would go to now. `apply` may find others.
     pub fn targets(&self, parcel: &Parcel) -> Vec<SessionId> {
-        match self.route(&parcel.to.to_bare(), parcel.kind, parcel.to.resource()) {
+        match self.route(parcel.to.bare_str(), parcel.kind, parcel.to.resource()) {
             Route::Deliver(sessions) => sessions,
             Route::Store | Route::Bounce(_) | Route::Drop => Vec::new(),
         }

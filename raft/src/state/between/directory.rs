@@ -18,7 +18,7 @@ impl State {
     }
 
     /// The other group in which a user lives.
-    pub(in crate::state) fn foreign_home(&self, user: &BareJid) -> Option<SubclusterId> {
+    pub(in crate::state) fn foreign_home(&self, user: &str) -> Option<SubclusterId> {
         if self.users.contains_key(user) {
             return None;
         }

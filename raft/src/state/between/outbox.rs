@@ -185,7 +185,7 @@ impl State {
     /// An answer that can neither be passed on nor be refused. Its session ends before the answer
     /// is acknowledged, as one that holds too much does.
     pub(in crate::state) fn answer_has_no_place(&self, parcel: &Parcel) -> bool {
-        let target = self.foreign_home(&parcel.to.to_bare());
+        let target = self.foreign_home(parcel.to.bare_str());
         is_answer(parcel.kind) && target.is_some_and(|target| self.is_outbox_spent(target))
     }
 

@@ -86,7 +86,7 @@ impl State {
         match line {
             OutboxLine::Parcel(parcel) => self.take_parcel(source, parcel, out),
             OutboxLine::Bounce(parcel, condition) => {
-                if self.users.contains_key(&parcel.from.to_bare()) {
+                if self.users.contains_key(parcel.from.bare_str()) {
                     self.come_back(parcel, *condition, out);
                 }
             }

@@ -29,12 +29,12 @@ impl State {
                 .contacts
                 .values()
                 .filter(|contact| contact.relation.from);
-            for home in watchers.filter_map(|contact| self.foreign_home(&contact.jid)) {
+            for home in watchers.filter_map(|contact| self.foreign_home(contact.jid.as_str())) {
                 groups.entry(home).or_default().0 = true;
             }
         }
         for to in directed {
-            if let Some(home) = self.foreign_home(&to.to_bare()) {
+            if let Some(home) = self.foreign_home(to.bare_str()) {
                 groups.entry(home).or_default().1.push(to.clone());
             }
         }
@@ -79,7 +79,7 @@ impl State {
         bytes: Option<Bytes>,
         out: &mut Outcome,
     ) {
-        match self.foreign_home(&to.to_bare()) {
+        match self.foreign_home(to.bare_str()) {
             Some(target) => {
                 let groups = GroupsTold::from([(target, (false, vec![to.clone()]))]);
                 self.tell_groups(from, available, bytes.as_ref(), groups, out);

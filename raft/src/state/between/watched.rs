@@ -187,12 +187,12 @@ impl State {
             .flatten()
             .filter(|contact| contact.relation.from)
             .map(|contact| contact.jid.clone())
-            .filter(move |watcher| self.foreign_home(watcher) == Some(target))
+            .filter(move |watcher| self.foreign_home(watcher.as_str()) == Some(target))
     }
 
     /// The available devices of a user of this group, with what they say.
     pub(in crate::state) fn devices_of(&self, user: &BareJid) -> Vec<(Jid, Bytes)> {
-        let devices = self.sessions_of(user).filter_map(|(_, session)| {
+        let devices = self.sessions_of(user.as_str()).filter_map(|(_, session)| {
             let (_, bytes) = session.availability.as_ref()?;
             Some((session.jid.clone(), bytes.clone()))
         });

@@ -411,7 +411,7 @@ fn stored_messages_wait_for_a_reason(state: &State) {
         .iter()
         .filter(|(_, user)| !user.offline.is_empty());
     for (user, _) in waiting {
-        if let Route::Deliver(sessions) = state.route(user, ParcelKind::Chat, None) {
+        if let Route::Deliver(sessions) = state.route(user.as_str(), ParcelKind::Chat, None) {
             let idle = sessions.iter().find(|id| state.has_room(**id));
             assert_eq!(idle, None, "stored messages of {user} wait for nothing");
         }

@@ -118,7 +118,7 @@ fn who_is_shown_a_user_is_decided_by_the_users_own_group() {
     cluster.befriend("ann", "ben");
     // bob's own list says that he sees ann, ann's does not.
     let state = &mut cluster.group(2).state;
-    state.user_mut(&user("bob"), |bob| {
+    state.user_mut(user("bob").as_str(), |bob| {
         let mut contact = Contact::new(user("ann"));
         contact.relation.to = true;
         bob.contacts.insert(user("ann"), contact);

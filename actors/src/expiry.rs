@@ -1,5 +1,5 @@
 //! What happens because time passes: sessions whose client did not come back end, and what had no
-//! room is said again.
+//! room is said again; sessions are reminded of what they asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,17 @@ use crate::node::Node;
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Runs until the node stops. Only who holds the lease of a home says that its sessions are over;
-/// and the time in which nobody held it does not count against them.
+/// Runs until the node stops.
 pub async fn run(node: Arc<Node>) {
+    tokio::select! {
+        () = look(&node) => {}
+        () = node.reminders.run(node.ambient.clock.as_ref()) => {}
+    }
+}
+
+/// Only who holds the lease of a home says that its sessions are over;
+/// and the time in which nobody held it does not count against them.
+async fn look(node: &Node) {
     let mut served = false;
     while !node.is_stopping() {
         tokio::time::sleep(INTERVAL).await;

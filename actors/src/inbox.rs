@@ -12,6 +12,8 @@ use pollux_domain::ids::{Connection, NodeId, Seq, SessionId};
 use pollux_domain::limits;
 use pollux_raft::state::EarlyTarget;
 
+use crate::reminders::Reminder;
+
 /// Bytes that may wait to be written before their commit; what comes then goes the long way, and
 /// waits in the database.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
@@ -89,6 +91,8 @@ pub struct Mail {
     pub shut_down: bool,
     pub move_on: bool,
     pub cut: bool,
+    pub answer_is_due: bool,
+    pub look_after: bool,
 }
 
 impl Inbox {
@@ -276,6 +280,16 @@ impl Inbox {
     pub fn move_on(&self) {
         let mut contents = self.contents();
         contents.mail.move_on = true;
+        contents.wake();
+    }
+
+    /// The time that the session has asked for is over.
+    pub fn remind(&self, what: Reminder) {
+        let mut contents = self.contents();
+        match what {
+            Reminder::Answer => contents.mail.answer_is_due = true,
+            Reminder::LookAfter => contents.mail.look_after = true,
+        }
         contents.wake();
     }
 

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod node;
 pub mod operations;
 pub mod placement;
+pub mod reminders;
 pub mod serving;
 pub mod session;
 pub mod stream;

@@ -30,6 +30,7 @@ use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::digests;
 use crate::placement::Placement;
+use crate::reminders::Reminders;
 
 /// What is decided before a node starts.
 #[derive(Debug, Clone)]
@@ -127,6 +128,8 @@ pub struct Node {
     stopping: AtomicBool,
     /// The replica of the configuration has heard the leader since the start.
     pub(crate) informed: AtomicBool,
+    /// What sessions ask to be reminded of; `expiry` reminds them.
+    pub(crate) reminders: Reminders,
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
 }
@@ -240,6 +243,7 @@ impl Node {
             onlooker: OnceLock::new(),
             stopping: AtomicBool::new(false),
             informed: AtomicBool::new(false),
+            reminders: Reminders::default(),
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));

@@ -14,6 +14,7 @@ mod incoming;
 mod outgoing;
 mod pump;
 pub mod render;
+mod spare;
 mod stream_management;
 
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::BytesMut;
 use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
 use pollux_domain::ids::{Connection, Seq, SessionId};
@@ -33,6 +34,7 @@ use pollux_xml::{Framer, StreamNamespaces};
 
 use crate::inbox::{Behind, Inbox};
 use crate::node::Node;
+use crate::reminders::Reminder;
 use early::EarlyQueue;
 use ending::Guard;
 use pollux_links::net::Socket;
@@ -78,8 +80,8 @@ pub struct Session {
     enabling: bool,
     /// An `<r/>` waits for the commit of this stanza.
     owes_answer: Option<u64>,
-    /// It is answered with what is committed when its time is over.
-    answer_is_due: bool,
+    /// A reminder of it is under way: then it is answered with what is committed.
+    is_reminded: bool,
     /// Stanzas that have a place and may not be committed yet, and in which stream of whom that is.
     placed: VecDeque<(u64, SessionId, Connection)>,
     /// The last stanza that went to no inbox: nothing may go early before it is committed.
@@ -113,12 +115,8 @@ pub struct Session {
     closing: bool,
 }
 
-/// How often a session looks after itself: does the peer still read, does it still answer.
-const LOOK_AFTER: Duration = Duration::from_secs(15);
 /// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
 const ANSWER_SECONDS_MAX: u64 = 60;
-/// For how long an `<r/>` may wait for the commit of what came before it (decision 0028).
-const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 /// Seconds for the last bytes of a stream that closes.
 const CLOSE_SECONDS_MAX: u64 = 5;
 
@@ -166,7 +164,7 @@ impl Session {
             waits_for_room: false,
             enabling: false,
             owes_answer: None,
-            answer_is_due: false,
+            is_reminded: false,
             placed: VecDeque::new(),
             unordered: 0,
             slots: VecDeque::new(),
@@ -236,6 +234,10 @@ impl Session {
         self.tenure.holds(self.now())
     }
 
+    fn ask_reminder(&self, what: Reminder) {
+        self.node.reminders.remind(what, self.now(), &self.inbox);
+    }
+
     fn wake(&self) {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
@@ -249,11 +251,7 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(limits::SESSION_MAILBOX);
         ctx.spawn(pump::Pump);
-        ctx.run_interval(LOOK_AFTER, |session, ctx| {
-            if session.is_given_up() {
-                ctx.stop();
-            }
-        });
+        self.ask_reminder(Reminder::LookAfter);
         self.node
             .metrics
             .session_streams

@@ -50,6 +50,9 @@ impl Session {
             self.take_handled(n);
         }
         self.announcements.extend(mail.announcements);
+        if mail.answer_is_due {
+            self.answer_anyway();
+        }
         if mail.missed {
             let id = self.speaker().id;
             self.announcements = self.node.subcluster.read(|state| state.news_for(id)).into();

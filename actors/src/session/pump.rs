@@ -11,8 +11,9 @@ use pollux_xml::Frame;
 use pollux_xmpp::stream_error::StreamError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Session;
+use super::{Session, spare};
 use crate::acts::Act;
+use crate::reminders::Reminder;
 use crate::session::Ending;
 
 /// Frames handled in one turn, so that a busy client does not hold its arbiter.
@@ -35,7 +36,9 @@ impl ActorFuture<Session> for Pump {
         task: &mut Task<'_>,
     ) -> Poll<()> {
         let span = session.span.clone();
+        spare::lend(&mut session.stream.write_queue);
         let turn = span.in_scope(|| session.turn(ctx, task));
+        spare::take_back(&mut session.stream.write_queue);
         if turn.is_ready() {
             ctx.stop();
         }
@@ -54,7 +57,7 @@ impl Session {
             self.waker = Some(task.waker().clone());
         }
         let mail = self.inbox.open(task.waker());
-        if mail.cut {
+        if mail.cut || (mail.look_after && !self.looks_after_itself()) {
             return Poll::Ready(());
         }
         self.take_mail(mail);
@@ -83,6 +86,12 @@ impl Session {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+
+    /// False where the peer is given up.
+    fn looks_after_itself(&self) -> bool {
+        self.ask_reminder(Reminder::LookAfter);
+        !self.is_given_up()
     }
 
     /// The next frame; none at the end of the socket.
@@ -139,8 +148,6 @@ impl Session {
                     self.stalled_since = None;
                     bytes::Buf::advance(&mut self.stream.write_queue, count);
                     if self.stream.write_queue.is_empty() {
-                        // An idle session holds no buffer.
-                        self.stream.write_queue = bytes::BytesMut::new();
                         self.fill();
                     }
                 }

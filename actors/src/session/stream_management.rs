@@ -11,7 +11,8 @@ use pollux_xmpp::sm::{SmElement, handled_count_too_high};
 use pollux_xmpp::stanza::ErrorCondition;
 use pollux_xmpp::stream_error::StreamCondition;
 
-use super::{ANSWER_PATIENCE, Ending, Session};
+use super::{Ending, Session};
+use crate::reminders::Reminder;
 use crate::stream::resume_id;
 
 impl Session {
@@ -35,7 +36,7 @@ impl Session {
         ctx: &mut Context<Session>,
     ) {
         match parsed {
-            Ok(SmElement::Request) => self.answer_request(ctx),
+            Ok(SmElement::Request) => self.answer_request(),
             Ok(SmElement::Answer { h }) => self.take_answer(h),
             Ok(SmElement::Enable { resume, .. }) => self.enable(resume, ctx),
             Err(_) if name == "a" => {
@@ -58,7 +59,7 @@ impl Session {
     /// Answered when all that came before it is committed, and after a short time with what is by
     /// then (section 4: "as soon as possible", and not withheld "for any condition other than a
     /// timeout"); the rest follows.
-    fn answer_request(&mut self, ctx: &mut Context<Session>) {
+    fn answer_request(&mut self) {
         if self.managed.is_none() {
             return self.fail(ErrorCondition::UnexpectedRequest);
         }
@@ -66,14 +67,16 @@ impl Session {
             return self.answer_count();
         }
         self.owes_answer = Some(self.proposed);
-        if !std::mem::replace(&mut self.answer_is_due, true) {
-            ctx.run_later(ANSWER_PATIENCE, |session, _ctx| {
-                session.answer_is_due = false;
-                if session.owes_answer.is_some() && !session.closing {
-                    session.answer_count();
-                    session.wake();
-                }
-            });
+        if !std::mem::replace(&mut self.is_reminded, true) {
+            self.ask_reminder(Reminder::Answer);
+        }
+    }
+
+    /// The time for an answer is over.
+    pub(super) fn answer_anyway(&mut self) {
+        self.is_reminded = false;
+        if self.owes_answer.is_some() && !self.closing {
+            self.answer_count();
         }
     }
 

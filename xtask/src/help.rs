@@ -99,8 +99,9 @@ should run on the machine meanwhile. What fails is named and left out. `--quick`
 minutes that all of it works, and measures nothing. `pollux-load compare --help` has the rest.
 
 page: writes the tables between the markers of docs/performance.md, and the pictures beside it, from
-each FILE, which `peers --json FILE` wrote. Keeps them in docs/performance, one with `--growth` and
-one without, from which it makes the same again where no file is named.";
+each FILE, which `peers --json FILE` wrote. Keeps them in docs/performance under their names, from
+which it makes the same again where no file is named. Of a row that was measured several times the
+latest counts.";
 
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {

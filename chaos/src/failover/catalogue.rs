@@ -95,7 +95,7 @@ impl Plan {
         }
     }
 
-    /// A node that does not flush knows of a power cut by the boot after it, and there is none here.
+    /// A node that does not flush knows of a power cut by the boot after it; here nothing boots.
     pub fn is_possible(&self, mode: Mode) -> bool {
         !self.cuts_power || mode.durability == Durability::Disk
     }

@@ -13,7 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use ::redb::backends::FileBackend;
-use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use ::redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition,
+};
 use boot_mark::{BootMark, Past};
 use bytes::Bytes;
 use deferred::{Behind, Deferred};
@@ -26,10 +29,17 @@ use super::{Done, Encode, Keep, LogBounds, LogFigures, LogStore, LogWrite};
 
 const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 const MARKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("marks");
+/// Up to which index entries are purged: they count no more, and leave the table little by little.
+const CUT: TableDefinition<'_, (), u64> = TableDefinition::new("cut");
 const VOTE: &str = "vote";
 const PURGED: &str = "purged";
 /// Changes that wait for the writer; openraft awaits each flush, so that few ever do.
 const QUEUE: usize = 64;
+
+/// Purged entries that leave with a transaction. With all of them in one, everything that is to be
+/// committed would wait for a fifth of a second, each time a snapshot is saved; a few more than one
+/// at a time keep up with those that come.
+const PURGED_AT_ONCE: usize = 8;
 
 /// A database file and, beside it, the snapshot file.
 #[derive(Debug)]
@@ -200,6 +210,7 @@ fn prepare_tables(database: &Database) -> Result<(), Trouble> {
     let transaction = database.begin_write()?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(MARKS)?;
+    transaction.open_table(CUT)?;
     transaction.commit()?;
     Ok(())
 }
@@ -217,8 +228,9 @@ fn check_records(
         let (name, mark) = row?;
         check(mark.value()).map_err(|error| wrong(format!("mark {}", name.value()), error))?;
     }
+    let begin = begin(&transaction.open_table(CUT)?)?;
     let mut expected = None;
-    for row in transaction.open_table(ENTRIES)?.iter()? {
+    for row in transaction.open_table(ENTRIES)?.range(begin..)? {
         let (index, entry) = row?;
         let index = index.value();
         if expected.is_some_and(|expected| expected != index) {
@@ -230,6 +242,11 @@ fn check_records(
         expected = Some(index + 1);
     }
     Ok(())
+}
+
+/// The first index that counts.
+fn begin(cut: &impl ReadableTable<(), u64>) -> Result<u64, StorageError> {
+    Ok(cut.get(())?.map_or(0, |cut| cut.value() + 1))
 }
 
 /// The writer: takes what waits, writes it in one transaction, flushes, tells. Ends when the log is
@@ -260,6 +277,7 @@ fn write_batch(database: &Database, writes: &[LogWrite]) -> Result<(), ::redb::E
     {
         let mut entries = transaction.open_table(ENTRIES)?;
         let mut marks = transaction.open_table(MARKS)?;
+        let mut cut = transaction.open_table(CUT)?;
         for write in writes {
             match write {
                 LogWrite::Vote(vote) => {
@@ -274,10 +292,18 @@ fn write_batch(database: &Database, writes: &[LogWrite]) -> Result<(), ::redb::E
                     entries.retain_in::<u64, _>(*from.., |_, _| false)?;
                 }
                 LogWrite::Purge { through, mark } => {
-                    entries.retain_in::<u64, _>(..=*through, |_, _| false)?;
+                    cut.insert((), through)?;
                     marks.insert(PURGED, mark.as_ref())?;
                 }
             }
+        }
+        let begin = begin(&cut)?;
+        for _ in 0..PURGED_AT_ONCE {
+            let first = entries.first()?.map(|(index, _)| index.value());
+            if first.is_none_or(|first| begin <= first) {
+                break;
+            }
+            entries.pop_first()?;
         }
     }
     transaction.commit()?;
@@ -351,9 +377,11 @@ impl RedbLog {
                 .get(name)?
                 .map(|mark| Bytes::copy_from_slice(mark.value())))
         };
+        let begin = begin(&transaction.open_table(CUT)?)?;
         let entries = transaction.open_table(ENTRIES)?;
-        let last = entries
-            .last()?
+        let last = entries.last()?;
+        let last = last
+            .filter(|(index, _)| begin <= index.value())
             .map(|(_, entry)| Bytes::copy_from_slice(entry.value()));
         Ok(LogBounds {
             vote: mark(VOTE)?,
@@ -364,9 +392,10 @@ impl RedbLog {
 
     fn read_range(&self, from: u64, to: u64) -> Result<Vec<Bytes>, ::redb::Error> {
         let transaction = self.database.begin_read()?;
+        let begin = begin(&transaction.open_table(CUT)?)?;
         let entries = transaction.open_table(ENTRIES)?;
         let mut found = Vec::new();
-        for row in entries.range(from..to)? {
+        for row in entries.range(from.max(begin)..to.max(begin))? {
             found.push(Bytes::copy_from_slice(row?.1.value()));
         }
         Ok(found)

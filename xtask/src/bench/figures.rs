@@ -1,6 +1,8 @@
 //! What `pollux-load compare --json` writes, as the page reads it. Not for judging it: that is done
 //! where it is measured.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use serde::Deserialize;
 
@@ -19,6 +21,20 @@ impl Figures {
     pub fn read(text: &str) -> anyhow::Result<Figures> {
         serde_json::from_str(text).context("these are no figures of `pollux-load compare --json`")
     }
+}
+
+/// Without the rows that were measured again later, and without what has no row left. They are in
+/// the order in which they were measured.
+pub fn newest(mut kept: Vec<Figures>) -> Vec<Figures> {
+    let mut seen = BTreeSet::new();
+    let mut is_new = |what: String| seen.insert(what);
+    for figures in kept.iter_mut().rev() {
+        figures.rows.retain(|row| is_new(row.key.clone()));
+        let growth = &mut figures.growth;
+        growth.retain(|one| is_new(format!("growth of {}", one.key)));
+    }
+    kept.retain(|figures| !figures.rows.is_empty() || !figures.growth.is_empty());
+    kept
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +86,7 @@ pub struct Over {
 
 #[derive(Debug, Deserialize)]
 pub struct Growth {
+    pub key: String,
     pub what: String,
     pub unit: String,
     pub cells: Vec<Cell>,
@@ -92,4 +109,23 @@ pub fn number(value: f64) -> String {
 pub fn spread(cell: &Cell) -> String {
     let [median, min, max] = [cell.median, cell.min, cell.max].map(number);
     format!("{median} ({min}–{max})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_again_stands_where_it_was_measured_last() {
+        let text = include_str!("golden/figures.json");
+        let read = || Figures::read(text).unwrap();
+        let all = read().rows.len();
+        let mut later = read();
+        later.rows.truncate(1);
+        later.growth.clear();
+        let kept = newest(vec![read(), later]);
+        assert_eq!((kept[0].rows.len(), kept[0].growth.len()), (all - 1, 1));
+        assert_eq!(kept[1].rows.len(), 1);
+        assert_eq!(newest(vec![read(), read()]).len(), 1);
+    }
 }

@@ -15,15 +15,9 @@ use crate::workspace::{cargo, root};
 use crate::{help, packages};
 use figures::Figures;
 
-/// The page, and the folder of its pictures.
+/// The page, and the folder of its pictures and of the numbers that both are made of.
 const PAGE: &str = "docs/performance.md";
 const FOLDER: &str = "docs/performance";
-/// The numbers that both are made of: of the comparison, and as it grows.
-const NUMBERS: [&str; 2] = [
-    "docs/performance/figures.json",
-    "docs/performance/growth.json",
-];
-
 pub fn bench(arguments: &[&str]) -> anyhow::Result<()> {
     match arguments {
         ["peers", rest @ ..] => peers(rest),
@@ -64,7 +58,7 @@ fn target_folder() -> PathBuf {
     root().join(told.unwrap_or_else(|| PathBuf::from("target")))
 }
 
-/// Keeps what was measured in place of what was measured before.
+/// Keeps what was measured, under the name of its file, in place of what had that name.
 fn keep(file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| {
@@ -73,21 +67,35 @@ fn keep(file: &Path) -> anyhow::Result<()> {
             file.display()
         )
     })?;
-    let figures = Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
+    Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
     std::fs::create_dir_all(root().join(FOLDER)).with_context(|| format!("make {FOLDER}"))?;
-    write(NUMBERS[usize::from(!figures.growth.is_empty())], &text)
+    write(&format!("{FOLDER}/{name}.json"), &text)
+}
+
+/// All that is kept, in the order in which it was measured.
+fn kept() -> anyhow::Result<Vec<Figures>> {
+    let mut kept = Vec::new();
+    let folder = root().join(FOLDER);
+    let files = std::fs::read_dir(&folder).into_iter().flatten();
+    for file in files {
+        let path = file.with_context(|| format!("read {FOLDER}"))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let text = std::fs::read_to_string(&path);
+            let text = text.with_context(|| format!("read {}", path.display()))?;
+            kept.push(Figures::read(&text).with_context(|| format!("read {}", path.display()))?);
+        }
+    }
+    kept.sort_by(|one, other| one.machine.date.cmp(&other.machine.date));
+    Ok(kept)
 }
 
 /// The page and its pictures from what is kept.
 fn page() -> anyhow::Result<()> {
-    let mut kept = Vec::new();
-    for numbers in NUMBERS {
-        let path = root().join(numbers);
-        if path.exists() {
-            let text = std::fs::read_to_string(path).with_context(|| format!("read {numbers}"))?;
-            kept.push(Figures::read(&text).with_context(|| format!("read {numbers}"))?);
-        }
-    }
+    let kept = figures::newest(kept()?);
     if kept.is_empty() {
         bail!("nothing was measured yet: `cargo xtask bench peers --json FILE`, then --from FILE");
     }

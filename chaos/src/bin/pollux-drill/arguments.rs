@@ -9,8 +9,9 @@ use pollux_chaos::servers::Mode;
 ///
 /// Makes a pair with its witness by the product's own commands, signs clients in, lets them chat,
 /// breaks something, heals it, and closes the account. Ends with 1 if a message was lost, came
-/// twice (with `--deliver early` that is only counted) or out of order, somebody was shown gone who was here, a ghost stayed, or a bound of time
-/// was missed. Some drills need root: they make network namespaces or disks, and remove them.
+/// twice (counted only with `--deliver early`) or out of order, somebody was shown gone who was
+/// here, a ghost stayed, or a bound of time was missed. Some drills need root: they make network
+/// namespaces or disks, and remove them.
 ///
 ///   pollux-drill --list
 ///   pollux-drill kill-active --runs 3

@@ -73,6 +73,44 @@ fn entries_marks_and_snapshot_stay_over_a_restart() {
     assert_eq!(log.read_snapshot().unwrap().as_deref(), Some(&b"image"[..]));
 }
 
+fn rows(log: &RedbLog) -> u64 {
+    let transaction = log.database.begin_read().unwrap();
+    let entries = transaction.open_table(ENTRIES).unwrap();
+    ::redb::ReadableTableMetadata::len(&entries).unwrap()
+}
+
+fn purge(through: u64) -> LogWrite {
+    let mark = Bytes::from_static(b"mark");
+    LogWrite::Purge { through, mark }
+}
+
+/// All that is to be committed would wait for a purge in one.
+#[test]
+fn what_is_purged_counts_no_more_and_leaves_little_by_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || RedbLog::open(folder.path(), "g", no_check).unwrap();
+    let log = open();
+    wait(&log, entries(1..101)).unwrap();
+    wait(&log, purge(90)).unwrap();
+    let at_once = PURGED_AT_ONCE as u64;
+    assert_eq!(rows(&log), 100 - at_once);
+    assert_eq!(log.read(0, 200).unwrap().len(), 10);
+    drop(log);
+    let log = open();
+    assert_eq!(log.bounds().unwrap().last_entry.unwrap()[0], 100);
+    for index in 101..101 + 90 / at_once {
+        wait(&log, entries(index..index + 1)).unwrap();
+    }
+    assert_eq!(rows(&log), log.read(0, 200).unwrap().len() as u64);
+    // A snapshot that is ahead of all that is here.
+    wait(&log, purge(150)).unwrap();
+    assert_eq!(log.bounds().unwrap().last_entry, None);
+    wait(&log, entries(151..152)).unwrap();
+    assert!(1 < rows(&log), "some are left");
+    drop(log);
+    assert_eq!(open().read(0, 200).unwrap().len(), 1);
+}
+
 #[test]
 fn a_file_in_use_is_told_apart_from_a_damaged_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -263,13 +263,13 @@ mod tests {
 
     #[test]
     fn growth_holds_within_a_fifth() {
-        let growth = |last| {
-            let cell = |name, value| Cell::of(name, Rank::Pollux, vec![value]);
-            Growth::of(
-                &figure(None, None),
-                vec![cell("1x", 1.0), cell("16x", last)],
-            )
+        let growth = |costs: &[f64]| {
+            let cells = SCALES.iter().zip(costs);
+            let cells = cells.map(|((_, name), cost)| Cell::of(name, Rank::Pollux, vec![*cost]));
+            Growth::of(&figure(None, None), cells.collect())
         };
-        assert!(growth(1.19).holds && growth(0.5).holds && !growth(1.21).holds);
+        let holds = |last| growth(&[1.0, 1.0, last]).holds;
+        assert!(holds(1.19) && holds(0.5) && !holds(1.21));
+        assert!(!growth(&[1.0, 1.0]).holds, "the largest was not measured");
     }
 }

@@ -16,7 +16,7 @@ use super::catalogue::{Expectation, Leader, Plan};
 use super::recovery::Recovery;
 use super::report::Findings;
 use super::scene::Scene;
-use crate::client::{KeyCache, Mechanism, Tls};
+use crate::client::Tls;
 use crate::load::{Cast, Stage, Target, now};
 use crate::servers::Users;
 use crate::servers::pair::{CASTOR, Homes, POLLUX, Pair, PairOptions, WITNESS};
@@ -72,15 +72,9 @@ impl Crowd {
             Tls::Never
         };
         Ok(Target {
-            addresses: pair.client_addresses(),
             patience: Some(self.patience),
-            pid: None,
-            other_pids: Vec::new(),
-            users: users.clone(),
             tls,
-            mechanism: Some(Mechanism::ScramSha1),
-            keys: KeyCache::default(),
-            progress,
+            ..Target::of_pair(pair, users, progress)
         })
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::run::on_one_thread;
-use crate::client::{Client, Event, KeyCache, Mechanism, StreamManagement, Tls};
+use crate::client::{Client, Event, StreamManagement};
 use crate::load::{Stream, Target, now};
 use crate::servers::pair::{CASTOR, Homes, Pair, PairOptions, WITNESS};
 use crate::servers::{Users, wait_until};
@@ -65,17 +65,7 @@ impl Storm {
         let users = Users::new(self.users);
         pair.add_users(&users, Homes::Castor)?;
         pair.wait_healthy(WHOLE_LIMIT)?;
-        let target = Rc::new(Target {
-            addresses: pair.client_addresses(),
-            patience: None,
-            pid: None,
-            other_pids: Vec::new(),
-            users,
-            tls: Tls::Never,
-            mechanism: Some(Mechanism::ScramSha1),
-            keys: KeyCache::default(),
-            progress,
-        });
+        let target = Rc::new(Target::of_pair(&pair, &users, progress));
         pair.stations[WITNESS].kill()?;
         let before = pair.status(CASTOR)?;
         let stop = AtomicBool::new(false);

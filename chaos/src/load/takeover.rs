@@ -17,7 +17,7 @@ use super::histogram::{Histogram, Latency};
 use super::idle::{settle_in, settled};
 use super::target::Target;
 use super::usage::{CpuTime, cpu_time};
-use crate::client::{Client, Event, KeyCache, Mechanism, Outcome, StreamManagement, Tls};
+use crate::client::{Client, Event, Outcome, StreamManagement};
 use crate::servers::pair::{CASTOR, Homes, POLLUX, Pair, STATIONS};
 use crate::servers::{Users, wait_until};
 
@@ -91,7 +91,7 @@ impl Takeover {
             bail!("a takeover needs at least one session");
         }
         let users = Users::new(self.sessions);
-        let floor = Rc::new(Floor::of(&pair, users, self.progress));
+        let floor = Rc::new(Floor::of(&pair, &users, self.progress));
         let target = &floor.target;
         target.say(format_args!("adding {} users", self.sessions));
         pair.add_users(&target.users, Homes::Castor)?;
@@ -192,19 +192,9 @@ impl Takeover {
 }
 
 impl Floor {
-    fn of(pair: &Pair, users: Users, progress: bool) -> Self {
+    fn of(pair: &Pair, users: &Users, progress: bool) -> Self {
         Floor {
-            target: Target {
-                addresses: pair.client_addresses(),
-                patience: None,
-                pid: None,
-                other_pids: Vec::new(),
-                users,
-                tls: Tls::Never,
-                mechanism: Some(Mechanism::ScramSha1),
-                keys: KeyCache::default(),
-                progress,
-            },
+            target: Target::of_pair(pair, users, progress),
             signed_in: Cell::new(0),
             killed: Cell::new(None),
             back: Cell::new(0),

@@ -15,6 +15,7 @@ use super::usage::{CpuTime, cpu_time};
 use crate::client::{
     Client, Error, Journal, KeyCache, Mechanism, Options, Outcome, StreamManagement, Tls,
 };
+use crate::servers::pair::Pair;
 use crate::servers::{Server, Users};
 
 pub struct Target {
@@ -60,6 +61,21 @@ impl Target {
             keys: KeyCache::default(),
             progress: false,
         })
+    }
+
+    /// A pair: clients know both nodes. No process is measured.
+    pub fn of_pair(pair: &Pair, users: &Users, progress: bool) -> Self {
+        Target {
+            addresses: pair.client_addresses(),
+            patience: None,
+            pid: None,
+            other_pids: Vec::new(),
+            users: users.clone(),
+            tls: Tls::Never,
+            mechanism: Some(Mechanism::ScramSha1),
+            keys: KeyCache::default(),
+            progress,
+        }
     }
 
     pub fn options(&self, stream_management: StreamManagement, request_every: u32) -> Rc<Options> {

@@ -18,6 +18,7 @@ use figures::Figures;
 /// The page, and the folder of its pictures and of the numbers that both are made of.
 const PAGE: &str = "docs/performance.md";
 const FOLDER: &str = "docs/performance";
+
 pub fn bench(arguments: &[&str]) -> anyhow::Result<()> {
     match arguments {
         ["peers", rest @ ..] => peers(rest),

@@ -12,6 +12,8 @@ use super::words::{Act, Facts, HandOver, Role};
 
 /// A twin whose log lacks more entries than this has to catch up before proposals wait for it.
 const HAND_OVER_GAP_ENTRIES: u64 = 64;
+/// A twin whose flush takes longer than this is not counted on for the next entries.
+const PROMPT_FLUSH_MS: u32 = 20;
 
 /// See the module.
 #[derive(Debug)]
@@ -178,6 +180,26 @@ impl Election {
             };
         }
         acts.push(Act::ResumeProposals);
+    }
+
+    /// As leader, the witness, where entries may reach it late: a living twin whose log is near ours
+    /// and whose disk writes makes the majority with us. Says only what costs no time; whom an entry
+    /// reaches when is never a matter of safety.
+    pub fn may_lag(&self, now: Duration, facts: &Facts) -> Option<Voter> {
+        self.lead.as_ref()?;
+        let near = facts.last_log.index.saturating_sub(HAND_OVER_GAP_ENTRIES);
+        let prompt = self.hearing.living(now).any(|(voter, beat)| {
+            self.voters.get(&voter) == Some(&Role::Twin)
+                && beat.flush_pending_ms <= PROMPT_FLUSH_MS
+                && facts.matched.get(&voter).is_some_and(|matched| near <= *matched)
+        });
+        // Among three, two are a majority.
+        if !prompt || self.voters.len() != 3 {
+            return None;
+        }
+        let mut others = self.voters.iter().filter(|(voter, _)| **voter != self.me);
+        let witness = others.find(|(_, role)| **role == Role::Witness);
+        witness.map(|(voter, _)| *voter)
     }
 
     /// The twin that could lead and has most of the log.

@@ -23,6 +23,7 @@ use super::desk::ballot;
 use super::gate::Gate;
 use super::guard::{Ballot, Guard};
 use super::log_adapter::LogFacts;
+use super::network::Laggard;
 use super::types::Types;
 use crate::election::{
     Act, Answer, Beat, Election, Facts, HandOver, LogPosition, Question, Role, Timing,
@@ -72,6 +73,7 @@ pub(super) struct Mind<G: Kind> {
     pub(super) log: Arc<LogFacts>,
     pub(super) peers: Arc<dyn Peers>,
     pub(super) ambient: Ambient,
+    pub(super) laggard: Arc<Laggard>,
     pub(super) pause: watch::Sender<bool>,
     pub(super) rules: Mutex<Rules>,
     pub(super) unread: Arc<Unread>,
@@ -205,7 +207,11 @@ impl<G: Kind> Mind<G> {
             self.ambient.rand.fill(&mut dice);
             let dice = u64::from_le_bytes(dice);
             let voters = self.voters(&roles);
-            let acts = self.decide(|election, now, facts| election.tick(now, facts, &voters, dice));
+            let acts = self.decide(|election, now, facts| {
+                let acts = election.tick(now, facts, &voters, dice);
+                self.laggard.set(election.may_lag(now, facts));
+                acts
+            });
             self.act(acts, &mut answers);
             tokio::select! {
                 biased;

@@ -52,7 +52,7 @@ use held::State;
 use intake::Intake;
 use log_adapter::{LogAdapter, LogFacts};
 use machine_adapter::MachineAdapter;
-use network::LinkNetworks;
+use network::{Laggard, LinkNetworks};
 use pipeline::Pipeline;
 use time::Timekeeper;
 use types::Types;
@@ -208,11 +208,14 @@ impl<G: Kind> Group<G> {
             );
             return Err(step("load the snapshot", reason));
         }
+        let laggard = Arc::new(Laggard::default());
         let networks = LinkNetworks {
             me: parts.me,
             topic,
             peers: parts.peers.clone(),
             tables: parts.tables.clone(),
+            clock: parts.ambient.clock.clone(),
+            laggard: laggard.clone(),
         };
         let raft = Raft::new(parts.me.number(), config, networks, log, machine)
             .await
@@ -237,6 +240,7 @@ impl<G: Kind> Group<G> {
             log: facts.clone(),
             peers: parts.peers.clone(),
             ambient: parts.ambient.clone(),
+            laggard,
             pause,
             rules: Mutex::new(Rules::new(Election::new(parts.me, Timing::DEFAULT, now))),
             unread: unread.clone(),

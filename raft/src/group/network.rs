@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openraft::Snapshot;
@@ -15,11 +16,13 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
 };
 use pollux_domain::ids::Voter;
+use pollux_domain::seams::Clock;
 use pollux_links::peers::{Lane, LinkError, Peers, Topic};
 use pollux_store::codec;
 use pollux_store::tables::Tables;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 use super::snapshot_transfer::{self, SnapshotPart};
 use super::types::{Types, Vote};
@@ -45,6 +48,26 @@ pub(super) enum LogRequest<G: Kind> {
     Snapshot(SnapshotPart),
 }
 
+/// The voter that entries may reach late, where there is one: it gets many in one request, with one
+/// flush. Set by the rules of `election`, several times in a lease.
+#[derive(Debug, Default)]
+pub(super) struct Laggard(AtomicU64);
+
+impl Laggard {
+    pub(super) fn set(&self, voter: Option<Voter>) {
+        let number = voter.map_or(0, Voter::number);
+        self.0.store(number, Ordering::Relaxed);
+    }
+
+    fn is(&self, voter: Voter) -> bool {
+        self.0.load(Ordering::Relaxed) == voter.number()
+    }
+}
+
+/// Between two requests with entries to one that may have them late. Far less than the core waits
+/// for an answer.
+const LAG: Duration = Duration::from_millis(20);
+
 /// Makes the way to each voter.
 #[derive(Clone)]
 pub(super) struct LinkNetworks {
@@ -52,12 +75,16 @@ pub(super) struct LinkNetworks {
     pub(super) topic: Topic,
     pub(super) peers: Arc<dyn Peers>,
     pub(super) tables: Arc<dyn Tables>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) laggard: Arc<Laggard>,
 }
 
 /// The way to one.
 pub(super) struct LinkNetwork {
     to: Voter,
     parts: LinkNetworks,
+    /// When it was last sent entries.
+    entries_sent: Option<Duration>,
     /// Why the last snapshot was not taken: tried again many times a second, said once.
     failed: Option<LinkError>,
 }
@@ -69,6 +96,7 @@ impl<G: Kind> RaftNetworkFactory<Types<G>> for LinkNetworks {
         LinkNetwork {
             to: Voter::from_number(target),
             parts: self.clone(),
+            entries_sent: None,
             failed: None,
         }
     }
@@ -95,6 +123,19 @@ impl LinkNetwork {
             .ask(node, lane, self.parts.topic, body.into())
             .await?;
         codec::decode(G::Machine::VERSION, &answer).map_err(refused)
+    }
+
+    /// Lets entries for one that may have them late wait for more. What comes meanwhile goes with the
+    /// next request.
+    async fn wait_for_more(&mut self) {
+        let clock = &self.parts.clock;
+        let sent = self.entries_sent.replace(clock.now());
+        if let Some(sent) = sent
+            && self.parts.laggard.is(self.to)
+        {
+            sleep((sent + LAG).saturating_sub(clock.now())).await;
+            self.entries_sent = Some(clock.now());
+        }
     }
 
     /// The other side, or a file, says what it cannot.
@@ -158,6 +199,9 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, Rpc<openraft::error::Infallible>> {
         let count = request.entries.len() as u64;
+        if 0 < count {
+            self.wait_for_more().await;
+        }
         match self
             .ask::<G, _>(Lane::Bulk, LogRequest::Append(request))
             .await

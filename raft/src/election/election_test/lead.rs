@@ -65,3 +65,41 @@ fn a_leader_without_a_quorums_answer_for_one_lease_turns_its_heartbeats_off_and_
     play.facts = facts();
     assert_eq!(play.tick(LATER + 801)[..1], [Act::HeartbeatsOn]);
 }
+
+#[test]
+fn entries_may_reach_the_witness_late_while_a_twin_that_keeps_up_makes_the_majority() {
+    let slow = Beat {
+        flush_pending_ms: 21,
+        ..beat()
+    };
+    for (name, heard, matched, lag) in [
+        ("it has all", beat(), 100, Some(W)),
+        ("its log is near", beat(), 100 - 64, Some(W)),
+        ("its log is not", beat(), 100 - 65, None),
+        ("its disk is slow", slow, 100, None),
+    ] {
+        let mut play = Play::elected(A, LATER);
+        play.facts.last_log = log(100);
+        play.facts.matched.insert(B, matched);
+        play.hear(LATER + 10, B, heard);
+        play.hear(LATER + 10, W, beat());
+        let found = |play: &Play, at| play.election.may_lag(ms(at), &play.facts);
+        assert_eq!(found(&play, LATER + 20), lag, "{name}");
+        assert_eq!(found(&play, LATER + 10 + 300), None, "{name}: not heard");
+    }
+}
+
+#[test]
+fn no_other_voter_gets_entries_late_and_nobody_does_but_of_a_leader_among_three() {
+    let mut play = Play::new(A);
+    play.hear(LATER, B, beat());
+    assert_eq!(play.election.may_lag(ms(LATER), &facts()), None);
+    let mut play = Play::elected(W, LATER);
+    play.hear(LATER, B, beat());
+    assert_eq!(play.election.may_lag(ms(LATER), &leading()), None);
+    let mut play = Play::elected(A, LATER);
+    play.voters.insert(voter(4, 1), Role::Twin);
+    play.tick(LATER + 1);
+    play.hear(LATER + 1, B, beat());
+    assert_eq!(play.election.may_lag(ms(LATER + 1), &leading()), None);
+}

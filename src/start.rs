@@ -19,7 +19,7 @@ use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role, TopologyChange};
 use pollux_raft::group::{Begin, check_record};
-use pollux_raft::log::{Keep, LogStore, RedbLog};
+use pollux_raft::log::{Keep, LogStore, JournalLog};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_store::damage::{self, OpenError};
 use pollux_store::tables::SledTables;
@@ -351,7 +351,7 @@ fn check_logs(folder: &Path) -> Result<(), End> {
 }
 
 fn open_log<G: Kind>(folder: &Path, keep: Keep) -> Result<Arc<dyn LogStore>, End> {
-    let log = RedbLog::open_kept(folder, G::NAME, keep, check_record::<G>)?;
+    let log = JournalLog::open_kept(folder, G::NAME, keep, check_record::<G>)?;
     Ok(Arc::new(log))
 }
 

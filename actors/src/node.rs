@@ -399,15 +399,9 @@ impl Node {
                 )
                 .with("group", *group),
                 Sample::gauge(
-                    "pollux_log_cache_bytes",
-                    "What is held in memory of the log's file.",
-                    figures.cache_bytes as f64,
-                )
-                .with("group", *group),
-                Sample::counter(
-                    "pollux_log_cache_evictions_total",
-                    "Pages of the log's file that left memory because its share was full.",
-                    figures.cache_evictions,
+                    "pollux_log_disk_bytes",
+                    "The log on the disk, with purged entries whose segments are still there.",
+                    figures.disk_bytes as f64,
                 )
                 .with("group", *group),
             ]);

@@ -118,10 +118,8 @@ pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const LOG_SYNC_PAUSE_MS: u64 = 20;
 /// Milliseconds by which the disk may be behind there; then whoever writes waits for it.
 pub const LOG_UNSYNCED_MS_MAX: u64 = 1_000;
-/// Bytes that redb keeps of one log in memory (its own default: 1 GiB); what is read again comes
-/// from the operating system. The log is read at a start and for a follower that is behind, the
-/// newest entries from memory.
-pub const LOG_CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a segment of the log, after which the next one begins; a single entry may be larger.
+pub const LOG_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes that sled keeps of the tables in memory (its own default: 1 GiB); as above. Rows are cold:
 /// written once, read once.
 pub const TABLES_CACHE_BYTES: u64 = 16 * 1024 * 1024;

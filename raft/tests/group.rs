@@ -16,7 +16,7 @@ use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Topic};
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
-use pollux_raft::log::RedbLog;
+use pollux_raft::log::JournalLog;
 use pollux_raft::machine::Subcluster;
 use pollux_store::damage::OpenError;
 use pollux_store::tables::SledTables;
@@ -75,7 +75,7 @@ async fn open(
     peers: Arc<dyn Peers>,
 ) -> (Group<Subcluster>, Arc<SledTables>) {
     let log = loop {
-        match RedbLog::open(folder, "g", check_record::<Subcluster>) {
+        match JournalLog::open(folder, "g", check_record::<Subcluster>) {
             Ok(log) => break log,
             Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
             Err(error) => panic!("{error}"),

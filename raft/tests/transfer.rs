@@ -14,7 +14,7 @@ use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Subject, Topic};
 use pollux_raft::configuration::{Account, Change, ChangeReply};
 use pollux_raft::group::{Begin, Group, GroupParts, NoEffects, check_record};
-use pollux_raft::log::RedbLog;
+use pollux_raft::log::JournalLog;
 use pollux_raft::machine::ConfigurationGroup;
 use pollux_store::tables::MemoryTables;
 
@@ -157,7 +157,7 @@ fn voter(node: u16) -> Voter {
 
 async fn start(folder: &Path, wire: &Arc<Wire>, node: u16) -> Group<ConfigurationGroup> {
     let me = NodeId(node);
-    let log = RedbLog::open(folder, "g", check_record::<ConfigurationGroup>).unwrap();
+    let log = JournalLog::open(folder, "g", check_record::<ConfigurationGroup>).unwrap();
     let parts = GroupParts {
         group: GroupId::Configuration,
         me: voter(node),

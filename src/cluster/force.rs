@@ -7,7 +7,7 @@ use std::time::Duration;
 use pollux_domain::ids::{Incarnation, Voter};
 use pollux_links::net::{Net, SystemNet};
 use pollux_raft::group::{check_record, reform};
-use pollux_raft::log::RedbLog;
+use pollux_raft::log::JournalLog;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 
 use super::{ClusterError, Membership, change, read};
@@ -38,7 +38,7 @@ pub fn force_takeover(config: &Config) -> Result<Membership, ClusterError> {
 
 fn reform_log<G: Kind>(config: &Config, me: Voter) -> Result<(), ClusterError> {
     let failed = |error: &dyn std::fmt::Display| ClusterError::failed("change the log", error);
-    let log = RedbLog::open(&config.node.data_folder, G::NAME, check_record::<G>);
+    let log = JournalLog::open(&config.node.data_folder, G::NAME, check_record::<G>);
     let log = log.map_err(|error| failed(&error))?;
     reform::<G>(&log, me).map_err(|error| failed(&error))?;
     Ok(())

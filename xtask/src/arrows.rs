@@ -36,7 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sled", &["pollux-store"]),
     ("bincode", &["pollux-store"]),
     ("openraft", &["pollux-raft"]),
-    ("redb", &["pollux-raft", "pollux-chaos"]),
+    ("redb", &["pollux-chaos"]),
     ("foldhash", &["pollux-raft"]),
     ("rustls", &["pollux-links", "pollux-actors", "pollux-chaos"]),
     (
@@ -267,7 +267,7 @@ mod tests {
         let actors = [("redb", "normal"), ("actix", "normal")];
         check(
             &[("pollux-actors", &actors)],
-            &["pollux-actors -> redb: only pollux-raft and pollux-chaos may know"],
+            &["pollux-actors -> redb: only pollux-chaos may know"],
         );
     }
 

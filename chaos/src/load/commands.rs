@@ -18,7 +18,7 @@ use pollux_domain::ids::{
 use pollux_domain::jid::BareJid;
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, Roles, check_record};
-use pollux_raft::log::RedbLog;
+use pollux_raft::log::JournalLog;
 use pollux_raft::machine::{Applied, Kind, Machine, Subcluster};
 use pollux_store::tables::SledTables;
 use serde::{Deserialize, Serialize};
@@ -264,7 +264,7 @@ async fn assemble<G: Deliveries>(
     for node in 1..=VOTERS {
         let folder = folder.join(node.to_string());
         std::fs::create_dir_all(&folder).context("make a folder")?;
-        let log = RedbLog::open(&folder, G::NAME, check_record::<G>).context("open a log")?;
+        let log = JournalLog::open(&folder, G::NAME, check_record::<G>).context("open a log")?;
         let tables = SledTables::open(&folder.join("tables")).context("open tables")?;
         let parts = GroupParts {
             group: GroupId::Subcluster(SubclusterId(1)),

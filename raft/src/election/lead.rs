@@ -191,7 +191,10 @@ impl Election {
         let prompt = self.hearing.living(now).any(|(voter, beat)| {
             self.voters.get(&voter) == Some(&Role::Twin)
                 && beat.flush_pending_ms <= PROMPT_FLUSH_MS
-                && facts.matched.get(&voter).is_some_and(|matched| near <= *matched)
+                && facts
+                    .matched
+                    .get(&voter)
+                    .is_some_and(|matched| near <= *matched)
         });
         // Among three, two are a majority.
         if !prompt || self.voters.len() != 3 {

@@ -1,8 +1,8 @@
 //! The log of one group on one node, as bytes: vote, entries, snapshot. One ordered writer; two
 //! makes. What the bytes mean is not known here.
 
+mod journal;
 mod memory;
-mod redb;
 mod snapshot_file;
 
 use std::io;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use pollux_domain::delivery::Durability;
 
+pub use self::journal::JournalLog;
 pub use self::memory::{MemoryLog, SimulatedDisk};
-pub use self::redb::RedbLog;
 
 /// A change of the log. Changes are made in the order in which they are handed over.
 #[derive(Debug)]
@@ -62,10 +62,8 @@ pub struct Keep {
 pub struct LogFigures {
     /// The age of the oldest write that the disk may not have.
     pub unsynced: Duration,
-    /// Of the file, in memory.
-    pub cache_bytes: u64,
-    /// Pages that left the cache because it was full.
-    pub cache_evictions: u64,
+    /// What it takes of the disk.
+    pub disk_bytes: u64,
 }
 
 /// See the module. After a failed write every later one fails too: a disk that lied once is not

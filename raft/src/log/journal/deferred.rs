@@ -1,15 +1,15 @@
-//! A file that says at once that it is synced, and is a little later, by a thread of its own
+//! A disk that says at once that it has synced, and is a little later, by a thread of its own
 //! (decision 0027). What was written survives the death of the process, for the operating system
 //! has it; a power cut takes the last moments. Not for what the file holds.
 
 use std::io;
-use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ::redb::{BackendError, StorageBackend};
 use pollux_domain::limits;
+
+use super::disk::Disk;
 
 /// How long a write waits for others before the disk is asked.
 const PAUSE: Duration = Duration::from_millis(limits::LOG_SYNC_PAUSE_MS);
@@ -18,8 +18,8 @@ const BEHIND_MAX: Duration = Duration::from_millis(limits::LOG_UNSYNCED_MS_MAX);
 
 /// See the module. Begins as a file like any other, until [`Behind::begin`].
 #[derive(Debug)]
-pub(super) struct Deferred<B> {
-    inner: Arc<B>,
+pub(super) struct Deferred<D> {
+    inner: Arc<D>,
     behind: Arc<Behind>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -101,8 +101,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-impl<B: StorageBackend> Deferred<B> {
-    pub(super) fn new(inner: B, name: &str) -> io::Result<Deferred<B>> {
+impl<D: Disk> Deferred<D> {
+    pub(super) fn new(inner: D, name: &str) -> io::Result<Deferred<D>> {
         let (inner, behind) = (Arc::new(inner), Arc::new(Behind::default()));
         let (file, about) = (inner.clone(), behind.clone());
         let thread = std::thread::Builder::new()
@@ -118,20 +118,10 @@ impl<B: StorageBackend> Deferred<B> {
     pub(super) fn behind(&self) -> Arc<Behind> {
         self.behind.clone()
     }
-
-    /// The thread has ended when this returns.
-    fn end_thread(&self) {
-        self.behind.close();
-        let thread = self.thread.lock();
-        let thread = thread.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _panicked = thread.join();
-        }
-    }
 }
 
 /// The thread: what waits is synced after a pause, so that one sync serves many writes.
-fn make_good(file: &dyn StorageBackend, behind: &Behind) {
+fn make_good(file: &dyn Disk, behind: &Behind) {
     let mut state = behind.lock();
     loop {
         while state.waits.is_none() && !state.closed {
@@ -146,7 +136,7 @@ fn make_good(file: &dyn StorageBackend, behind: &Behind) {
         }
         state.syncs = state.waits.take();
         drop(state);
-        let synced = file.sync_data();
+        let synced = file.sync();
         state = behind.lock();
         state.syncs = None;
         if let Err(error) = synced {
@@ -157,24 +147,26 @@ fn make_good(file: &dyn StorageBackend, behind: &Behind) {
     }
 }
 
-impl<B: StorageBackend> StorageBackend for Deferred<B> {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
+impl<D: Disk> Disk for Deferred<D> {
+    /// What was written to the one before is on the disk first: the thread syncs only the newest.
+    fn create(&self, number: u64, bytes: &[u8]) -> io::Result<()> {
+        self.inner.sync()?;
+        self.inner.create(number, bytes)
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.inner.read(offset, out)
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.inner.write(offset, bytes)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
+    fn grow(&self, from: u64, to: u64) -> io::Result<()> {
+        self.inner.grow(from, to)
     }
 
-    fn sync_data(&self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         let mut state = self.behind.lock();
         if !state.defers {
             drop(state);
-            return self.inner.sync_data();
+            return self.inner.sync();
         }
         let too_old = |since: Instant| BEHIND_MAX < now().saturating_duration_since(since);
         while state.failed.is_none() && state.oldest().is_some_and(too_old) {
@@ -188,49 +180,22 @@ impl<B: StorageBackend> StorageBackend for Deferred<B> {
         Ok(())
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.inner.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.end_thread();
-        let synced = self.inner.sync_data();
-        self.inner.close().and(synced)
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.inner.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.query_lock_range(start, end)
+    /// What made it superfluous is on the disk first.
+    fn remove(&self, number: u64) -> io::Result<()> {
+        self.inner.sync()?;
+        self.inner.remove(number)
     }
 }
 
-impl<B> Drop for Deferred<B> {
-    /// Only where redb gave up without closing: the thread, which holds the file, goes too.
+impl<D> Drop for Deferred<D> {
+    /// The thread, which holds the files, has ended when this returns; it syncs what waits first.
     fn drop(&mut self) {
         self.behind.close();
+        let thread = self.thread.lock();
+        let thread = thread.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _panicked = thread.join();
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role, TopologyChange};
 use pollux_raft::group::{Begin, check_record};
-use pollux_raft::log::{Keep, LogStore, JournalLog};
+use pollux_raft::log::{JournalLog, Keep, LogStore};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_store::damage::{self, OpenError};
 use pollux_store::tables::SledTables;

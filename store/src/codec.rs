@@ -1,7 +1,7 @@
 //! Records on disk and between nodes: a version, a checksum, then the value by bincode. Nothing is
 //! decoded without a limit.
 
-use std::io;
+use std::io::{self, Write};
 
 use bincode::Options;
 use pollux_domain::limits;
@@ -41,12 +41,31 @@ fn options() -> impl Options {
         .with_varint_encoding()
 }
 
+/// Takes no more than a record may have. bincode's own limit would go through each value twice, once
+/// to count.
+struct Bounded<'a>(&'a mut Vec<u8>);
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if limits::RECORD_BYTES_MAX < self.0.len() + bytes.len() {
+            return Err(io::Error::other("it is larger than a record may be"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes one record. Fails only for a value beyond [`limits::RECORD_BYTES_MAX`].
 pub fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::with_capacity(128);
     out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    options().serialize_into(&mut out, value)?;
+    let unlimited = options().with_no_limit();
+    unlimited.serialize_into(Bounded(&mut out), value)?;
     let sum = crc32fast::hash(&out[HEADER_BYTES..]);
     out[2..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
     Ok(out)
@@ -56,6 +75,19 @@ pub fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, CodecErr
 pub fn decode<T: DeserializeOwned>(known: u16, record: &[u8]) -> Result<T, CodecError> {
     let body = verify(known, record)?;
     Ok(options().deserialize(body)?)
+}
+
+/// The bytes of a value that stands within a record, which has the version and the checksum.
+pub fn encode_within<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::with_capacity(128);
+    let unlimited = options().with_no_limit();
+    unlimited.serialize_into(Bounded(&mut out), value)?;
+    Ok(out)
+}
+
+/// Reads what [`encode_within`] has written.
+pub fn decode_within<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    Ok(options().deserialize(bytes)?)
 }
 
 /// Checks version and checksum without decoding.

@@ -13,6 +13,7 @@ use pollux_domain::limits;
 use pollux_domain::seams::Clock;
 use pollux_links::peers::{Lane, Peers, Topic};
 use pollux_store::codec;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a node hands to the leader.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
+#[serde(bound(serialize = "C: Serialize", deserialize = "C: DeserializeOwned"))]
 pub(super) struct Handover<C> {
     pub(super) to: Voter,
     pub(super) afresh: bool,

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use pollux_domain::contract::Stamp;
 use pollux_domain::ids::{Life, NodeId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::items::Items;
 
 /// Who proposes: one process of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,12 +59,12 @@ impl<C> Item<C> {
 
 /// Consecutive items of one origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
+#[serde(bound(serialize = "C: Serialize", deserialize = "C: DeserializeOwned"))]
 pub struct Part<C> {
     pub origin: Origin,
     /// The number of the first; an origin's first command ever is 1.
     pub first: u64,
-    pub items: Vec<Item<C>>,
+    pub items: Items<C>,
 }
 
 impl<C> Part<C> {
@@ -82,7 +85,7 @@ impl<C> Part<C> {
 
 /// One entry of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
+#[serde(bound(serialize = "C: Serialize", deserialize = "C: DeserializeOwned"))]
 pub struct Batch<C> {
     pub stamp: Stamp,
     pub parts: Vec<Part<C>>,
@@ -131,7 +134,7 @@ mod tests {
         Part {
             origin,
             first,
-            items: (0..count).map(|_| Item::Barrier).collect(),
+            items: Vec::from_iter((0..count).map(|_| Item::Barrier)).into(),
         }
     }
 

@@ -74,7 +74,7 @@ impl<C> Intake<C> {
             if through + 1 < part.first || part.items.is_empty() || part.last() <= through {
                 return Receipt::Through(through);
             }
-            part.items.drain(..(through + 1 - part.first) as usize);
+            part.items = part.items.behind((through + 1 - part.first) as usize);
             part.first = through + 1;
         }
         if part.items.is_empty() {
@@ -136,7 +136,7 @@ mod tests {
         Part {
             origin,
             first,
-            items: (0..count).map(|_| Item::Barrier).collect(),
+            items: Vec::from_iter((0..count).map(|_| Item::Barrier)).into(),
         }
     }
 

@@ -333,7 +333,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
                     StorageError::from(StorageIOError::write_log_entry(entry.log_id, &error))
                 })?;
                 records.push((entry.log_id.index, bytes.clone()));
-                // In memory the decoded entry counts about as much again as its record.
+                // In memory the entry holds about as much decoded, and as much as it is written.
                 tail.push(entry, 2 * bytes.len());
             }
         }

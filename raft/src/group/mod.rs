@@ -16,6 +16,7 @@ mod gate;
 pub(crate) mod guard;
 mod held;
 mod intake;
+mod items;
 mod log_adapter;
 mod machine_adapter;
 mod membership;

@@ -155,7 +155,7 @@ impl<G: Kind> Pipeline<G> {
         Some(Part {
             origin: self.origin,
             first: contents.first + from as u64,
-            items,
+            items: items.into(),
         })
     }
 

@@ -100,7 +100,7 @@ impl Disk for Folder {
     }
 
     fn grow(&self, from: u64, to: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+        static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
         let newest = self.newest();
         // The length is never anything between, whenever the process ends.
         newest.set_len(to)?;

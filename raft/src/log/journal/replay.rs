@@ -1,5 +1,5 @@
 //! Reads a journal from its folder: what it holds, and where it goes on. Tells what a dying process
-//! or a power cut leaves from damage (decision 0030). Writes only behind the last frame, where half of one may
+//! or a power cut leaves from damage (decision 0031). Writes only behind the last frame, where half of one may
 //! stand.
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! The replicated databases: log, state machines, snapshots, batches. Only this crate knows
-//! openraft and redb. It has never heard of a client's socket: what is to be done there it returns
-//! as effects.
+//! openraft; the log is a journal of its own. It has never heard of a client's socket: what is to
+//! be done there it returns as effects.
 
 pub mod configuration;
 pub mod duty;

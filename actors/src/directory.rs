@@ -165,8 +165,9 @@ impl Outlet<Effect> for Directory {
             let Some(inbox) = effect.session().and_then(|session| inboxes.get(&session)) else {
                 continue;
             };
-            inbox.put(effect);
-            touched.push(inbox.clone());
+            if inbox.put(effect) {
+                touched.push(inbox.clone());
+            }
         }
         drop(inboxes);
         if served_anew {

@@ -6,12 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use pollux_domain::contract::{Announcement, Effect, EndReason, Parcel, Place, Position, Slot};
 use pollux_domain::ids::{Connection, NodeId, Seq, SessionId};
 use pollux_domain::limits;
 use pollux_raft::state::EarlyTarget;
 
+use crate::company::{Company, Look};
 use crate::reminders::Reminder;
 
 /// Bytes that may wait to be written before their commit; what comes then goes the long way, and
@@ -33,6 +35,7 @@ struct Contents {
     mail: Mail,
     wire: Wire,
     waker: Option<Waker>,
+    company: Company,
     /// A session opens it: something may come early.
     open: bool,
     /// What came early without an entry and is not with the socket yet: nobody else has it.
@@ -92,6 +95,8 @@ pub struct Mail {
     pub move_on: bool,
     pub cut: bool,
     pub answer_is_due: bool,
+    /// Nothing else was to be written meanwhile.
+    pub company_is_over: bool,
     pub look_after: bool,
 }
 
@@ -284,18 +289,37 @@ impl Inbox {
     }
 
     /// The time that the session has asked for is over.
-    pub fn remind(&self, what: Reminder) {
+    pub fn remind(&self, what: Reminder, now: Duration) -> Look {
         let mut contents = self.contents();
         match what {
             Reminder::Answer => contents.mail.answer_is_due = true,
             Reminder::LookAfter => contents.mail.look_after = true,
+            Reminder::Company => match contents.company.look(now) {
+                Look::Over => contents.mail.company_is_over = true,
+                look => return look,
+            },
         }
         contents.wake();
+        Look::Over
     }
 
-    /// Puts one effect in, without waking.
-    pub fn put(&self, effect: Effect) {
+    /// What is handled from now on wakes nobody, until company comes, or its time is over, of which a
+    /// reminder is asked for where this is true.
+    pub fn seek_company(&self, now: Duration) -> bool {
+        self.contents().company.seek(now)
+    }
+
+    /// True where a count has come of which nobody was told.
+    pub fn end_company(&self) -> bool {
+        let mut contents = self.contents();
+        contents.company.end();
+        contents.mail.handled.is_some()
+    }
+
+    /// Puts one effect in, without waking. Says whether the session is to be woken.
+    pub fn put(&self, effect: Effect) -> bool {
         let contents = &mut *self.contents();
+        let is_count = matches!(effect, Effect::Handled { .. });
         match effect {
             Effect::Slot {
                 connection, slot, ..
@@ -320,6 +344,7 @@ impl Inbox {
             // For the courier between groups.
             Effect::OutboxGrew { .. } => {}
         }
+        !is_count || !contents.company.is_sought()
     }
 
     pub fn wake(&self) {
@@ -414,6 +439,38 @@ mod tests {
         inbox.put(release);
         assert!(inbox.take_volatile_place());
         assert_eq!(inbox.volatile_count(), 2);
+    }
+
+    #[test]
+    fn a_count_that_waits_for_company_wakes_nobody_and_is_not_forgotten() {
+        let inbox = Inbox::new(SessionId(1), NodeId(1));
+        let connection = Connection(2);
+        inbox.begin_connection(connection, true, Behind::default());
+        let handled = |n| Effect::Handled {
+            session: SessionId(1),
+            connection,
+            n,
+        };
+        let at = Duration::from_millis;
+        assert!(inbox.put(handled(1)));
+        assert!(inbox.seek_company(at(0)));
+        assert!(!inbox.put(handled(2)));
+        let release = Effect::PlaceReleased {
+            session: SessionId(1),
+            connection,
+        };
+        assert!(inbox.put(release), "all else does wake");
+        assert!(inbox.end_company(), "whoever ends it is told that one came");
+        let mail = inbox.open(Waker::noop());
+        assert_eq!(mail.handled, Some((connection, 2)));
+        assert!(!inbox.end_company());
+        // Its time is over, of which the first reminder tells.
+        assert!(!inbox.seek_company(at(1)));
+        assert_eq!(inbox.remind(Reminder::Company, at(10)), Look::Again);
+        assert!(!inbox.open(Waker::noop()).company_is_over);
+        assert_eq!(inbox.remind(Reminder::Company, at(11)), Look::Over);
+        assert!(inbox.open(Waker::noop()).company_is_over);
+        assert!(inbox.put(handled(3)));
     }
 
     #[test]

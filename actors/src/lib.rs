@@ -5,6 +5,7 @@
 pub mod acts;
 pub mod admission;
 pub mod agreement;
+mod company;
 pub mod control;
 pub mod courier;
 pub mod directory;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pollux_domain::seams::Clock;
 use tokio::sync::Notify;
 
+use crate::company::{self, Look};
 use crate::inbox::Inbox;
 
 /// For how long an `<r/>` may wait for the commit of what came before it (decision 0028).
@@ -23,6 +24,8 @@ const WAIT_LEAST: Duration = Duration::from_millis(1);
 pub enum Reminder {
     /// An answer is due.
     Answer,
+    /// A count has waited for company long enough.
+    Company,
     LookAfter,
 }
 
@@ -30,6 +33,7 @@ pub enum Reminder {
 #[derive(Debug)]
 pub struct Reminders {
     answers: Queue,
+    companies: Queue,
     looks: Queue,
 }
 
@@ -48,6 +52,7 @@ impl Default for Reminders {
     fn default() -> Self {
         Reminders {
             answers: Queue::new(Reminder::Answer, ANSWER_PATIENCE),
+            companies: Queue::new(Reminder::Company, company::PATIENCE),
             looks: Queue::new(Reminder::LookAfter, LOOK_AFTER),
         }
     }
@@ -58,6 +63,7 @@ impl Reminders {
     pub fn remind(&self, what: Reminder, now: Duration, inbox: &Arc<Inbox>) {
         let queue = match what {
             Reminder::Answer => &self.answers,
+            Reminder::Company => &self.companies,
             Reminder::LookAfter => &self.looks,
         };
         let mut waiting = queue.waiting();
@@ -71,7 +77,11 @@ impl Reminders {
 
     /// Runs as long as it is polled.
     pub async fn run(&self, clock: &dyn Clock) {
-        tokio::join!(self.answers.run(clock), self.looks.run(clock));
+        tokio::join!(
+            self.answers.run(clock),
+            self.companies.run(clock),
+            self.looks.run(clock)
+        );
     }
 }
 
@@ -105,8 +115,11 @@ impl Queue {
 
     fn tell(&self, now: Duration) {
         while let Some(inbox) = self.next_due(now) {
-            if let Some(inbox) = inbox.upgrade() {
-                inbox.remind(self.what);
+            if let Some(inbox) = inbox.upgrade()
+                && inbox.remind(self.what, now) == Look::Again
+            {
+                let again = (now + self.after, Arc::downgrade(&inbox));
+                self.waiting().push_back(again);
             }
         }
     }

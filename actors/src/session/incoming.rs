@@ -230,7 +230,7 @@ impl Session {
             self.handled += 1;
             self.in_flight_bytes -= self.in_flight.pop_front().unwrap_or(0);
         }
-        if self.owes_answer.is_some_and(|owed| owed <= self.handled) {
+        if self.may_answer() && !self.seeks_company {
             self.answer_count();
         }
     }

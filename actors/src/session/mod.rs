@@ -82,6 +82,11 @@ pub struct Session {
     owes_answer: Option<u64>,
     /// A reminder of it is under way: then it is answered with what is committed.
     is_reminded: bool,
+    /// That answer goes with the next thing that is written.
+    seeks_company: bool,
+    /// How many answers in a row waited for it in vain, and how many are to go alone now.
+    in_vain: u8,
+    alone: u8,
     /// Stanzas that have a place and may not be committed yet, and in which stream of whom that is.
     placed: VecDeque<(u64, SessionId, Connection)>,
     /// The last stanza that went to no inbox: nothing may go early before it is committed.
@@ -165,6 +170,9 @@ impl Session {
             enabling: false,
             owes_answer: None,
             is_reminded: false,
+            seeks_company: false,
+            in_vain: 0,
+            alone: 0,
             placed: VecDeque::new(),
             unordered: 0,
             slots: VecDeque::new(),

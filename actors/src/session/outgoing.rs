@@ -53,6 +53,9 @@ impl Session {
         if mail.answer_is_due {
             self.answer_anyway();
         }
+        if mail.company_is_over {
+            self.answer_alone();
+        }
         if mail.missed {
             let id = self.speaker().id;
             self.announcements = self.node.subcluster.read(|state| state.news_for(id)).into();

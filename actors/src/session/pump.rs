@@ -77,6 +77,7 @@ impl Session {
             }
         }
         self.fill();
+        self.join_company();
         self.wait_for_room(ctx);
         if self.poll_write(task).is_err() {
             return Poll::Ready(());

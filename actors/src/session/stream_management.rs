@@ -15,6 +15,11 @@ use super::{Ending, Session};
 use crate::reminders::Reminder;
 use crate::stream::resume_id;
 
+/// After so many answers that waited in vain one after the other …
+const IN_VAIN: u8 = 2;
+/// … so many do not wait; then a single one decides.
+const ALONE: u8 = 15;
+
 impl Session {
     /// True where the element was one of stream management.
     pub(super) fn take_management(
@@ -69,6 +74,65 @@ impl Session {
         self.owes_answer = Some(self.proposed);
         if !std::mem::replace(&mut self.is_reminded, true) {
             self.ask_reminder(Reminder::Answer);
+        }
+        self.seek_company();
+    }
+
+    /// All is committed of what an `<r/>` came after.
+    pub(super) fn may_answer(&self) -> bool {
+        self.owes_answer.is_some_and(|owed| owed <= self.handled)
+    }
+
+    /// Between two who talk, something is soon written to the client anyway: the answer goes with it
+    /// (decision 0032).
+    fn seek_company(&mut self) {
+        if self.seeks_company {
+            return;
+        }
+        if let Some(left) = self.alone.checked_sub(1) {
+            self.alone = left;
+            return;
+        }
+        self.seeks_company = true;
+        if self.inbox.seek_company(self.now()) {
+            self.ask_reminder(Reminder::Company);
+        }
+    }
+
+    /// At the end of a turn. Whoever has to be woken by the next commit does not wait.
+    pub(super) fn join_company(&mut self) {
+        if !self.seeks_company {
+            return;
+        }
+        let has_company = !self.stream.write_queue.is_empty() && self.may_answer();
+        if has_company {
+            self.in_vain = 0;
+        }
+        if has_company || !self.may_read() {
+            self.leave_company();
+        }
+    }
+
+    /// Nothing was written meanwhile. Where that is the rule, the next answers do not wait: this client
+    /// may be one that goes on only when it has them.
+    pub(super) fn answer_alone(&mut self) {
+        if !self.seeks_company {
+            return;
+        }
+        self.in_vain = (self.in_vain + 1).min(IN_VAIN);
+        if self.in_vain == IN_VAIN {
+            self.alone = ALONE;
+        }
+        self.leave_company();
+    }
+
+    fn leave_company(&mut self) {
+        self.seeks_company = false;
+        if self.inbox.end_company() {
+            self.wake();
+        }
+        if self.may_answer() {
+            self.answer_count();
         }
     }
 

@@ -134,7 +134,10 @@ fn a_node_of_several_with_a_damaged_log_is_joined_again() {
         text.contains(&pollux.nodes().to_string()).then_some(())
     });
     castor.stop();
-    fs::write(castor.path("data/subcluster.log"), "no log").expect("it can be written");
+    let segment = castor.path("data/subcluster.log/000000000001.segment");
+    let mut bytes = fs::read(&segment).expect("the log");
+    bytes[70] ^= 1;
+    fs::write(&segment, bytes).expect("it can be written");
     let said = castor.fails_to_begin(&[], IO_ERR);
     assert!(said.contains("subcluster.log is damaged"), "{said}");
     let joins_again = |said: String, first: &str| {
@@ -146,8 +149,8 @@ fn a_node_of_several_with_a_damaged_log_is_joined_again() {
         let said = castor.fails_to_begin(more, IO_ERR);
         joins_again(said, "files were set aside as damaged");
     }
-    // Nor does it help to take the file away.
-    fs::remove_file(castor.path("data/subcluster.log.damaged-1")).expect("it was set aside");
+    // Nor does it help to take it away.
+    fs::remove_dir_all(castor.path("data/subcluster.log.damaged-1")).expect("it was set aside");
     let said = castor.fails_to_begin(&["--accept-loss"], IO_ERR);
     joins_again(said, "subcluster.log is gone");
 }

@@ -108,7 +108,11 @@ fn everybody_gets_in_after_the_listener_is_back() {
         // It must outlive the thread that starts it.
         let server = Arc::new(Mutex::new(server));
         let opened = server.clone();
-        let open = move || opened.lock().unwrap().start();
+        let open = move || {
+            let mut server = opened.lock().unwrap();
+            server.start()?;
+            Ok(server.pids())
+        };
         let report = run(storm.run(target, open)).unwrap();
         assert_eq!(report.sessions, 40);
         assert!(
@@ -116,6 +120,7 @@ fn everybody_gets_in_after_the_listener_is_back() {
             "{report:?}"
         );
         assert!(report.sign_in_latency.max_ms > 0.0, "{report:?}");
+        assert!(report.cpu_ms_per_session.is_some(), "{report:?}");
         server.lock().unwrap().stop().unwrap();
     }
 }

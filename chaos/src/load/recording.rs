@@ -14,8 +14,6 @@ use tempfile::TempDir;
 
 use crate::servers::{Process, wait_until};
 
-/// Samples a second of each running thread: a prime, so that it beats with no timer.
-const FREQUENCY: &str = "997";
 /// How long perf may take to attach, or to write what it has.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,8 +28,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Returns when perf counts.
-    pub fn start(pids: &[u32], file: &Path) -> anyhow::Result<Self> {
+    /// Returns when perf counts, so many times a second of each running thread.
+    pub fn start(pids: &[u32], frequency: u32, file: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("recording-").tempdir();
         let folder = folder.context("make a folder for perf")?;
         let (orders_path, orders) = pipe(&folder, "orders")?;
@@ -41,7 +39,8 @@ impl Recording {
         let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
         let mut command = Command::new("perf");
         command
-            .args(["record", "--event", "cpu-clock", "--freq", FREQUENCY])
+            .args(["record", "--event", "cpu-clock"])
+            .args(["--freq", &frequency.to_string()])
             .args(["--call-graph", "fp", "--delay", "-1", "--control", &control])
             .args(["--pid", &pids.join(",")])
             .arg("--output")
@@ -112,12 +111,12 @@ fn pipe(folder: &TempDir, name: &str) -> anyhow::Result<(PathBuf, File)> {
 mod tests {
     use super::*;
 
-    /// One hundredth of a second of work is about ten samples, and each is a record in the file.
+    /// A tenth of a second of work is a hundred samples at most, and never less than half of that.
     #[test]
     fn what_a_process_does_is_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key/name.data");
-        let recording = Recording::start(&[std::process::id()], &file).unwrap();
+        let recording = Recording::start(&[std::process::id()], 997, &file).unwrap();
         let before = crate::load::cpu_time(std::process::id()).unwrap();
         let mut sum = 0_u64;
         while (crate::load::cpu_time(std::process::id()).unwrap() - before).ms() < 100.0 {
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_is_said_in_words() {
         let folder = tempfile::tempdir().unwrap();
-        let started = Recording::start(&[u32::MAX / 2], &folder.path().join("a.data"));
+        let started = Recording::start(&[u32::MAX / 2], 997, &folder.path().join("a.data"));
         let error = format!("{:#}", started.err().unwrap());
         assert!(error.contains("perf cannot record"), "{error}");
         assert!(error.contains("ended with"), "{error}");

@@ -17,6 +17,8 @@ pub struct Recordings {
     pub key: String,
     /// Of the server.
     pub name: String,
+    /// Samples a second of each running thread.
+    pub frequency: u32,
 }
 
 impl Recordings {
@@ -31,7 +33,7 @@ impl Recordings {
             part => format!("{}-{part}", self.key),
         };
         let file = self.folder.join(key).join(format!("{}.data", self.name));
-        Recording::start(&all, &file)
+        Recording::start(&all, self.frequency, &file)
     }
 }
 

@@ -118,6 +118,7 @@ pub fn measure(
         folder: folder.to_owned(),
         key: work.name(),
         name: contestant.name().to_owned(),
+        frequency: work.frequency(),
     });
     if contestant == Contestant::Relay {
         return relay(&target, sizes);

@@ -101,6 +101,15 @@ impl Work {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// Samples a second where it is recorded: primes, so that they beat with no timer. What is over
+    /// when a given number is done takes some hundred milliseconds, and wants more of them.
+    pub fn frequency(self) -> u32 {
+        match self {
+            Work::SignIn | Work::SignInTls | Work::Offline | Work::Storm => 4999,
+            _ => 997,
+        }
+    }
+
     /// The figures that are CPU, which can be recorded. Of a storm it is that of one session.
     pub fn recorded(self) -> Vec<Figure> {
         let mut figures = self.figures();

@@ -112,8 +112,13 @@ mod tests {
     #[test]
     fn a_thread_without_a_stack_is_a_sample_too() {
         let mut seen = Vec::new();
-        let each = |sample: &Sample| seen.push((sample.thread.clone(), sample.frames.len()));
-        read("a name 1/2 \n\nb 3/4 \n\tff f (/x)".as_bytes(), each).unwrap();
-        assert_eq!(seen, [("a name".to_owned(), 0), ("b".to_owned(), 1)]);
+        let each = |sample: &Sample| seen.push(sample.clone());
+        read("a name 1/2 \n\nb 3/4 \n\tff f (g) (/y/x)".as_bytes(), each).unwrap();
+        let [one, other] = &seen[..] else {
+            panic!("{seen:?}");
+        };
+        assert_eq!((&*one.thread, one.frames.len()), ("a name", 0));
+        let frame = &other.frames[0];
+        assert_eq!((&*frame.symbol, &*frame.object), ("f (g)", "x"));
     }
 }

@@ -85,7 +85,10 @@ fn kinds(row: &Row) -> String {
     shown.sort_by(|one, other| more(other).total_cmp(&more(one)));
     let whole = row.columns.iter().map(|one| one.cost);
     let mut all = vec!["**all**".to_owned()];
-    all.extend(whole.map(|cost| format!("**{}**", number(cost))));
+    all.extend(whole.map(|cost| match cost {
+        cost if cost <= 0.0 => "**too little to count**".to_owned(),
+        cost => format!("**{}**", number(cost)),
+    }));
     let whole = ours.zip(base).map(|(ours, base)| ours.cost - base.cost);
     all.extend(whole.map(|more| format!("**{}**", signed(more))));
     text.push_str(&line(&all));
@@ -133,6 +136,8 @@ fn cell(column: &Column, whats: &[&str]) -> String {
     match part {
         // Less than is worth a number.
         part if part < 0.0005 => "–".to_owned(),
+        // The kernel counts in hundredths of a second: a cheap ceiling may have used none.
+        part if column.cost <= 0.0 => percent(part),
         part => format!("{} ({})", number(part * column.cost), percent(part)),
     }
 }
@@ -226,6 +231,20 @@ mod tests {
              | less than 1 % each | 0.100 (0.5 %) | – | 0.100 |\n\
              | samples | 200 | 40 |  |\n"
         );
+    }
+
+    #[test]
+    fn of_what_was_too_cheap_to_count_only_shares_are_told() {
+        let mut profile = profile();
+        profile.profiled[0].columns[1].cost = 0.0;
+        let text = of(&profile);
+        let lines = [
+            "| **all** | **20.0** | **too little to count** | **20.0** |",
+            "| runtime (tokio, actix) | 10.0 (50 %) | 75 % | 10.0 |",
+        ];
+        for line in lines {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]

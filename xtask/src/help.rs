@@ -105,7 +105,8 @@ measured in CPU once against Pollux and once against each ceiling, and records t
 processes with perf during the measured part only. Prints for each figure what one unit costs by
 kind of work, and how much of that the ceiling does not have. A sample counts for the function
 nearest to its leaf that says something (xtask/src/bench/profile/kinds.rs). `--flame DIR` also draws
-a flame graph of each: open it in a browser, click to come nearer. About a minute for each work;
+a flame graph of each: open it in a browser, click to come nearer. The C library has no frame
+pointers: what it calls may stand there without its callers. All of it takes some minutes;
 `--seconds 3` makes it shorter. Where perf may not record, it says so: it wants root, or
 `sysctl kernel.perf_event_paranoid=1`.
 

@@ -268,7 +268,8 @@ fn the_relay_passes_on_what_it_gets() {
         warm_up: Duration::from_millis(200),
         duration: Duration::from_millis(500),
     };
-    let report = run(plan.run(server.address(), server.pid().unwrap()));
+    let target = Target::of(&server, &Users::new(0), false).unwrap();
+    let report = run(plan.run(&target));
     assert!(report.messages > 100, "{report:?}");
     is_gone(&mut server);
 }

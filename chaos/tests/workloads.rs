@@ -12,7 +12,9 @@ use pollux_chaos::load::{
     Target,
 };
 use pollux_chaos::servers::pair::{Pair, PairOptions};
-use pollux_chaos::servers::{Mode, PasswordHash, Pollux, Prosody, Server, Users};
+use pollux_chaos::servers::{
+    Ceiling, CeilingKind, Mode, PasswordHash, Pollux, Prosody, Server, Users,
+};
 use tokio::task::LocalSet;
 
 fn program() -> PathBuf {
@@ -27,13 +29,20 @@ fn pollux() -> Box<dyn Server> {
 fn servers(users: usize) -> Vec<(Box<dyn Server>, Users)> {
     let prosody: Box<dyn Server> = Box::new(Prosody::new(PasswordHash::Sha1).unwrap());
     let both = [prosody, pollux()].into_iter();
-    both.map(|mut server| {
-        let users = Users::new(users);
-        server.start().unwrap();
-        server.add_users(&users).unwrap();
-        (server, users)
-    })
-    .collect()
+    both.map(|server| started(server, users)).collect()
+}
+
+fn started(mut server: Box<dyn Server>, users: usize) -> (Box<dyn Server>, Users) {
+    let users = Users::new(users);
+    server.start().unwrap();
+    server.add_users(&users).unwrap();
+    (server, users)
+}
+
+/// The ceiling that speaks XMPP.
+fn in_memory() -> Box<dyn Server> {
+    let program = Path::new(env!("CARGO_BIN_EXE_pollux-load"));
+    Box::new(Ceiling::new(CeilingKind::Memory, program).unwrap())
 }
 
 fn run<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -99,7 +108,11 @@ fn everybody_gets_in_after_the_listener_is_back() {
         // It must outlive the thread that starts it.
         let server = Arc::new(Mutex::new(server));
         let opened = server.clone();
-        let open = move || opened.lock().unwrap().start();
+        let open = move || {
+            let mut server = opened.lock().unwrap();
+            server.start()?;
+            Ok(server.pids())
+        };
         let report = run(storm.run(target, open)).unwrap();
         assert_eq!(report.sessions, 40);
         assert!(
@@ -107,6 +120,7 @@ fn everybody_gets_in_after_the_listener_is_back() {
             "{report:?}"
         );
         assert!(report.sign_in_latency.max_ms > 0.0, "{report:?}");
+        assert!(report.cpu_ms_per_session.is_some(), "{report:?}");
         server.lock().unwrap().stop().unwrap();
     }
 }
@@ -134,10 +148,12 @@ fn availability(contacts: usize, rate: Option<f64>) -> Availability {
     }
 }
 
-/// The second run finds the contacts of the first and more than it wants: it removes those.
+/// The third run finds the contacts of the first two and more than it wants: it removes those.
 #[test]
 fn every_change_of_availability_reaches_every_contact() {
-    for (server, users) in servers(8) {
+    let mut servers = servers(8);
+    servers.push(started(in_memory(), 8));
+    for (server, users) in servers {
         let account = |report: &AvailabilityReport| {
             let due = report.changes_in_all * report.contacts as u64;
             let got = report.deliveries_in_all + report.superseded;

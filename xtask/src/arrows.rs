@@ -54,6 +54,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tracing-subscriber", &["pollux", "pollux-chaos"]),
     ("toml", &["pollux"]),
     ("turmoil", &["pollux-chaos"]),
+    ("inferno", &["xtask"]),
 ];
 
 /// Crates that are values and rules only, and what would bring a clock, a socket, a task or chance.

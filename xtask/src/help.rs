@@ -11,7 +11,7 @@ cargo xtask <command>
   arrows    which crate may know which crate and which outside library
   docs      write the generated files; with --check only compare them
   planted   whether the tests find each defect that is planted on purpose
-  bench     measure the release beside its peers; make the page of the figures anew
+  bench     measure the release beside its peers, or where its CPU goes; make that page anew
   drill     break a real pair while people chat, and tell what they noticed
 
 `cargo xtask <command> --help` says more about one of them.";
@@ -89,6 +89,7 @@ packages that `cargo xtask test` installs.";
 
 const BENCH: &str = "\
 cargo xtask bench peers [--figures WORK,…] [--runs N] [--quick] [--growth] [--json FILE] [more]
+cargo xtask bench profile [--figures WORK,…] [--flame DIR] [--quick] [--json FILE] [more]
 cargo xtask bench page [--from FILE …]
 
 peers: installs Prosody and ejabberd from Debian where they are missing (their services stay off),
@@ -98,10 +99,21 @@ figure, with the better peer, the ceilings, and whether Pollux is where it shoul
 should run on the machine meanwhile. What fails is named and left out. `--quick` shows within
 minutes that all of it works, and measures nothing. `pollux-load compare --help` has the rest.
 
+profile: says where the CPU goes. Installs linux-perf where it is missing, builds the release with
+frame pointers in a folder of its own (some minutes at the first time), runs each work that is
+measured in CPU once against Pollux and once against each ceiling, and records the server's
+processes with perf during the measured part only. Prints for each figure what one unit costs by
+kind of work, and how much of that the ceiling does not have. A sample counts for the function
+nearest to its leaf that says something (xtask/src/bench/profile/kinds.rs). `--flame DIR` also draws
+a flame graph of each: open it in a browser, click to come nearer. The C library has no frame
+pointers: what it calls may stand there without its callers. All of it takes some minutes;
+`--seconds 3` makes it shorter. Where perf may not record, it says so: it wants root, or
+`sysctl kernel.perf_event_paranoid=1`.
+
 page: writes the tables between the markers of docs/performance.md, and the pictures beside it, from
-each FILE, which `peers --json FILE` wrote. Keeps them in docs/performance under their names, from
-which it makes the same again where no file is named. Of a row that was measured several times the
-latest counts.";
+each FILE, which `peers --json FILE` or `profile --json FILE` wrote. Keeps them in docs/performance
+under their names (a profile as profile.json), from which it makes the same again where no file is
+named. Of a row that was measured several times the latest counts.";
 
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {

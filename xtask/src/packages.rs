@@ -39,6 +39,7 @@ const PACKAGES: &[(&str, &str)] = &[
         "network namespaces for the nodes of a pair whose wires are cut in a drill",
     ),
     ("nftables", "cuts those wires, one way or both"),
+    ("linux-perf", "records where the CPU time of a server goes"),
     (
         "e2fsprogs",
         "a disk of its own for each node of a pair, for drills that freeze it",

@@ -2,7 +2,6 @@
 //! as the load tool measures messages; knows no XMPP.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::load::{Histogram, Latency, Stream, cpu_time, dial, now};
+use crate::load::{Histogram, Latency, Span, Stream, Target, dial, now};
 
 /// A closed loop with one message of a pair under way, as `Messages` has it with a window of 1.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +39,12 @@ struct Shared {
 
 impl RelayLoad {
     /// Must run inside of a `LocalSet`.
-    pub async fn run(&self, address: SocketAddr, pid: u32) -> anyhow::Result<RelayReport> {
+    pub async fn run(&self, target: &Target) -> anyhow::Result<RelayReport> {
+        let address = target
+            .addresses
+            .first()
+            .copied()
+            .context("a relay is needed")?;
         let shared = Rc::new(Shared::default());
         let (finish, finished) = watch::channel(false);
         let mut players = JoinSet::new();
@@ -54,10 +58,11 @@ impl RelayLoad {
         }
         sleep(self.warm_up).await;
         shared.latency.borrow_mut().clear();
-        let (before, received, start) = (cpu_time(pid)?, shared.received.get(), now());
+        let span = Span::begin(target, "")?;
+        let (received, start) = (shared.received.get(), now());
         sleep(self.duration).await;
-        let (cpu, seconds) = ((cpu_time(pid)? - before).ms(), start.elapsed());
-        let messages = shared.received.get() - received;
+        let (seconds, messages) = (start.elapsed(), shared.received.get() - received);
+        let cpu = span.end()?.context("the relay has ended")?;
         finish.send_replace(true);
         while let Some(player) = players.join_next().await {
             player.context("join a player")??;

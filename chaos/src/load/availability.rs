@@ -15,6 +15,7 @@ use super::crowd::Crowd;
 use super::histogram::Latency;
 use super::lattice::Lattice;
 use super::pacer::Pacer;
+use super::span::Span;
 use super::target::Target;
 use crate::client::StreamManagement;
 
@@ -178,7 +179,7 @@ impl Availability {
     /// Counts from the end of the warm-up to the end of the run.
     async fn measure(&self, board: &Board, target: &Target) -> anyhow::Result<AvailabilityReport> {
         sleep(self.warm_up).await;
-        let cpu_before = target.cpu_time()?;
+        let span = Span::begin(target, "")?;
         board.latency.borrow_mut().clear();
         let (before, start) = (board.tally(), now());
         let mut told = (before.deliveries, start);
@@ -193,10 +194,7 @@ impl Availability {
             ));
             told = (deliveries, now());
         }
-        let cpu = match (cpu_before, target.cpu_time()?) {
-            (Some(before), Some(after)) => Some((after - before).ms()),
-            _ => None,
-        };
+        let cpu = span.end()?;
         let (after, seconds) = (board.tally(), start.elapsed().as_secs_f64());
         let deliveries = after.deliveries - before.deliveries;
         let latency = board.latency.borrow().latency();

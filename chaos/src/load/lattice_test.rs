@@ -20,6 +20,7 @@ fn lattice() -> Lattice {
         tls: Tls::Never,
         mechanism: None,
         keys: KeyCache::default(),
+        recordings: None,
         progress: false,
     };
     Lattice::new(&target, 7, 4).unwrap()

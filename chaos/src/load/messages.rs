@@ -10,6 +10,7 @@ use tokio::time::{sleep, sleep_until};
 use super::clock::now;
 use super::histogram::Latency;
 use super::oracle::Verdict;
+use super::span::Span;
 use super::stage::{Cast, Stage};
 use super::target::Target;
 
@@ -77,7 +78,7 @@ impl Messages {
     /// Counts from the end of the warm-up to the end of the run.
     async fn measure(&self, stage: &Stage, target: &Target) -> anyhow::Result<MessagesReport> {
         sleep(self.warm_up).await;
-        let cpu_before = target.cpu_time()?;
+        let span = Span::begin(target, "")?;
         stage.shared.latency.borrow_mut().clear();
         let (received_before, start) = (stage.shared.received.get(), now());
         let mut told = (received_before, start);
@@ -91,10 +92,7 @@ impl Messages {
             ));
             told = (received, now());
         }
-        let cpu = match (cpu_before, target.cpu_time()?) {
-            (Some(before), Some(after)) => Some((after - before).ms()),
-            _ => None,
-        };
+        let cpu = span.end()?;
         let seconds = start.elapsed().as_secs_f64();
         let messages = stage.shared.received.get() - received_before;
         Ok(MessagesReport {

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::clock::now;
 use super::crowd::Crowd;
 use super::offline_ears::{Receivers, Senders};
+use super::span::Span;
 use super::target::Target;
-use super::usage::CpuTime;
 use crate::client::StreamManagement;
 
 /// How long nothing may move before the run has failed.
@@ -100,7 +100,7 @@ impl Offline {
         let senders = 0..self.senders;
         let mut crowd =
             Crowd::gather(target, senders, RESOURCE, self.management(), ear.clone()).await?;
-        let (cpu_before, start) = (target.cpu_time()?, now());
+        let (span, start) = (Span::begin(target, "stored")?, now());
         for me in 0..crowd.len() {
             for stanza in ear.more(me) {
                 crowd.tell(me, stanza)?;
@@ -108,7 +108,7 @@ impl Offline {
         }
         let what = "messages to keep";
         crowd.until(PATIENCE, what, || ear.left()).await?;
-        let half = self.half(target, cpu_before, ear.last() - start).await?;
+        let half = half(span, ear.last() - start).await?;
         crowd.dismiss().await?;
         Ok(half)
     }
@@ -118,31 +118,14 @@ impl Offline {
         let receivers = self.senders..self.senders * 2;
         let mut crowd =
             Crowd::gather(target, receivers, RESOURCE, self.management(), ear.clone()).await?;
-        let (cpu_before, start) = (target.cpu_time()?, now());
+        let (span, start) = (Span::begin(target, "delivered")?, now());
         crowd.tell_all("<presence/>")?;
         let what = "messages that were kept";
         crowd.until(PATIENCE, what, || ear.left()).await?;
-        let half = self.half(target, cpu_before, ear.last() - start).await?;
+        let half = half(span, ear.last() - start).await?;
         crowd.check()?;
         crowd.dismiss().await?;
         Ok(half)
-    }
-
-    async fn half(
-        &self,
-        target: &Target,
-        before: Option<CpuTime>,
-        took: Duration,
-    ) -> anyhow::Result<Half> {
-        sleep(AFTER).await;
-        let cpu_ms = match (before, target.cpu_time()?) {
-            (Some(before), Some(after)) => Some((after - before).ms()),
-            _ => None,
-        };
-        Ok(Half {
-            cpu_ms,
-            seconds: took.as_secs_f64(),
-        })
     }
 
     fn management(&self) -> StreamManagement {
@@ -151,4 +134,12 @@ impl Offline {
             false => StreamManagement::Off,
         }
     }
+}
+
+async fn half(span: Span, took: Duration) -> anyhow::Result<Half> {
+    sleep(AFTER).await;
+    Ok(Half {
+        cpu_ms: span.end()?,
+        seconds: took.as_secs_f64(),
+    })
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::clock::now;
 use super::dial::Stream;
 use super::histogram::{Histogram, Latency};
+use super::span::Span;
 use super::target::Target;
 use crate::client::{Client, StreamManagement};
 
@@ -64,16 +65,13 @@ impl SignIn {
         lanes.next.set(0);
         lanes.last.set(self.count);
         lanes.latency.borrow_mut().clear();
-        let cpu_before = target.cpu_time()?;
+        let span = Span::begin(&target, "")?;
         let start = now();
         self.drive(&lanes).await?;
         let seconds = start.elapsed().as_secs_f64();
         // What a server does after it has closed a stream belongs to it too.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let cpu = match (cpu_before, target.cpu_time()?) {
-            (Some(before), Some(after)) => Some((after - before).ms()),
-            _ => None,
-        };
+        let cpu = span.end()?;
         let latency = lanes.latency.borrow().latency();
         Ok(SignInReport {
             count: self.count,

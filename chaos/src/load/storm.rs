@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::clock::now;
 use super::dial::{Stream, dial};
 use super::histogram::{Histogram, Latency};
+use super::span::Span;
 use super::target::Target;
 use crate::client::{Client, Error, StreamManagement};
 
@@ -52,6 +53,8 @@ pub struct StormReport {
     pub sign_in_latency: Latency,
     /// Connections that were made and ended without a session.
     pub turned_away: u64,
+    /// From when the processes are known to the last bound session, for each that came in it.
+    pub cpu_ms_per_session: Option<f64>,
 }
 
 /// What all clients see.
@@ -93,27 +96,36 @@ impl Storm {
         Ok(())
     }
 
-    /// `open` starts the server and may block: it gets a thread of its own. Must run inside of a
-    /// `LocalSet`, while nobody listens.
+    /// `open` starts the server, may block, and returns the processes to measure: it gets a thread
+    /// of its own. Must run inside of a `LocalSet`, while nobody listens.
     pub async fn run(
         &self,
         target: Rc<Target>,
-        open: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+        open: impl FnOnce() -> anyhow::Result<Vec<u32>> + Send + 'static,
     ) -> anyhow::Result<StormReport> {
         self.check(&target)?;
         let gate = Rc::new(Gate::default());
         let (finish, finished) = watch::channel(false);
         let mut clients = self.raise(&target, &gate, &finished)?;
         let opened = spawn_blocking(open).await;
-        opened.context("join what opens the server")??;
+        let pids = opened.context("join what opens the server")??;
         gate.open();
+        // Who is in before the processes are known is not in it: the first few.
+        let span = Span::of(&target, pids, "")?;
+        let before = gate.bound.get();
         self.wait(&gate, &mut clients).await?;
+        let cpu = span.end()?;
+        let measured = self.sessions - before;
         target.say(format_args!("{} sessions are in", self.sessions));
         finish.send_replace(true);
         while let Some(client) = clients.join_next().await {
             client.context("join a client")??;
         }
-        self.report(&target, &gate)
+        let cpu = cpu.map(|cpu| cpu / measured.max(1) as f64);
+        Ok(StormReport {
+            cpu_ms_per_session: cpu,
+            ..self.report(&target, &gate)?
+        })
     }
 
     fn check(&self, target: &Target) -> anyhow::Result<()> {
@@ -200,6 +212,7 @@ impl Storm {
             first_seconds: (first - opened).as_secs_f64(),
             sign_in_latency: gate.latency.borrow().latency(),
             turned_away: gate.turned_away.get(),
+            cpu_ms_per_session: None,
         })
     }
 }

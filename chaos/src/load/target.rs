@@ -7,11 +7,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use super::dial::{Stream, dial};
 use super::oracle::Oracle;
-use super::usage::{CpuTime, cpu_time};
+use super::span::Recordings;
 use crate::client::{
     Client, Error, Journal, KeyCache, Mechanism, Options, Outcome, StreamManagement, Tls,
 };
@@ -32,6 +30,8 @@ pub struct Target {
     pub tls: Tls,
     pub mechanism: Option<Mechanism>,
     pub keys: KeyCache,
+    /// Where to record what measured parts spend CPU time on, if anybody wants to know.
+    pub recordings: Option<Recordings>,
     /// Whether long work says on standard error how far it is.
     pub progress: bool,
 }
@@ -59,6 +59,7 @@ impl Target {
             tls,
             mechanism: Some(Mechanism::ScramSha1),
             keys: KeyCache::default(),
+            recordings: None,
             progress: false,
         })
     }
@@ -74,6 +75,7 @@ impl Target {
             tls: Tls::Never,
             mechanism: Some(Mechanism::ScramSha1),
             keys: KeyCache::default(),
+            recordings: None,
             progress,
         }
     }
@@ -116,15 +118,11 @@ impl Target {
         !matches!(self.tls, Tls::Never)
     }
 
-    /// CPU time of the server so far; `None` where no process was named.
-    pub fn cpu_time(&self) -> anyhow::Result<Option<CpuTime>> {
-        let Some(pid) = self.pid else {
-            return Ok(None);
-        };
-        let pids = [pid].into_iter().chain(self.other_pids.iter().copied());
-        let times: anyhow::Result<Vec<CpuTime>> = pids.map(cpu_time).collect();
-        let times = times.context("measure the server")?;
-        Ok(Some(times.into_iter().sum()))
+    /// The processes to measure; none where none was named.
+    pub fn pids(&self) -> Vec<u32> {
+        let others = self.other_pids.iter().copied();
+        self.pid
+            .map_or(Vec::new(), |pid| [pid].into_iter().chain(others).collect())
     }
 
     pub fn say(&self, text: std::fmt::Arguments<'_>) {

@@ -74,7 +74,7 @@ pub fn open_files_most() -> anyhow::Result<u64> {
 }
 
 /// The process and all that descend from it.
-fn family(pid: u32) -> anyhow::Result<Vec<u32>> {
+pub fn family(pid: u32) -> anyhow::Result<Vec<u32>> {
     let mut family = vec![pid];
     let mut at = 0;
     while at < family.len() {

@@ -50,6 +50,11 @@ pub trait Server: Send {
         Vec::new()
     }
 
+    /// All processes to measure, while there are some.
+    fn pids(&self) -> Vec<u32> {
+        self.pid().into_iter().chain(self.other_pids()).collect()
+    }
+
     /// Where clients connect; the same across restarts.
     fn address(&self) -> SocketAddr;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
 pub struct Figures {
@@ -37,7 +37,7 @@ pub fn newest(mut kept: Vec<Figures>) -> Vec<Figures> {
     kept
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub cores: usize,
     pub processor: String,

@@ -4,6 +4,7 @@
 mod figures;
 mod page;
 mod picture;
+mod profile;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,14 +15,23 @@ use crate::step::run;
 use crate::workspace::{cargo, root};
 use crate::{help, packages};
 use figures::Figures;
+use profile::Profile;
 
 /// The page, and the folder of its pictures and of the numbers that both are made of.
 const PAGE: &str = "docs/performance.md";
 const FOLDER: &str = "docs/performance";
+/// Among those, where the CPU goes: the only file that holds no figures.
+const PROFILE: &str = "profile";
 
 pub fn bench(arguments: &[&str]) -> anyhow::Result<()> {
+    if arguments.len() > 1 && asks_for_help(arguments) {
+        // Nobody waits for a release to read this.
+        println!("{}", help::of("bench").unwrap_or_default());
+        return Ok(());
+    }
     match arguments {
         ["peers", rest @ ..] => peers(rest),
+        ["profile", rest @ ..] => profile::profile(rest),
         ["page"] => page(),
         ["page", "--from", files @ ..] if !files.is_empty() => {
             // A path is meant from where the command is typed.
@@ -32,25 +42,29 @@ pub fn bench(arguments: &[&str]) -> anyhow::Result<()> {
     }
 }
 
+fn asks_for_help(arguments: &[&str]) -> bool {
+    let mut words = arguments.iter();
+    words.any(|word| matches!(*word, "--help" | "-h"))
+}
+
 fn peers(arguments: &[&str]) -> anyhow::Result<()> {
-    if arguments
-        .iter()
-        .any(|word| matches!(*word, "--help" | "-h"))
-    {
-        // Nobody waits for a release to read this.
-        println!("{}", help::of("bench").unwrap_or_default());
-        return Ok(());
-    }
     packages::install_these(&["prosody", "ejabberd"])?;
-    let mut build = cargo();
-    build.args(["build", "--release", "-p", "pollux", "-p", "pollux-chaos"]);
-    run(build.args(["--bin", "pollux", "--bin", "pollux-load"]))?;
-    let programs = target_folder().join("release");
+    let programs = load_tool(&target_folder(), &[])?;
     let mut load = Command::new(programs.join("pollux-load"));
     load.arg("compare")
         .arg("--pollux")
         .arg(programs.join("pollux"));
     run(load.args(arguments))
+}
+
+/// Builds the release of the program and of what drives it, and returns the folder that they are
+/// in. `options` are cargo's.
+fn load_tool(folder: &Path, options: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--release", "-p", "pollux", "-p", "pollux-chaos"]);
+    build.args(["--bin", "pollux", "--bin", "pollux-load"]);
+    run(build.arg("--target-dir").arg(folder).args(options))?;
+    Ok(folder.join("release"))
 }
 
 /// Where cargo builds to.
@@ -59,17 +73,26 @@ fn target_folder() -> PathBuf {
     root().join(told.unwrap_or_else(|| PathBuf::from("target")))
 }
 
-/// Keeps what was measured, under the name of its file, in place of what had that name.
+/// Keeps what was measured, under the name of its file, in place of what had that name; of profiles
+/// there is one.
 fn keep(file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| {
         format!(
-            "read {}; `cargo xtask bench peers --json FILE` measures and writes one",
+            "read {}; `cargo xtask bench peers | profile --json FILE` measures and writes one",
             file.display()
         )
     })?;
-    Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match Profile::read(&text) {
+        Ok(_) => PROFILE.into(),
+        Err(_) => {
+            Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
+            file.file_stem().unwrap_or_default().to_string_lossy()
+        }
+    };
+    if name == PROFILE && Profile::read(&text).is_err() {
+        bail!("the name {PROFILE}.json is that of a profile: give the figures another one");
+    }
     std::fs::create_dir_all(root().join(FOLDER)).with_context(|| format!("make {FOLDER}"))?;
     write(&format!("{FOLDER}/{name}.json"), &text)
 }
@@ -81,10 +104,11 @@ fn kept() -> anyhow::Result<Vec<Figures>> {
     let files = std::fs::read_dir(&folder).into_iter().flatten();
     for file in files {
         let path = file.with_context(|| format!("read {FOLDER}"))?.path();
-        if path
+        let is_profile = path.file_stem().is_some_and(|name| name == PROFILE);
+        let is_json = path
             .extension()
-            .is_some_and(|extension| extension == "json")
-        {
+            .is_some_and(|extension| extension == "json");
+        if is_json && !is_profile {
             let text = std::fs::read_to_string(&path);
             let text = text.with_context(|| format!("read {}", path.display()))?;
             kept.push(Figures::read(&text).with_context(|| format!("read {}", path.display()))?);
@@ -101,7 +125,14 @@ fn page() -> anyhow::Result<()> {
         bail!("nothing was measured yet: `cargo xtask bench peers --json FILE`, then --from FILE");
     }
     let old = std::fs::read_to_string(root().join(PAGE)).with_context(|| format!("read {PAGE}"))?;
-    write(PAGE, &page::renew(&old, &kept)?)?;
+    let mut new = page::renew(&old, page::FIGURES, &page::tables(&kept))?;
+    let path = root().join(format!("{FOLDER}/{PROFILE}.json"));
+    if path.exists() {
+        let text = std::fs::read_to_string(&path).context("read the profile")?;
+        let tables = profile::tables(&Profile::read(&text)?);
+        new = page::renew(&new, page::PROFILE, &tables)?;
+    }
+    write(PAGE, &new)?;
     for row in kept.iter().flat_map(|figures| &figures.rows) {
         write(&format!("{FOLDER}/{}.svg", row.key), &picture::bars(row))?;
     }

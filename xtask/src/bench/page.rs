@@ -1,29 +1,45 @@
-//! The tables of docs/performance.md, between two markers: what stands around them is written by
-//! hand and stays. The same figures always make the same text.
+//! The tables of docs/performance.md, each set between two markers: what stands around them is
+//! written by hand and stays. The same figures always make the same text.
 
 use anyhow::Context;
 
 use super::figures::{Figures, Row, number, spread};
 
-const BEGIN: &str = "<!-- figures: written by `cargo xtask bench page`, not by hand -->\n";
-const END: &str = "<!-- end of the figures -->\n";
-
-/// The page with new tables.
-pub fn renew(page: &str, figures: &[Figures]) -> anyhow::Result<String> {
-    let (before, rest) = page
-        .split_once(BEGIN)
-        .with_context(|| format!("the page has no line {}", BEGIN.trim()))?;
-    let (_, after) = rest
-        .split_once(END)
-        .with_context(|| format!("the page has no line {}", END.trim()))?;
-    let tables: Vec<String> = figures.iter().map(tables).collect();
-    Ok(format!(
-        "{before}{BEGIN}\n{}\n{END}{after}",
-        tables.join("\n")
-    ))
+/// The lines between which a set of tables stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    begin: &'static str,
+    end: &'static str,
 }
 
-fn tables(figures: &Figures) -> String {
+pub const FIGURES: Place = Place {
+    begin: "<!-- figures: written by `cargo xtask bench page`, not by hand -->\n",
+    end: "<!-- end of the figures -->\n",
+};
+pub const PROFILE: Place = Place {
+    begin: "<!-- profile: written by `cargo xtask bench page`, not by hand -->\n",
+    end: "<!-- end of the profile -->\n",
+};
+
+/// The page with new tables at this place.
+pub fn renew(page: &str, place: Place, tables: &str) -> anyhow::Result<String> {
+    let Place { begin, end } = place;
+    let (before, rest) = page
+        .split_once(begin)
+        .with_context(|| format!("the page has no line {}", begin.trim()))?;
+    let (_, after) = rest
+        .split_once(end)
+        .with_context(|| format!("the page has no line {}", end.trim()))?;
+    Ok(format!("{before}{begin}\n{tables}\n{end}{after}"))
+}
+
+/// The tables of all that is kept.
+pub fn tables(figures: &[Figures]) -> String {
+    let tables: Vec<String> = figures.iter().map(tables_of).collect();
+    tables.join("\n")
+}
+
+fn tables_of(figures: &Figures) -> String {
     let mut text = head(figures);
     let (pairs, nodes): (Vec<&Row>, Vec<&Row>) = figures
         .rows
@@ -165,7 +181,7 @@ fn growth(figures: &Figures) -> String {
     text
 }
 
-fn line(cells: &[impl AsRef<str>]) -> String {
+pub fn line(cells: &[impl AsRef<str>]) -> String {
     let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
     format!("| {} |\n", cells.join(" | "))
         .replace("| --- ", "|---")
@@ -177,26 +193,30 @@ mod tests {
     use super::*;
     use crate::bench::picture;
 
-    const FIGURES: &str = include_str!("golden/figures.json");
+    const KEPT: &str = include_str!("golden/figures.json");
 
     fn figures() -> Figures {
-        serde_json::from_str(FIGURES).unwrap()
+        serde_json::from_str(KEPT).unwrap()
     }
 
     /// What is on the page is looked at by a person once, and does not change by itself after.
     #[test]
     fn the_page_and_its_pictures_are_the_golden_ones() {
-        let old = format!("# Written\n\nby hand\n\n{BEGIN}old\n{END}\nmore by hand\n");
-        let page = renew(&old, &[figures()]).unwrap();
+        let Place { begin, end } = FIGURES;
+        let old = format!("# Written\n\nby hand\n\n{begin}old\n{end}\nmore by hand\n");
+        let tables = tables(&[figures()]);
+        let page = renew(&old, FIGURES, &tables).unwrap();
         assert_eq!(page, include_str!("golden/page.txt"));
-        assert_eq!(renew(&page, &[figures()]).unwrap(), page, "a second time");
+        let again = renew(&page, FIGURES, &tables).unwrap();
+        assert_eq!(again, page, "a second time");
         let picture = picture::bars(&figures().rows[0]);
         assert_eq!(picture, include_str!("golden/messages.svg"));
     }
 
     #[test]
     fn a_page_without_markers_is_left_alone() {
-        assert!(renew("# Written by hand\n", &[figures()]).is_err());
-        assert!(renew(&format!("{BEGIN}old\n"), &[figures()]).is_err());
+        assert!(renew("# Written by hand\n", FIGURES, "").is_err());
+        assert!(renew(&format!("{}old\n", FIGURES.begin), FIGURES, "").is_err());
+        assert!(renew(&format!("{}{}", FIGURES.begin, FIGURES.end), PROFILE, "").is_err());
     }
 }

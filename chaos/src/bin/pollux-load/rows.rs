@@ -74,6 +74,7 @@ pub fn storm(report: &StormReport, as_json: bool) -> anyhow::Result<()> {
         ("all in s", format!("{:.2}", report.seconds)),
         ("first in s", format!("{:.3}", report.first_seconds)),
         ("turned away", report.turned_away.to_string()),
+        ("CPU ms/session", optional(report.cpu_ms_per_session, 3)),
     ];
     cells.extend(latency(&report.sign_in_latency));
     row(&cells)

@@ -101,6 +101,7 @@ fn existing(wanted: &SiteArguments, mut users: Users) -> anyhow::Result<Target> 
         tls,
         mechanism: None,
         keys: KeyCache::default(),
+        recordings: None,
         progress: true,
     })
 }

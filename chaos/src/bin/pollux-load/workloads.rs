@@ -224,7 +224,9 @@ pub fn storm(wanted: &StormArguments) -> anyhow::Result<bool> {
     let (back, come_back) = std::sync::mpsc::sync_channel(1);
     let open = move || {
         server.start()?;
-        back.send(server).ok().context("hand the server back")
+        let pids = server.pids();
+        back.send(server).ok().context("hand the server back")?;
+        Ok(pids)
     };
     let report = on_one_thread(plan.run(target, open))?;
     let server = come_back.recv();

@@ -1,5 +1,5 @@
-//! Contact lists in memory, and who is told of whose availability (RFC 6121, 3 and 4). Only between
-//! people who are there: a request to somebody who is away is forgotten.
+//! Contact lists in memory, and who is told of whose availability (RFC 6121, 2 to 4). Knows one of
+//! the ways to end a subscription: the contact is taken off the list.
 
 use std::rc::Rc;
 
@@ -47,7 +47,21 @@ impl State {
         }
     }
 
-    /// At the first availability: what the session's contacts are, and what waited.
+    /// `watcher` asks to see the owner of `to`, who hears it now or when they come, until they have
+    /// answered.
+    pub fn subscribe(&self, watcher: &str, to: &str) {
+        let bare = to.split('/').next().unwrap_or(to);
+        if !self.is_user(bare) {
+            return;
+        }
+        let mut people = self.people.borrow_mut();
+        let owner = people.entry(bare.into()).or_default();
+        owner.asking.insert(watcher.into());
+        drop(people);
+        self.deliver(bare, &[request(watcher).as_bytes()]);
+    }
+
+    /// At the first availability: what the session's contacts are, who asks, and what waited.
     pub fn welcome(&self, session: &Session) {
         let offline = {
             let people = self.people.borrow();
@@ -64,6 +78,9 @@ impl State {
                         session.wire.send(&[presence.as_bytes()]);
                     }
                 }
+            }
+            for watcher in &person.asking {
+                session.wire.send(&[request(watcher).as_bytes()]);
             }
             drop(people);
             let mut people = self.people.borrow_mut();
@@ -88,21 +105,55 @@ impl State {
             change(line);
             line.item(contact)
         };
+        if let Some(owner) = self.people.borrow_mut().get_mut(bare) {
+            owner.asking.remove(watcher);
+        }
         let seen = change(bare, watcher, |line| line.from = true);
         let sees = change(watcher, bare, |line| line.to = true);
         self.deliver(
             watcher,
             &[format!("<presence from='{bare}' type='subscribed'/>").as_bytes()],
         );
-        for (list, item) in [(bare, seen), (watcher, sees)] {
-            let push = format!(
-                "<iq type='set' id='{}'><query xmlns='jabber:iq:roster'>{item}</query></iq>",
-                self.word()
-            );
-            self.deliver(list, &[push.as_bytes()]);
-        }
+        self.push(bare, &seen);
+        self.push(watcher, &sees);
         if let Some(presence) = &*owner.presence.borrow() {
             self.deliver(watcher, &[presence.as_bytes()]);
         }
     }
+
+    /// Takes a contact off the list: neither sees the other after it.
+    pub fn remove(&self, owner: &str, contact: &str) {
+        let kept = {
+            let mut people = self.people.borrow_mut();
+            if let Some(person) = people.get_mut(owner) {
+                person.contacts.remove(contact);
+            }
+            let theirs = people.get_mut(contact);
+            theirs.and_then(|person| person.contacts.get_mut(owner).map(std::mem::take))
+        };
+        self.push(
+            owner,
+            &format!("<item jid='{contact}' subscription='remove'/>"),
+        );
+        if let Some(line) = kept {
+            self.push(contact, &Contact::default().item(owner));
+            let gone = format!("<presence from='{owner}' type='unavailable'/>");
+            if line.to {
+                self.deliver(contact, &[gone.as_bytes()]);
+            }
+        }
+    }
+
+    /// Tells all of a user's sessions what has changed on the list.
+    fn push(&self, bare: &str, item: &str) {
+        let push = format!(
+            "<iq type='set' id='{}'><query xmlns='jabber:iq:roster'>{item}</query></iq>",
+            self.word()
+        );
+        self.deliver(bare, &[push.as_bytes()]);
+    }
+}
+
+fn request(watcher: &str) -> String {
+    format!("<presence from='{watcher}' type='subscribe'/>")
 }

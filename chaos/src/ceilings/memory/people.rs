@@ -1,7 +1,7 @@
 //! Who is there, what waits for whom, and where a stanza goes. Contact lists are in contacts.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Person {
     pub sessions: Vec<Rc<Session>>,
     pub offline: Vec<Box<str>>,
     pub contacts: BTreeMap<Box<str>, Contact>,
+    /// Who has asked to see the user and waits for the answer.
+    pub asking: BTreeSet<Box<str>>,
 }
 
 type People = HashMap<Box<str>, Person, BuildHasherDefault<DefaultHasher>>;
@@ -115,12 +117,16 @@ impl State {
         meant.map(|session| session.wire.send(pieces)).count()
     }
 
-    /// Keeps a message until the user is there; `false` where there is no such user, or too much.
-    pub fn keep(&self, bare: &str, message: String) -> bool {
+    pub fn is_user(&self, bare: &str) -> bool {
         let user = bare
             .split_once('@')
             .filter(|(_, host)| *host == self.domain);
-        if user.is_none_or(|(user, _)| self.accounts.find(user).is_none()) {
+        user.is_some_and(|(user, _)| self.accounts.find(user).is_some())
+    }
+
+    /// Keeps a message until the user is there; `false` where there is no such user, or too much.
+    pub fn keep(&self, bare: &str, message: String) -> bool {
+        if !self.is_user(bare) {
             return false;
         }
         let mut people = self.people.borrow_mut();

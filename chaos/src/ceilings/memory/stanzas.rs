@@ -57,10 +57,7 @@ fn presence(state: &State, session: &Rc<Session>, stanza: Element<'_>) {
             state.announce(session, &text);
             session.presence.take();
         }
-        ("subscribe", Some(to)) => {
-            let asks = format!("<presence from='{}' type='subscribe'/>", session.bare());
-            state.deliver(to, &[asks.as_bytes()]);
-        }
+        ("subscribe", Some(to)) => state.subscribe(session.bare(), to),
         ("subscribed", Some(to)) => state.subscribed(session, to),
         (_, Some(to)) => drop(state.deliver(to, &[text.as_bytes()])),
         (_, None) => {}
@@ -81,8 +78,21 @@ fn iq(state: &State, session: &Rc<Session>, stanza: Element<'_>) {
     let id = stanza.attribute("id").unwrap_or_default();
     let id = escape(&id);
     let to = to.as_deref().unwrap_or(session.bare());
-    let child = stanza.children().next().and_then(|one| one.namespace());
-    let answer = match child.as_deref() {
+    let child = stanza.children().next();
+    let namespace = child.and_then(|one| one.namespace());
+    let answer = match namespace.as_deref() {
+        Some("jabber:iq:roster") if stanza.kind() == "set" => {
+            let item = child.and_then(|query| query.child("item"));
+            let removed =
+                item.filter(|item| item.attribute("subscription").as_deref() == Some("remove"));
+            let jid = removed.and_then(|item| item.attribute("jid"));
+            let Some(jid) = jid.filter(|jid| *escape(jid) == **jid) else {
+                // Names and groups are kept by nobody here.
+                return refuse(session, stanza, to);
+            };
+            state.remove(session.bare(), &jid);
+            format!("<iq type='result' id='{id}'/>")
+        }
         Some("jabber:iq:roster") => {
             let items = state.items(session.bare());
             format!(

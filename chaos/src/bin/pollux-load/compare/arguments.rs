@@ -42,6 +42,15 @@ pub struct CompareArguments {
     /// Also write everything as JSON, from which `cargo xtask bench page` makes the page
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Only Pollux and the ceilings, each work once: also record with perf where the measured part
+    /// spends CPU time, in DIR/FIGURE/SERVER.data. `cargo xtask bench profile` reads them
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "pollux",
+        conflicts_with = "growth"
+    )]
+    pub record: Option<PathBuf>,
     /// No progress on standard error
     #[arg(long)]
     pub quiet: bool,

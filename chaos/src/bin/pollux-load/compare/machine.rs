@@ -22,9 +22,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Fails where a peer is not installed, with what to type.
-    pub fn look(pollux: Option<&Path>) -> anyhow::Result<Self> {
-        let mut versions = vec![Prosody::version()?, Ejabberd::version()?];
+    /// Fails where a peer is not installed, with what to type; `alone` where none takes part.
+    pub fn look(pollux: Option<&Path>, alone: bool) -> anyhow::Result<Self> {
+        let mut versions = match alone {
+            true => Vec::new(),
+            false => vec![Prosody::version()?, Ejabberd::version()?],
+        };
         if let Some(program) = pollux {
             versions.push(said(Command::new(program).arg("--version")));
         }
@@ -32,11 +35,12 @@ impl Machine {
         // Where the program lies and where the numbers go is not part of what was done.
         while let Some(at) = words
             .iter()
-            .position(|one| matches!(&**one, "--pollux" | "--json"))
+            .position(|one| matches!(&**one, "--pollux" | "--json" | "--record"))
         {
             words.drain(at..(at + 2).min(words.len()));
         }
-        words.insert(0, "cargo xtask bench peers".to_owned());
+        let what = if alone { "profile" } else { "peers" };
+        words.insert(0, format!("cargo xtask bench {what}"));
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = cpuinfo.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;

@@ -1,13 +1,14 @@
 //! One run of one work by one server, as numbers. Which servers, how often, and what the numbers
 //! shall be is said elsewhere.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use pollux_chaos::ceilings::RelayLoad;
 use pollux_chaos::load::{
-    Availability, Cast, Idle, Messages, MessagesReport, Offline, SignIn, Storm, Target,
+    Availability, Cast, Idle, Messages, MessagesReport, Offline, Recordings, SignIn, Storm, Target,
 };
 
 use super::arguments::CompareArguments;
@@ -105,16 +106,23 @@ pub fn measure(
     contestant: Contestant,
     stall: &Stall,
     sizes: &Sizes,
+    record: Option<&Path>,
 ) -> anyhow::Result<Vec<f64>> {
-    if contestant == Contestant::Relay {
-        return relay(stall, sizes);
-    }
     let users = match work.with_contacts() {
         true => &stall.watchers,
         false => &stall.users,
     };
     let mut target = Target::of(&**stall.server(), users, work.starttls())?;
     target.keys = stall.keys.clone();
+    target.recordings = record.map(|folder| Recordings {
+        folder: folder.to_owned(),
+        key: work.name(),
+        name: contestant.name().to_owned(),
+        frequency: work.frequency(),
+    });
+    if contestant == Contestant::Relay {
+        return relay(&target, sizes);
+    }
     let target = Rc::new(target);
     let stream_management = work.stream_management() && contestant.has_stream_management();
     match work {
@@ -151,7 +159,7 @@ pub fn measure(
             Ok(vec![report.pss_per_session_kib])
         }
         Work::Offline => offline(target, stream_management, sizes),
-        Work::Storm => storm(target, stall, sizes),
+        Work::Storm => storm(target, stall, sizes, record.is_some()),
         Work::Availability => availability(target, None, sizes),
         Work::AvailabilityRate => availability(target, Some(RATE), sizes),
     }
@@ -203,17 +211,32 @@ fn offline(target: Rc<Target>, stream_management: bool, sizes: &Sizes) -> anyhow
     Ok(vec![stored, delivered])
 }
 
-/// The server goes once everybody has signed in once, and comes back while all want in.
-fn storm(target: Rc<Target>, stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
+/// The server goes once everybody has signed in once, and comes back while all want in. Where it is
+/// recorded, CPU of one session instead of seconds of all.
+fn storm(
+    target: Rc<Target>,
+    stall: &Stall,
+    sizes: &Sizes,
+    recorded: bool,
+) -> anyhow::Result<Vec<f64>> {
     let plan = Storm {
         sessions: sizes.storm,
     };
     on_one_thread(plan.warm_up(target.clone()))?;
     stall.server().stop()?;
     let server = stall.shared();
-    let open = move || locked(&server).start();
+    let open = move || {
+        let mut server = locked(&server);
+        server.start()?;
+        Ok(server.pids())
+    };
     let report = on_one_thread(plan.run(target, open))?;
-    Ok(vec![report.seconds])
+    match recorded {
+        false => Ok(vec![report.seconds]),
+        true => Ok(vec![
+            report.cpu_ms_per_session.context("read the CPU time")?,
+        ]),
+    }
 }
 
 fn availability(target: Rc<Target>, rate: Option<f64>, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
@@ -234,19 +257,13 @@ fn availability(target: Rc<Target>, rate: Option<f64>, sizes: &Sizes) -> anyhow:
     }
 }
 
-fn relay(stall: &Stall, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
+fn relay(target: &Target, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
     let plan = RelayLoad {
         pairs: sizes.pairs,
         bytes: AROUND_BYTES + BODY_BYTES,
         warm_up: sizes.warm_up,
         duration: sizes.duration,
     };
-    // One look for both: the lock is not given twice.
-    let (address, pid) = {
-        let server = stall.server();
-        (server.address(), server.pid())
-    };
-    let pid = pid.context("the relay has ended")?;
-    let report = on_one_thread(plan.run(address, pid))?;
+    let report = on_one_thread(plan.run(target))?;
     Ok(vec![report.cpu_ms_per_message])
 }

@@ -11,6 +11,7 @@ mod table;
 mod work;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -21,7 +22,7 @@ use contestant::{Contestant, Field};
 use machine::Machine;
 use measure::{Sizes, measure};
 use report::{Cell, Comparison, Growth, Row};
-use work::{Bound, Rank, Work};
+use work::{Bound, Figure, Rank, Work};
 
 /// How many times the size, and what that is called.
 const SCALES: [(usize, &str); 3] = [(1, "1x"), (4, "4x"), (16, "16x")];
@@ -40,10 +41,17 @@ pub fn run(wanted: &CompareArguments) -> anyhow::Result<bool> {
     if wanted.growth {
         works.retain(|work| work.grows());
     }
+    if wanted.record.is_some() {
+        works.retain(|work| !work.recorded().is_empty());
+    }
     let mut bench = Bench {
         field: Field::new(wanted.pollux.clone()),
-        machine: Machine::look(wanted.pollux.as_deref())?,
-        runs: if wanted.quick { 1 } else { wanted.runs },
+        machine: Machine::look(wanted.pollux.as_deref(), wanted.record.is_some())?,
+        runs: match wanted.quick || wanted.record.is_some() {
+            true => 1,
+            false => wanted.runs,
+        },
+        record: wanted.record.clone(),
         is_quiet: wanted.quiet,
         failed: Vec::new(),
     };
@@ -81,6 +89,8 @@ struct Bench {
     field: Field,
     machine: Machine,
     runs: usize,
+    /// Where to, if where CPU time goes is recorded.
+    record: Option<PathBuf>,
     is_quiet: bool,
     /// What could not be measured, and why.
     failed: Vec<String>,
@@ -89,12 +99,33 @@ struct Bench {
 impl Bench {
     /// Where a figure is judged by the disk, the disk of the same run.
     fn disk(&self, works: &[Work]) -> anyhow::Result<Option<Latency>> {
-        let mut figures = works.iter().flat_map(|work| work.figures());
+        let mut figures = works.iter().flat_map(|work| self.figures(*work));
         if !figures.any(|one| matches!(one.reach, Some(Bound::Disk { .. }))) {
             return Ok(None);
         }
         self.say(format_args!("how long an empty commit to the disk takes"));
         disk::probe(PROBE).map(Some)
+    }
+
+    fn figures(&self, work: Work) -> Vec<Figure> {
+        match self.record {
+            Some(_) => work.recorded(),
+            None => work.figures(),
+        }
+    }
+
+    /// Who does the work; where it is recorded, the judged one and what it is measured against: the
+    /// ceilings, and for a pair the node alone.
+    fn contestants(&self, work: Work) -> Vec<Contestant> {
+        let judged: Vec<Contestant> = work.figures().iter().map(|one| one.judged).collect();
+        let is_pair = judged.contains(&Contestant::Pair);
+        let mut all = work.contestants().to_vec();
+        all.retain(|one| match (&self.record, one.rank()) {
+            (None, _) => self.field.has(*one),
+            (Some(_), Rank::Pollux) => is_pair || judged.contains(one),
+            (Some(_), rank) => rank == Rank::Ceiling,
+        });
+        all
     }
 
     fn announce(&mut self, work: Work, sizes: &Sizes, growth: bool) {
@@ -107,22 +138,17 @@ impl Bench {
             }
             return;
         }
-        for contestant in work.contestants() {
+        for contestant in &self.contestants(work) {
             let (users, with_contacts) = (sizes.users(work), work.with_contacts());
             self.field.announce(*contestant, users, with_contacts);
         }
     }
 
     fn rows(&mut self, work: Work, sizes: &Sizes, disk: Option<Latency>) -> Vec<Row> {
-        let contestants: Vec<Contestant> = work
-            .contestants()
-            .iter()
-            .copied()
-            .filter(|one| self.field.has(*one))
-            .collect();
+        let (contestants, figures) = (self.contestants(work), self.figures(work));
         // By figure, then by contestant, then by run.
         let none = vec![Vec::new(); contestants.len()];
-        let mut values = vec![none; work.figures().len()];
+        let mut values = vec![none; figures.len()];
         for run in 1..=self.runs {
             for (index, &contestant) in contestants.iter().enumerate() {
                 let measured = self.once(work, contestant, sizes, run);
@@ -131,7 +157,7 @@ impl Bench {
                 }
             }
         }
-        let rows = work.figures().into_iter().zip(values);
+        let rows = figures.into_iter().zip(values);
         let rows = rows.map(|(figure, values)| {
             let values = contestants.iter().copied().zip(values);
             let measured = values.filter(|(_, runs)| !runs.is_empty());
@@ -148,14 +174,15 @@ impl Bench {
         sizes: &Sizes,
         run: usize,
     ) -> Option<Vec<f64>> {
-        let (name, figures) = (contestant.name(), work.figures());
+        let (name, figures) = (contestant.name(), self.figures(work));
+        let record = self.record.as_deref();
         self.say(format_args!(
             "{name}: {}, run {run} of {} …",
             figures[0].what, self.runs
         ));
-        let measured = self
-            .field
-            .with(contestant, |stall| measure(work, contestant, stall, sizes));
+        let measured = self.field.with(contestant, |stall| {
+            measure(work, contestant, stall, sizes, record)
+        });
         let measured = match measured {
             Ok(measured) => measured,
             Err(error) => {

@@ -39,6 +39,9 @@ pub enum Work {
     PairRate,
 }
 
+/// The unit of what the kernel counts for a server's processes.
+const CPU: &str = "CPU ms";
+
 /// One number of a work. All are better when they are smaller.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure {
@@ -92,9 +95,37 @@ impl Work {
         }
     }
 
+    /// As it is chosen, and as its recordings are called.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Samples a second where it is recorded: primes, so that they beat with no timer. What is over
+    /// when a given number is done takes some hundred milliseconds, and wants more of them.
+    pub fn frequency(self) -> u32 {
+        match self {
+            Work::SignIn | Work::SignInTls | Work::Offline | Work::Storm => 4999,
+            _ => 997,
+        }
+    }
+
+    /// The figures that are CPU, which can be recorded. Of a storm it is that of one session.
+    pub fn recorded(self) -> Vec<Figure> {
+        let mut figures = self.figures();
+        if self == Work::Storm {
+            for figure in &mut figures {
+                (figure.what, figure.unit) = ("a session of the storm", CPU);
+                (figure.reach, figure.stretch) = (None, None);
+            }
+        }
+        figures.retain(|figure| figure.unit == CPU);
+        figures
+    }
+
     pub fn figures(self) -> Vec<Figure> {
         let fixed = |reach| Some(Bound::Fixed(reach));
-        let (cpu, ms, kib) = ("CPU ms", "ms", "PSS KiB");
+        let (cpu, ms, kib) = (CPU, "ms", "PSS KiB");
         let one = |key, what, unit, judged, reach, stretch| Figure {
             key,
             what,

@@ -1,6 +1,6 @@
-//! Whether the count of what was handled wakes its session at once, or goes with the next thing that
-//! is written to the client (decision 0032). A value: the inbox keeps it, the session begins and ends
-//! it, the queue of reminders looks at it.
+//! Whether the count of what was handled wakes its session at once, or goes with the next thing
+//! that is written to the client (decision 0032). A value: the inbox keeps it, the session begins
+//! and ends it, the queue of reminders looks at it.
 
 use std::time::Duration;
 

@@ -303,8 +303,8 @@ impl Inbox {
         Look::Over
     }
 
-    /// What is handled from now on wakes nobody, until company comes, or its time is over, of which a
-    /// reminder is asked for where this is true.
+    /// What is handled from now on wakes nobody, until company comes, or its time is over, of which
+    /// a reminder is asked for where this is true.
     pub fn seek_company(&self, now: Duration) -> bool {
         self.contents().company.seek(now)
     }

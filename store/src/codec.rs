@@ -41,8 +41,8 @@ fn options() -> impl Options {
         .with_varint_encoding()
 }
 
-/// Takes no more than a record may have. bincode's own limit would go through each value twice, once
-/// to count.
+/// Takes no more than a record may have. bincode's own limit would go through each value twice,
+/// once to count.
 struct Bounded<'a>(&'a mut Vec<u8>);
 
 impl Write for Bounded<'_> {

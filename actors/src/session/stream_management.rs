@@ -83,8 +83,8 @@ impl Session {
         self.owes_answer.is_some_and(|owed| owed <= self.handled)
     }
 
-    /// Between two who talk, something is soon written to the client anyway: the answer goes with it
-    /// (decision 0032).
+    /// Between two who talk, something is soon written to the client anyway: the answer goes with
+    /// it (decision 0032).
     fn seek_company(&mut self) {
         if self.seeks_company {
             return;
@@ -113,8 +113,8 @@ impl Session {
         }
     }
 
-    /// Nothing was written meanwhile. Where that is the rule, the next answers do not wait: this client
-    /// may be one that goes on only when it has them.
+    /// Nothing was written meanwhile. Where that is the rule, the next answers do not wait: this
+    /// client may be one that goes on only when it has them.
     pub(super) fn answer_alone(&mut self) {
         if !self.seeks_company {
             return;

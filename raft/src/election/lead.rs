@@ -182,9 +182,9 @@ impl Election {
         acts.push(Act::ResumeProposals);
     }
 
-    /// As leader, the witness, where entries may reach it late: a living twin whose log is near ours
-    /// and whose disk writes makes the majority with us. Says only what costs no time; whom an entry
-    /// reaches when is never a matter of safety.
+    /// As leader, the witness, where entries may reach it late: a living twin whose log is near
+    /// ours and whose disk writes makes the majority with us. Says only what costs no time; whom an
+    /// entry reaches when is never a matter of safety.
     pub fn may_lag(&self, now: Duration, facts: &Facts) -> Option<Voter> {
         self.lead.as_ref()?;
         let near = facts.last_log.index.saturating_sub(HAND_OVER_GAP_ENTRIES);

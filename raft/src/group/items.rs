@@ -1,5 +1,5 @@
-//! The items of a part, encoded once: they are written to the disk and to two wires, and what came by
-//! a wire is written as it came.
+//! The items of a part, encoded once: they are written to the disk and to two wires, and what came
+//! by a wire is written as it came.
 
 use std::fmt;
 use std::ops::Deref;

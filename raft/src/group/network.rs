@@ -125,8 +125,8 @@ impl LinkNetwork {
         codec::decode(G::Machine::VERSION, &answer).map_err(refused)
     }
 
-    /// Lets entries for one that may have them late wait for more. What comes meanwhile goes with the
-    /// next request.
+    /// Lets entries for one that may have them late wait for more. What comes meanwhile goes with
+    /// the next request.
     async fn wait_for_more(&mut self) {
         let clock = &self.parts.clock;
         let sent = self.entries_sent.replace(clock.now());

@@ -1,6 +1,6 @@
 //! The log as a journal: changes are appended to a file, each flush one write in one place, by a
-//! thread of its own (decision 0031). All that wait share a flush, or none, where the disk may follow a little
-//! later (`deferred`).
+//! thread of its own (decision 0031). All that wait share a flush, or none, where the disk may
+//! follow a little later (`deferred`).
 
 mod boot_mark;
 mod contents;

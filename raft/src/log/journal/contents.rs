@@ -1,5 +1,5 @@
-//! What a journal holds: vote, mark of the last purge, and where each entry stands. Made by the same
-//! changes when they are written and when they are read again. No file is touched here.
+//! What a journal holds: vote, mark of the last purge, and where each entry stands. Made by the
+//! same changes when they are written and when they are read again. No file is touched here.
 
 use std::collections::VecDeque;
 use std::io;

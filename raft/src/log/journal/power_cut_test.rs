@@ -1,5 +1,5 @@
-//! What a power cut may leave of a journal: any of the sectors since the last sync, in any order. It
-//! opens as a state that was there at the last sync or later, and is never anything else.
+//! What a power cut may leave of a journal: any of the sectors since the last sync, in any order.
+//! It opens as a state that was there at the last sync or later, and is never anything else.
 
 use std::collections::BTreeMap;
 use std::fs;

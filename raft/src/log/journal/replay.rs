@@ -1,6 +1,6 @@
 //! Reads a journal from its folder: what it holds, and where it goes on. Tells what a dying process
-//! or a power cut leaves from damage (decision 0031). Writes only behind the last frame, where half of one may
-//! stand.
+//! or a power cut leaves from damage (decision 0031). Writes only behind the last frame, where half
+//! of one may stand.
 
 use std::fs;
 use std::io;

@@ -15,7 +15,7 @@ use pollux_domain::seams::{Ambient, Clock};
 use pollux_links::peers::{Desk, Lane, Peers, Topic};
 use pollux_store::codec;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -76,7 +76,31 @@ pub(super) struct Mind<G: Kind> {
     pub(super) laggard: Arc<Laggard>,
     pub(super) pause: watch::Sender<bool>,
     pub(super) rules: Mutex<Rules>,
+    pub(super) handed: Handed,
     pub(super) unread: Arc<Unread>,
+}
+
+/// Elections that a leader has told us to begin. They are the mind's own, not the question's: a
+/// question ends with the connection that it came by, and until the core has begun an election that
+/// was decided on, no leader is listened to.
+#[derive(Default)]
+pub(super) struct Handed {
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
+    come: Notify,
+}
+
+impl Handed {
+    /// Resolves when the core has begun one, or will not.
+    async fn begun(&self) {
+        let (tell, told) = oneshot::channel();
+        self.waiting().push(tell);
+        self.come.notify_one();
+        let _stopped = told.await.is_err();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<oneshot::Sender<()>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is decided with, under one lock: so an election that is decided on and an answer to a
@@ -223,8 +247,20 @@ impl<G: Kind> Mind<G> {
                         self.act(acts, &mut answers);
                     }
                 }
+                () = self.handed.come.notified() => self.elect_as_told(&mut answers),
                 () = sleep(TICK) => {}
             }
+        }
+    }
+
+    fn elect_as_told(self: &Arc<Self>, answers: &mut Answers) {
+        for told in std::mem::take(&mut *self.handed.waiting()) {
+            let mind = self.clone();
+            answers.spawn(async move {
+                mind.elect().await;
+                let _gone = told.send(());
+                None
+            });
         }
     }
 
@@ -418,7 +454,7 @@ impl<G: Kind> Desk for ElectionDesk<G> {
                         election.take_hand_over(now, facts, said.from, told)
                     });
                     if acts.contains(&Act::Elect) {
-                        mind.elect().await;
+                        mind.handed.begun().await;
                     }
                     Heard::Done
                 }
@@ -426,5 +462,27 @@ impl<G: Kind> Desk for ElectionDesk<G> {
             let record = codec::encode(VERSION, &answer).map_err(|error| error.to_string())?;
             Ok(record.into())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// Found by seed 31068 of pairs: the question was gone with its connection, the election that it
+    /// had begun never ended, and this voter listened to no leader any more.
+    #[test]
+    fn an_election_that_was_told_is_begun_though_whoever_told_it_is_gone() {
+        let handed = Handed::default();
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            let begun = std::pin::pin!(handed.begun());
+            assert_eq!(begun.poll(&mut context), Poll::Pending);
+        }
+        let come = std::pin::pin!(handed.come.notified());
+        assert_eq!(come.poll(&mut context), Poll::Ready(()));
+        assert_eq!(handed.waiting().len(), 1);
     }
 }

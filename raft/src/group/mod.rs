@@ -46,7 +46,7 @@ use crate::machine::{Kind, Machine};
 use crate::unread::Unread;
 use courier::Courier;
 use desk::{LogDesk, ProposalDesk};
-use elect::{ElectionDesk, Mind, Rules};
+use elect::{ElectionDesk, Handed, Mind, Rules};
 use entry::{Item, Leadership, Origin};
 use guard::Ballot;
 use held::State;
@@ -243,6 +243,7 @@ impl<G: Kind> Group<G> {
             ambient: parts.ambient.clone(),
             laggard,
             pause,
+            handed: Handed::default(),
             rules: Mutex::new(Rules::new(Election::new(parts.me, Timing::DEFAULT, now))),
             unread: unread.clone(),
         });

@@ -111,17 +111,20 @@ fn pipe(folder: &TempDir, name: &str) -> anyhow::Result<(PathBuf, File)> {
 mod tests {
     use super::*;
 
-    /// A tenth of a second of work is a hundred samples at most, and never less than half of that.
+    /// A tenth of a second of work is a hundred samples at most, and never less than half of that. The
+    /// process is one of its own: this one runs other tests, in threads that come and go.
     #[test]
     fn what_a_process_does_is_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key/name.data");
-        let recording = Recording::start(&[std::process::id()], 997, &file).unwrap();
-        let before = crate::load::cpu_time(std::process::id()).unwrap();
-        let mut sum = 0_u64;
-        while (crate::load::cpu_time(std::process::id()).unwrap() - before).ms() < 100.0 {
-            sum = std::hint::black_box(sum + 1);
-        }
+        let mut turns = Command::new("sh");
+        turns.args(["-c", "while :; do :; done"]);
+        let turns = Process::start(&mut turns, &folder.path().join("said")).unwrap();
+        let recording = Recording::start(&[turns.pid()], 997, &file).unwrap();
+        let cpu = || crate::load::cpu_time(turns.pid()).unwrap();
+        let before = cpu();
+        let worked = wait_until(PATIENCE, || Ok(100.0 <= (cpu() - before).ms())).unwrap();
+        assert!(worked);
         recording.stop().unwrap();
         let mut script = Command::new("perf");
         script.args(["script", "--fields", "tid", "--input"]);

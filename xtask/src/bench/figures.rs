@@ -28,7 +28,17 @@ impl Figures {
 pub fn newest(mut kept: Vec<Figures>) -> Vec<Figures> {
     let mut seen = BTreeSet::new();
     let mut is_new = |what: String| seen.insert(what);
+    let mut measured = BTreeSet::new();
     for figures in kept.iter_mut().rev() {
+        // What could not be measured then and was since is no news.
+        let since = |words: &String| measured.iter().any(|what| words.contains(what));
+        figures.failed.retain(|words| !since(words));
+        measured.extend(
+            figures
+                .rows
+                .iter()
+                .map(|row| format!(": {}, run", row.what)),
+        );
         figures.rows.retain(|row| is_new(row.key.clone()));
         let growth = &mut figures.growth;
         growth.retain(|one| is_new(format!("growth of {}", one.key)));
@@ -127,5 +137,22 @@ mod tests {
         assert_eq!((kept[0].rows.len(), kept[0].growth.len()), (all - 1, 1));
         assert_eq!(kept[1].rows.len(), 1);
         assert_eq!(newest(vec![read(), read()]).len(), 1);
+    }
+
+    #[test]
+    fn what_failed_and_was_measured_since_is_no_news() {
+        let read = || Figures::read(include_str!("golden/figures.json")).unwrap();
+        let mut earlier = read();
+        let said = format!(
+            "in memory: {}, run 1: it did not start",
+            earlier.rows[0].what
+        );
+        earlier.failed = vec![said.clone(), "in memory: another, run 1: no".to_owned()];
+        let mut later = read();
+        later.rows.truncate(1);
+        later.failed = vec![said.clone()];
+        let kept = newest(vec![earlier, later]);
+        assert_eq!(kept[0].failed, ["in memory: another, run 1: no"]);
+        assert_eq!(kept[1].failed, [said], "it failed the last time");
     }
 }

@@ -111,8 +111,8 @@ fn pipe(folder: &TempDir, name: &str) -> anyhow::Result<(PathBuf, File)> {
 mod tests {
     use super::*;
 
-    /// A tenth of a second of work is a hundred samples at most, and never less than half of that. The
-    /// process is one of its own: this one runs other tests, in threads that come and go.
+    /// A tenth of a second of work is a hundred samples at most, and never less than half of that.
+    /// The process is one of its own: this one runs other tests, in threads that come and go.
     #[test]
     fn what_a_process_does_is_recorded() {
         let folder = tempfile::tempdir().unwrap();

@@ -471,8 +471,8 @@ mod tests {
 
     use super::*;
 
-    /// Found by seed 31068 of pairs: the question was gone with its connection, the election that it
-    /// had begun never ended, and this voter listened to no leader any more.
+    /// Found by seed 31068 of pairs: the question was gone with its connection, the election that
+    /// it had begun never ended, and this voter listened to no leader any more.
     #[test]
     fn an_election_that_was_told_is_begun_though_whoever_told_it_is_gone() {
         let handed = Handed::default();

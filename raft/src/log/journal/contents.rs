@@ -21,7 +21,7 @@ pub(super) struct Place {
 pub(super) struct Extent {
     /// The first index that counts: what is before it was purged.
     pub(super) begin: u64,
-    /// The entries are `first..next`.
+    /// The entries are `first..next`. The next one has that index; any, where it is 0.
     pub(super) first: u64,
     pub(super) next: u64,
     /// Entries before this one, as far as they count, are in segments that are not there.
@@ -32,19 +32,22 @@ impl Extent {
     /// Refuses what does not follow on what is there.
     pub(super) fn take(&mut self, change: &Change<'_>) -> io::Result<()> {
         match *change {
-            Change::Entry { index, .. } if self.first == self.next => {
-                (self.first, self.next) = (index, index + 1);
+            Change::Entry { index, .. } if self.next == 0 || self.next == index => {
+                if self.first == self.next {
+                    self.first = index;
+                }
+                self.next = index.saturating_add(1);
             }
-            Change::Entry { index, .. } if self.next == index => self.next += 1,
             Change::Entry { index, .. } => {
                 return Err(invalid(format!("entries before {index} are missing")));
             }
             Change::Truncate { from } => {
-                self.next = self.next.min(from).max(self.first);
+                self.next = self.next.min(from).max(self.begin);
+                self.first = self.first.min(self.next);
                 self.lost = self.lost.min(from);
             }
             Change::Purge { through, .. } => {
-                self.begin = self.begin.max(through + 1);
+                self.begin = self.begin.max(through.saturating_add(1));
                 self.first = self.first.max(self.begin);
                 self.next = self.next.max(self.first);
             }
@@ -68,7 +71,10 @@ impl Contents {
     /// Of a journal whose segments before the first that is there were removed: nothing of them is
     /// known but that they went as far as the first change says.
     pub(super) fn begin_after(&mut self, next: u64) {
-        self.extent.lost = next;
+        let extent = &mut self.extent;
+        extent.lost = next;
+        extent.next = extent.next.max(next);
+        extent.first = extent.next;
     }
 
     /// Takes over a change; `place` is where an entry's bytes are.
@@ -94,13 +100,9 @@ impl Contents {
 
     /// An entry that counts must be there.
     pub(super) fn check(&self) -> io::Result<()> {
-        let Extent {
-            begin, first, next, ..
-        } = self.extent;
-        let first = if first < next { first } else { begin };
-        let missing = self.extent.lost.max(first);
-        match begin < missing && (0 < begin || 0 < self.extent.lost) {
-            true => Err(invalid(format!("entries before {missing} are missing"))),
+        let Extent { begin, lost, .. } = self.extent;
+        match begin < lost {
+            true => Err(invalid(format!("entries before {lost} are missing"))),
             false => Ok(()),
         }
     }

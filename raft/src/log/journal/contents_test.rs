@@ -125,9 +125,29 @@ fn a_summary_makes_the_same_of_nothing() {
     again.check().unwrap();
 }
 
+/// Else it would be written, and refused at the next start.
 #[test]
-fn a_gap_behind_the_purge_is_noticed() {
-    let contents = after(&[purge(3), entry(6)]);
+fn a_gap_behind_the_purge_is_refused() {
+    let mut contents = after(&[entry(1), purge(3)]);
+    for index in [3, 6] {
+        contents.take(&entry(index), place(index)).unwrap_err();
+    }
+    contents.take(&entry(4), place(4)).unwrap();
+    assert_eq!(held(&contents), [4]);
+}
+
+#[test]
+fn what_replaces_entries_of_a_removed_segment_is_taken() {
+    let mut contents = Contents::default();
+    contents.begin_after(100);
+    take(
+        &mut contents,
+        &[Change::Truncate { from: 50 }, entry(50), entry(51)],
+    );
+    assert_eq!(held(&contents), [50, 51]);
     let error = contents.check().unwrap_err();
-    assert!(error.to_string().contains("entries before 6"), "{error}");
+    assert!(error.to_string().contains("entries before 50"), "{error}");
+    take(&mut contents, &[purge(49)]);
+    contents.check().unwrap();
+    assert_eq!(held(&contents), [50, 51]);
 }

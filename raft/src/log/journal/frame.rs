@@ -56,6 +56,16 @@ pub(super) enum Change<'a> {
     },
 }
 
+impl Change<'_> {
+    /// Bytes of an entry; 0 of all else.
+    pub(super) fn entry_length(&self) -> u32 {
+        match self {
+            Change::Entry { bytes, .. } => bytes.len() as u32,
+            _ => 0,
+        }
+    }
+}
+
 /// What stands where a frame could begin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
@@ -252,11 +262,7 @@ fn change_at<'a>(body: &'a [u8], at: &mut usize) -> Option<(Change<'a>, usize)> 
         },
         _ => return None,
     };
-    let length = match change {
-        Change::Entry { bytes, .. } => bytes.len(),
-        _ => 0,
-    };
-    Some((change, *at - length))
+    Some((change, *at - change.entry_length() as usize))
 }
 
 fn take_long(body: &[u8], at: &mut usize) -> Option<u64> {

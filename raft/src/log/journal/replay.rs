@@ -168,22 +168,15 @@ impl Reading<'_> {
             {
                 self.contents.begin_after(next);
             }
-            let mut length = 0;
-            if let (Change::Entry { index, bytes }, Some(newest)) =
-                (change, self.segments.last_mut())
-            {
-                newest.note(index);
-                length = bytes.len() as u32;
+            if let Some(newest) = self.segments.last_mut() {
+                newest.note(&change);
             }
-            let offset = body_at + at as u64;
-            self.contents.take(
-                &change,
-                Place {
-                    segment,
-                    offset,
-                    length,
-                },
-            )?;
+            let place = Place {
+                segment,
+                offset: body_at + at as u64,
+                length: change.entry_length(),
+            };
+            self.contents.take(&change, place)?;
         }
         Ok(())
     }

@@ -66,8 +66,10 @@ impl Segment {
         }
     }
 
-    pub(super) fn note(&mut self, index: u64) {
-        self.last = self.last.max(Some(index));
+    pub(super) fn note(&mut self, change: &Change<'_>) {
+        if let Change::Entry { index, .. } = change {
+            self.last = self.last.max(Some(*index));
+        }
     }
 }
 
@@ -190,42 +192,31 @@ impl<D: Disk> Writer<D> {
         if self.full <= self.tail.at {
             self.begin_segment()?;
         }
-        let places = self.put_frame(writes)?;
+        let changes: Vec<Change<'_>> = writes.iter().flat_map(changes_of).collect();
+        let places = self.put_frame(&changes)?;
         let mut contents = self.shared.contents();
-        let mut places = places.into_iter();
-        for change in writes.iter().flat_map(changes_of) {
-            let none = Place {
-                segment: 0,
-                offset: 0,
-                length: 0,
-            };
-            let place = match change {
-                Change::Entry { .. } => places.next().unwrap_or(none),
-                _ => none,
-            };
-            contents.take(&change, place)?;
+        for (change, place) in changes.iter().zip(places) {
+            contents.take(change, place)?;
         }
         Ok(())
     }
 
-    /// Writes one frame and flushes. Returns where its entries stand.
-    fn put_frame(&mut self, writes: &[LogWrite]) -> io::Result<Vec<Place>> {
+    /// Writes one frame and flushes. Returns where the bytes of each change stand.
+    fn put_frame(&mut self, changes: &[Change<'_>]) -> io::Result<Vec<Place>> {
         let mut extent = self.shared.contents().extent;
-        let mut places = Vec::new();
+        let mut places = Vec::with_capacity(changes.len());
         let newest = self.tail.segments.back_mut();
         let newest = newest.ok_or_else(|| io::Error::other("a journal without a segment"))?;
         self.frame.clear();
-        for change in writes.iter().flat_map(changes_of) {
-            extent.take(&change)?;
-            let at = self.frame.push(&change);
-            if let Change::Entry { index, bytes } = change {
-                newest.note(index);
-                places.push(Place {
-                    segment: newest.number,
-                    offset: self.tail.at + at as u64,
-                    length: bytes.len() as u32,
-                });
-            }
+        for change in changes {
+            extent.take(change)?;
+            let at = self.frame.push(change);
+            places.push(Place {
+                segment: newest.number,
+                offset: self.tail.at + at as u64,
+                length: change.entry_length(),
+            });
+            newest.note(change);
         }
         let bytes = self.frame.seal(self.tail.salt, self.tail.frame)?;
         let end = self.tail.at + bytes.len() as u64;

@@ -42,16 +42,14 @@ impl Company {
 
     /// At the time of a reminder.
     pub fn look(&mut self, now: Duration) -> Look {
-        match self.since {
-            Some(since) if now < since + PATIENCE => return Look::Again,
-            Some(_) => self.end(),
-            None => {
-                self.reminded = false;
-                return Look::Nothing;
-            }
+        if self.since.is_some_and(|since| now < since + PATIENCE) {
+            return Look::Again;
         }
         self.reminded = false;
-        Look::Over
+        match self.since.take() {
+            Some(_) => Look::Over,
+            None => Look::Nothing,
+        }
     }
 }
 

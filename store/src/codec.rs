@@ -64,8 +64,7 @@ pub fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, CodecErr
     let mut out = Vec::with_capacity(128);
     out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    let unlimited = options().with_no_limit();
-    unlimited.serialize_into(Bounded(&mut out), value)?;
+    write(&mut out, value)?;
     let sum = crc32fast::hash(&out[HEADER_BYTES..]);
     out[2..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
     Ok(out)
@@ -80,9 +79,13 @@ pub fn decode<T: DeserializeOwned>(known: u16, record: &[u8]) -> Result<T, Codec
 /// The bytes of a value that stands within a record, which has the version and the checksum.
 pub fn encode_within<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::with_capacity(128);
-    let unlimited = options().with_no_limit();
-    unlimited.serialize_into(Bounded(&mut out), value)?;
+    write(&mut out, value)?;
     Ok(out)
+}
+
+fn write<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
+    let unlimited = options().with_no_limit();
+    Ok(unlimited.serialize_into(Bounded(out), value)?)
 }
 
 /// Reads what [`encode_within`] has written.

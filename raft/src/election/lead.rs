@@ -187,17 +187,11 @@ impl Election {
     /// entry reaches when is never a matter of safety.
     pub fn may_lag(&self, now: Duration, facts: &Facts) -> Option<Voter> {
         self.lead.as_ref()?;
-        let near = facts.last_log.index.saturating_sub(HAND_OVER_GAP_ENTRIES);
-        let prompt = self.hearing.living(now).any(|(voter, beat)| {
-            self.voters.get(&voter) == Some(&Role::Twin)
-                && beat.flush_pending_ms <= PROMPT_FLUSH_MS
-                && facts
-                    .matched
-                    .get(&voter)
-                    .is_some_and(|matched| near <= *matched)
-        });
+        let twin = self.next_leader(now, facts)?;
+        let mut living = self.hearing.living(now);
+        let (_, beat) = living.find(|(voter, _)| *voter == twin)?;
         // Among three, two are a majority.
-        if !prompt || self.voters.len() != 3 {
+        if PROMPT_FLUSH_MS < beat.flush_pending_ms || self.voters.len() != 3 {
             return None;
         }
         let mut others = self.voters.iter().filter(|(voter, _)| **voter != self.me);

@@ -255,13 +255,18 @@ impl<G: Kind> Mind<G> {
 
     fn elect_as_told(self: &Arc<Self>, answers: &mut Answers) {
         for told in std::mem::take(&mut *self.handed.waiting()) {
-            let mind = self.clone();
-            answers.spawn(async move {
-                mind.elect().await;
-                let _gone = told.send(());
-                None
-            });
+            self.begin_election(answers, Some(told));
         }
+    }
+
+    /// `told` is whoever waits until the core has begun it.
+    fn begin_election(self: &Arc<Self>, answers: &mut Answers, told: Option<oneshot::Sender<()>>) {
+        let mind = self.clone();
+        answers.spawn(async move {
+            mind.elect().await;
+            let _gone = told.map(|told| told.send(()));
+            None
+        });
     }
 
     fn act(self: &Arc<Self>, acts: Vec<Act>, answers: &mut Answers) {
@@ -286,13 +291,7 @@ impl<G: Kind> Mind<G> {
                         None
                     });
                 }
-                Act::Elect => {
-                    let mind = self.clone();
-                    answers.spawn(async move {
-                        mind.elect().await;
-                        None
-                    });
-                }
+                Act::Elect => self.begin_election(answers, None),
                 Act::HeartbeatsOff => self.raft.runtime_config().heartbeat(false),
                 Act::HeartbeatsOn => self.raft.runtime_config().heartbeat(true),
                 Act::StopProposals => {

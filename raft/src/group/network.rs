@@ -129,13 +129,12 @@ impl LinkNetwork {
     /// the next request.
     async fn wait_for_more(&mut self) {
         let clock = &self.parts.clock;
-        let sent = self.entries_sent.replace(clock.now());
-        if let Some(sent) = sent
+        if let Some(sent) = self.entries_sent
             && self.parts.laggard.is(self.to)
         {
             sleep((sent + LAG).saturating_sub(clock.now())).await;
-            self.entries_sent = Some(clock.now());
         }
+        self.entries_sent = Some(clock.now());
     }
 
     /// The other side, or a file, says what it cannot.

@@ -12,8 +12,12 @@ use super::words::{Act, Facts, HandOver, Role};
 
 /// A twin whose log lacks more entries than this has to catch up before proposals wait for it.
 const HAND_OVER_GAP_ENTRIES: u64 = 64;
-/// A twin whose flush takes longer than this is not counted on for the next entries.
+/// A twin is counted on for the next entries where its flush takes no longer than this, …
 const PROMPT_FLUSH_MS: u32 = 20;
+/// … its last beat answers one of ours of the last so many, …
+const ECHO_BEATS: u32 = 3;
+/// … and no more than so many entries are not known to be with it: one is written at a time.
+const ENTRIES_UNDER_WAY: u64 = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -182,16 +186,23 @@ impl Election {
         acts.push(Act::ResumeProposals);
     }
 
-    /// As leader, the witness, where entries may reach it late: a living twin whose log is near
-    /// ours and whose disk writes makes the majority with us. Says only what costs no time; whom an
+    /// As leader, the witness, where entries may reach it late: a twin that answers at once and has
+    /// all but what is under way makes the majority with us. Says only what costs no time; whom an
     /// entry reaches when is never a matter of safety.
     pub fn may_lag(&self, now: Duration, facts: &Facts) -> Option<Voter> {
-        self.lead.as_ref()?;
+        let lead = self.lead.as_ref()?;
         let twin = self.next_leader(now, facts)?;
         let mut living = self.hearing.living(now);
         let (_, beat) = living.find(|(voter, _)| *voter == twin)?;
+        let sight = beat
+            .sees
+            .filter(|sight| (sight.leader, sight.term) == (self.me, lead.term));
+        let heard = sight.map(|sight| Duration::from_millis(sight.stamp_ms));
+        let at_once = within(now, heard, ECHO_BEATS * self.timing.beat)
+            && beat.flush_pending_ms <= PROMPT_FLUSH_MS;
+        let has_all = facts.last_log.index <= facts.matched.get(&twin)? + ENTRIES_UNDER_WAY;
         // Among three, two are a majority.
-        if PROMPT_FLUSH_MS < beat.flush_pending_ms || self.voters.len() != 3 {
+        if !at_once || !has_all || self.voters.len() != 3 {
             return None;
         }
         let mut others = self.voters.iter().filter(|(voter, _)| **voter != self.me);

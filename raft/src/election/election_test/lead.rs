@@ -66,17 +66,44 @@ fn a_leader_without_a_quorums_answer_for_one_lease_turns_its_heartbeats_off_and_
     assert_eq!(play.tick(LATER + 801)[..1], [Act::HeartbeatsOn]);
 }
 
+/// A beat that answers the one that A said, as leader of term 1, at `said`.
+fn answering(said: u64) -> Beat {
+    let sees = Sight {
+        leader: A,
+        term: 1,
+        stamp_ms: said,
+    };
+    Beat {
+        sees: Some(sees),
+        ..beat()
+    }
+}
+
 #[test]
 fn entries_may_reach_the_witness_late_while_a_twin_that_keeps_up_makes_the_majority() {
-    let slow = Beat {
-        flush_pending_ms: 21,
-        ..beat()
+    let prompt = answering(LATER);
+    let flushing = |flush_pending_ms| Beat {
+        flush_pending_ms,
+        ..prompt
+    };
+    let unable = Beat {
+        able: false,
+        ..prompt
+    };
+    let other_term = Beat {
+        sees: prompt.sees.map(|sight| Sight { term: 0, ..sight }),
+        ..prompt
     };
     for (name, heard, matched, lag) in [
-        ("it has all", beat(), 100, Some(W)),
-        ("its log is near", beat(), 100 - 64, Some(W)),
-        ("its log is not", beat(), 100 - 65, None),
-        ("its disk is slow", slow, 100, None),
+        ("it has all", prompt, 100, Some(W)),
+        ("two are under way", prompt, 98, Some(W)),
+        ("it lacks three", prompt, 97, None),
+        ("its flush takes its time", flushing(20), 100, Some(W)),
+        ("its disk is slow", flushing(21), 100, None),
+        ("it has just been started", unable, 100, None),
+        ("it answers another leadership", other_term, 100, None),
+        ("it answers nothing", beat(), 100, None),
+        ("the way to it is long", answering(LATER - 120), 100, None),
     ] {
         let mut play = Play::elected(A, LATER);
         play.facts.last_log = log(100);
@@ -84,22 +111,28 @@ fn entries_may_reach_the_witness_late_while_a_twin_that_keeps_up_makes_the_major
         play.hear(LATER + 10, B, heard);
         play.hear(LATER + 10, W, beat());
         let found = |play: &Play, at| play.election.may_lag(ms(at), &play.facts);
-        assert_eq!(found(&play, LATER + 20), lag, "{name}");
-        assert_eq!(found(&play, LATER + 10 + 300), None, "{name}: not heard");
+        assert_eq!(found(&play, LATER + 30), lag, "{name}");
+        assert_eq!(
+            found(&play, LATER + 150),
+            None,
+            "{name}: not answered since"
+        );
     }
 }
 
 #[test]
 fn no_other_voter_gets_entries_late_and_nobody_does_but_of_a_leader_among_three() {
+    let prompt = answering(LATER);
     let mut play = Play::new(A);
-    play.hear(LATER, B, beat());
+    play.hear(LATER, B, prompt);
     assert_eq!(play.election.may_lag(ms(LATER), &facts()), None);
     let mut play = Play::elected(W, LATER);
-    play.hear(LATER, B, beat());
+    play.echo(LATER, B, LATER);
     assert_eq!(play.election.may_lag(ms(LATER), &leading()), None);
     let mut play = Play::elected(A, LATER);
+    play.hear(LATER + 1, B, prompt);
+    assert_eq!(play.election.may_lag(ms(LATER + 1), &leading()), Some(W));
     play.voters.insert(voter(4, 1), Role::Twin);
     play.tick(LATER + 1);
-    play.hear(LATER + 1, B, beat());
     assert_eq!(play.election.may_lag(ms(LATER + 1), &leading()), None);
 }

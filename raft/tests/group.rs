@@ -1,5 +1,6 @@
 //! A group of one voter on a real disk: what it confirmed is there after a restart, with and
-//! without snapshots; who refuses its entries is not asked in a circle.
+//! without snapshots; who refuses its entries is not asked in a circle, and who has voted for
+//! another is yielded to.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::path::Path;
@@ -14,10 +15,14 @@ use pollux_domain::contract::{
 use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
-use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Topic};
+use openraft::raft::AppendEntriesResponse;
+use openraft::{LeaderId, Vote};
+use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Subject, Topic};
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
 use pollux_raft::log::JournalLog;
-use pollux_raft::machine::Subcluster;
+use pollux_raft::election::Role;
+use pollux_raft::machine::{Kind, Machine, Subcluster};
+use pollux_store::codec;
 use pollux_store::damage::OpenError;
 use pollux_store::tables::SledTables;
 
@@ -62,6 +67,30 @@ impl Peers for Unwilling {
     fn ask(&self, to: NodeId, _lane: Lane, _topic: Topic, _body: Bytes) -> Answer {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move { Err(LinkError::Refused(to, "not now".to_owned())) })
+    }
+
+    fn is_connected(&self, _to: NodeId, _lane: Lane) -> bool {
+        true
+    }
+}
+
+/// Others who have voted for somebody else.
+struct Turned(Vote<u64>);
+
+impl Peers for Turned {
+    fn tell(&self, _to: NodeId, _lane: Lane, _topic: Topic, _body: Bytes) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    fn ask(&self, to: NodeId, _lane: Lane, topic: Topic, _body: Bytes) -> Answer {
+        let answer = AppendEntriesResponse::HigherVote(self.0);
+        let answer = codec::encode(<Subcluster as Kind>::Machine::VERSION, &answer).unwrap();
+        Box::pin(async move {
+            match topic.subject {
+                Subject::Log => Ok(answer.into()),
+                _ => Err(LinkError::NotConnected(to)),
+            }
+        })
     }
 
     fn is_connected(&self, _to: NodeId, _lane: Lane) -> bool {
@@ -197,5 +226,36 @@ async fn who_refuses_is_asked_again_after_a_pause() {
     let asked = others.0.load(Ordering::Relaxed);
     // Sixteen pauses and heartbeats would be as many.
     assert!((2..40).contains(&asked), "asked {asked} times");
+    group.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_leader_yields_to_a_higher_vote_and_its_core_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let newcomer = Voter {
+        node: NodeId(2),
+        incarnation: Incarnation(1),
+    };
+    let vote = Vote {
+        leader_id: LeaderId::new(77, newcomer.number()),
+        committed: false,
+    };
+    let (group, _tables) = open(folder.path(), 1, Arc::new(Turned(vote))).await;
+    assert!(group.term() < 77);
+    let elections = group.clone();
+    let elections = tokio::spawn(async move {
+        let roles = Arc::new(|_: NodeId| Role::Twin);
+        elections.run_elections(roles).await;
+    });
+    group.teach(newcomer).await.unwrap();
+    let yielded = async {
+        while group.term() < 77 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let yielded = tokio::time::timeout(Duration::from_secs(10), yielded).await;
+    assert!(yielded.is_ok(), "it leads on in term {}", group.term());
+    assert_eq!(group.check(), Ok(()));
+    elections.abort();
     group.shutdown().await;
 }

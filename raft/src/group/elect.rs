@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use openraft::{Raft, ServerState};
+use openraft::raft::AppendEntriesRequest;
+use openraft::{CommittedLeaderId, LeaderId, LogId, Raft, ServerState};
 use pollux_domain::ids::{NodeId, Voter};
 use pollux_domain::seams::{Ambient, Clock};
 use pollux_links::peers::{Desk, Lane, Peers, Topic};
@@ -23,8 +24,8 @@ use super::desk::ballot;
 use super::gate::Gate;
 use super::guard::{Ballot, Guard};
 use super::log_adapter::LogFacts;
-use super::network::Laggard;
-use super::types::Types;
+use super::network::{HigherVote, Laggard};
+use super::types::{Types, Vote};
 use crate::election::{
     Act, Answer, Beat, Election, Facts, HandOver, LogPosition, Question, Role, Timing,
 };
@@ -74,6 +75,7 @@ pub(super) struct Mind<G: Kind> {
     pub(super) peers: Arc<dyn Peers>,
     pub(super) ambient: Ambient,
     pub(super) laggard: Arc<Laggard>,
+    pub(super) higher_vote: Arc<HigherVote>,
     pub(super) pause: watch::Sender<bool>,
     pub(super) rules: Mutex<Rules>,
     pub(super) handed: Handed,
@@ -226,6 +228,8 @@ impl<G: Kind> Mind<G> {
     /// Runs until it is dropped.
     pub(super) async fn run(self: Arc<Self>, roles: Roles) {
         let mut answers = Answers::new();
+        let mut higher_vote = self.higher_vote.news();
+        higher_vote.mark_changed();
         loop {
             let mut dice = [0; 8];
             self.ambient.rand.fill(&mut dice);
@@ -247,10 +251,33 @@ impl<G: Kind> Mind<G> {
                         self.act(acts, &mut answers);
                     }
                 }
+                Ok(()) = higher_vote.changed() => {
+                    let vote = *higher_vote.borrow_and_update();
+                    if let Some(vote) = vote {
+                        answers.spawn(self.clone().yield_to(vote));
+                    }
+                }
                 () = self.handed.come.notified() => self.elect_as_told(&mut answers),
                 () = sleep(TICK) => {}
             }
         }
+    }
+
+    /// Has the core hear of a vote above its own: as a word of whom that is for, which follows on
+    /// an entry that nobody has, and so changes nothing but the vote.
+    async fn yield_to(self: Arc<Self>, vote: Vote) -> Option<(Voter, Answer)> {
+        let LeaderId { term, node_id } = vote.leader_id;
+        let nowhere = LogId::new(CommittedLeaderId::new(term, node_id), u64::MAX);
+        let word = AppendEntriesRequest {
+            vote,
+            prev_log_id: Some(nowhere),
+            entries: Vec::new(),
+            leader_commit: None,
+        };
+        if let Err(error) = self.raft.append_entries(word).await {
+            tracing::debug!(group = %self.topic.group, %error, "core has ended");
+        }
+        None
     }
 
     fn elect_as_told(self: &Arc<Self>, answers: &mut Answers) {

@@ -53,7 +53,7 @@ use held::State;
 use intake::Intake;
 use log_adapter::{LogAdapter, LogFacts};
 use machine_adapter::MachineAdapter;
-use network::{Laggard, LinkNetworks};
+use network::{HigherVote, Laggard, LinkNetworks};
 use pipeline::Pipeline;
 use time::Timekeeper;
 use types::Types;
@@ -210,6 +210,7 @@ impl<G: Kind> Group<G> {
             return Err(step("load the snapshot", reason));
         }
         let laggard = Arc::new(Laggard::default());
+        let higher_vote = Arc::new(HigherVote::default());
         let networks = LinkNetworks {
             me: parts.me,
             topic,
@@ -217,6 +218,7 @@ impl<G: Kind> Group<G> {
             tables: parts.tables.clone(),
             clock: parts.ambient.clock.clone(),
             laggard: laggard.clone(),
+            higher_vote: higher_vote.clone(),
         };
         let raft = Raft::new(parts.me.number(), config, networks, log, machine)
             .await
@@ -242,6 +244,7 @@ impl<G: Kind> Group<G> {
             peers: parts.peers.clone(),
             ambient: parts.ambient.clone(),
             laggard,
+            higher_vote,
             pause,
             handed: Handed::default(),
             rules: Mutex::new(Rules::new(Election::new(parts.me, Timing::DEFAULT, now))),

@@ -22,6 +22,7 @@ use pollux_store::codec;
 use pollux_store::tables::Tables;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::snapshot_transfer::{self, SnapshotPart};
@@ -64,6 +65,34 @@ impl Laggard {
     }
 }
 
+/// A vote above that of this leader, with which a voter answered it. The mind tells the core; if the
+/// core were answered with it, it would end the way to that voter, and stop for good where it has a
+/// snapshot for the same voter before it hears why.
+#[derive(Debug)]
+pub(super) struct HigherVote(watch::Sender<Option<Vote>>);
+
+impl Default for HigherVote {
+    fn default() -> HigherVote {
+        HigherVote(watch::Sender::new(None))
+    }
+}
+
+impl HigherVote {
+    fn note(&self, vote: Vote) {
+        self.0.send_if_modified(|known| {
+            let is_news = known.is_none_or(|known| known < vote);
+            if is_news {
+                *known = Some(vote);
+            }
+            is_news
+        });
+    }
+
+    pub(super) fn news(&self) -> watch::Receiver<Option<Vote>> {
+        self.0.subscribe()
+    }
+}
+
 /// Between two requests with entries to one that may have them late. Far less than the core waits
 /// for an answer.
 const LAG: Duration = Duration::from_millis(20);
@@ -77,6 +106,7 @@ pub(super) struct LinkNetworks {
     pub(super) tables: Arc<dyn Tables>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) laggard: Arc<Laggard>,
+    pub(super) higher_vote: Arc<HigherVote>,
 }
 
 /// The way to one.
@@ -137,6 +167,15 @@ impl LinkNetwork {
         self.entries_sent = Some(clock.now());
     }
 
+    /// The core keeps the way to this voter until it has heard that it leads no more.
+    fn outvoted<E: From<Unreachable>>(&self, vote: Vote) -> E {
+        // Of an election of our own the core knows.
+        if vote.leader_id.node_id != self.parts.me.number() {
+            self.parts.higher_vote.note(vote);
+        }
+        unreachable(self.nonsense(&format!("it has voted in term {}", vote.leader_id.term)))
+    }
+
     /// The other side, or a file, says what it cannot.
     pub(super) fn nonsense(&self, what: &str) -> LinkError {
         LinkError::Refused(self.to.node, what.to_owned())
@@ -177,8 +216,8 @@ impl LinkNetwork {
 
 /// Any other error would be tried again at once: also one of somebody who is not there, or who
 /// answers that it takes nothing from us now.
-fn unreachable<E: std::error::Error>(error: LinkError) -> Rpc<E> {
-    RPCError::Unreachable(Unreachable::new(&error))
+fn unreachable<E: From<Unreachable>>(error: LinkError) -> E {
+    Unreachable::new(&error).into()
 }
 
 /// Before the first try with one that could not be reached or refused, and then twice as long each
@@ -205,6 +244,7 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
             .ask::<G, _>(Lane::Bulk, LogRequest::Append(request))
             .await
         {
+            Ok(AppendEntriesResponse::HigherVote(vote)) => Err(self.outvoted(vote)),
             Ok(answer) => Ok(answer),
             // Entries are bounded one by one; fewer of them fit.
             Err(LinkError::TooLong(_)) if 1 < count => Err(RPCError::PayloadTooLarge(
@@ -238,10 +278,115 @@ impl<G: Kind> RaftNetwork<Types<G>> for LinkNetwork {
             sent = sent => sent,
         };
         self.note_sent::<G>(&sent);
-        sent.map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))
+        match sent {
+            Ok(answer) if vote < answer.vote => Err(self.outvoted(answer.vote)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(unreachable(error)),
+        }
     }
 
     fn backoff(&self) -> Backoff {
         Backoff::new(pauses())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use openraft::LeaderId;
+    use pollux_domain::ids::{GroupId, Incarnation, NodeId, WallMs};
+    use pollux_links::peers::{Answer, Subject};
+    use pollux_store::tables::MemoryTables;
+
+    use super::*;
+    use crate::machine::ConfigurationGroup;
+
+    /// Somebody who has voted for another.
+    struct Turned(Vote);
+
+    impl Peers for Turned {
+        fn tell(&self, _: NodeId, _: Lane, _: Topic, _: Bytes) -> Result<(), LinkError> {
+            Ok(())
+        }
+
+        fn ask(&self, _: NodeId, _: Lane, _: Topic, _: Bytes) -> Answer {
+            let answer = AppendEntriesResponse::HigherVote(self.0);
+            let version = <ConfigurationGroup as Kind>::Machine::VERSION;
+            let answer = codec::encode(version, &answer).unwrap();
+            Box::pin(async move { Ok(answer.into()) })
+        }
+
+        fn is_connected(&self, _: NodeId, _: Lane) -> bool {
+            true
+        }
+    }
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn wall(&self) -> WallMs {
+            WallMs(1)
+        }
+    }
+
+    fn voter(node: u16) -> Voter {
+        Voter {
+            node: NodeId(node),
+            incarnation: Incarnation(1),
+        }
+    }
+
+    fn vote(term: u64, of: Voter) -> Vote {
+        Vote {
+            leader_id: LeaderId::new(term, of.number()),
+            committed: true,
+        }
+    }
+
+    /// Found by seed 79 of pairs: a leader that had been paused was outvoted while it had a
+    /// snapshot for the same voter, and its core stopped for good.
+    #[tokio::test]
+    async fn the_core_is_not_answered_with_a_higher_vote_and_the_mind_hears_of_the_highest() {
+        let higher_vote = Arc::new(HigherVote::default());
+        let mut news = higher_vote.news();
+        let said = vote(7, voter(2));
+        let mut networks = LinkNetworks {
+            me: voter(1),
+            topic: Topic {
+                subject: Subject::Log,
+                group: GroupId::Configuration,
+            },
+            peers: Arc::new(Turned(said)),
+            tables: Arc::new(MemoryTables::default()),
+            clock: Arc::new(Still),
+            laggard: Arc::default(),
+            higher_vote: higher_vote.clone(),
+        };
+        type Networks = Types<ConfigurationGroup>;
+        let to = voter(2).number();
+        let mut network =
+            RaftNetworkFactory::<Networks>::new_client(&mut networks, to, &EmptyNode {}).await;
+        let request: AppendEntriesRequest<Networks> = AppendEntriesRequest {
+            vote: vote(6, voter(1)),
+            prev_log_id: None,
+            entries: Vec::new(),
+            leader_commit: None,
+        };
+        let option = RPCOption::new(Duration::from_secs(1));
+        let answer = network.append_entries(request, option).await;
+        assert!(
+            matches!(answer, Err(RPCError::Unreachable(_))),
+            "{answer:?}"
+        );
+        assert!(news.has_changed().unwrap());
+        assert_eq!(*news.borrow_and_update(), Some(said));
+        for known in [said, vote(5, voter(3))] {
+            higher_vote.note(known);
+            assert!(!news.has_changed().unwrap(), "{known} is no news");
+        }
     }
 }

@@ -22,6 +22,7 @@ use wire::Wire;
 
 use crate::company::{Company, Look};
 use crate::reminders::Reminder;
+use crate::stream::claims::Arrival;
 
 /// Bytes that may wait to be written before their commit; what comes then goes the long way, and
 /// waits in the database.
@@ -31,6 +32,7 @@ const EARLY_BYTES_MAX: usize = 64 * 1024;
 pub struct Inbox {
     session: SessionId,
     home: NodeId,
+    arrival: Arrival,
     contents: Mutex<Contents>,
 }
 
@@ -50,10 +52,11 @@ struct Contents {
 pub type Unlogged = (Position, Arc<Parcel>);
 
 impl Inbox {
-    pub fn new(session: SessionId, home: NodeId) -> Inbox {
+    pub fn new(session: SessionId, home: NodeId, arrival: Arrival) -> Inbox {
         Inbox {
             session,
             home,
+            arrival,
             contents: Mutex::default(),
         }
     }
@@ -65,6 +68,11 @@ impl Inbox {
     /// Whose users the session's user belongs to.
     pub fn home(&self) -> NodeId {
         self.home
+    }
+
+    /// When the stream came that is served through it.
+    pub fn arrival(&self) -> Arrival {
+        self.arrival
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::operations::digests;
 use crate::placement::Placement;
 use crate::reminders::Reminders;
+use crate::stream::claims::Claims;
 
 /// What is decided before a node starts.
 #[derive(Debug, Clone)]
@@ -114,6 +115,7 @@ pub struct Node {
     logs: [(&'static str, Arc<dyn LogStore>); 2],
     pub tables: Arc<dyn Tables>,
     pub directory: Arc<Directory>,
+    pub claims: Arc<Claims>,
     pub metrics: Metrics,
     /// Whose users this node serves at the moment.
     pub tenures: Arc<Tenures>,
@@ -234,6 +236,7 @@ impl Node {
             logs,
             tables,
             directory,
+            claims: Arc::default(),
             metrics: Metrics::default(),
             tenures: Arc::default(),
             first_word,

@@ -146,12 +146,19 @@ mod tests {
     use pollux_domain::ids::{NodeId, SessionId};
 
     use super::*;
+    use crate::stream::claims::Claims;
 
     #[test]
     fn each_is_reminded_once_when_its_time_is_over() {
         let queue = Reminders::default();
         let inboxes: Vec<Arc<Inbox>> = (1..=3)
-            .map(|id| Arc::new(Inbox::new(SessionId(id), NodeId(1))))
+            .map(|id| {
+                Arc::new(Inbox::new(
+                    SessionId(id),
+                    NodeId(1),
+                    Claims::default().arrive(),
+                ))
+            })
             .collect();
         let at = Duration::from_millis;
         for (inbox, now) in inboxes.iter().zip([0, 0, 50]) {
@@ -173,7 +180,13 @@ mod tests {
     #[test]
     fn who_has_ended_is_passed_over() {
         let queue = Reminders::default();
-        let [gone, here] = [1, 2].map(|id| Arc::new(Inbox::new(SessionId(id), NodeId(1))));
+        let [gone, here] = [1, 2].map(|id| {
+            Arc::new(Inbox::new(
+                SessionId(id),
+                NodeId(1),
+                Claims::default().arrive(),
+            ))
+        });
         for inbox in [&gone, &here] {
             queue.remind(Reminder::Answer, Duration::ZERO, inbox);
         }

@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use openraft::raft::AppendEntriesResponse;
+use openraft::{LeaderId, Vote};
 use pollux_domain::contract::{
     Action, Agreement, AsOf, Command, Effect, Parcel, ParcelKind, Reply, Session,
 };
 use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
-use openraft::raft::AppendEntriesResponse;
-use openraft::{LeaderId, Vote};
 use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Subject, Topic};
+use pollux_raft::election::Role;
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
 use pollux_raft::log::JournalLog;
-use pollux_raft::election::Role;
 use pollux_raft::machine::{Kind, Machine, Subcluster};
 use pollux_store::codec;
 use pollux_store::damage::OpenError;

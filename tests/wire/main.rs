@@ -68,6 +68,7 @@ plays! {
     sm_enable
     sm_resume_after_cut
     sm_resume_beside_old_stream
+    sm_resume_by_an_older_stream
     sm_resume_refused
     sm_resume_sends_again
     sm_session_ends_unacknowledged

@@ -3,10 +3,11 @@
 use pollux_domain::contract::{Announcement, Slot};
 
 use super::*;
+use crate::stream::claims::Claims;
 
 #[test]
 fn nothing_volatile_passes_a_reserved_place() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     inbox.begin_connection(Connection(2), true, Behind::default());
     assert!(inbox.take_volatile_place());
     let place = inbox.reserve().unwrap();
@@ -32,7 +33,7 @@ fn nothing_volatile_passes_a_reserved_place() {
 
 #[test]
 fn a_count_that_waits_for_company_wakes_nobody_and_is_not_forgotten() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     let connection = Connection(2);
     inbox.begin_connection(connection, true, Behind::default());
     let handled = |n| Effect::Handled {
@@ -64,7 +65,7 @@ fn a_count_that_waits_for_company_wakes_nobody_and_is_not_forgotten() {
 
 #[test]
 fn a_session_without_stream_management_reserves_nothing() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     assert_eq!(inbox.reserve(), None);
     assert!(inbox.take_volatile_place());
 }
@@ -115,7 +116,7 @@ fn placed(through: u64) -> Effect {
 
 #[test]
 fn what_goes_early_overtakes_no_slot() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     let early = |connection, seq| inbox.put_early(&target(connection, seq), &parcel(), true);
     assert_eq!(early(0, 0), None, "nobody has opened it");
     inbox.begin_connection(Connection(2), true, Behind::default());
@@ -141,7 +142,7 @@ fn what_goes_early_overtakes_no_slot() {
 
 #[test]
 fn of_what_goes_early_only_so_much_waits() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     inbox.begin_connection(Connection(2), false, Behind::default());
     let put = || inbox.put_early(&target(2, 0), &parcel(), false).is_some();
     let most = EARLY_BYTES_MAX.div_ceil(weight(&parcel()));
@@ -158,7 +159,7 @@ fn of_what_goes_early_only_so_much_waits() {
 
 #[test]
 fn what_has_no_entry_gets_one_before_what_comes_behind_it() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     inbox.begin_connection(Connection(2), false, Behind::default());
     assert!(inbox.put_early(&target(2, 0), &parcel(), false).is_some());
     assert!(inbox.put_early(&target(2, 0), &parcel(), true).is_some());
@@ -174,7 +175,7 @@ fn what_has_no_entry_gets_one_before_what_comes_behind_it() {
 
 #[test]
 fn of_a_senders_announcements_the_latest_waits() {
-    let inbox = Inbox::new(SessionId(1), NodeId(1));
+    let inbox = Inbox::new(SessionId(1), NodeId(1), Claims::default().arrive());
     let from = pollux_domain::jid::Jid::parse("ann@example.org/r").unwrap();
     for number in 0..10 {
         let announcement = Announcement {

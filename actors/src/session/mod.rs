@@ -35,6 +35,7 @@ use pollux_xml::{Framer, StreamNamespaces};
 use crate::inbox::{Behind, Inbox};
 use crate::node::Node;
 use crate::reminders::Reminder;
+use crate::stream::claims::Arrival;
 use early::EarlyQueue;
 use ending::Guard;
 use pollux_links::net::Socket;
@@ -46,6 +47,7 @@ pub struct Stream {
     pub socket: Box<dyn Socket>,
     pub framer: Framer,
     pub namespaces: StreamNamespaces,
+    pub arrival: Arrival,
     /// What the socket has not taken yet.
     pub write_queue: BytesMut,
 }
@@ -134,7 +136,7 @@ impl Session {
             .subcluster
             .read(|state| state.session(speaker.id).map(|session| session.home));
         let Some(home) = home else { return };
-        let inbox = Arc::new(Inbox::new(speaker.id, home));
+        let inbox = Arc::new(Inbox::new(speaker.id, home, stream.arrival));
         let guard = Guard::new(node.clone(), speaker, inbox.clone());
         // From here on effects come in; what was there before is read after, and told apart by its
         // number.

@@ -10,6 +10,7 @@ use pollux_xmpp::stream_error::StreamCondition;
 use rustls::ServerConfig;
 use tracing::Instrument;
 
+use super::claims::Arrival;
 use super::negotiate;
 use super::wire::{Broken, Wire};
 use crate::node::{Node, PREAUTH_PATIENCE};
@@ -48,20 +49,23 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
             }
         };
         let (arbiter_node, entrance) = (node.clone(), entrance.clone());
+        let arrival = node.claims.arrive();
         next += 1;
         node.placement.run(
             next,
             Box::new(move || {
                 if let Ok(socket) = travelling.arrive() {
                     let span = tracing::debug_span!("listener", proto = "c2s", %peer);
-                    actix_rt::spawn(welcome(arbiter_node, socket, entrance).instrument(span));
+                    actix_rt::spawn(
+                        welcome(arbiter_node, socket, entrance, arrival).instrument(span),
+                    );
                 }
             }),
         );
     }
 }
 
-async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, entrance: Entrance) {
+async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, entrance: Entrance, arrival: Arrival) {
     let door = Door::enter(&node);
     if !door.open {
         node.metrics
@@ -71,12 +75,12 @@ async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, entrance: Entrance) {
             // Whoever waits for TLS does not read a word in the clear.
             return;
         }
-        let refusal =
-            Wire::new(node.clone(), socket).end(StreamCondition::ResourceConstraint.into());
+        let refusal = Wire::new(node.clone(), socket, arrival)
+            .end(StreamCondition::ResourceConstraint.into());
         let _too_slow = tokio::time::timeout(Duration::from_secs(1), refusal).await;
         return;
     }
-    let mut wire = Wire::new(node, socket);
+    let mut wire = Wire::new(node, socket, arrival);
     tracing::debug!("connection accepted");
     match tokio::time::timeout(PREAUTH_PATIENCE, negotiate::sign_in(&mut wire, entrance)).await {
         Ok(Ok(user)) => negotiate::hand_over(wire, user),

@@ -18,6 +18,7 @@ use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+use super::claims::Claim;
 use super::wire::{Broken, Wire, parse_resume_id};
 use crate::inbox::Inbox;
 use crate::node::{Node, made_up_resource};
@@ -29,6 +30,8 @@ pub struct Bound {
     speaker: Option<Speaker>,
     node: Arc<Node>,
     last: Vec<u8>,
+    /// Of a session that is taken up: held until its actor has entered.
+    claim: Option<Claim>,
 }
 
 impl Bound {
@@ -38,6 +41,7 @@ impl Bound {
             let node = wire.node.clone();
             Session::start(node, speaker, wire.into_stream(&self.last));
         }
+        drop(self.claim.take());
     }
 }
 
@@ -116,6 +120,7 @@ fn bound(wire: &Wire, speaker: Speaker, last: Vec<u8>) -> Bound {
         speaker: Some(speaker),
         node: wire.node.clone(),
         last,
+        claim: None,
     }
 }
 
@@ -227,6 +232,11 @@ async fn take_up(
 ) -> Result<Option<Bound>, Broken> {
     let node = &wire.node;
     let old: Option<Arc<Inbox>> = node.directory.inbox(speaker.id);
+    let held = || Some(node.directory.inbox(speaker.id)?.arrival());
+    let Some(claim) = node.claims.claim(speaker.id, wire.arrival, held) else {
+        let error = StreamError::new(StreamCondition::Conflict);
+        return Err(error.with_text("a newer stream has the session").into());
+    };
     let command = Command::Resumed {
         session: speaker.id,
         epoch: tenure.epoch().unwrap_or_default(),
@@ -251,5 +261,7 @@ async fn take_up(
         previd: previd.to_owned().into(),
     };
     let last = resumed.to_element().to_bytes(ns::CLIENT).to_vec();
-    Ok(Some(bound(wire, session, last)))
+    let mut bound = bound(wire, session, last);
+    bound.claim = Some(claim);
+    Ok(Some(bound))
 }

@@ -5,6 +5,7 @@
 mod accept;
 mod bind;
 pub mod certificate;
+pub mod claims;
 mod negotiate;
 mod relay;
 mod wire;

@@ -191,6 +191,7 @@ pub fn hand_over(wire: Wire, user: BareJid) {
         node,
         socket,
         mut framer,
+        arrival,
         ..
     } = wire;
     framer.restart();
@@ -206,7 +207,7 @@ pub fn hand_over(wire: Wire, user: BareJid) {
             let Ok(socket) = travelling.arrive() else {
                 return;
             };
-            let wire = Wire::resumed(there, socket, framer, None);
+            let wire = Wire::resumed(there, socket, framer, arrival);
             actix_rt::spawn(relay::go_on(wire, user, 0));
         }),
     );

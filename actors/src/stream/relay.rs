@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
 use pollux_links::net::{Socket, Travelling};
@@ -39,8 +38,6 @@ const SAID_MAX: usize = 16 * 1024;
 struct Introduction {
     user: BareJid,
     hops: u8,
-    /// What the client has said already, behind its proof.
-    said: Bytes,
 }
 
 /// Goes on with a client that is known: here, or at the node that serves it. To be called on the
@@ -129,11 +126,9 @@ async fn relay(
     hops: u8,
 ) -> Option<Wire> {
     let node = wire.node.clone();
-    let said = Bytes::from(wire.framer.take_buffered());
     let introduction = Introduction {
         user: user.clone(),
         hops: hops + 1,
-        said: said.clone(),
     };
     let Ok(header) = codec::encode(VERSION, &introduction) else {
         return Some(wire);
@@ -149,11 +144,10 @@ async fn relay(
         Ok(other) => other,
         Err(error) => {
             tracing::debug!(%there, %error, "serving node cannot be reached");
-            wire.framer.push(&said);
             return Some(wire);
         }
     };
-    let mut said = said.to_vec();
+    let mut said = wire.framer.take_buffered();
     let answered = tokio::select! {
         biased;
         answered = first_word(&mut wire, &mut other, &mut said) => answered,
@@ -185,7 +179,7 @@ async fn relay(
     None
 }
 
-/// Passes on what the client says, and keeps it, until the serving node says something: a node that
+/// Passes on what the client has said and says, and keeps it, until the serving node says something: a node that
 /// does not, because it serves no more, has not begun a stream either, and this one can go on.
 /// None: it has hung up without a word. An error is the client's. May be dropped at any point.
 async fn first_word(
@@ -195,6 +189,19 @@ async fn first_word(
 ) -> io::Result<Option<Vec<u8>>> {
     let mut from_client = [0; 1024];
     let mut from_there = [0; 4096];
+    // Whoever has given up while the way was opened may have come again elsewhere: nothing of what
+    // it said here is to be done after that.
+    tokio::select! {
+        biased;
+        spoken = wire.socket.read(&mut from_client) => {
+            let spoken = heard(spoken, &from_client)?;
+            said.extend_from_slice(spoken);
+        }
+        () = std::future::ready(()) => {}
+    }
+    if other.write_all(said).await.is_err() || other.flush().await.is_err() {
+        return Ok(None);
+    }
     loop {
         tokio::select! {
             biased;
@@ -203,17 +210,21 @@ async fn first_word(
                 Ok(count) => return Ok(Some(from_there[..count].to_vec())),
             },
             spoken = wire.socket.read(&mut from_client), if said.len() < SAID_MAX => {
-                let count = spoken?;
-                if count == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                said.extend_from_slice(&from_client[..count]);
-                let passed = other.write_all(&from_client[..count]).await;
+                let spoken = heard(spoken, &from_client)?;
+                said.extend_from_slice(spoken);
+                let passed = other.write_all(spoken).await;
                 if passed.is_err() || other.flush().await.is_err() {
                     return Ok(None);
                 }
             }
         }
+    }
+}
+
+fn heard(count: io::Result<usize>, bytes: &[u8]) -> io::Result<&[u8]> {
+    match count? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        count => Ok(&bytes[..count]),
     }
 }
 
@@ -275,6 +286,7 @@ pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Tra
             return;
         }
     };
+    let arrival = node.claims.arrive();
     let arbiter = node.placement.arbiter_of(&introduction.user);
     let there = node.clone();
     node.placement.run(
@@ -282,9 +294,7 @@ pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Tra
         Box::new(move || {
             let socket: io::Result<Box<dyn Socket>> = socket.arrive();
             let Ok(socket) = socket else { return };
-            let mut framer = Framer::new(CLIENT);
-            framer.push(&introduction.said);
-            let wire = Wire::resumed(there, socket, framer, None);
+            let wire = Wire::resumed(there, socket, Framer::new(CLIENT), arrival);
             actix_rt::spawn(go_on(wire, introduction.user, introduction.hops));
         }),
     );

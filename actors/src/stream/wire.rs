@@ -14,6 +14,7 @@ use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use pollux_xmpp::stream_header::{ContentNamespace, StreamHeader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::claims::Arrival;
 use crate::node::{Node, hex};
 use pollux_links::net::Socket;
 
@@ -69,21 +70,25 @@ pub struct Wire {
     pub namespaces: StreamNamespaces,
     /// Our header is out, so that an error may follow.
     greeted: bool,
+    /// Of the connection that the stream came by to this node.
+    pub arrival: Arrival,
     /// Bytes that a stranger has sent so far; none are counted for one who has signed in.
     received: Option<usize>,
 }
 
 impl Wire {
-    pub fn new(node: Arc<Node>, socket: Box<dyn Socket>) -> Wire {
-        Wire::resumed(node, socket, Framer::new(STRANGER), Some(0))
+    pub fn new(node: Arc<Node>, socket: Box<dyn Socket>, arrival: Arrival) -> Wire {
+        let mut wire = Wire::resumed(node, socket, Framer::new(STRANGER), arrival);
+        wire.received = Some(0);
+        wire
     }
 
-    /// Goes on with a socket that has moved here.
+    /// Goes on with a socket that has moved here, of a client that is known.
     pub fn resumed(
         node: Arc<Node>,
         socket: Box<dyn Socket>,
         framer: Framer,
-        received: Option<usize>,
+        arrival: Arrival,
     ) -> Wire {
         let namespaces = StreamNamespaces::new(ns::CLIENT);
         Wire {
@@ -92,7 +97,8 @@ impl Wire {
             framer,
             namespaces,
             greeted: false,
-            received,
+            arrival,
+            received: None,
         }
     }
 
@@ -215,6 +221,7 @@ impl Wire {
             socket: self.socket,
             framer: self.framer,
             namespaces: self.namespaces,
+            arrival: self.arrival,
             write_queue: BytesMut::from(last),
         }
     }

@@ -50,7 +50,7 @@ fn announce(node: &Node, protocol: &'static str, address: SocketAddr) {
         .push(listening);
 }
 
-/// Its clients are accepted on an arbiter of its own turn.
+/// Its clients are accepted at the first door.
 async fn open_one(
     node: &Arc<Node>,
     setting: &'static str,
@@ -74,7 +74,7 @@ async fn open_one(
             }
         });
     };
-    node.placement.run(0, Box::new(job));
+    node.placement.receive(0, Box::new(job));
     let opened = told.await;
     opened
         .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))

@@ -250,6 +250,7 @@ impl Inbox {
         let mut contents = self.contents();
         match what {
             Reminder::Answer => contents.mail.answer_is_due = true,
+            Reminder::Pause => contents.mail.pause_is_over = true,
             Reminder::LookAfter => contents.mail.look_after = true,
             Reminder::Company => match contents.company.look(now) {
                 Look::Over => contents.mail.company_is_over = true,

@@ -15,6 +15,7 @@ pub struct Metrics {
     pub resumptions: AtomicU64,
     pub resumption_failures: AtomicU64,
     pub stanzas: AtomicU64,
+    pub pauses: AtomicU64,
     pub stream_errors: AtomicU64,
     pub session_streams: AtomicU64,
     pub session_panics: AtomicU64,
@@ -82,6 +83,11 @@ impl Metrics {
                 "pollux_stanzas_total",
                 "Stanzas of clients taken.",
                 &self.stanzas,
+            ),
+            counter(
+                "pollux_client_pauses_total",
+                "Times a client was not read for a moment because it had said more than it may.",
+                &self.pauses,
             ),
             counter(
                 "pollux_stream_errors_total",

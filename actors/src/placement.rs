@@ -1,11 +1,14 @@
 //! Which thread an actor lives on. The real placement is a thread for each arbiter; the simulated
 //! one runs everything on the thread that asks. A user's sessions live together, so that what they
-//! say to each other stays on one thread.
+//! say to each other stays on one thread; strangers are received on threads of their own, so that
+//! however many come, they hold up nobody who has signed in.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 
 use pollux_domain::jid::BareJid;
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -20,6 +23,11 @@ pub trait Placement: Send + Sync + 'static {
     /// Runs `job` on one arbiter. Jobs that come after the node has stopped are dropped.
     fn run(&self, arbiter: usize, job: Job);
 
+    /// Runs `job` where strangers are received: behind whatever else the node has to do.
+    fn receive(&self, turn: usize, job: Job) {
+        self.run(turn, job);
+    }
+
     /// Runs `job` where it may take long: off the arbiters.
     fn run_aside(&self, job: Job);
 
@@ -30,33 +38,59 @@ pub trait Placement: Send + Sync + 'static {
     }
 }
 
-/// A thread for each arbiter, with a runtime of its own.
+/// A thread for each arbiter, with a runtime of its own, and as many doors, where strangers are.
 #[derive(Debug)]
 pub struct Arbiters {
     queues: Vec<mpsc::Sender<Job>>,
+    doors: Vec<mpsc::Sender<Job>>,
 }
 
 /// Jobs that wait for one arbiter; more are dropped with their connections (they hold newcomers,
 /// nothing acknowledged).
 const QUEUE: usize = 4_096;
 
+/// What a thread's share of a contended core is divided by, as `nice` counts: a tenth.
+const BEHIND: i32 = 10;
+
+/// Lets this thread run behind the others of the process, where they contend for a core.
+pub fn stand_behind() {
+    if let Err(error) = setpriority_process(Some(gettid()), BEHIND) {
+        tracing::warn!(%error, "failed to let a thread run behind the others");
+    }
+}
+
 impl Arbiters {
     pub fn start(count: usize) -> io::Result<Arbiters> {
-        let mut queues = Vec::new();
-        for number in 0..count.max(1) {
-            let (queue, jobs) = mpsc::channel::<Job>(QUEUE);
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            std::thread::Builder::new()
-                .name(format!("arbiter-{number}"))
-                .spawn(move || {
-                    LocalSet::new().block_on(&runtime, serve(jobs));
-                })?;
-            queues.push(queue);
-        }
-        Ok(Arbiters { queues })
+        let numbers = 0..count.max(1);
+        let queues = numbers
+            .clone()
+            .map(|number| start("arbiter", number, || {}));
+        let queues = queues.collect::<io::Result<_>>()?;
+        let doors = numbers.map(|number| start("door", number, stand_behind));
+        let doors = doors.collect::<io::Result<_>>()?;
+        Ok(Arbiters { queues, doors })
     }
+
+    fn put(queues: &[mpsc::Sender<Job>], number: usize, job: Job) {
+        if queues[number % queues.len()].try_send(job).is_err() {
+            tracing::warn!(number, "a thread takes no more");
+        }
+    }
+}
+
+/// A thread that runs jobs; `begin` is what it does first.
+fn start(kind: &str, number: usize, begin: fn()) -> io::Result<mpsc::Sender<Job>> {
+    let (queue, jobs) = mpsc::channel::<Job>(QUEUE);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(format!("{kind}-{number}"))
+        .spawn(move || {
+            begin();
+            LocalSet::new().block_on(&runtime, serve(jobs));
+        })?;
+    Ok(queue)
 }
 
 /// Runs jobs until the placement is dropped. A job that panics takes nothing else with it.
@@ -74,12 +108,11 @@ impl Placement for Arbiters {
     }
 
     fn run(&self, arbiter: usize, job: Job) {
-        if self.queues[arbiter % self.queues.len()]
-            .try_send(job)
-            .is_err()
-        {
-            tracing::warn!(arbiter, "arbiter takes no more");
-        }
+        Arbiters::put(&self.queues, arbiter, job);
+    }
+
+    fn receive(&self, turn: usize, job: Job) {
+        Arbiters::put(&self.doors, turn, job);
     }
 
     fn run_aside(&self, job: Job) {

@@ -16,6 +16,8 @@ use crate::inbox::Inbox;
 const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 /// How often a session looks after itself: does the peer still read, does it still answer.
 const LOOK_AFTER: Duration = Duration::from_secs(15);
+/// How long a client is not read that has said more than it may.
+const PAUSE: Duration = Duration::from_millis(20);
 /// A clock may stand still while a queue waits for it.
 const WAIT_LEAST: Duration = Duration::from_millis(1);
 
@@ -27,6 +29,8 @@ pub enum Reminder {
     /// A count has waited for company long enough.
     Company,
     LookAfter,
+    /// A client may be read again.
+    Pause,
 }
 
 /// See the module.
@@ -35,6 +39,7 @@ pub struct Reminders {
     answers: Queue,
     companies: Queue,
     looks: Queue,
+    pauses: Queue,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,7 @@ impl Default for Reminders {
             answers: Queue::new(Reminder::Answer, ANSWER_PATIENCE),
             companies: Queue::new(Reminder::Company, company::PATIENCE),
             looks: Queue::new(Reminder::LookAfter, LOOK_AFTER),
+            pauses: Queue::new(Reminder::Pause, PAUSE),
         }
     }
 }
@@ -65,6 +71,7 @@ impl Reminders {
             Reminder::Answer => &self.answers,
             Reminder::Company => &self.companies,
             Reminder::LookAfter => &self.looks,
+            Reminder::Pause => &self.pauses,
         };
         let mut waiting = queue.waiting();
         waiting.push_back((now + queue.after, Arc::downgrade(inbox)));
@@ -80,7 +87,8 @@ impl Reminders {
         tokio::join!(
             self.answers.run(clock),
             self.companies.run(clock),
-            self.looks.run(clock)
+            self.looks.run(clock),
+            self.pauses.run(clock)
         );
     }
 }

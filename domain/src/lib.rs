@@ -9,6 +9,7 @@ pub mod jid;
 pub mod limits;
 pub mod metrics;
 pub mod operations;
+pub mod pace;
 pub mod routing;
 pub mod seams;
 pub mod stanza_error;

@@ -91,6 +91,8 @@ pub const RESUMPTION_MS: u64 = 300_000;
 pub const IN_FLIGHT_MAX: usize = 128;
 /// Bytes of stanzas of one session that wait for their commit; then its socket is not read.
 pub const IN_FLIGHT_BYTES_MAX: usize = 512 * 1024;
+/// Bytes that a client may say in a second; then its socket is not read for a moment. A default.
+pub const CLIENT_BYTES_A_SECOND: u64 = 1024 * 1024;
 /// Bytes in a socket's write queue. From 64 KiB on slots and announcements wait where they are and
 /// the client is not read; above this the slow reader's stream is closed with
 /// `resource-constraint` where that can still be written, and its session waits for resumption.

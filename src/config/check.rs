@@ -2,6 +2,7 @@
 //! about what a value may be stands here and nowhere else.
 
 mod delivery;
+mod xmpp;
 
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -14,8 +15,8 @@ use tracing_subscriber::EnvFilter;
 use super::Mistake;
 use super::file::{File, Given};
 use super::values::{
-    Certificate, ClusterConfig, Config, ControlConfig, Domain, LogConfig, LogFormat, MetricsConfig,
-    NodeConfig, Origin, XmppConfig,
+    ClusterConfig, Config, ControlConfig, LogConfig, LogFormat, MetricsConfig, NodeConfig, Origin,
+    XmppConfig,
 };
 
 /// What holds for every setting that is not given. The table of settings says the same in words,
@@ -28,6 +29,7 @@ pub const DEFAULTS: Defaults = Defaults {
     direct_tls_listen: "127.0.0.1:5223",
     cluster_listen: "127.0.0.1:7222",
     snapshot_entries: limits::SNAPSHOT_ENTRIES,
+    client_bytes_a_second: limits::CLIENT_BYTES_A_SECOND,
     metrics_listen: "127.0.0.1:9280",
     control_socket_name: "control.sock",
     log_format: "text",
@@ -39,6 +41,7 @@ pub const LIMITS: Limits = Limits {
     socket_path_bytes_max: 107,
     name_bytes_max: 64,
     snapshot_entries: 100..=1_000_000,
+    client_bytes_a_second: 64 * 1024..=1024 * 1024 * 1024,
 };
 
 pub struct Defaults {
@@ -49,6 +52,7 @@ pub struct Defaults {
     pub direct_tls_listen: &'static str,
     pub cluster_listen: &'static str,
     pub snapshot_entries: u64,
+    pub client_bytes_a_second: u64,
     pub metrics_listen: &'static str,
     pub control_socket_name: &'static str,
     pub log_format: &'static str,
@@ -61,6 +65,7 @@ pub struct Limits {
     pub socket_path_bytes_max: usize,
     pub name_bytes_max: usize,
     pub snapshot_entries: RangeInclusive<u64>,
+    pub client_bytes_a_second: RangeInclusive<u64>,
 }
 
 /// What a file is checked against besides itself.
@@ -142,37 +147,6 @@ impl Check<'_> {
         }
     }
 
-    fn xmpp(&mut self, file: &File) -> XmppConfig {
-        let domain = self.text(&file.xmpp_domain, "xmpp.domain", DEFAULTS.domain, |text| {
-            Domain::new(text).map_err(|reason| {
-                format!("`{text}` is not a domain: {reason}; write for example \"example.org\"")
-            })
-        });
-        let listen = self.text(&file.xmpp_listen, "xmpp.listen", DEFAULTS.listen, address);
-        let default = DEFAULTS.direct_tls_listen;
-        let path = "xmpp.direct_tls_listen";
-        let direct_tls_listen = self.text(&file.xmpp_direct_tls_listen, path, default, |text| {
-            or_off(text)?.map_or(Ok(None), |direct| another(direct, listen, "xmpp.listen"))
-        });
-        let certificate = self.certificate(file);
-        let allow_plaintext = file
-            .xmpp_allow_plaintext
-            .as_ref()
-            .is_some_and(|given| given.value);
-        XmppConfig {
-            domain,
-            listen,
-            direct_tls_listen,
-            address: self.host_port(&file.xmpp_address, "xmpp.address", listen),
-            see_other_host: file
-                .xmpp_see_other_host
-                .as_ref()
-                .is_some_and(|given| given.value),
-            certificate,
-            allow_plaintext,
-        }
-    }
-
     fn cluster(&mut self, file: &File, node: &NodeConfig) -> ClusterConfig {
         let default = DEFAULTS.cluster_listen;
         let listen = self.text(&file.cluster_listen, "cluster.listen", default, address);
@@ -225,26 +199,6 @@ impl Check<'_> {
                 )),
             }
         })
-    }
-
-    fn certificate(&mut self, file: &File) -> Certificate {
-        let certificate = self.existing(&file.xmpp_certificate, "xmpp.certificate");
-        let key = self.existing(&file.xmpp_key, "xmpp.key");
-        match (&file.xmpp_certificate, &file.xmpp_key) {
-            (Some(given), None) => {
-                let text = "a certificate without its key; add `key`, or remove `certificate`";
-                self.note(given.line, "xmpp.certificate", text.to_owned());
-            }
-            (None, Some(given)) => {
-                let text = "a key without its certificate; add `certificate`, or remove `key`";
-                self.note(given.line, "xmpp.key", text.to_owned());
-            }
-            _ => {}
-        }
-        match (certificate, key) {
-            (Some(certificate), Some(key)) => Certificate::Files { certificate, key },
-            _ => Certificate::SelfSigned,
-        }
     }
 
     fn control(&mut self, file: &File, node: &NodeConfig) -> ControlConfig {

@@ -1,6 +1,6 @@
 //! What may stand in a configuration file and what may not. Not for its syntax: see `file.rs`.
 
-use super::super::values::DeliveryConfig;
+use super::super::values::{Certificate, DeliveryConfig};
 use super::*;
 use pollux_domain::delivery::{Deliver, Durability};
 
@@ -109,6 +109,18 @@ fn numbers_have_a_range() {
             &[(2, "cluster.snapshot_entries", "from 100 to 1000000")],
         );
     }
+    for bytes in ["1", "65535", "-1", "1073741825"] {
+        wrong(
+            &format!("[xmpp]\nclient_bytes_a_second = {bytes}\n"),
+            &[(
+                2,
+                "xmpp.client_bytes_a_second",
+                "from 65536 to 1073741824, or 0 for no limit",
+            )],
+        );
+    }
+    let without = parse("[xmpp]\nclient_bytes_a_second = 0\n").unwrap();
+    assert_eq!(without.xmpp.client_bytes_a_second, None);
     for threads in ["0", "257"] {
         wrong(
             &format!("[node]\nthreads = {threads}\n"),

@@ -138,6 +138,12 @@ settings! {
         "Lets clients sign in without TLS. Everybody on the way can then read and change what \
          they send. For measurements on one machine.";
 
+    xmpp.client_bytes_a_second => xmpp_client_bytes_a_second: i64 = Value("1048576"),
+        "How much one client may say in a second, in bytes, from 65536 on; what is shorter than \
+         128 bytes counts as so many. A client that says more is read a little later and loses \
+         nothing; half a second's worth may come at once. 0 is without limit: one client can then \
+         take a core, and slow the others.";
+
     cluster.listen => cluster_listen: String = Value("\"127.0.0.1:7222\""),
         "Where other nodes of the cluster connect, as address and port. Only nodes with a \
          certificate of the cluster are heard. A node that is alone does not listen.";

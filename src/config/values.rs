@@ -46,6 +46,8 @@ pub struct XmppConfig {
     pub see_other_host: bool,
     pub certificate: Certificate,
     pub allow_plaintext: bool,
+    /// None is without limit.
+    pub client_bytes_a_second: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

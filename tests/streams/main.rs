@@ -10,6 +10,7 @@ mod direct_tls;
 mod early;
 mod figures;
 mod header;
+mod pace;
 mod patience;
 mod sasl;
 mod slow_reader;

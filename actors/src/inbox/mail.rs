@@ -39,6 +39,8 @@ pub struct Mail {
     /// Nothing else was to be written meanwhile.
     pub company_is_over: bool,
     pub look_after: bool,
+    /// The client may be read again.
+    pub pause_is_over: bool,
 }
 
 impl Early {

@@ -2,6 +2,7 @@
 //! `stream_management`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
@@ -19,6 +20,7 @@ use super::decide::{self, Sender};
 use super::early::Way;
 use super::outgoing::WRITE_AHEAD_BYTES;
 use super::{Ending, Session, render};
+use crate::reminders::Reminder;
 
 impl Session {
     /// Whether the socket is read: not while too much waits for its commit, nor while the peer does
@@ -32,7 +34,26 @@ impl Session {
             && self.in_flight_bytes < limits::IN_FLIGHT_BYTES_MAX
     }
 
+    /// Whether the client has said more than it may by now. What it says meanwhile stays in its
+    /// socket.
+    pub(super) fn must_pause(&mut self) -> bool {
+        if !self.pauses && self.pace.is_spent() {
+            self.pace.fill(self.now());
+            self.pauses = self.pace.is_spent();
+            if self.pauses {
+                self.node.metrics.pauses.fetch_add(1, Ordering::Relaxed);
+                self.ask_reminder(Reminder::Pause);
+            }
+        }
+        self.pauses
+    }
+
     pub(super) fn take_frame(&mut self, frame: Frame, ctx: &mut Context<Session>) {
+        let octets = match &frame {
+            Frame::Element(bytes) => bytes.len(),
+            Frame::Whitespace | Frame::Open(_) | Frame::Close => 0,
+        };
+        self.pace.spend(octets);
         match frame {
             Frame::Element(bytes) => self.take_element(&bytes, ctx),
             Frame::Whitespace => {}

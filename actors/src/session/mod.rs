@@ -28,6 +28,7 @@ use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
 use pollux_domain::ids::{Connection, Seq, SessionId};
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
+use pollux_domain::pace::Pace;
 use pollux_raft::duty::Tenure;
 use pollux_raft::state::SessionState;
 use pollux_xml::{Framer, StreamNamespaces};
@@ -80,6 +81,9 @@ pub struct Session {
     waits_for_room: bool,
     /// `<enable/>` is under way: nothing is read or written until it is committed.
     enabling: bool,
+    pace: Pace,
+    /// The client has said more than it may: it is read again when it is reminded.
+    pauses: bool,
     /// An `<r/>` waits for the commit of this stanza.
     owes_answer: Option<u64>,
     /// A reminder of it is under way: then it is answered with what is committed.
@@ -170,6 +174,11 @@ impl Session {
             stalled: VecDeque::new(),
             waits_for_room: false,
             enabling: false,
+            pace: Pace::new(
+                node.settings.client_bytes_a_second,
+                node.ambient.clock.now(),
+            ),
+            pauses: false,
             owes_answer: None,
             is_reminded: false,
             seeks_company: false,

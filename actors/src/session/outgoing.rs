@@ -53,6 +53,9 @@ impl Session {
         if mail.answer_is_due {
             self.answer_anyway();
         }
+        if mail.pause_is_over {
+            self.pauses = false;
+        }
         if mail.company_is_over {
             self.answer_alone();
         }

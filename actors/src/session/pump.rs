@@ -62,7 +62,7 @@ impl Session {
         }
         self.take_mail(mail);
         for count in 0.. {
-            if !self.may_read() {
+            if !self.may_read() || self.must_pause() {
                 break;
             }
             if count == FRAMES_A_TURN {

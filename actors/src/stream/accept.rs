@@ -1,4 +1,4 @@
-//! Takes connections and gives each to an arbiter in turn. A limit of connections that have not
+//! Takes connections and gives each to a door in turn. A limit of connections that have not
 //! signed in holds the door.
 
 use std::sync::Arc;
@@ -48,17 +48,15 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
                 continue;
             }
         };
-        let (arbiter_node, entrance) = (node.clone(), entrance.clone());
+        let (there, entrance) = (node.clone(), entrance.clone());
         let arrival = node.claims.arrive();
         next += 1;
-        node.placement.run(
+        node.placement.receive(
             next,
             Box::new(move || {
                 if let Ok(socket) = travelling.arrive() {
                     let span = tracing::debug_span!("listener", proto = "c2s", %peer);
-                    actix_rt::spawn(
-                        welcome(arbiter_node, socket, entrance, arrival).instrument(span),
-                    );
+                    actix_rt::spawn(welcome(there, socket, entrance, arrival).instrument(span));
                 }
             }),
         );

@@ -179,9 +179,10 @@ async fn relay(
     None
 }
 
-/// Passes on what the client has said and says, and keeps it, until the serving node says something: a node that
-/// does not, because it serves no more, has not begun a stream either, and this one can go on.
-/// None: it has hung up without a word. An error is the client's. May be dropped at any point.
+/// Passes on what the client has said and says, and keeps it, until the serving node says
+/// something: a node that does not, because it serves no more, has not begun a stream either, and
+/// this one can go on. None: it has hung up without a word. An error is the client's. May be
+/// dropped at any point.
 async fn first_word(
     wire: &mut Wire,
     other: &mut Box<dyn Socket>,

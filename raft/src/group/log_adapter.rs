@@ -24,8 +24,10 @@ use crate::machine::{Kind, Machine};
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
 
-/// Bytes of entries kept in memory after they are on the disk.
-const TAIL_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of entries kept in memory after they are on the disk, for those who are a little behind.
+const TAIL_BYTES: usize = 4 * 1024 * 1024;
+/// What the allocations of an entry take beside its bytes.
+const ENTRY_OVERHEAD: usize = 512;
 /// Version of votes and marks, which know nothing of the machine.
 const MARK_VERSION: u16 = 1;
 
@@ -334,7 +336,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
                 })?;
                 records.push((entry.log_id.index, bytes.clone()));
                 // In memory the entry holds about as much decoded, and as much as it is written.
-                tail.push(entry, 2 * bytes.len());
+                tail.push(entry, ENTRY_OVERHEAD + 2 * bytes.len());
             }
         }
         let Some(last) = self.tail().entries.back().map(|(entry, _)| entry.log_id) else {

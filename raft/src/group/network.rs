@@ -65,9 +65,9 @@ impl Laggard {
     }
 }
 
-/// A vote above that of this leader, with which a voter answered it. The mind tells the core; if the
-/// core were answered with it, it would end the way to that voter, and stop for good where it has a
-/// snapshot for the same voter before it hears why.
+/// A vote above that of this leader, with which a voter answered it. The mind tells the core; if
+/// the core were answered with it, it would end the way to that voter, and stop for good where it
+/// has a snapshot for the same voter before it hears why.
 #[derive(Debug)]
 pub(super) struct HigherVote(watch::Sender<Option<Vote>>);
 

@@ -1,0 +1,77 @@
+//! The settings of the ports for XMPP clients.
+
+use super::{Check, DEFAULTS, LIMITS, address, another, or_off};
+use crate::config::file::File;
+use crate::config::values::{Certificate, Domain, XmppConfig};
+
+impl Check<'_> {
+    pub(super) fn xmpp(&mut self, file: &File) -> XmppConfig {
+        let domain = self.text(&file.xmpp_domain, "xmpp.domain", DEFAULTS.domain, |text| {
+            Domain::new(text).map_err(|reason| {
+                format!("`{text}` is not a domain: {reason}; write for example \"example.org\"")
+            })
+        });
+        let listen = self.text(&file.xmpp_listen, "xmpp.listen", DEFAULTS.listen, address);
+        let default = DEFAULTS.direct_tls_listen;
+        let path = "xmpp.direct_tls_listen";
+        let direct_tls_listen = self.text(&file.xmpp_direct_tls_listen, path, default, |text| {
+            or_off(text)?.map_or(Ok(None), |direct| another(direct, listen, "xmpp.listen"))
+        });
+        let certificate = self.certificate(file);
+        let allow_plaintext = file
+            .xmpp_allow_plaintext
+            .as_ref()
+            .is_some_and(|given| given.value);
+        let client_bytes_a_second = self.value(
+            &file.xmpp_client_bytes_a_second,
+            "xmpp.client_bytes_a_second",
+            Some(DEFAULTS.client_bytes_a_second),
+            |bytes| {
+                let range = &LIMITS.client_bytes_a_second;
+                match u64::try_from(*bytes) {
+                    Ok(0) => Ok(None),
+                    Ok(bytes) if range.contains(&bytes) => Ok(Some(bytes)),
+                    _ => {
+                        let (least, most) = (range.start(), range.end());
+                        Err(format!(
+                            "out of range; write a number from {least} to {most}, or 0 for no limit"
+                        ))
+                    }
+                }
+            },
+        );
+        XmppConfig {
+            domain,
+            listen,
+            direct_tls_listen,
+            address: self.host_port(&file.xmpp_address, "xmpp.address", listen),
+            see_other_host: file
+                .xmpp_see_other_host
+                .as_ref()
+                .is_some_and(|given| given.value),
+            certificate,
+            allow_plaintext,
+            client_bytes_a_second,
+        }
+    }
+
+    fn certificate(&mut self, file: &File) -> Certificate {
+        let certificate = self.existing(&file.xmpp_certificate, "xmpp.certificate");
+        let key = self.existing(&file.xmpp_key, "xmpp.key");
+        match (&file.xmpp_certificate, &file.xmpp_key) {
+            (Some(given), None) => {
+                let text = "a certificate without its key; add `key`, or remove `certificate`";
+                self.note(given.line, "xmpp.certificate", text.to_owned());
+            }
+            (None, Some(given)) => {
+                let text = "a key without its certificate; add `certificate`, or remove `key`";
+                self.note(given.line, "xmpp.key", text.to_owned());
+            }
+            _ => {}
+        }
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Certificate::Files { certificate, key },
+            _ => Certificate::SelfSigned,
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub trait Placement: Send + Sync + 'static {
     }
 }
 
-/// A thread for each arbiter, with a runtime of its own, and as many doors, where strangers are.
+/// A thread for each arbiter, with a runtime of its own, and a door for two of them, where strangers are.
 #[derive(Debug)]
 pub struct Arbiters {
     queues: Vec<mpsc::Sender<Job>>,
@@ -61,12 +61,10 @@ pub fn stand_behind() {
 
 impl Arbiters {
     pub fn start(count: usize) -> io::Result<Arbiters> {
-        let numbers = 0..count.max(1);
-        let queues = numbers
-            .clone()
-            .map(|number| start("arbiter", number, || {}));
+        let queues = (0..count.max(1)).map(|number| start("arbiter", number, || {}));
         let queues = queues.collect::<io::Result<_>>()?;
-        let doors = numbers.map(|number| start("door", number, stand_behind));
+        let doors = 0..count.div_ceil(2).max(1);
+        let doors = doors.map(|number| start("door", number, stand_behind));
         let doors = doors.collect::<io::Result<_>>()?;
         Ok(Arbiters { queues, doors })
     }

@@ -14,7 +14,7 @@ use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
 use pollux_links::links::{LinkParts, Links};
-use pollux_links::net::{Listener, Net, SystemNet, Travelling};
+use pollux_links::net::{SystemNet, Travelling};
 use pollux_links::peers::Desks;
 use pollux_links::security::Security;
 use pollux_links::visit::Visitors;
@@ -81,28 +81,6 @@ pub fn start_control(node: Arc<Node>, links: Option<Links>) -> io::Result<()> {
             None => control::run(node).await,
         }
     })
-}
-
-/// The bulk thread: entries, snapshots, commands; and whoever comes to the port between nodes.
-/// Returns when the port is open.
-pub fn start_bulk(links: Links, listen: std::net::SocketAddr) -> io::Result<()> {
-    let (tell, told) = std::sync::mpsc::sync_channel(1);
-    thread("links", move || async move {
-        let opened = SystemNet.listen(listen).await;
-        let opened = opened.and_then(|listener| Ok((listener.local_address()?, listener)));
-        match opened {
-            Ok((address, listener)) => {
-                tracing::info!(%address, "port between nodes is open");
-                let _gone = tell.send(Ok(()));
-                links.run_bulk(listener as Box<dyn Listener>).await;
-            }
-            Err(error) => {
-                let _gone = tell.send(Err(error));
-            }
-        }
-    })?;
-    told.recv()
-        .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }
 
 fn thread<F: Future<Output = ()>>(

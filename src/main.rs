@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod demo;
 mod exit;
+mod groups;
 mod links;
 mod log;
 mod ports;
@@ -15,6 +16,11 @@ mod start;
 mod vitals;
 
 use std::process::ExitCode;
+
+/// Threads hand messages to each other all the time, and what strangers and floods took is given
+/// back (decision 0035).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout();

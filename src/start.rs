@@ -31,6 +31,7 @@ use crate::config::values::Certificate;
 use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
 use crate::exit::Exit;
+use crate::groups::Groups;
 use crate::links::{self, Guests};
 use crate::ports::{self, PortError};
 use crate::sample;
@@ -168,13 +169,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         tables: Arc::new(SledTables::open(&folder.join("tables"))?),
         first_word,
     };
-    // Groups have a thread of their own: neither clients nor hashing delay a flush.
-    let groups = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("groups")
-        .enable_all()
-        .build()
-        .map_err(End::Threads)?;
+    // Neither clients nor hashing delay a flush.
+    let groups = Groups::start().map_err(End::Threads)?;
     let main = tokio::runtime::Builder::new_current_thread();
     let main = { main }.enable_all().build().map_err(End::Threads)?;
     let node = groups.block_on(Node::start(parts))?;
@@ -183,11 +179,13 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let (_stop_following, stopped) = oneshot::channel();
     if let Some(links) = links {
         let listen = config.cluster.listen;
-        links::start_bulk(links.clone(), listen).map_err(|source| PortError {
-            setting: "cluster.listen",
-            address: listen,
-            source,
-        })?;
+        groups
+            .start_bulk(links.clone(), listen)
+            .map_err(|source| PortError {
+                setting: "cluster.listen",
+                address: listen,
+                source,
+            })?;
         let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
         groups.spawn(following);
     }

@@ -38,7 +38,8 @@ pub trait Placement: Send + Sync + 'static {
     }
 }
 
-/// A thread for each arbiter, with a runtime of its own, and a door for two of them, where strangers are.
+/// A thread for each arbiter, with a runtime of its own, and a door for two of them, where
+/// strangers are.
 #[derive(Debug)]
 pub struct Arbiters {
     queues: Vec<mpsc::Sender<Job>>,

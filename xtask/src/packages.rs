@@ -11,6 +11,7 @@ use crate::workspace::cargo;
 
 /// Package and why the tests need it.
 const PACKAGES: &[(&str, &str)] = &[
+    ("make", "builds the allocator of the program"),
     (
         "prosody",
         "the server that pollux-load measures beside ours, on the same loopback",

@@ -25,6 +25,7 @@ use pollux_raft::machine::{Kind, Machine, Subcluster};
 use pollux_store::codec;
 use pollux_store::damage::OpenError;
 use pollux_store::tables::SledTables;
+use tokio::task::JoinSet;
 
 struct Still;
 
@@ -242,11 +243,9 @@ async fn a_leader_yields_to_a_higher_vote_and_its_core_goes_on() {
     };
     let (group, _tables) = open(folder.path(), 1, Arc::new(Turned(vote))).await;
     assert!(group.term() < 77);
-    let elections = group.clone();
-    let elections = tokio::spawn(async move {
-        let roles = Arc::new(|_: NodeId| Role::Twin);
-        elections.run_elections(roles).await;
-    });
+    let voting = group.clone();
+    let mut elections = JoinSet::new();
+    elections.spawn(async move { voting.run_elections(Arc::new(|_| Role::Twin)).await });
     group.teach(newcomer).await.unwrap();
     let yielded = async {
         while group.term() < 77 {
@@ -256,6 +255,6 @@ async fn a_leader_yields_to_a_higher_vote_and_its_core_goes_on() {
     let yielded = tokio::time::timeout(Duration::from_secs(10), yielded).await;
     assert!(yielded.is_ok(), "it leads on in term {}", group.term());
     assert_eq!(group.check(), Ok(()));
-    elections.abort();
+    elections.shutdown().await;
     group.shutdown().await;
 }

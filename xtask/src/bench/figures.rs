@@ -58,6 +58,29 @@ pub struct Machine {
     pub command: String,
 }
 
+impl Machine {
+    /// When, of what and where it was measured: the beginning of a sentence.
+    pub fn measured(&self, quick: bool) -> String {
+        let small = match quick {
+            true => "**Of small sizes: it shows that all of it works, and measures nothing.** ",
+            false => "",
+        };
+        let Machine {
+            cores,
+            processor,
+            kernel,
+            date,
+            commit,
+            command,
+            ..
+        } = self;
+        format!(
+            "{small}Measured on {date} UTC at commit {commit} with `{command}`, on {cores} cores \
+             of {processor}, {kernel}"
+        )
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub struct Disk {
     pub p50_ms: f64,

@@ -83,16 +83,16 @@ fn keep(file: &Path) -> anyhow::Result<()> {
             file.display()
         )
     })?;
-    let name = match Profile::read(&text) {
-        Ok(_) => PROFILE.into(),
-        Err(_) => {
-            Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
-            file.file_stem().unwrap_or_default().to_string_lossy()
+    let name = if Profile::read(&text).is_ok() {
+        PROFILE.into()
+    } else {
+        Figures::read(&text).with_context(|| format!("read {}", file.display()))?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        if name == PROFILE {
+            bail!("the name {PROFILE}.json is that of a profile: give the figures another one");
         }
+        name
     };
-    if name == PROFILE && Profile::read(&text).is_err() {
-        bail!("the name {PROFILE}.json is that of a profile: give the figures another one");
-    }
     std::fs::create_dir_all(root().join(FOLDER)).with_context(|| format!("make {FOLDER}"))?;
     write(&format!("{FOLDER}/{name}.json"), &text)
 }

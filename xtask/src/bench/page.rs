@@ -71,10 +71,6 @@ fn tables_of(figures: &Figures) -> String {
 
 fn head(figures: &Figures) -> String {
     let machine = &figures.machine;
-    let small = match figures.quick {
-        true => "**Of small sizes: it shows that all of it works, and measures nothing.** ",
-        false => "",
-    };
     let disk = figures.disk.as_ref().map_or(String::new(), |disk| {
         format!(
             " An empty commit to the disk took {} ms (p50) and {} ms (p99) in the same run.",
@@ -83,15 +79,8 @@ fn head(figures: &Figures) -> String {
         )
     });
     format!(
-        "{small}Measured on {date} UTC at commit {commit} with `{command}`, on {cores} cores of \
-         {processor}, {kernel}: {versions}. Medians of {runs} runs in turns, with least and \
-         most.{disk}\n",
-        date = machine.date,
-        commit = machine.commit,
-        command = machine.command,
-        cores = machine.cores,
-        processor = machine.processor,
-        kernel = machine.kernel,
+        "{measured}: {versions}. Medians of {runs} runs in turns, with least and most.{disk}\n",
+        measured = machine.measured(figures.quick),
         versions = machine.versions.join(", "),
         runs = figures.runs,
     )

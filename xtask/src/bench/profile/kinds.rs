@@ -346,7 +346,7 @@ pub fn role(thread: &str) -> &'static str {
         _ if thread.ends_with("-log") => "writers of the logs",
         _ if thread.ends_with("-sync") => "flushers of the logs",
         _ if thread.starts_with("sled-io") => "writers of the tables",
-        _ if thread.starts_with("groups") => "groups and links",
+        _ if thread.starts_with("groups") => "groups",
         _ if thread.starts_with("aside") => "aside: keys of passwords",
         _ if thread.starts_with("door") => "doors: strangers",
         _ if thread.starts_with("jemalloc") => "the allocator's own",

@@ -12,21 +12,10 @@ const SHOWN_MIN: f64 = 0.01;
 const TOGETHER: &str = "less than 1 % each";
 
 pub fn of(profile: &Profile) -> String {
-    let machine = &profile.machine;
-    let small = match profile.quick {
-        true => "**Of small sizes: it shows that all of it works, and measures nothing.** ",
-        false => "",
-    };
     let mut text = format!(
-        "{small}Measured on {date} UTC at commit {commit} with `{command}`, on {cores} cores of \
-         {processor}, {kernel}, in a build with frame pointers; one run each. Microseconds of CPU \
-         for one unit, and in brackets the share of the column.\n",
-        date = machine.date,
-        commit = machine.commit,
-        command = machine.command,
-        cores = machine.cores,
-        processor = machine.processor,
-        kernel = machine.kernel,
+        "{measured}, in a build with frame pointers; one run each. Microseconds of CPU for one \
+         unit, and in brackets the share of the column.\n",
+        measured = profile.machine.measured(profile.quick),
     );
     text.push_str(&threads(&profile.profiled));
     for row in &profile.profiled {

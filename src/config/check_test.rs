@@ -136,6 +136,13 @@ fn addresses() {
         wrong(&file, &[(2, "xmpp.listen", "is not an address and port")]);
     }
     assert!(parse("[xmpp]\nlisten = \"0.0.0.0:0\"\n").is_ok());
+    // The other port's default: the second node of the demo has it, and names its own.
+    let taken = "[xmpp]\nlisten = \"127.0.0.1:5223\"\n";
+    wrong(
+        taken,
+        &[(2, "xmpp.listen", "by default; write that one, too")],
+    );
+    assert!(parse(&format!("{taken}direct_tls_listen = \"127.0.0.1:5226\"\n")).is_ok());
 }
 
 #[test]

@@ -12,9 +12,16 @@ impl Check<'_> {
             })
         });
         let listen = self.text(&file.xmpp_listen, "xmpp.listen", DEFAULTS.listen, address);
-        let default = DEFAULTS.direct_tls_listen;
         let path = "xmpp.direct_tls_listen";
-        let direct_tls_listen = self.text(&file.xmpp_direct_tls_listen, path, default, |text| {
+        let given = &file.xmpp_direct_tls_listen;
+        let default = or_off(DEFAULTS.direct_tls_listen).unwrap_or_default();
+        if let (None, Some(taken)) = (given, &file.xmpp_listen)
+            && default == Some(listen)
+        {
+            let text = format!("the address that {path} has by default; write that one, too");
+            self.note(taken.line, "xmpp.listen", text);
+        }
+        let direct_tls_listen = self.value(given, path, default, |text| {
             or_off(text)?.map_or(Ok(None), |direct| another(direct, listen, "xmpp.listen"))
         });
         let certificate = self.certificate(file);

@@ -27,6 +27,7 @@ use crate::stream::claims::Arrival;
 /// Bytes that may wait to be written before their commit; what comes then goes the long way, and
 /// waits in the database.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
+
 /// The door of one session; the router and the group's outlet knock, the session opens.
 #[derive(Debug)]
 pub struct Inbox {

@@ -30,7 +30,7 @@ pub struct Bound {
     speaker: Option<Speaker>,
     node: Arc<Node>,
     last: Vec<u8>,
-    /// Of a session that is taken up: held until its actor has entered.
+    /// Of a session that is taken up: dropped with this, when its actor has entered.
     claim: Option<Claim>,
 }
 
@@ -41,7 +41,6 @@ impl Bound {
             let node = wire.node.clone();
             Session::start(node, speaker, wire.into_stream(&self.last));
         }
-        drop(self.claim.take());
     }
 }
 

@@ -54,7 +54,7 @@ const QUEUE: usize = 4_096;
 const BEHIND: i32 = 10;
 
 /// Lets this thread run behind the others of the process, where they contend for a core.
-pub fn stand_behind() {
+fn stand_behind() {
     if let Err(error) = setpriority_process(Some(gettid()), BEHIND) {
         tracing::warn!(%error, "failed to let a thread run behind the others");
     }

@@ -1,15 +1,18 @@
 //! What the node counts. Names and meanings stand in one table; not for how they are published.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pollux_domain::metrics::Sample;
+
+use crate::stream::strangers::Strangers;
 
 /// Counters and gauges of one node.
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub connections: AtomicU64,
     pub connections_refused: AtomicU64,
-    pub preauth_connections: AtomicU64,
+    pub strangers: Arc<Strangers>,
     pub sign_ins: AtomicU64,
     pub sign_in_failures: AtomicU64,
     pub resumptions: AtomicU64,
@@ -54,10 +57,10 @@ impl Metrics {
                 "Connections closed at once because a limit was reached.",
                 &self.connections_refused,
             ),
-            gauge(
+            Sample::gauge(
                 "pollux_preauth_connections",
                 "Connections whose client has not signed in yet.",
-                &self.preauth_connections,
+                self.strangers.count() as f64,
             ),
             counter(
                 "pollux_sign_ins_total",

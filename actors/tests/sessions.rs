@@ -20,6 +20,7 @@ use pollux_actors::stream::Entrance;
 use pollux_actors::{agreement, control, expiry, stream, users};
 use pollux_domain::ids::{Life, NodeId, WallMs};
 use pollux_domain::jid::BareJid;
+use pollux_domain::limits;
 use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_links::net::{Listener, LocalFuture, Socket, Travelling};
 use pollux_links::peers::Alone;
@@ -342,14 +343,36 @@ fn a_stranger_who_says_nothing_is_sent_away() {
             assert!(last.contains("<connection-timeout"), "{words:?} got {last}");
             assert!(last.ends_with("</stream:stream>"), "{last}");
         }
-        assert_eq!(
-            stage
-                .node
-                .metrics
-                .preauth_connections
-                .load(Ordering::Relaxed),
-            0
-        );
+        assert_eq!(stage.node.metrics.strangers.count(), 0);
+    });
+}
+
+#[test]
+fn a_full_house_turns_strangers_away_one_by_one_and_takes_who_waits_when_one_leaves() {
+    with_node(|stage| async move {
+        let mut inside = Vec::new();
+        for _ in 0..limits::PREAUTH_CONNECTIONS_MAX {
+            let mut client = stage.connect().await;
+            client.say(HEADER).await;
+            client.hear("</stream:features>").await;
+            inside.push(client);
+        }
+        let clock = stage.node.ambient.clock.clone();
+        let begun = clock.now();
+        for _ in 0..100 {
+            let mut refused = stage.connect().await;
+            let last = refused.last_words().await;
+            assert!(last.contains("<resource-constraint"), "{last}");
+        }
+        let metrics = &stage.node.metrics;
+        assert_eq!(metrics.connections_refused.load(Ordering::Relaxed), 100);
+        assert!(Duration::from_millis(100) <= clock.now() - begun);
+        // Whoever waits is not turned away when somebody leaves meanwhile.
+        let mut waiting = stage.connect().await;
+        drop(inside.pop());
+        waiting.say(HEADER).await;
+        waiting.hear("</stream:features>").await;
+        assert_eq!(metrics.connections_refused.load(Ordering::Relaxed), 100);
     });
 }
 

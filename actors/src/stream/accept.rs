@@ -1,17 +1,16 @@
-//! Takes connections and gives each to a door in turn. A limit of connections that have not
-//! signed in holds the door.
+//! Takes connections and gives each to a door in turn, as far as strangers have room.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pollux_domain::limits;
 use pollux_xmpp::stream_error::StreamCondition;
 use rustls::ServerConfig;
 use tracing::Instrument;
 
 use super::claims::Arrival;
 use super::negotiate;
+use super::strangers::Stranger;
 use super::wire::{Broken, Wire};
 use crate::node::{Node, PREAUTH_PATIENCE};
 use pollux_links::net::{Listener, Socket};
@@ -30,6 +29,7 @@ pub enum Entrance {
 pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: Entrance) {
     let mut next = 0;
     while !node.is_stopping() {
+        node.metrics.strangers.room().await;
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -50,22 +50,28 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
         };
         let (there, entrance) = (node.clone(), entrance.clone());
         let arrival = node.claims.arrive();
+        let stranger = node.metrics.strangers.enter();
         next += 1;
         node.placement.receive(
             next,
             Box::new(move || {
                 if let Ok(socket) = travelling.arrive() {
                     let span = tracing::debug_span!("listener", proto = "c2s", %peer);
-                    actix_rt::spawn(welcome(there, socket, entrance, arrival).instrument(span));
+                    actix_rt::spawn(welcome(there, socket, entrance, arrival, stranger).instrument(span));
                 }
             }),
         );
     }
 }
 
-async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, entrance: Entrance, arrival: Arrival) {
-    let door = Door::enter(&node);
-    if !door.open {
+async fn welcome(
+    node: Arc<Node>,
+    socket: Box<dyn Socket>,
+    entrance: Entrance,
+    arrival: Arrival,
+    stranger: Stranger,
+) {
+    if !stranger.is_welcome() {
         node.metrics
             .connections_refused
             .fetch_add(1, Ordering::Relaxed);
@@ -85,37 +91,10 @@ async fn welcome(node: Arc<Node>, socket: Box<dyn Socket>, entrance: Entrance, a
         Ok(Err(broken)) => farewell(wire, broken).await,
         Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
     }
+    drop(stranger);
 }
 
 /// Says why, to one who may not listen any more.
 pub(super) async fn farewell(wire: Wire, broken: Broken) {
     let _too_slow = tokio::time::timeout(Duration::from_secs(5), wire.end(broken)).await;
-}
-
-/// Counts a stranger in, and out again on any way.
-struct Door {
-    node: Arc<Node>,
-    open: bool,
-}
-
-impl Door {
-    fn enter(node: &Arc<Node>) -> Door {
-        let inside = node
-            .metrics
-            .preauth_connections
-            .fetch_add(1, Ordering::Relaxed);
-        Door {
-            node: node.clone(),
-            open: inside < limits::PREAUTH_CONNECTIONS_MAX as u64,
-        }
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        self.node
-            .metrics
-            .preauth_connections
-            .fetch_sub(1, Ordering::Relaxed);
-    }
 }

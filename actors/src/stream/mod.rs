@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod claims;
 mod negotiate;
 mod relay;
+pub mod strangers;
 mod wire;
 
 pub use accept::{Entrance, serve};

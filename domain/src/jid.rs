@@ -9,7 +9,7 @@ mod prepare;
 #[cfg(test)]
 mod jid_test;
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -81,7 +81,16 @@ impl Jid {
             Some((local, domain)) => (Some(local), domain),
             None => (None, bare),
         };
-        Jid::from_parts(local, domain, resource)
+        let prepared = Prepared::of(local, domain, resource)?;
+        if prepared.length() != input.len() || prepared.is_changed() {
+            return Ok(prepared.join());
+        }
+        // Most are prepared before they come, those of other nodes all.
+        Ok(Jid {
+            text: input.into(),
+            local_len: local.map_or(0, str::len) as u16,
+            bare_len: bare.len() as u16,
+        })
     }
 
     /// Prepares each part by its own rules and joins them.
@@ -90,33 +99,7 @@ impl Jid {
         domain: &str,
         resource: Option<&str>,
     ) -> Result<Jid, JidError> {
-        let local = local.map(prepare::local).transpose()?;
-        let domain = prepare::domain(domain)?;
-        let resource = resource.map(prepare::resource).transpose()?;
-        Ok(Jid::join(local.as_deref(), &domain, resource.as_deref()))
-    }
-
-    /// Joins parts that are prepared already; each is at most `PART_BYTES_MAX` long, so the offsets
-    /// fit.
-    fn join(local: Option<&str>, domain: &str, resource: Option<&str>) -> Jid {
-        let mut text = String::with_capacity(
-            local.map_or(0, |l| l.len() + 1) + domain.len() + resource.map_or(0, |r| r.len() + 1),
-        );
-        if let Some(local) = local {
-            text.push_str(local);
-            text.push('@');
-        }
-        text.push_str(domain);
-        let bare_len = text.len() as u16;
-        if let Some(resource) = resource {
-            text.push('/');
-            text.push_str(resource);
-        }
-        Jid {
-            text: text.into(),
-            local_len: local.map_or(0, str::len) as u16,
-            bare_len,
-        }
+        Ok(Prepared::of(local, domain, resource)?.join())
     }
 
     pub fn local(&self) -> Option<&str> {
@@ -164,8 +147,68 @@ impl Jid {
 
     /// The same account at another resource.
     pub fn with_resource(&self, resource: &str) -> Result<Jid, JidError> {
-        let resource = prepare::resource(resource)?;
-        Ok(Jid::join(self.local(), self.domain(), Some(&resource)))
+        Ok(Prepared {
+            local: self.local().map(Cow::Borrowed),
+            domain: self.domain().into(),
+            resource: Some(prepare::resource(resource)?),
+        }
+        .join())
+    }
+}
+
+/// The parts in their final form; each is at most `PART_BYTES_MAX` long, so the offsets fit.
+struct Prepared<'a> {
+    local: Option<Cow<'a, str>>,
+    domain: Cow<'a, str>,
+    resource: Option<Cow<'a, str>>,
+}
+
+impl<'a> Prepared<'a> {
+    fn of(
+        local: Option<&'a str>,
+        domain: &'a str,
+        resource: Option<&'a str>,
+    ) -> Result<Prepared<'a>, JidError> {
+        Ok(Prepared {
+            local: local.map(prepare::local).transpose()?,
+            domain: prepare::domain(domain)?,
+            resource: resource.map(prepare::resource).transpose()?,
+        })
+    }
+
+    /// Whether a part was written anew. A final dot that is gone shows in the length alone.
+    fn is_changed(&self) -> bool {
+        let parts = [
+            self.local.as_ref(),
+            Some(&self.domain),
+            self.resource.as_ref(),
+        ];
+        let mut parts = parts.into_iter().flatten();
+        parts.any(|part| matches!(part, Cow::Owned(_)))
+    }
+
+    fn length(&self) -> usize {
+        let beside = |part: &Option<Cow<'_, str>>| part.as_ref().map_or(0, |part| part.len() + 1);
+        beside(&self.local) + self.domain.len() + beside(&self.resource)
+    }
+
+    fn join(&self) -> Jid {
+        let mut text = String::with_capacity(self.length());
+        if let Some(local) = &self.local {
+            text.push_str(local);
+            text.push('@');
+        }
+        text.push_str(&self.domain);
+        let bare_len = text.len() as u16;
+        if let Some(resource) = &self.resource {
+            text.push('/');
+            text.push_str(resource);
+        }
+        Jid {
+            text: text.into(),
+            local_len: self.local.as_ref().map_or(0, |local| local.len()) as u16,
+            bare_len,
+        }
     }
 }
 
@@ -198,8 +241,12 @@ impl BareJid {
     }
 
     pub fn with_resource(&self, resource: &str) -> Result<Jid, JidError> {
-        let resource = prepare::resource(resource)?;
-        Ok(Jid::join(self.local(), self.domain(), Some(&resource)))
+        Ok(Prepared {
+            local: self.local().map(Cow::Borrowed),
+            domain: self.domain().into(),
+            resource: Some(prepare::resource(resource)?),
+        }
+        .join())
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS over any socket, by rustls' own state machine, so that an encrypted stream can move to
 //! another thread. It holds no buffers beyond those of rustls.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -203,9 +203,12 @@ impl AsyncRead for TlsSocket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            match self.tls.reader().read(buf.initialize_unfilled()) {
-                Ok(count) => {
-                    buf.advance(count);
+            // What is there is copied once, to memory that nobody has to clear before.
+            match self.tls.reader().fill_buf() {
+                Ok(came) => {
+                    let count = came.len().min(buf.remaining());
+                    buf.put_slice(&came[..count]);
+                    self.tls.reader().consume(count);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

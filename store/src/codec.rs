@@ -1,6 +1,7 @@
 //! Records on disk and between nodes: a version, a checksum, then the value by bincode. Nothing is
 //! decoded without a limit.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
 use bincode::Options;
@@ -61,13 +62,14 @@ impl Write for Bounded<'_> {
 
 /// Writes one record. Fails only for a value beyond [`limits::RECORD_BYTES_MAX`].
 pub fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut out = Vec::with_capacity(128);
-    out.extend_from_slice(&version.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    write(&mut out, value)?;
-    let sum = crc32fast::hash(&out[HEADER_BYTES..]);
-    out[2..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
-    Ok(out)
+    drafted(|out| {
+        out.extend_from_slice(&version.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        write(out, value)?;
+        let sum = crc32fast::hash(&out[HEADER_BYTES..]);
+        out[2..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+        Ok(())
+    })
 }
 
 /// Reads one record of a version up to `known`.
@@ -78,9 +80,31 @@ pub fn decode<T: DeserializeOwned>(known: u16, record: &[u8]) -> Result<T, Codec
 
 /// The bytes of a value that stands within a record, which has the version and the checksum.
 pub fn encode_within<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut out = Vec::with_capacity(128);
-    write(&mut out, value)?;
-    Ok(out)
+    drafted(|out| write(out, value))
+}
+
+thread_local! {
+    /// Where this thread has written before. Values stand within each other, so there are several.
+    static DRAFTS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A draft that grew beyond this is not kept.
+const DRAFT_BYTES_MAX: usize = 256 * 1024;
+
+/// What `write` writes, in a vector without room to spare. It is written where there is room: a
+/// vector that grows with a value is copied several times.
+fn drafted(
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), CodecError>,
+) -> Result<Vec<u8>, CodecError> {
+    let mut draft = DRAFTS.with_borrow_mut(Vec::pop).unwrap_or_default();
+    draft.clear();
+    let written = write(&mut draft);
+    if DRAFT_BYTES_MAX < draft.capacity() {
+        return written.map(|()| draft);
+    }
+    let written = written.map(|()| draft.as_slice().into());
+    DRAFTS.with_borrow_mut(|drafts| drafts.push(draft));
+    written
 }
 
 fn write<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
@@ -91,6 +115,12 @@ fn write<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
 /// Reads what [`encode_within`] has written.
 pub fn decode_within<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     Ok(options().deserialize(bytes)?)
+}
+
+/// How many elements the sequence has that [`encode_within`] has written; they are not looked at.
+pub fn count_within(bytes: &[u8]) -> Result<usize, CodecError> {
+    let count: u64 = options().allow_trailing_bytes().deserialize(bytes)?;
+    usize::try_from(count).map_err(|_| CodecError::Short)
 }
 
 /// Checks version and checksum without decoding.

@@ -57,7 +57,9 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
             Box::new(move || {
                 if let Ok(socket) = travelling.arrive() {
                     let span = tracing::debug_span!("listener", proto = "c2s", %peer);
-                    actix_rt::spawn(welcome(there, socket, entrance, arrival, stranger).instrument(span));
+                    actix_rt::spawn(
+                        welcome(there, socket, entrance, arrival, stranger).instrument(span),
+                    );
                 }
             }),
         );

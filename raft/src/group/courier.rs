@@ -13,7 +13,6 @@ use pollux_domain::limits;
 use pollux_domain::seams::Clock;
 use pollux_links::peers::{Lane, Peers, Topic};
 use pollux_store::codec;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -36,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a node hands to the leader.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(serialize = "C: Serialize", deserialize = "C: DeserializeOwned"))]
+#[serde(bound(serialize = "C: Serialize", deserialize = ""))]
 pub(super) struct Handover<C> {
     pub(super) to: Voter,
     pub(super) afresh: bool,

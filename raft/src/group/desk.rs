@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use openraft::raft::AppendEntriesResponse;
-use openraft::{Raft, Snapshot};
+use openraft::{EntryPayload, Raft, Snapshot};
 use pollux_domain::ids::{NodeId, Voter};
 use pollux_links::peers::Desk;
-use pollux_store::codec;
+use pollux_store::codec::{self, CodecError};
 use pollux_store::tables::Tables;
 use serde::Serialize;
 
@@ -21,11 +21,13 @@ use super::guard::Ballot;
 use super::intake::Intake;
 use super::log_adapter::position;
 use super::network::{Envelope, LogRequest};
+use super::pipeline::Pipeline;
 use super::snapshot_transfer::{Incoming, SnapshotPart, SnapshotReceipt};
 use super::types::{Image, Types, Vote};
 use crate::machine::{Kind, Machine};
 use crate::unread::Unread;
 
+type Entry<G> = openraft::impls::Entry<Types<G>>;
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
 
 /// Answers about the log.
@@ -35,6 +37,7 @@ pub(super) struct LogDesk<G: Kind> {
     pub(super) gate: Arc<dyn Gate>,
     pub(super) tables: Arc<dyn Tables>,
     pub(super) incoming: Arc<Mutex<Incoming>>,
+    pub(super) pipeline: Arc<Pipeline<G>>,
     pub(super) unread: Arc<Unread>,
 }
 
@@ -64,6 +67,12 @@ impl<G: Kind> Desk for LogDesk<G> {
 
     fn asked(&self, from: NodeId, body: Bytes) -> Answering {
         let envelope: Result<Envelope<G>, _> = codec::decode(G::Machine::VERSION, &body);
+        let envelope = envelope.and_then(|envelope| {
+            if let LogRequest::Append(request) = &envelope.request {
+                read(&request.entries, &self.pipeline)?;
+            }
+            Ok(envelope)
+        });
         let envelope = match envelope {
             Ok(envelope) => envelope,
             Err(error) => {
@@ -131,6 +140,21 @@ impl<G: Kind> Desk for LogDesk<G> {
     }
 }
 
+/// Reads the commands of entries. Those of this process, it has.
+fn read<G: Kind>(entries: &[Entry<G>], pipeline: &Pipeline<G>) -> Result<(), CodecError> {
+    for entry in entries {
+        let EntryPayload::Normal(batch) = &entry.payload else {
+            continue;
+        };
+        for part in &batch.parts {
+            let mine = part.origin == pipeline.origin();
+            let known = mine.then(|| pipeline.items(part.first, part.items.len()));
+            part.items.read(known.flatten())?;
+        }
+    }
+    Ok(())
+}
+
 async fn take_part<G: Kind>(
     raft: Raft<Types<G>>,
     incoming: &Mutex<Incoming>,
@@ -174,6 +198,10 @@ impl<G: Kind> Desk for ProposalDesk<G> {
 
     fn asked(&self, from: NodeId, body: Bytes) -> Answering {
         let handover: Result<Handover<CommandOf<G>>, _> = codec::decode(G::Machine::VERSION, &body);
+        let handover = handover.and_then(|handover| {
+            handover.part.items.read(None)?;
+            Ok(handover)
+        });
         let answered = match handover {
             Err(error) => Err(self.unread.refuse(from, &error)),
             Ok(handover) if handover.part.origin.node != from => {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use pollux_domain::contract::Stamp;
 use pollux_domain::ids::{Life, NodeId};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::items::Items;
@@ -41,6 +40,16 @@ pub struct Leadership {
 }
 
 impl<C> Item<C> {
+    /// The same item.
+    pub(super) fn share(&self) -> Item<C> {
+        match self {
+            Item::Command(command) => Item::Command(command.clone()),
+            Item::Barrier => Item::Barrier,
+            Item::Digest => Item::Digest,
+            Item::Decision(decided, command) => Item::Decision(*decided, command.clone()),
+        }
+    }
+
     pub fn command(&self) -> Option<&C> {
         match self {
             Item::Command(command) | Item::Decision(_, command) => Some(command),
@@ -59,7 +68,7 @@ impl<C> Item<C> {
 
 /// Consecutive items of one origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(bound(serialize = "C: Serialize", deserialize = "C: DeserializeOwned"))]
+#[serde(bound(serialize = "C: Serialize", deserialize = ""))]
 pub struct Part<C> {
     pub origin: Origin,
     /// The number of the first; an origin's first command ever is 1.
@@ -70,22 +79,21 @@ pub struct Part<C> {
 impl<C> Part<C> {
     /// Bytes in the log, about.
     pub fn weight(&self, weight: impl Fn(&C) -> usize) -> usize {
-        self.items
-            .iter()
-            .filter_map(Item::command)
-            .map(weight)
-            .sum()
+        match self.items.present() {
+            Some(items) => items.iter().filter_map(Item::command).map(weight).sum(),
+            None => self.items.length().unwrap_or_default(),
+        }
     }
 
     /// The number of the last item.
     pub fn last(&self) -> u64 {
-        self.first + self.items.len() as u64 - 1
+        (self.first + self.items.len() as u64).saturating_sub(1)
     }
 }
 
 /// One entry of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(bound(serialize = "C: Serialize", deserialize = "C: DeserializeOwned"))]
+#[serde(bound(serialize = "C: Serialize", deserialize = ""))]
 pub struct Batch<C> {
     pub stamp: Stamp,
     pub parts: Vec<Part<C>>,

@@ -74,7 +74,11 @@ impl<C> Intake<C> {
             if through + 1 < part.first || part.items.is_empty() || part.last() <= through {
                 return Receipt::Through(through);
             }
-            part.items = part.items.behind((through + 1 - part.first) as usize);
+            let skipped = (through + 1).saturating_sub(part.first) as usize;
+            let Some(rest) = part.items.behind(skipped) else {
+                return Receipt::Through(through);
+            };
+            part.items = rest;
             part.first = through + 1;
         }
         if part.items.is_empty() {

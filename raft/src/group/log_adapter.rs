@@ -335,7 +335,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
                     StorageError::from(StorageIOError::write_log_entry(entry.log_id, &error))
                 })?;
                 records.push((entry.log_id.index, bytes.clone()));
-                // In memory the entry holds about as much decoded, and as much as it is written.
+                // Until it is applied, the entry holds about as much decoded as it is written.
                 tail.push(entry, ENTRY_OVERHEAD + 2 * bytes.len());
             }
         }

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::entry::{Batch, Item, Leadership, Taken};
 use super::held::{Held, State};
+use super::items::Read;
 use super::pipeline::Pipeline;
 use super::types::{Image, LogId, Membership, Meta, StorageError, StorageIOError, Types};
 use super::{CommandOf, EffectOf, Outlet, ReplyOf};
@@ -101,11 +102,16 @@ impl<G: Kind> MachineAdapter<G> {
                 return Ok(());
             }
         };
+        let items = batch.parts.iter().map(|part| part.items.get());
+        let items: Vec<Read<CommandOf<G>>> = items.collect::<Result<_, _>>()?;
         let mut applied = Applied::default();
         let mine = self.state.write(|held| {
             held.index = entry.log_id.index;
-            self.apply_batch(held, &batch, written, &mut applied)
+            self.apply_batch(held, &batch, &items, written, &mut applied)
         });
+        // They go while they are near; others need the bytes at most.
+        batch.parts.iter().for_each(|part| part.items.forget());
+        drop(items);
         let rows = applied
             .rows
             .iter()
@@ -125,18 +131,19 @@ impl<G: Kind> MachineAdapter<G> {
         &self,
         held: &mut Held<G>,
         batch: &Batch<CommandOf<G>>,
+        read: &[Read<CommandOf<G>>],
         written: Leadership,
         applied: &mut Applied<EffectOf<G>>,
     ) -> Option<(u64, Vec<Option<ReplyOf<G>>>)> {
         let mut items = Vec::new();
         let mut mine = Vec::new();
         let mut through = None;
-        for part in &batch.parts {
+        for (part, read) in batch.parts.iter().zip(read) {
             let Some(skipped) = held.taken.take(part) else {
                 continue;
             };
             let from = items.len();
-            items.extend(&part.items[skipped..]);
+            items.extend(read.iter().skip(skipped));
             if part.origin == self.pipeline.origin() {
                 mine.push(from..items.len());
                 through = Some(part.last());

@@ -258,6 +258,7 @@ impl<G: Kind> Group<G> {
             gate: mind.clone(),
             tables: parts.tables.clone(),
             incoming: Arc::new(Mutex::default()),
+            pipeline: pipeline.clone(),
             unread: unread.clone(),
         };
         parts.desks.open(topic, Arc::new(log_desk));

@@ -2,7 +2,7 @@
 //! replica has applied it, so that a change of leaders loses and repeats nothing.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pollux_domain::limits;
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use super::entry::{Item, Origin, Part};
+use super::items::Read;
 use super::{CommandOf, GroupError, ReplyOf};
 use crate::machine::{Kind, Machine};
 
@@ -157,6 +158,19 @@ impl<G: Kind> Pipeline<G> {
             first: contents.first + from as u64,
             items: items.into(),
         })
+    }
+
+    /// The `count` items from number `first` on, if all of them wait here.
+    pub(super) fn items(&self, first: u64, count: usize) -> Option<Read<CommandOf<G>>> {
+        let contents = self.contents();
+        let skipped = usize::try_from(first.checked_sub(contents.first)?).ok()?;
+        let through = skipped.checked_add(count)?;
+        if contents.waiting.len() < through {
+            return None;
+        }
+        let waiting = contents.waiting.range(skipped..through);
+        let items = waiting.map(|waiting| waiting.item.share());
+        Some(Arc::new(items.collect()))
     }
 
     pub(super) fn unsent(&self) -> Unsent {
@@ -320,6 +334,23 @@ mod tests {
         assert!(at_once.is_ok());
         assert_eq!(sent(&pipeline), 3, "all, in their order");
         assert_eq!(pipeline.unsent(), Unsent::Nothing);
+    }
+
+    #[test]
+    fn what_waits_is_found_by_its_number_and_nothing_else_is() {
+        let pipeline = pipeline();
+        (1..=4).for_each(|h| put(&pipeline, acked(h)));
+        pipeline.settle(1, Vec::new());
+        let found = |first, count| {
+            let items = pipeline.items(first, count)?;
+            let commands = items.iter().filter_map(Item::command);
+            Some(Vec::from_iter(commands.cloned()))
+        };
+        assert_eq!(found(2, 3), Some(vec![acked(2), acked(3), acked(4)]));
+        assert_eq!(found(3, 1), Some(vec![acked(3)]));
+        for (first, count) in [(1, 2), (2, 4), (9, 1), (2, usize::MAX)] {
+            assert_eq!(found(first, count), None, "{count} from {first}");
+        }
     }
 
     #[test]

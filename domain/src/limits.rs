@@ -18,7 +18,8 @@ pub const STANZA_DEPTH_MAX: usize = 32;
 pub const ATTRIBUTES_MAX: usize = 64;
 /// Namespace declarations of one element; then `policy-violation`.
 pub const NAMESPACES_MAX: usize = 16;
-/// Unauthenticated connections of one node; one more is closed at once with `resource-constraint`.
+/// Unauthenticated connections of one node. Newcomers wait in the backlog for a place; each 2 ms in
+/// which none becomes free, one of them is closed with `resource-constraint`.
 pub const PREAUTH_CONNECTIONS_MAX: usize = 2_000;
 
 /// Sessions of one user (ejabberd, MongooseIM: 10); the next sign-in gets `resource-constraint`.

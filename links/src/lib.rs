@@ -6,6 +6,7 @@ pub mod authority;
 pub mod credentials;
 mod dial;
 pub mod frame;
+mod gather;
 mod greeting;
 pub mod hello;
 pub mod join;

@@ -18,6 +18,7 @@ use rustls::{
 
 use crate::authority;
 use crate::credentials::Credentials;
+use crate::gather::Gathered;
 use crate::greeting::Broken;
 use crate::net::Socket;
 use crate::tickets::SharedTickets;
@@ -125,6 +126,7 @@ impl Security {
         };
         // Under this name the session is kept for later connections.
         let name = authority::server_name(node, tls.cluster);
+        let socket = Gathered::over(socket);
         let socket = TlsSocket::connect(socket, tls.client.clone(), name)
             .await
             .map_err(Broken::from_handshake)?;
@@ -137,7 +139,7 @@ impl Security {
         let Security::Tls(tls) = self else {
             return Ok(Opened::Link(socket, None));
         };
-        let socket = TlsSocket::accept_by(socket, |hello| {
+        let socket = TlsSocket::accept_by(Gathered::over(socket), |hello| {
             let mut offered = hello.alpn()?;
             offered.find_map(|protocol| match protocol {
                 LINK_PROTOCOL => Some(tls.link.clone()),

@@ -191,6 +191,14 @@ impl Write for Blocking<'_, '_> {
         }
     }
 
+    /// Several records go in one write.
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match Pin::new(&mut *self.socket).poll_write_vectored(self.cx, parts) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

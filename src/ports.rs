@@ -25,7 +25,7 @@ pub struct PortError {
 pub async fn open(config: &Config, node: &Arc<Node>) -> Result<(), PortError> {
     let direct = match (config.xmpp.direct_tls_listen, &node.settings.tls) {
         (Some(address), Some(tls)) => {
-            let entrance = Entrance::DirectTls(certificate::for_direct_tls(tls));
+            let entrance = Entrance::DirectTls(certificate::for_direct_tls(&tls.config));
             let bound = open_one(node, "xmpp.direct_tls_listen", address, entrance).await?;
             Some(bound)
         }

@@ -20,7 +20,6 @@ use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
-use rustls::ServerConfig;
 
 use crate::acts::Onlooker;
 use crate::control;
@@ -31,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::operations::digests;
 use crate::placement::Placement;
 use crate::reminders::Reminders;
+use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
 
 /// What is decided before a node starts.
@@ -52,7 +52,7 @@ pub struct Settings {
     pub see_other_host: bool,
     /// Whether a message waits for its commit before it is written.
     pub deliver: Deliver,
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Tls>,
     /// What one client may say; none is without limit.
     pub client_bytes_a_second: Option<u64>,
     /// Iterations for new passwords; [`limits::SCRAM_ITERATIONS`] but in tests.

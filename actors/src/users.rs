@@ -177,17 +177,19 @@ async fn change(node: &Node, change: Change) -> Result<(), UserError> {
     }
 }
 
-/// Salted keys for both hashes, each with a salt of its own (XEP-0438).
+/// Salted keys for each hash, each with a salt of its own (XEP-0438).
 async fn credentials(node: &Node, password: String) -> Result<Bytes, UserError> {
-    let mut salts = [[0; limits::SALT_BYTES]; 2];
+    let hashes = [ScramHash::Sha1, ScramHash::Sha256, ScramHash::Sha512];
+    let mut salts = [[0; limits::SALT_BYTES]; 3];
     for salt in &mut salts {
         node.ambient.rand.fill(salt);
     }
     let iterations = node.settings.scram_iterations;
     let (tell, told) = oneshot::channel();
     let job = move || {
-        let hashes = [ScramHash::Sha1, ScramHash::Sha256].into_iter().zip(salts);
         let keys: Result<Vec<ScramKeys>, DeriveError> = hashes
+            .into_iter()
+            .zip(salts)
             .map(|(hash, salt)| ScramKeys::derive(hash, &password, &salt, iterations))
             .collect();
         let _gone = tell.send(keys);

@@ -106,6 +106,17 @@ impl TlsSocket {
         self.tls.alpn_protocol()
     }
 
+    /// What only the two ends of this connection know, for a channel binding (RFC 9266 section 2).
+    /// None before TLS 1.3, where it is not always unique.
+    pub fn exporter(&self) -> Option<[u8; 32]> {
+        if self.tls.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return None;
+        }
+        let label = b"EXPORTER-Channel-Binding";
+        let exported = self.tls.export_keying_material([0; 32], label, Some(&[]));
+        exported.ok()
+    }
+
     /// Whether the handshake went by a ticket.
     pub fn is_resumed(&self) -> bool {
         self.tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed)

@@ -383,9 +383,21 @@ pub fn authenticate(
     account: &str,
     password: &str,
 ) -> Element {
+    authenticate_with(stream, mechanism, account, password, |scram| scram)
+}
+
+/// The same, by a client that is made ready by `prepare`.
+#[track_caller]
+pub fn authenticate_with(
+    stream: &mut Stream,
+    mechanism: Mechanism,
+    account: &str,
+    password: &str,
+    prepare: impl FnOnce(ScramClient) -> ScramClient,
+) -> Element {
     let nonce = "a nonce of the tests".replace(' ', "-");
     let scram = ScramClient::new(mechanism.hash(), account, password, None, &nonce);
-    let scram = scram.expect("a name and a password that can be ones");
+    let scram = prepare(scram.expect("a name and a password that can be ones"));
     let first = STANDARD.encode(scram.first_message());
     stream.send(format!(
         "<auth xmlns='{SASL}' mechanism='{mechanism}'>{first}</auth>"

@@ -88,6 +88,18 @@ impl Socket {
         }
     }
 
+    /// What only the two ends know, and the certificate of the other one; once the handshake is
+    /// complete.
+    pub fn channel(&self) -> Option<([u8; 32], CertificateDer<'static>)> {
+        let Socket::Tls(tls) = self else {
+            return None;
+        };
+        let label = b"EXPORTER-Channel-Binding";
+        let exported = tls.conn.export_keying_material([0; 32], label, Some(&[]));
+        let certificate = tls.conn.peer_certificates()?.first()?;
+        Some((exported.ok()?, certificate.clone()))
+    }
+
     pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
         self.tcp()?.set_read_timeout(Some(patience))?;
         self.tcp()?.set_write_timeout(Some(patience))

@@ -10,7 +10,9 @@ use pollux_links::tls::TlsSocket;
 use pollux_xml::Element;
 use pollux_xmpp::features::{Features, StartTls};
 use pollux_xmpp::sasl::scram::ClientFirst;
-use pollux_xmpp::sasl::{Mechanism, SaslCondition, SaslElement, SaslFailure, Secret, Sent};
+use pollux_xmpp::sasl::{
+    ChannelBinding, Mechanism, Offer, SaslCondition, SaslElement, SaslFailure, Secret, Sent,
+};
 use pollux_xmpp::starttls::Starttls;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use rustls::ServerConfig;
@@ -26,15 +28,16 @@ pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Bro
     let tls = wire.node.settings.tls.clone();
     let plaintext = wire.node.settings.allow_plaintext;
     let mut encrypted = false;
+    let mut bindings = Vec::new();
     if let Entrance::DirectTls(config) = entrance {
-        encrypt(wire, config).await?;
+        bindings = encrypt(wire, config).await?;
         encrypted = true;
     }
     loop {
-        let mechanisms = if encrypted || plaintext {
-            Mechanism::ALL.to_vec()
+        let offer = if encrypted || plaintext {
+            Offer::of(bindings.clone())
         } else {
-            Vec::new()
+            Offer::default()
         };
         let starttls = match (&tls, encrypted, plaintext) {
             (Some(_), false, false) => Some(StartTls::Required),
@@ -43,20 +46,21 @@ pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Bro
         };
         wire.open(Features {
             starttls,
-            mechanisms,
+            mechanisms: offer.mechanisms.clone(),
+            channel_bindings: offer.bindings.iter().map(|(binding, _)| *binding).collect(),
             ..Features::default()
         })
         .await?;
         let element = wire.element().await?;
         match (Starttls::from_element(&element), &tls) {
             (Some(Starttls::Request), Some(config)) if !encrypted => {
-                let config = config.clone();
+                let config = config.config.clone();
                 wire.send(&Starttls::Proceed.to_element()).await?;
                 // What came with the request was not encrypted and is not read (RFC 6120 section
                 // 5.4.3.3).
                 wire.restart();
                 drop(wire.framer.take_buffered());
-                encrypt(wire, config).await?;
+                bindings = encrypt(wire, config).await?;
                 encrypted = true;
             }
             (Some(_), _) => {
@@ -65,37 +69,57 @@ pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Bro
                 wire.close().await?;
                 return Err(Broken::Gone);
             }
-            (None, _) => return authenticate(wire, element, encrypted || plaintext).await,
+            (None, _) => return authenticate(wire, element, &offer).await,
         }
     }
 }
 
+/// What an authentication may be bound to.
+type Bindings = Vec<(ChannelBinding, Secret)>;
+
 /// Shakes hands. Within the time that a stranger has, as everything here.
-async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<(), Broken> {
+async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<Bindings, Broken> {
     let socket = std::mem::replace(&mut wire.socket, Box::new(Nothing));
     let shaken = TlsSocket::accept(socket, config).await;
-    wire.socket = Box::new(shaken.inspect_err(|error| {
+    let socket = shaken.inspect_err(|error| {
         tracing::debug!(%error, "handshake of TLS failed");
-    })?);
-    Ok(())
+    })?;
+    let exporter = socket.exporter().map(|data| Secret::new(data.to_vec()));
+    wire.socket = Box::new(socket);
+    let tls = wire.node.settings.tls.as_ref();
+    let end_point = tls.and_then(|tls| tls.end_point.clone());
+    let bindings = [
+        (ChannelBinding::TlsExporter, exporter),
+        (ChannelBinding::TlsServerEndPoint, end_point),
+    ];
+    let known = bindings.into_iter();
+    Ok(known
+        .filter_map(|(binding, data)| Some((binding, data?)))
+        .collect())
 }
 
-/// A few attempts, then the stream ends (RFC 6120 section 6.4.5).
+/// A few attempts, then the stream ends (RFC 6120 section 6.4.5). Nothing is offered where it is not
+/// encrypted and would have to be.
 async fn authenticate(
     wire: &mut Wire,
     mut element: Element,
-    allowed: bool,
+    offer: &Offer,
 ) -> Result<BareJid, Broken> {
     for _attempt in 0..limits::SIGN_IN_ATTEMPTS_MAX {
         let failure = match SaslElement::from_element(&element, Sent::ByInitiator) {
             // RFC 6120 section 4.9.3.12: nothing else before authentication.
             None => return Err(StreamCondition::NotAuthorized.into()),
             Some(Err(failure)) => failure,
-            Some(Ok(SaslElement::Auth { .. })) if !allowed => {
+            Some(Ok(SaslElement::Auth { .. })) if offer.mechanisms.is_empty() => {
                 SaslFailure::new(SaslCondition::EncryptionRequired)
             }
+            Some(Ok(SaslElement::Auth { mechanism, .. }))
+                if !offer.mechanisms.contains(&mechanism) =>
+            {
+                SaslFailure::new(SaslCondition::InvalidMechanism)
+            }
             Some(Ok(SaslElement::Auth { mechanism, initial })) => {
-                match exchange(wire, mechanism, initial).await? {
+                match exchange(wire, mechanism, initial, offer).await? {
                     Ok(user) => return Ok(user),
                     Err(failure) => failure,
                 }
@@ -122,6 +146,7 @@ async fn exchange(
     wire: &mut Wire,
     mechanism: Mechanism,
     initial: Option<Secret>,
+    offer: &Offer,
 ) -> Result<Result<BareJid, SaslFailure>, Broken> {
     let first = match initial {
         Some(first) => first,
@@ -130,7 +155,7 @@ async fn exchange(
             Err(failure) => return Ok(Err(failure)),
         },
     };
-    let first = match ClientFirst::parse(first.expose()) {
+    let first = match ClientFirst::parse(first.expose(), mechanism, offer) {
         Ok(first) => first,
         Err(failure) => return Ok(Err(failure)),
     };

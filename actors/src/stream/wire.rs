@@ -12,6 +12,7 @@ use pollux_xmpp::features::Features;
 use pollux_xmpp::ns;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use pollux_xmpp::stream_header::{ContentNamespace, StreamHeader};
+use pollux_xmpp::stream_limits::StreamLimits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::claims::Arrival;
@@ -161,10 +162,26 @@ impl Wire {
             return Err(StreamCondition::HostUnknown.into());
         }
         self.namespaces = header.namespaces.clone();
+        let features = Features {
+            limits: Some(self.limits()),
+            ..features
+        };
         features.to_element().write(&mut out, ns::CLIENT);
         self.socket.write_all(&out).await?;
         self.socket.flush().await?;
         Ok(())
+    }
+
+    /// What it takes of the client from here on.
+    fn limits(&self) -> StreamLimits {
+        let bytes_max = match self.received {
+            Some(_) => limits::PREAUTH_BYTES_MAX,
+            None => limits::STANZA_BYTES_MAX,
+        };
+        StreamLimits {
+            max_bytes: Some(bytes_max as u64),
+            idle_seconds: None,
+        }
     }
 
     fn greet(&mut self, header: Option<&StreamHeader>, out: &mut Vec<u8>) {

@@ -4,7 +4,8 @@
 use pollux_xml::Element;
 
 use crate::ns;
-use crate::sasl::Mechanism;
+use crate::sasl::{ChannelBinding, Mechanism, offer};
+use crate::stream_limits::StreamLimits;
 use crate::{session, sm};
 
 /// What a server offers at one point of the negotiation.
@@ -13,11 +14,15 @@ pub struct Features {
     pub starttls: Option<StartTls>,
     /// In the server's order of preference (RFC 6120 section 6.3.3).
     pub mechanisms: Vec<Mechanism>,
+    /// What the mechanisms that bind to the channel may be bound to (XEP-0440).
+    pub channel_bindings: Vec<ChannelBinding>,
     /// Resource binding, which is mandatory where it is offered (RFC 6120 section 7.3.1), with the
     /// session of old clients.
     pub bind: bool,
     /// Stream management (XEP-0198).
     pub sm: bool,
+    /// What the server takes from here on (XEP-0478).
+    pub limits: Option<StreamLimits>,
     /// Features that others have.
     pub others: Vec<Element>,
 }
@@ -46,12 +51,18 @@ impl Features {
                 .map(|mechanism| Element::new(ns::SASL, "mechanism").text(mechanism.as_str()));
             features.push(Element::new(ns::SASL, "mechanisms").children(names));
         }
+        if !self.channel_bindings.is_empty() {
+            features.push(offer::feature(&self.channel_bindings));
+        }
         if self.bind {
             features.push(Element::new(ns::BIND, "bind"));
             features.push(session::feature());
         }
         if self.sm {
             features.push(sm::feature());
+        }
+        if let Some(limits) = self.limits {
+            features.push(limits.to_element());
         }
         features.children(self.others.iter().cloned())
     }
@@ -80,9 +91,15 @@ impl Features {
                         .filter_map(|name| Mechanism::from_name(&name.text_content()))
                         .collect();
                 }
+                (ns::SASL_CB, "sasl-channel-binding") => {
+                    features.channel_bindings = offer::from_feature(child);
+                }
                 (ns::BIND, "bind") => features.bind = true,
                 (ns::SESSION, "session") => {}
                 (ns::SM, "sm") => features.sm = true,
+                (ns::STREAM_LIMITS, "limits") => {
+                    features.limits = StreamLimits::from_element(child);
+                }
                 _ => features.others.push(child.clone()),
             }
         }
@@ -117,13 +134,31 @@ mod tests {
             ),
             (
                 Features {
+                    mechanisms: vec![Mechanism::ScramSha1Plus],
+                    channel_bindings: ChannelBinding::ALL.to_vec(),
+                    ..Features::default()
+                },
+                "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+                 <mechanism>SCRAM-SHA-1-PLUS</mechanism></mechanisms>\
+                 <sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>\
+                 <channel-binding type='tls-exporter'/>\
+                 <channel-binding type='tls-server-end-point'/></sasl-channel-binding>\
+                 </stream:features>",
+            ),
+            (
+                Features {
                     bind: true,
                     sm: true,
+                    limits: Some(StreamLimits {
+                        max_bytes: Some(9),
+                        idle_seconds: None,
+                    }),
                     ..Features::default()
                 },
                 "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
                  <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
-                 <sm xmlns='urn:xmpp:sm:3'/></stream:features>",
+                 <sm xmlns='urn:xmpp:sm:3'/><limits xmlns='urn:xmpp:stream-limits:0'>\
+                 <max-bytes>9</max-bytes></limits></stream:features>",
             ),
         ] {
             let element = features.to_element();

@@ -21,6 +21,7 @@ pub mod stanza;
 pub mod starttls;
 pub mod stream_error;
 pub mod stream_header;
+pub mod stream_limits;
 
 #[cfg(any(test, fuzzing))]
 pub mod properties;

@@ -15,6 +15,8 @@ pub const ERRORS: &str = "urn:xmpp:errors";
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 /// RFC 6120 section 6.
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// XEP-0440.
+pub const SASL_CB: &str = "urn:xmpp:sasl-cb:0";
 /// RFC 6120 section 7.
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// RFC 3921 section 3, of which RFC 6120 only says that old clients ask for it.
@@ -23,6 +25,8 @@ pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 pub const ROSTER: &str = "jabber:iq:roster";
 /// XEP-0198.
 pub const SM: &str = "urn:xmpp:sm:3";
+/// XEP-0478.
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// XEP-0199.
 pub const PING: &str = "urn:xmpp:ping";
 /// XEP-0203.

@@ -9,7 +9,7 @@ use crate::disco::DiscoInfo;
 use crate::features::Features;
 use crate::roster::{Roster, RosterRequest};
 use crate::sasl::scram::{ClientFirst, ScramClient, ScramHash, ScramKeys};
-use crate::sasl::{SaslElement, Sent};
+use crate::sasl::{Mechanism, Offer, SaslElement, Sent};
 use crate::sm::SmElement;
 use crate::stanza::{PlainMessage, Stanza, StanzaError, StanzaKind};
 use crate::starttls::Starttls;
@@ -145,13 +145,14 @@ pub fn check_scram(octets: &[u8]) {
     let Ok(identity) = pollux_domain::jid::BareJid::parse("user@example.com") else {
         return;
     };
-    let first = ClientFirst::parse(octets);
+    let offer = Offer::of(Vec::new());
+    let first = ClientFirst::parse(octets, Mechanism::ScramSha1, &offer);
     if let Ok(first) = first
         && let Ok(challenge) = first.challenge(keys.clone(), &identity, "b")
     {
         assert!(challenge.verify(octets).is_err());
     }
-    if let Ok(first) = ClientFirst::parse(b"n,,n=user,r=a")
+    if let Ok(first) = ClientFirst::parse(b"n,,n=user,r=a", Mechanism::ScramSha1, &offer)
         && let Ok(challenge) = first.challenge(keys, &identity, "b")
     {
         assert!(challenge.verify(octets).is_err(), "nobody knows the proof");

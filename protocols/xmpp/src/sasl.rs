@@ -4,10 +4,12 @@
 mod elements;
 mod failure;
 mod mechanism;
+pub(crate) mod offer;
 pub mod scram;
 mod secret;
 
 pub use elements::{SaslElement, Sent};
 pub use failure::{SaslCondition, SaslFailure};
 pub use mechanism::Mechanism;
+pub use offer::{ChannelBinding, Offer};
 pub use secret::Secret;

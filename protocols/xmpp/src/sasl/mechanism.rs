@@ -4,10 +4,14 @@ use super::scram::ScramHash;
 use crate::names::named;
 
 named! {
-    /// In the order of preference in which they are offered (RFC 6120 section 6.3.3). Both are
-    /// known by names of RFC 5802 section 4 and RFC 7677 section 3; the variants with channel
-    /// binding are not offered.
+    /// In the order of preference in which they are offered (RFC 6120 section 6.3.3). The names are
+    /// those of RFC 5802 section 4, RFC 7677 section 3 and the IANA registry; the first three bind
+    /// to the channel.
     Mechanism {
+        ScramSha512Plus = "SCRAM-SHA-512-PLUS",
+        ScramSha256Plus = "SCRAM-SHA-256-PLUS",
+        ScramSha1Plus = "SCRAM-SHA-1-PLUS",
+        ScramSha512 = "SCRAM-SHA-512",
         ScramSha256 = "SCRAM-SHA-256",
         ScramSha1 = "SCRAM-SHA-1",
     }
@@ -16,8 +20,19 @@ named! {
 impl Mechanism {
     pub fn hash(self) -> ScramHash {
         match self {
-            Mechanism::ScramSha256 => ScramHash::Sha256,
-            Mechanism::ScramSha1 => ScramHash::Sha1,
+            Mechanism::ScramSha512 | Mechanism::ScramSha512Plus => ScramHash::Sha512,
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => ScramHash::Sha256,
+            Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => ScramHash::Sha1,
+        }
+    }
+
+    /// Whether it binds to the channel below.
+    pub fn binds(self) -> bool {
+        match self {
+            Mechanism::ScramSha512Plus | Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus => {
+                true
+            }
+            Mechanism::ScramSha512 | Mechanism::ScramSha256 | Mechanism::ScramSha1 => false,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677) as pure steps. Not for nonces, which come in,
-//! nor for where keys are kept.
+//! SCRAM with SHA-1, SHA-256 and SHA-512 (RFC 5802, RFC 7677), bound to the channel or not, as pure
+//! steps. Not for nonces, which come in, nor for where keys are kept.
 //!
 //! ```text
 //! client                                   server

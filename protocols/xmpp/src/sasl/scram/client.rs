@@ -8,13 +8,17 @@ use super::hash::{ScramHash, xor};
 use super::keys::{ITERATIONS_MAX, salted_password};
 use super::message;
 use super::server::auth_message;
-use crate::sasl::{SaslCondition, SaslFailure, Secret};
+use crate::sasl::{ChannelBinding, Offer, SaslCondition, SaslFailure, Secret};
 
-/// A handshake that has begun. It does not bind to the channel.
+/// A handshake that has begun.
 #[derive(Debug, Clone)]
 pub struct ScramClient {
     hash: ScramHash,
-    gs2_header: String,
+    flag: String,
+    authzid: String,
+    bound: Secret,
+    /// Of what was seen offered.
+    offered: Option<String>,
     first_bare: String,
     nonce: String,
     password: Secret,
@@ -43,15 +47,35 @@ impl ScramClient {
         let authzid = authzid.map(|name| format!("a={}", message::escape_name(name)));
         Ok(ScramClient {
             hash,
-            gs2_header: format!("n,{},", authzid.unwrap_or_default()),
+            flag: "n".to_owned(),
+            authzid: authzid.unwrap_or_default(),
+            bound: Secret::default(),
+            offered: None,
             first_bare: format!("n={username},r={nonce}"),
             nonce: nonce.to_owned(),
             password: Secret::new(password.as_bytes().to_vec()),
         })
     }
 
+    /// The same, bound to the channel: for the mechanisms whose names end with -PLUS.
+    pub fn bound_to(mut self, binding: ChannelBinding, data: Secret) -> ScramClient {
+        self.flag = format!("p={binding}");
+        self.bound = data;
+        self
+    }
+
+    /// The same, by one who notices if somebody has changed what the server offered (XEP-0474).
+    pub fn having_seen(mut self, offer: &Offer) -> ScramClient {
+        self.offered = offer.digest(self.hash);
+        self
+    }
+
+    fn gs2_header(&self) -> String {
+        format!("{},{},", self.flag, self.authzid)
+    }
+
     pub fn first_message(&self) -> String {
-        format!("{}{}", self.gs2_header, self.first_bare)
+        format!("{}{}", self.gs2_header(), self.first_bare)
     }
 
     /// Answers the challenge. Slow on purpose: see `ScramKeys::derive`.
@@ -62,6 +86,12 @@ impl ScramClient {
         let salt = message::take(&mut rest, "s")?;
         let iterations = message::take(&mut rest, "i")?;
         message::extensions(rest)?;
+        let offered =
+            rest.and_then(|rest| rest.split(',').find_map(|part| part.strip_prefix("h=")));
+        let is_changed = match (&self.offered, offered) {
+            (Some(seen), Some(offered)) => seen != offered,
+            _ => false,
+        };
         let is_ours = nonce
             .strip_prefix(self.nonce.as_str())
             .is_some_and(message::is_nonce);
@@ -71,7 +101,7 @@ impl ScramClient {
         let iterations: u32 = iterations
             .parse()
             .map_err(|_| SaslCondition::MalformedRequest)?;
-        if !is_ours || iterations > ITERATIONS_MAX {
+        if !is_ours || is_changed || iterations > ITERATIONS_MAX {
             return Err(SaslCondition::NotAuthorized.into());
         }
         let password = std::str::from_utf8(self.password.expose());
@@ -82,7 +112,9 @@ impl ScramClient {
         let client_key = hash.hmac(salted, &[b"Client Key"]);
         let stored_key = hash.digest(client_key.expose());
         let server_key = hash.hmac(salted, &[b"Server Key"]);
-        let final_bare = format!("c={},r={nonce}", STANDARD.encode(&self.gs2_header));
+        let mut binding = self.gs2_header().into_bytes();
+        binding.extend_from_slice(self.bound.expose());
+        let final_bare = format!("c={},r={nonce}", STANDARD.encode(&binding));
         let auth_message = auth_message(&self.first_bare, text, &final_bare);
         let signature = hash.hmac(stored_key.expose(), &[auth_message.as_bytes()]);
         let proof = STANDARD.encode(xor(client_key.expose(), signature.expose()).expose());

@@ -1,9 +1,9 @@
-//! The three functions of RFC 5802 section 2.2 for both hashes. Not for messages.
+//! The three functions of RFC 5802 section 2.2 for each hash. Not for messages.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use crate::sasl::Secret;
 
@@ -12,6 +12,7 @@ use crate::sasl::Secret;
 pub enum ScramHash {
     Sha1,
     Sha256,
+    Sha512,
 }
 
 impl ScramHash {
@@ -20,6 +21,7 @@ impl ScramHash {
         match self {
             ScramHash::Sha1 => 20,
             ScramHash::Sha256 => 32,
+            ScramHash::Sha512 => 64,
         }
     }
 
@@ -29,10 +31,11 @@ impl ScramHash {
     }
 
     /// `H(str)`.
-    pub(super) fn digest(self, octets: &[u8]) -> Secret {
+    pub(in crate::sasl) fn digest(self, octets: &[u8]) -> Secret {
         match self {
             ScramHash::Sha1 => Secret::new(Sha1::digest(octets).to_vec()),
             ScramHash::Sha256 => Secret::new(Sha256::digest(octets).to_vec()),
+            ScramHash::Sha512 => Secret::new(Sha512::digest(octets).to_vec()),
         }
     }
 
@@ -41,6 +44,7 @@ impl ScramHash {
         match self {
             ScramHash::Sha1 => mac(Hmac::<Sha1>::new_from_slice(key), pieces),
             ScramHash::Sha256 => mac(Hmac::<Sha256>::new_from_slice(key), pieces),
+            ScramHash::Sha512 => mac(Hmac::<Sha512>::new_from_slice(key), pieces),
         }
     }
 
@@ -51,6 +55,9 @@ impl ScramHash {
             ScramHash::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password, salt, iterations, &mut output),
             ScramHash::Sha256 => {
                 pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, &mut output);
+            }
+            ScramHash::Sha512 => {
+                pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, iterations, &mut output);
             }
         }
         Secret::new(output)

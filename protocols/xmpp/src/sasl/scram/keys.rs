@@ -97,7 +97,8 @@ impl ScramKeys {
     ) -> Result<ScramKeys, DeriveError> {
         let part = |label: &[u8]| {
             let pieces = [label, hash.name(), b"\0", username.as_bytes()];
-            ScramHash::Sha256
+            // As long as the longest key.
+            ScramHash::Sha512
                 .hmac(server_secret.expose(), &pieces)
                 .expose()
                 .to_vec()
@@ -129,6 +130,7 @@ impl ScramHash {
         match self {
             ScramHash::Sha1 => b"SHA-1",
             ScramHash::Sha256 => b"SHA-256",
+            ScramHash::Sha512 => b"SHA-512",
         }
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use pollux_domain::jid::BareJid;
 
 use super::*;
-use crate::sasl::{SaslCondition, Secret};
+use crate::sasl::{ChannelBinding, Mechanism, Offer, SaslCondition, Secret};
 
 struct Vector {
     hash: ScramHash,
@@ -46,8 +46,14 @@ fn keys(hash: ScramHash) -> ScramKeys {
     ScramKeys::derive(hash, "pencil", b"saltsaltsaltsalt", 10).unwrap()
 }
 
+/// By a mechanism that does not bind, of a server that has nothing to bind to.
 fn first(message: &str) -> Result<ClientFirst, SaslCondition> {
-    ClientFirst::parse(message.as_bytes()).map_err(|failure| failure.condition)
+    parse(message, Mechanism::ScramSha1, &Offer::default())
+}
+
+fn parse(message: &str, mechanism: Mechanism, offer: &Offer) -> Result<ClientFirst, SaslCondition> {
+    let first = ClientFirst::parse(message.as_bytes(), mechanism, offer);
+    first.map_err(|failure| failure.condition)
 }
 
 #[test]
@@ -108,7 +114,7 @@ fn handshake(
 
 #[test]
 fn only_the_right_proof_passes() {
-    for hash in [ScramHash::Sha1, ScramHash::Sha256] {
+    for hash in [ScramHash::Sha1, ScramHash::Sha256, ScramHash::Sha512] {
         let unchanged = |text: String| text;
         let denied = Err(SaslCondition::NotAuthorized);
         let malformed = Err(SaslCondition::MalformedRequest);
@@ -211,7 +217,95 @@ fn first_messages() {
         username("n,,n=\u{AD},r=a"),
         Err(SaslCondition::NotAuthorized)
     );
-    assert!(ClientFirst::parse(b"n,,n=\xFF,r=a").is_err());
+    let offer = Offer::default();
+    assert!(ClientFirst::parse(b"n,,n=\xFF,r=a", Mechanism::ScramSha1, &offer).is_err());
+}
+
+/// What a server with TLS offers.
+fn offer() -> Offer {
+    Offer::of(vec![
+        (ChannelBinding::TlsExporter, Secret::new(vec![1; 32])),
+        (ChannelBinding::TlsServerEndPoint, Secret::new(vec![2; 32])),
+    ])
+}
+
+#[test]
+fn the_flag_and_the_mechanism_agree() {
+    let malformed = Err(SaslCondition::MalformedRequest);
+    let plain = Offer::of(Vec::new());
+    for (flag, mechanism, offer, expected) in [
+        ("n", Mechanism::ScramSha256, offer(), Ok(())),
+        ("y", Mechanism::ScramSha256, plain.clone(), Ok(())),
+        // Somebody has taken away what binds.
+        (
+            "y",
+            Mechanism::ScramSha256,
+            offer(),
+            Err(SaslCondition::NotAuthorized),
+        ),
+        ("p=tls-exporter", Mechanism::ScramSha256, offer(), malformed),
+        (
+            "p=tls-exporter",
+            Mechanism::ScramSha256Plus,
+            offer(),
+            Ok(()),
+        ),
+        (
+            "p=tls-server-end-point",
+            Mechanism::ScramSha1Plus,
+            offer(),
+            Ok(()),
+        ),
+        ("p=tls-unique", Mechanism::ScramSha1Plus, offer(), malformed),
+        ("p=tls-exporter", Mechanism::ScramSha1Plus, plain, malformed),
+        ("p=", Mechanism::ScramSha1Plus, offer(), malformed),
+        ("n", Mechanism::ScramSha512Plus, offer(), malformed),
+        ("y", Mechanism::ScramSha512Plus, offer(), malformed),
+    ] {
+        let first = parse(&format!("{flag},,n=user,r=a"), mechanism, &offer);
+        assert_eq!(first.map(drop), expected, "{flag} with {mechanism}");
+    }
+}
+
+/// A handshake that is bound to this channel, as the client believes, which has seen `seen` offered.
+fn bound_handshake(
+    binding: ChannelBinding,
+    data: Secret,
+    seen: &Offer,
+) -> Result<(), SaslCondition> {
+    let mechanism = Mechanism::ScramSha256Plus;
+    let client = ScramClient::new(mechanism.hash(), "user", "pencil", None, "cn").unwrap();
+    let client = client.bound_to(binding, data).having_seen(seen);
+    let first = parse(&client.first_message(), mechanism, &offer())?;
+    let server_first = first
+        .challenge(keys(mechanism.hash()), &user(), "sn")
+        .unwrap();
+    let answered = client.answer(server_first.message().as_bytes());
+    let (client_final, expected) = answered.map_err(|failure| failure.condition)?;
+    let last = server_first.verify(client_final.as_bytes());
+    let last = last.map_err(|failure| failure.condition)?;
+    expected
+        .check(last.message.as_bytes())
+        .map_err(|failure| failure.condition)
+}
+
+#[test]
+fn who_stands_between_two_channels_is_noticed() {
+    let denied = Err(SaslCondition::NotAuthorized);
+    for (binding, data) in offer().bindings {
+        assert_eq!(bound_handshake(binding, data.clone(), &offer()), Ok(()));
+        let other = Secret::new(vec![9; 32]);
+        assert_eq!(bound_handshake(binding, other, &offer()), denied);
+        let mut stripped = offer();
+        stripped.mechanisms.pop();
+        assert_eq!(bound_handshake(binding, data, &stripped), denied);
+    }
+    let (first, second) = (
+        ChannelBinding::TlsExporter,
+        ChannelBinding::TlsServerEndPoint,
+    );
+    let of_other = offer().binding(second).cloned().unwrap();
+    assert_eq!(bound_handshake(first, of_other, &offer()), denied);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use pollux_domain::jid::BareJid;
 use super::hash::{ScramHash, xor};
 use super::keys::ScramKeys;
 use super::message;
-use crate::sasl::{SaslCondition, SaslFailure};
+use crate::sasl::{ChannelBinding, Mechanism, Offer, SaslCondition, SaslFailure, Secret};
 
 /// The client's first message.
 #[derive(Debug, Clone)]
@@ -19,6 +19,10 @@ pub struct ClientFirst {
     authzid: Option<String>,
     username: String,
     nonce: String,
+    /// The data of the channel that it is bound to.
+    bound: Secret,
+    /// Of what was offered.
+    offered: Option<String>,
 }
 
 /// A challenge that was sent, waiting for the proof.
@@ -26,7 +30,8 @@ pub struct ClientFirst {
 pub struct ServerFirst {
     message: String,
     keys: ScramKeys,
-    gs2_header: String,
+    /// As the client has to repeat it.
+    binding: Secret,
     client_first_bare: String,
     nonce: String,
     username: String,
@@ -42,20 +47,17 @@ pub struct ServerFinal {
 }
 
 impl ClientFirst {
-    pub fn parse(octets: &[u8]) -> Result<ClientFirst, SaslFailure> {
+    /// `offer`: of this stream, which `mechanism` was chosen from.
+    pub fn parse(
+        octets: &[u8],
+        mechanism: Mechanism,
+        offer: &Offer,
+    ) -> Result<ClientFirst, SaslFailure> {
         let text = message::text(octets)?;
         let malformed = || SaslFailure::malformed("the GS2 header is malformed");
         let (flag, rest) = text.split_once(',').ok_or_else(malformed)?;
         let (authzid, bare) = rest.split_once(',').ok_or_else(malformed)?;
-        match flag {
-            // "y": the client could bind but believes that the server cannot; no -PLUS is offered,
-            // so it is right (RFC 5802 section 6).
-            "n" | "y" => {}
-            _ if flag.starts_with("p=") => {
-                return Err(SaslFailure::malformed("channel-binding-not-supported"));
-            }
-            _ => return Err(malformed()),
-        }
+        let bound = bound(flag, mechanism, offer)?;
         let authzid = match authzid.strip_prefix("a=") {
             Some(name) => Some(message::unescape_name(name)?),
             None if authzid.is_empty() => None,
@@ -74,6 +76,8 @@ impl ClientFirst {
             authzid,
             username: message::prepare_name(&username)?,
             nonce: nonce.to_owned(),
+            bound,
+            offered: offer.digest(mechanism.hash()),
         })
     }
 
@@ -103,10 +107,17 @@ impl ClientFirst {
         }
         let nonce = self.nonce + server_nonce;
         let salt = STANDARD.encode(&keys.salt);
+        let offered = self.offered.map(|digest| format!(",h={digest}"));
+        let iterations = keys.iterations;
+        let mut binding = self.gs2_header.into_bytes();
+        binding.extend_from_slice(self.bound.expose());
         Ok(ServerFirst {
-            message: format!("r={nonce},s={salt},i={}", keys.iterations),
+            message: format!(
+                "r={nonce},s={salt},i={iterations}{}",
+                offered.unwrap_or_default()
+            ),
             keys,
-            gs2_header: self.gs2_header,
+            binding: binding.into(),
             client_first_bare: self.bare,
             nonce,
             username: self.username,
@@ -136,9 +147,10 @@ impl ServerFirst {
         message::extensions(rest)?;
         let proof = STANDARD.decode(proof);
         let proof = proof.map_err(|_| SaslFailure::malformed("the proof is not base 64"))?;
-        // Section 5.1: the GS2 header again, which shows that nobody changed it, and the same
-        // nonce.
-        if binding != STANDARD.encode(&self.gs2_header) || nonce != self.nonce {
+        // Section 5.1: the GS2 header again, which shows that nobody changed it, with the data of
+        // the channel, which shows that there is nobody in between; and the same nonce.
+        let binding = STANDARD.decode(binding).map(Secret::new);
+        if binding.as_ref() != Ok(&self.binding) || nonce != self.nonce {
             return Err(SaslCondition::NotAuthorized.into());
         }
         let hash = self.keys.hash;
@@ -158,6 +170,25 @@ impl ServerFirst {
             username: self.username,
             message,
         })
+    }
+}
+
+/// The data that the flag of the GS2 header binds to (RFC 5802 section 6).
+fn bound(flag: &str, mechanism: Mechanism, offer: &Offer) -> Result<Secret, SaslFailure> {
+    let wanted = flag.strip_prefix("p=");
+    match (wanted, flag, mechanism.binds()) {
+        (Some(name), _, true) => ChannelBinding::from_name(name)
+            .and_then(|wanted| offer.binding(wanted).cloned())
+            .ok_or(SaslFailure::malformed("unsupported-channel-binding-type")),
+        (Some(_), _, false) => Err(SaslFailure::malformed("channel-binding-not-supported")),
+        (None, "n", false) => Ok(Secret::default()),
+        // "y": the client could bind but believes that the server cannot. Where it can, somebody has
+        // changed what was offered.
+        (None, "y", false) if offer.bindings.is_empty() => Ok(Secret::default()),
+        (None, "y", false) => Err(SaslFailure::new(SaslCondition::NotAuthorized)
+            .with_text("server-does-support-channel-binding")),
+        (None, "n" | "y", true) => Err(SaslFailure::malformed("the mechanism needs a binding")),
+        _ => Err(SaslFailure::malformed("the GS2 header is malformed")),
     }
 }
 

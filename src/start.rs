@@ -242,6 +242,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
     let alone = Settings {
         allow_plaintext: config.xmpp.allow_plaintext,
         see_other_host: config.xmpp.see_other_host,
+        channel_binding: config.xmpp.channel_binding,
         client_bytes_a_second: config.xmpp.client_bytes_a_second,
         deliver: config.delivery.deliver,
         tls: Some(tls),

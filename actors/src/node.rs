@@ -53,6 +53,8 @@ pub struct Settings {
     /// Whether a message waits for its commit before it is written.
     pub deliver: Deliver,
     pub tls: Option<Tls>,
+    /// A sign-in may be bound to the TLS that it goes through.
+    pub channel_binding: bool,
     /// What one client may say; none is without limit.
     pub client_bytes_a_second: Option<u64>,
     /// Iterations for new passwords; [`limits::SCRAM_ITERATIONS`] but in tests.
@@ -77,6 +79,7 @@ impl Settings {
             see_other_host: false,
             deliver: Deliver::Committed,
             tls: None,
+            channel_binding: true,
             client_bytes_a_second: Some(limits::CLIENT_BYTES_A_SECOND),
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,

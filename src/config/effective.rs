@@ -40,6 +40,10 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             config.xmpp.allow_plaintext.to_string(),
         ),
         (
+            "xmpp.channel_binding",
+            config.xmpp.channel_binding.to_string(),
+        ),
+        (
             "xmpp.client_bytes_a_second",
             config.xmpp.client_bytes_a_second.unwrap_or(0).to_string(),
         ),

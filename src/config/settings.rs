@@ -138,6 +138,11 @@ settings! {
         "Lets clients sign in without TLS. Everybody on the way can then read and change what \
          they send. For measurements on one machine.";
 
+    xmpp.channel_binding => xmpp_channel_binding: bool = Value("true"),
+        "Offers to bind a sign-in to the TLS that it goes through (SCRAM-SHA-…-PLUS, XEP-0440), so \
+         that a client notices who stands in between. Some older clients believe that they can and \
+         cannot with TLS 1.3 (slixmpp 1.8): false lets them in.";
+
     xmpp.client_bytes_a_second => xmpp_client_bytes_a_second: i64 = Value("1048576"),
         "How much one client may say in a second, in bytes, from 65536 on; what is shorter than \
          128 bytes counts as so many. A client that says more is read a little later and loses \

@@ -46,6 +46,7 @@ pub struct XmppConfig {
     pub see_other_host: bool,
     pub certificate: Certificate,
     pub allow_plaintext: bool,
+    pub channel_binding: bool,
     /// None is without limit.
     pub client_bytes_a_second: Option<u64>,
 }

@@ -1,8 +1,11 @@
 //! Authentication that is bound to the TLS below it (RFC 5802 section 6, RFC 9266, RFC 5929), what
 //! is offered of it (XEP-0440), and that nobody takes it away unnoticed (XEP-0474).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use pollux_xml::Element;
 use pollux_xmpp::features::Features;
+use pollux_xmpp::sasl::scram::ScramClient;
 use pollux_xmpp::sasl::{ChannelBinding, Mechanism, Offer, Secret};
 use sha2::{Digest, Sha256};
 
@@ -62,9 +65,7 @@ fn each_mechanism_binds_to_each_type_and_what_was_offered_is_signed() {
                 bindings: channel(&stream),
             };
             let data = seen.binding(*binding).expect("it has each").clone();
-            let prepare = |scram: pollux_xmpp::sasl::scram::ScramClient| {
-                scram.bound_to(*binding, data).having_seen(&seen)
-            };
+            let prepare = |scram: ScramClient| scram.bound_to(*binding, data).having_seen(&seen);
             let outcome = authenticate_with(&mut stream, mechanism, "alice", PASSWORD, prepare);
             let words = xml(&outcome);
             assert!(
@@ -84,21 +85,40 @@ fn the_data_of_another_stream_are_refused() {
     for mechanism in bound() {
         let (mut stream, _) = encrypted(&node);
         let (binding, data) = of_other[0].clone();
-        let prepare = |scram: pollux_xmpp::sasl::scram::ScramClient| scram.bound_to(binding, data);
+        let prepare = |scram: ScramClient| scram.bound_to(binding, data);
         let outcome = authenticate_with(&mut stream, mechanism, "alice", PASSWORD, prepare);
         fails_with(&outcome, "not-authorized");
         // The stream goes on, and the right data are right.
         let (binding, data) = channel(&stream)[0].clone();
-        let prepare = |scram: pollux_xmpp::sasl::scram::ScramClient| scram.bound_to(binding, data);
+        let prepare = |scram: ScramClient| scram.bound_to(binding, data);
         let outcome = authenticate_with(&mut stream, mechanism, "alice", PASSWORD, prepare);
         assert!(outcome.is(SASL, "success"), "{}", xml(&outcome));
     }
 }
 
 #[test]
+fn it_can_be_switched_off() {
+    let mut node = TestNode::prepare(Plaintext::Refused);
+    node.set_xmpp("channel_binding = false");
+    node.begin();
+    node.add_user("alice");
+    let (mut stream, features) = encrypted(&node);
+    assert_eq!(features.channel_bindings, []);
+    assert!(
+        features
+            .mechanisms
+            .iter()
+            .all(|mechanism| !mechanism.binds())
+    );
+    let first = STANDARD.encode("y,,n=alice,r=nonce");
+    stream.send(format!(
+        "<auth xmlns='{SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>"
+    ));
+    assert!(stream.element().is(SASL, "challenge"));
+}
+
+#[test]
 fn a_flag_that_does_not_go_with_the_mechanism_or_the_offer_is_refused() {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
     let node = node_with_alice();
     for (mechanism, flag, condition) in [
         ("SCRAM-SHA-256-PLUS", "n", "malformed-request"),
@@ -115,4 +135,7 @@ fn a_flag_that_does_not_go_with_the_mechanism_or_the_offer_is_refused() {
         ));
         fails_with(&stream.element(), condition);
     }
+    let log = node.log();
+    assert!(log.contains("unsupported-channel-binding-type"), "{log}");
+    assert!(log.contains("xmpp.channel_binding = false"), "{log}");
 }

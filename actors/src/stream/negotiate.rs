@@ -86,6 +86,9 @@ async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<Bindings,
     })?;
     let exporter = socket.exporter().map(|data| Secret::new(data.to_vec()));
     wire.socket = Box::new(socket);
+    if !wire.node.settings.channel_binding {
+        return Ok(Vec::new());
+    }
     let tls = wire.node.settings.tls.as_ref();
     let end_point = tls.and_then(|tls| tls.end_point.clone());
     let bindings = [
@@ -157,7 +160,17 @@ async fn exchange(
     };
     let first = match ClientFirst::parse(first.expose(), mechanism, offer) {
         Ok(first) => first,
-        Err(failure) => return Ok(Err(failure)),
+        Err(failure) => {
+            if !offer.bindings.is_empty() {
+                let (why, advice) = (
+                    failure.text.as_deref(),
+                    "a client that cannot bind to TLS 1.3 \
+                     and believes that it can is let in by xmpp.channel_binding = false",
+                );
+                tracing::info!(%mechanism, why, advice, "first message of SASL was refused");
+            }
+            return Ok(Err(failure));
+        }
     };
     let domain = wire.node.settings.domain.clone();
     let Ok(user) = BareJid::from_parts(Some(first.username()), &domain) else {

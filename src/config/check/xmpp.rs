@@ -58,6 +58,10 @@ impl Check<'_> {
                 .is_some_and(|given| given.value),
             certificate,
             allow_plaintext,
+            channel_binding: file
+                .xmpp_channel_binding
+                .as_ref()
+                .is_none_or(|given| given.value),
             client_bytes_a_second,
         }
     }

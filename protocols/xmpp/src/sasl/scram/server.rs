@@ -182,8 +182,8 @@ fn bound(flag: &str, mechanism: Mechanism, offer: &Offer) -> Result<Secret, Sasl
             .ok_or(SaslFailure::malformed("unsupported-channel-binding-type")),
         (Some(_), _, false) => Err(SaslFailure::malformed("channel-binding-not-supported")),
         (None, "n", false) => Ok(Secret::default()),
-        // "y": the client could bind but believes that the server cannot. Where it can, somebody has
-        // changed what was offered.
+        // "y": the client could bind but believes that the server cannot. Where it can, somebody
+        // has changed what was offered.
         (None, "y", false) if offer.bindings.is_empty() => Ok(Secret::default()),
         (None, "y", false) => Err(SaslFailure::new(SaslCondition::NotAuthorized)
             .with_text("server-does-support-channel-binding")),

@@ -267,7 +267,7 @@ fn the_flag_and_the_mechanism_agree() {
     }
 }
 
-/// A handshake that is bound to this channel, as the client believes, which has seen `seen` offered.
+/// A handshake that is bound to this channel, as the client believes, which has seen this offer.
 fn bound_handshake(
     binding: ChannelBinding,
     data: Secret,

@@ -101,8 +101,8 @@ async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<Bindings,
         .collect())
 }
 
-/// A few attempts, then the stream ends (RFC 6120 section 6.4.5). Nothing is offered where it is not
-/// encrypted and would have to be.
+/// A few attempts, then the stream ends (RFC 6120 section 6.4.5). Nothing is offered where it is
+/// not encrypted and would have to be.
 async fn authenticate(
     wire: &mut Wire,
     mut element: Element,

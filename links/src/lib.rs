@@ -5,6 +5,7 @@ mod accept;
 pub mod authority;
 pub mod credentials;
 mod dial;
+pub mod end_point;
 pub mod frame;
 mod gather;
 mod greeting;

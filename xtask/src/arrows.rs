@@ -46,6 +46,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rcgen", &["pollux-links", "pollux-actors", "pollux-chaos"]),
     ("rustls-webpki", &["pollux-links"]),
     ("ring", &["pollux-links"]),
+    ("x509-parser", &["pollux-links"]),
     ("actix", &["pollux-actors"]),
     ("actix-rt", &["pollux-actors"]),
     ("actix-web", &["pollux-admin-ui"]),

@@ -91,8 +91,8 @@ thread_local! {
 /// A draft that grew beyond this is not kept.
 const DRAFT_BYTES_MAX: usize = 256 * 1024;
 
-/// What `write` writes, in a vector without room to spare. It is written where there is room: a
-/// vector that grows with a value is copied several times.
+/// What `write` writes; what is not large in a vector without room to spare. It is written where
+/// there is room: a vector that grows with a value is copied several times.
 fn drafted(
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), CodecError>,
 ) -> Result<Vec<u8>, CodecError> {

@@ -3,7 +3,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pollux_xml::Element;
 use pollux_xmpp::features::Features;
 use pollux_xmpp::sasl::scram::ScramClient;
 use pollux_xmpp::sasl::{ChannelBinding, Mechanism, Offer, Secret};
@@ -13,6 +12,7 @@ use crate::common::client::{SASL, authenticate_with};
 use crate::common::node::{PASSWORD, Plaintext, TestNode};
 use crate::common::stream::{Stream, xml};
 use crate::connect;
+use crate::sasl::fails_with;
 
 fn node_with_alice() -> TestNode {
     let node = TestNode::start(Plaintext::Refused);
@@ -44,13 +44,6 @@ fn channel(stream: &Stream) -> Vec<(ChannelBinding, Secret)> {
 fn bound() -> impl Iterator<Item = Mechanism> {
     let all = Mechanism::ALL.iter().copied();
     all.filter(|mechanism| mechanism.binds())
-}
-
-#[track_caller]
-fn fails_with(answer: &Element, condition: &str) {
-    assert!(answer.is(SASL, "failure"), "{}", xml(answer));
-    let found = answer.find(SASL, condition);
-    assert!(found.is_some(), "expected {condition}: {}", xml(answer));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn opened(node: &TestNode) -> Stream {
 }
 
 #[track_caller]
-fn fails_with(answer: &Element, condition: &str) {
+pub fn fails_with(answer: &Element, condition: &str) {
     assert!(answer.is(SASL, "failure"), "{}", xml(answer));
     assert!(
         answer.find(SASL, condition).is_some(),

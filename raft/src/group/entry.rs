@@ -19,7 +19,7 @@ pub struct Origin {
 }
 
 /// One thing that a process wants in the log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(serialize = "C: Serialize", deserialize = "C: Deserialize<'de>"))]
 pub enum Item<C> {
     Command(Arc<C>),
@@ -39,9 +39,9 @@ pub struct Leadership {
     pub leader: u64,
 }
 
-impl<C> Item<C> {
-    /// The same item.
-    pub(super) fn share(&self) -> Item<C> {
+/// Whatever a command is: it is shared.
+impl<C> Clone for Item<C> {
+    fn clone(&self) -> Item<C> {
         match self {
             Item::Command(command) => Item::Command(command.clone()),
             Item::Barrier => Item::Barrier,
@@ -49,7 +49,9 @@ impl<C> Item<C> {
             Item::Decision(decided, command) => Item::Decision(*decided, command.clone()),
         }
     }
+}
 
+impl<C> Item<C> {
     pub fn command(&self) -> Option<&C> {
         match self {
             Item::Command(command) | Item::Decision(_, command) => Some(command),

@@ -65,7 +65,7 @@ impl<C> Items<C> {
     /// Without the first `count` of them.
     pub(super) fn behind(&self, count: usize) -> Option<Items<C>> {
         let read = self.present()?;
-        let rest = read.iter().skip(count).map(Item::share);
+        let rest = read.iter().skip(count).cloned();
         Some(Vec::from_iter(rest).into())
     }
 }

@@ -169,7 +169,7 @@ impl<G: Kind> Pipeline<G> {
             return None;
         }
         let waiting = contents.waiting.range(skipped..through);
-        let items = waiting.map(|waiting| waiting.item.share());
+        let items = waiting.map(|waiting| waiting.item.clone());
         Some(Arc::new(items.collect()))
     }
 

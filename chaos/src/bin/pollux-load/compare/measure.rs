@@ -126,15 +126,16 @@ pub fn measure(
     let target = Rc::new(target);
     let stream_management = work.stream_management() && contestant.has_stream_management();
     match work {
-        Work::Messages | Work::MessagesSm | Work::Pair => {
+        Work::Messages | Work::MessagesSm => {
             let report = messages(target, stream_management, None, sizes)?;
             let cpu = report.cpu_ms_per_message;
             Ok(vec![cpu.context("read the CPU time")?])
         }
-        Work::PairRate => {
-            let report = messages(target, stream_management, Some(RATE), sizes)?;
-            let cpu = report.cpu_ms_per_message;
-            Ok(vec![cpu.context("read the CPU time")?])
+        Work::Pair | Work::PairRate => {
+            let rate = (work == Work::PairRate).then_some(RATE);
+            let report = messages(target, stream_management, rate, sizes)?;
+            let cpu = report.cpu_ms_per_message.context("read the CPU time")?;
+            Ok(vec![cpu, report.latency.p50_ms, report.latency.p99_ms])
         }
         Work::Latency | Work::LatencySm => {
             let report = messages(target, stream_management, Some(RATE), sizes)?;

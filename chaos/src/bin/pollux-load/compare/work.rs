@@ -232,11 +232,27 @@ impl Work {
             }
             Work::Pair => {
                 let what = "a message of a pair, closed loop, CPU of all processes";
-                vec![one("pair", what, cpu, Pair, half, None)]
+                let (p50, p99) = (
+                    "a message of a pair, closed loop, p50",
+                    "a message of a pair, closed loop, p99",
+                );
+                vec![
+                    one("pair", what, cpu, Pair, half, None),
+                    one("pair-p50", p50, ms, Pair, None, None),
+                    one("pair-p99", p99, ms, Pair, None, None),
+                ]
             }
             Work::PairRate => {
                 let what = "a message of a pair, 1,000/s, CPU of all processes";
-                vec![one("pair-rate", what, cpu, Pair, None, None)]
+                let (p50, p99) = (
+                    "a message of a pair, 1,000/s, p50",
+                    "a message of a pair, 1,000/s, p99",
+                );
+                vec![
+                    one("pair-rate", what, cpu, Pair, None, None),
+                    one("pair-rate-p50", p50, ms, Pair, None, None),
+                    one("pair-rate-p99", p99, ms, Pair, None, None),
+                ]
             }
         }
     }

@@ -15,6 +15,7 @@ pub struct Metrics {
     pub strangers: Arc<Strangers>,
     pub sign_ins: AtomicU64,
     pub sign_in_failures: AtomicU64,
+    pub sign_ins_locked_out: AtomicU64,
     pub resumptions: AtomicU64,
     pub resumption_failures: AtomicU64,
     pub stanzas: AtomicU64,
@@ -71,6 +72,11 @@ impl Metrics {
                 "pollux_sign_in_failures_total",
                 "Authentications that failed.",
                 &self.sign_in_failures,
+            ),
+            counter(
+                "pollux_sign_ins_locked_out_total",
+                "Attempts to sign in that were not tried, because too many had failed.",
+                &self.sign_ins_locked_out,
             ),
             counter(
                 "pollux_resumptions_total",

@@ -10,6 +10,7 @@ use pollux_domain::contract::Command;
 use pollux_domain::delivery::Deliver;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
+use pollux_domain::lockout::{Lockouts, Policy};
 use pollux_domain::metrics::Sample;
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Desks, Peers, Visits};
@@ -20,6 +21,7 @@ use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
+use tokio::sync::Semaphore;
 
 use crate::acts::Onlooker;
 use crate::control;
@@ -53,10 +55,14 @@ pub struct Settings {
     /// Whether a message waits for its commit before it is written.
     pub deliver: Deliver,
     pub tls: Option<Tls>,
+    /// Clients may send the password itself, in TLS.
+    pub plain: bool,
     /// A sign-in may be bound to the TLS that it goes through.
     pub channel_binding: bool,
     /// What one client may say; none is without limit.
     pub client_bytes_a_second: Option<u64>,
+    /// How many failed sign-ins lock out.
+    pub lockout: Policy,
     /// Iterations for new passwords; [`limits::SCRAM_ITERATIONS`] but in tests.
     pub scram_iterations: u32,
     /// Entries between snapshots, and kept behind one.
@@ -79,8 +85,13 @@ impl Settings {
             see_other_host: false,
             deliver: Deliver::Committed,
             tls: None,
+            plain: false,
             channel_binding: true,
             client_bytes_a_second: Some(limits::CLIENT_BYTES_A_SECOND),
+            lockout: Policy {
+                account: Some(limits::LOCKOUT_ACCOUNT_FAILURES),
+                address: Some(limits::LOCKOUT_ADDRESS_FAILURES),
+            },
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,
             keep_entries: limits::LOG_KEEP_ENTRIES,
@@ -122,6 +133,10 @@ pub struct Node {
     pub tables: Arc<dyn Tables>,
     pub directory: Arc<Directory>,
     pub claims: Arc<Claims>,
+    /// Of this node alone: its twin counts for itself.
+    pub(crate) lockouts: Mutex<Lockouts>,
+    /// Places for those whose passwords are hashed.
+    pub(crate) hashing: Semaphore,
     pub metrics: Metrics,
     /// Whose users this node serves at the moment.
     pub tenures: Arc<Tenures>,
@@ -229,6 +244,8 @@ impl Node {
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
+        let lockouts = Mutex::new(Lockouts::new(settings.lockout));
+        let hashing = Semaphore::new(placement.arbiter_count().div_ceil(2));
         let node = Arc::new(Node {
             settings,
             life,
@@ -243,6 +260,8 @@ impl Node {
             tables,
             directory,
             claims: Arc::default(),
+            lockouts,
+            hashing,
             metrics: Metrics::default(),
             tenures: Arc::default(),
             first_word,

@@ -28,7 +28,7 @@ pub trait Placement: Send + Sync + 'static {
         self.run(turn, job);
     }
 
-    /// Runs `job` where it may take long: off the arbiters.
+    /// Runs `job` where it may take long: off the arbiters, and behind them.
     fn run_aside(&self, job: Job);
 
     /// The arbiter of a user.
@@ -117,7 +117,10 @@ impl Placement for Arbiters {
     fn run_aside(&self, job: Job) {
         let made = std::thread::Builder::new()
             .name("aside".to_owned())
-            .spawn(job);
+            .spawn(move || {
+                stand_behind();
+                job();
+            });
         if let Err(error) = made {
             tracing::error!(%error, "failed to start a thread");
         }

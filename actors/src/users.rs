@@ -13,6 +13,7 @@ use pollux_domain::limits;
 use pollux_raft::configuration::{Account, Change, ChangeReply};
 use pollux_raft::group::GroupError;
 use pollux_store::codec::{self, CodecError};
+use pollux_xmpp::sasl::Secret;
 use pollux_xmpp::sasl::scram::{DeriveError, ScramHash, ScramKeys};
 use tokio::sync::oneshot;
 
@@ -153,6 +154,20 @@ pub fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> io::Result<ScramKey
         Some(keys) => Ok(keys),
         None => fake.map_err(io::Error::other),
     }
+}
+
+/// Whether the keys are those of the password. Hashed aside, as many at a time as the node has
+/// doors; none if it is given up.
+pub async fn has_password(node: &Node, keys: ScramKeys, password: Secret) -> Option<bool> {
+    let turn = node.hashing.acquire().await.ok()?;
+    let (tell, told) = oneshot::channel();
+    let job = move || {
+        let _gone = tell.send(keys.are_of(&password));
+    };
+    node.placement.run_aside(Box::new(job));
+    let answer = told.await.ok();
+    drop(turn);
+    answer
 }
 
 async fn adopt(node: &Node, user: &BareJid, home: NodeId) -> Result<(), UserError> {

@@ -234,7 +234,8 @@ impl Stage {
         client.say(HEADER).await;
         client.hear("</stream:features>").await;
         let mechanism = Mechanism::ScramSha256;
-        let scram = ScramClient::new(mechanism.hash(), name, "pencil", None, "nonce").unwrap();
+        let scram =
+            ScramClient::new(mechanism.hash().unwrap(), name, "pencil", None, "nonce").unwrap();
         let first = encode(&scram.first_message());
         client
             .say(&format!(

@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod ids;
 pub mod jid;
 pub mod limits;
+pub mod lockout;
 pub mod metrics;
 pub mod operations;
 pub mod pace;

@@ -133,6 +133,18 @@ pub const SNAPSHOT_ENTRIES: u64 = 10_000;
 /// Raft entries kept behind a snapshot.
 pub const LOG_KEEP_ENTRIES: u64 = 1_000;
 
+/// Failed sign-ins of one account that lock it out. A default.
+pub const LOCKOUT_ACCOUNT_FAILURES: u32 = 10;
+/// Failed sign-ins from one address that lock it out: a company may be behind one. A default.
+pub const LOCKOUT_ADDRESS_FAILURES: u32 = 100;
+/// Seconds within which failures add up.
+pub const LOCKOUT_WINDOW_SECONDS: u64 = 600;
+/// Seconds for which nothing is tried then.
+pub const LOCKOUT_SECONDS: u64 = 300;
+/// Accounts, and addresses, whose failures a node remembers; then it forgets those that have not
+/// locked anybody out, the oldest first.
+pub const LOCKOUT_ENTRIES_MAX: usize = 65_536;
+
 /// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at
 /// each sign-in).
 pub const SCRAM_ITERATIONS: u32 = 10_000;

@@ -396,7 +396,8 @@ pub fn authenticate_with(
     prepare: impl FnOnce(ScramClient) -> ScramClient,
 ) -> Element {
     let nonce = "a nonce of the tests".replace(' ', "-");
-    let scram = ScramClient::new(mechanism.hash(), account, password, None, &nonce);
+    let hash = mechanism.hash().expect("a form of SCRAM");
+    let scram = ScramClient::new(hash, account, password, None, &nonce);
     let scram = prepare(scram.expect("a name and a password that can be ones"));
     let first = STANDARD.encode(scram.first_message());
     stream.send(format!(

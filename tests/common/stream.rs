@@ -2,11 +2,12 @@
 //! or counts.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces, StreamOpen};
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use rustls::ClientConfig;
 
 use super::deadline::Deadline;
@@ -43,7 +44,19 @@ pub struct Stream {
 impl Stream {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Stream {
-        let tcp = Tcp::connect(address).expect("the node takes connections");
+        Stream::over(Tcp::connect(address).expect("the node takes connections"))
+    }
+
+    /// The same by one who has another address.
+    #[track_caller]
+    pub fn connect_from(own: IpAddr, address: SocketAddr) -> Stream {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&socket, &SocketAddr::new(own, 0)).expect("the whole of 127.0.0.0/8 is loopback");
+        connect(&socket, &address).expect("the node takes connections");
+        Stream::over(socket.into())
+    }
+
+    fn over(tcp: Tcp) -> Stream {
         tcp.set_nodelay(true).expect("a socket without delay");
         Stream {
             socket: Socket::Plain(tcp),

@@ -22,7 +22,7 @@ fn node_with_alice() -> TestNode {
 
 /// A stream under TLS, with what it offers.
 #[track_caller]
-fn encrypted(node: &TestNode) -> (Stream, Features) {
+pub fn encrypted(node: &TestNode) -> (Stream, Features) {
     let mut stream = connect(node);
     stream.open();
     stream.encrypt(&node.path("data/certificate.pem"));

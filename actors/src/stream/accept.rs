@@ -1,5 +1,6 @@
 //! Takes connections and gives each to a door in turn, as far as strangers have room.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -58,7 +59,8 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
                 if let Ok(socket) = travelling.arrive() {
                     let span = tracing::debug_span!("listener", proto = "c2s", %peer);
                     actix_rt::spawn(
-                        welcome(there, socket, entrance, arrival, stranger).instrument(span),
+                        welcome(there, socket, peer.ip(), entrance, arrival, stranger)
+                            .instrument(span),
                     );
                 }
             }),
@@ -69,6 +71,7 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
 async fn welcome(
     node: Arc<Node>,
     socket: Box<dyn Socket>,
+    address: IpAddr,
     entrance: Entrance,
     arrival: Arrival,
     stranger: Stranger,
@@ -88,7 +91,8 @@ async fn welcome(
     }
     let mut wire = Wire::new(node, socket, arrival);
     tracing::debug!("connection accepted");
-    match tokio::time::timeout(PREAUTH_PATIENCE, negotiate::sign_in(&mut wire, entrance)).await {
+    let signed_in = negotiate::sign_in(&mut wire, entrance, address);
+    match tokio::time::timeout(PREAUTH_PATIENCE, signed_in).await {
         Ok(Ok(user)) => negotiate::hand_over(wire, user),
         Ok(Err(broken)) => farewell(wire, broken).await,
         Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,

@@ -1,17 +1,20 @@
 //! From a stranger to a user: TLS, at first (XEP-0368) or by STARTTLS (RFC 6120 section 5), and
 //! SASL (section 6). Not for what follows.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
+use pollux_domain::lockout::Lockouts;
 use pollux_links::tls::TlsSocket;
 use pollux_xml::Element;
 use pollux_xmpp::features::{Features, StartTls};
-use pollux_xmpp::sasl::scram::ClientFirst;
+use pollux_xmpp::sasl::scram::{ClientFirst, ScramHash, ScramKeys};
 use pollux_xmpp::sasl::{
-    ChannelBinding, Mechanism, Offer, SaslCondition, SaslElement, SaslFailure, Secret, Sent,
+    ChannelBinding, Mechanism, Offer, PlainAuth, SaslCondition, SaslElement, SaslFailure, Secret,
+    Sent,
 };
 use pollux_xmpp::starttls::Starttls;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
@@ -20,11 +23,15 @@ use rustls::ServerConfig;
 use super::accept::Entrance;
 use super::relay;
 use super::wire::{Broken, CLIENT, Wire};
-use crate::node::hex;
+use crate::node::{Node, hex};
 use crate::users;
 
-/// Negotiates until the client has proved who it is.
-pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Broken> {
+/// Negotiates until the client, who comes from `address`, has proved who it is.
+pub async fn sign_in(
+    wire: &mut Wire,
+    entrance: Entrance,
+    address: IpAddr,
+) -> Result<BareJid, Broken> {
     let tls = wire.node.settings.tls.clone();
     let plaintext = wire.node.settings.allow_plaintext;
     let mut encrypted = false;
@@ -34,10 +41,13 @@ pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Bro
         encrypted = true;
     }
     loop {
-        let offer = if encrypted || plaintext {
-            Offer::of(bindings.clone())
-        } else {
-            Offer::default()
+        let offer = match encrypted || plaintext {
+            true => Offer::of(bindings.clone()),
+            false => Offer::default(),
+        };
+        let offer = match encrypted && wire.node.settings.plain {
+            true => offer.with_plain(),
+            false => offer,
         };
         let starttls = match (&tls, encrypted, plaintext) {
             (Some(_), false, false) => Some(StartTls::Required),
@@ -69,7 +79,7 @@ pub async fn sign_in(wire: &mut Wire, entrance: Entrance) -> Result<BareJid, Bro
                 wire.close().await?;
                 return Err(Broken::Gone);
             }
-            (None, _) => return authenticate(wire, element, &offer).await,
+            (None, _) => return authenticate(wire, element, &offer, address).await,
         }
     }
 }
@@ -107,6 +117,7 @@ async fn authenticate(
     wire: &mut Wire,
     mut element: Element,
     offer: &Offer,
+    address: IpAddr,
 ) -> Result<BareJid, Broken> {
     for _attempt in 0..limits::SIGN_IN_ATTEMPTS_MAX {
         let failure = match SaslElement::from_element(&element, Sent::ByInitiator) {
@@ -122,7 +133,7 @@ async fn authenticate(
                 SaslFailure::new(SaslCondition::InvalidMechanism)
             }
             Some(Ok(SaslElement::Auth { mechanism, initial })) => {
-                match exchange(wire, mechanism, initial, offer).await? {
+                match exchange(wire, mechanism, initial, offer, address).await? {
                     Ok(user) => return Ok(user),
                     Err(failure) => failure,
                 }
@@ -144,47 +155,61 @@ async fn authenticate(
         .into())
 }
 
-/// SCRAM (RFC 5802): the same steps and work for a user that does not exist.
+/// One attempt with a mechanism that was offered.
 async fn exchange(
     wire: &mut Wire,
     mechanism: Mechanism,
     initial: Option<Secret>,
     offer: &Offer,
+    address: IpAddr,
 ) -> Result<Result<BareJid, SaslFailure>, Broken> {
     let first = match initial {
         Some(first) => first,
-        None => match response(wire, Secret::new(Vec::new())).await? {
+        None => match response(wire, Secret::default()).await? {
             Ok(first) => first,
             Err(failure) => return Ok(Err(failure)),
         },
     };
-    let first = match ClientFirst::parse(first.expose(), mechanism, offer) {
-        Ok(first) => first,
-        Err(failure) => {
-            if !offer.bindings.is_empty() {
-                let (why, advice) = (
-                    failure.text.as_deref(),
-                    "a client that cannot bind to TLS 1.3 \
-                     and believes that it can is let in by xmpp.channel_binding = false",
-                );
-                tracing::info!(%mechanism, why, advice, "first message of SASL was refused");
+    let proved = match mechanism.hash() {
+        Some(hash) => {
+            let first = ClientFirst::parse(first.expose(), mechanism, offer);
+            let first = first.inspect_err(|failure| note_unbound(mechanism, offer, failure));
+            match first {
+                Ok(first) => scram(wire, first, hash, address).await?,
+                Err(failure) => Err(failure),
             }
-            return Ok(Err(failure));
         }
+        None => plain(wire, &first, address).await,
     };
-    let domain = wire.node.settings.domain.clone();
-    let Ok(user) = BareJid::from_parts(Some(first.username()), &domain) else {
-        return Ok(Err(SaslFailure::new(SaslCondition::NotAuthorized)));
+    let (user, last) = match proved {
+        Ok(proved) => proved,
+        Err(failure) => return Ok(Err(failure)),
     };
-    let judged = users::is_judged(&wire.node, &user).await;
-    let Ok(keys) = users::keys(&wire.node, &user, mechanism.hash()) else {
-        return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
+    lockouts(&wire.node).succeeded(&user, address);
+    wire.send(&SaslElement::Success(last).to_element()).await?;
+    wire.node.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
+    Ok(Ok(user))
+}
+
+/// Who has proved to be whom, and what is sent with the success.
+type Proved = Result<(BareJid, Option<Secret>), SaslFailure>;
+
+/// SCRAM (RFC 5802): the same steps and work for a user that does not exist.
+async fn scram(
+    wire: &mut Wire,
+    first: ClientFirst,
+    hash: ScramHash,
+    address: IpAddr,
+) -> Result<Proved, Broken> {
+    let node = wire.node.clone();
+    let challenge = async {
+        let user = account(&node, first.username(), address).await?;
+        let keys = keys(&node, &user, hash)?;
+        let nonce = hex(&node.ambient.rand.token());
+        let challenge = first.challenge(keys, &user, &nonce)?;
+        Ok((user, challenge))
     };
-    if !judged {
-        return Ok(Err(SaslFailure::new(SaslCondition::TemporaryAuthFailure)));
-    }
-    let nonce = hex(&wire.node.ambient.rand.token());
-    let challenge = match first.challenge(keys, &user, &nonce) {
+    let (user, challenge) = match challenge.await {
         Ok(challenge) => challenge,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -193,15 +218,86 @@ async fn exchange(
         Ok(proof) => proof,
         Err(failure) => return Ok(Err(failure)),
     };
-    let proved = match challenge.verify(proof.expose()) {
-        Ok(proved) => proved,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    let last = Secret::new(proved.message.into_bytes());
-    wire.send(&SaslElement::Success(Some(last)).to_element())
-        .await?;
-    wire.node.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
-    Ok(Ok(user))
+    let proved = challenge.verify(proof.expose());
+    let proved = proved.inspect_err(|_| note_failed(&node, &user, address));
+    Ok(proved.map(|proved| (user, Some(Secret::new(proved.message.into_bytes())))))
+}
+
+/// PLAIN (RFC 4616): the password is hashed as it was for the account, aside, one after the other.
+async fn plain(wire: &Wire, message: &Secret, address: IpAddr) -> Proved {
+    let node = &wire.node;
+    let auth = PlainAuth::parse(message.expose())?;
+    let user = account(node, &auth.username, address).await?;
+    if let Some(authzid) = &auth.authzid
+        && BareJid::parse(authzid).as_ref() != Ok(&user)
+    {
+        return Err(SaslCondition::InvalidAuthzid.into());
+    }
+    let keys = keys(node, &user, ScramHash::Sha256)?;
+    match users::has_password(node, keys, auth.password).await {
+        Some(true) => Ok((user, None)),
+        Some(false) => {
+            note_failed(node, &user, address);
+            Err(SaslCondition::NotAuthorized.into())
+        }
+        None => Err(SaslCondition::TemporaryAuthFailure.into()),
+    }
+}
+
+/// The account that a prepared name stands for, existing or not, where it may be tried.
+async fn account(node: &Node, username: &str, address: IpAddr) -> Result<BareJid, SaslFailure> {
+    let user = BareJid::from_parts(Some(username), &node.settings.domain);
+    let user = user.map_err(|_| SaslCondition::NotAuthorized)?;
+    if let Some(failure) = locked_out(node, &user, address) {
+        return Err(failure);
+    }
+    match users::is_judged(node, &user).await {
+        true => Ok(user),
+        false => Err(SaslCondition::TemporaryAuthFailure.into()),
+    }
+}
+
+fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> Result<ScramKeys, SaslFailure> {
+    let keys = users::keys(node, user, hash);
+    keys.map_err(|_| SaslCondition::TemporaryAuthFailure.into())
+}
+
+fn note_unbound(mechanism: Mechanism, offer: &Offer, failure: &SaslFailure) {
+    if !offer.bindings.is_empty() {
+        let (why, advice) = (
+            failure.text.as_deref(),
+            "a client that cannot bind to TLS 1.3 \
+             and believes that it can is let in by xmpp.channel_binding = false",
+        );
+        tracing::info!(%mechanism, why, advice, "first message of SASL was refused");
+    }
+}
+
+fn lockouts(node: &Node) -> MutexGuard<'_, Lockouts> {
+    node.lockouts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing is tried of an account or from an address with too many failures, also of an account
+/// that does not exist.
+fn locked_out(node: &Node, user: &BareJid, address: IpAddr) -> Option<SaslFailure> {
+    let left = lockouts(node).left(user, address, node.ambient.clock.now())?;
+    node.metrics
+        .sign_ins_locked_out
+        .fetch_add(1, Ordering::Relaxed);
+    let minutes = left.as_secs().div_ceil(60).max(1);
+    let text = format!("too many failed attempts; the next counts in {minutes} min");
+    Some(SaslFailure::new(SaslCondition::TemporaryAuthFailure).with_text(text))
+}
+
+fn note_failed(node: &Node, user: &BareJid, address: IpAddr) {
+    let locked = lockouts(node).failed(user, address, node.ambient.clock.now());
+    let seconds = limits::LOCKOUT_SECONDS;
+    if locked.account {
+        tracing::warn!(%user, %address, seconds, "account is locked out after too many failures");
+    }
+    if locked.address {
+        tracing::warn!(%address, seconds, "address is locked out after too many failures");
+    }
 }
 
 /// Sends a challenge and takes the response.

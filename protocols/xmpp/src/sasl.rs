@@ -5,6 +5,7 @@ mod elements;
 mod failure;
 mod mechanism;
 pub(crate) mod offer;
+mod plain;
 pub mod scram;
 mod secret;
 
@@ -12,4 +13,5 @@ pub use elements::{SaslElement, Sent};
 pub use failure::{SaslCondition, SaslFailure};
 pub use mechanism::Mechanism;
 pub use offer::{ChannelBinding, Offer};
+pub use plain::PlainAuth;
 pub use secret::Secret;

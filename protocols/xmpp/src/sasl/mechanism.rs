@@ -5,8 +5,8 @@ use crate::names::named;
 
 named! {
     /// In the order of preference in which they are offered (RFC 6120 section 6.3.3). The names are
-    /// those of RFC 5802 section 4, RFC 7677 section 3 and the IANA registry; the first three bind
-    /// to the channel.
+    /// those of RFC 5802 section 4, RFC 7677 section 3, RFC 4616 and the IANA registry; the first
+    /// three bind to the channel.
     Mechanism {
         ScramSha512Plus = "SCRAM-SHA-512-PLUS",
         ScramSha256Plus = "SCRAM-SHA-256-PLUS",
@@ -14,15 +14,18 @@ named! {
         ScramSha512 = "SCRAM-SHA-512",
         ScramSha256 = "SCRAM-SHA-256",
         ScramSha1 = "SCRAM-SHA-1",
+        Plain = "PLAIN",
     }
 }
 
 impl Mechanism {
-    pub fn hash(self) -> ScramHash {
+    /// None where it is not SCRAM.
+    pub fn hash(self) -> Option<ScramHash> {
         match self {
-            Mechanism::ScramSha512 | Mechanism::ScramSha512Plus => ScramHash::Sha512,
-            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => ScramHash::Sha256,
-            Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => ScramHash::Sha1,
+            Mechanism::ScramSha512 | Mechanism::ScramSha512Plus => Some(ScramHash::Sha512),
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(ScramHash::Sha256),
+            Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => Some(ScramHash::Sha1),
+            Mechanism::Plain => None,
         }
     }
 
@@ -32,7 +35,10 @@ impl Mechanism {
             Mechanism::ScramSha512Plus | Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus => {
                 true
             }
-            Mechanism::ScramSha512 | Mechanism::ScramSha256 | Mechanism::ScramSha1 => false,
+            Mechanism::ScramSha512
+            | Mechanism::ScramSha256
+            | Mechanism::ScramSha1
+            | Mechanism::Plain => false,
         }
     }
 }

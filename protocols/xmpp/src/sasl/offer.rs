@@ -31,13 +31,21 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// All mechanisms, those that bind where there is something to bind to.
+    /// All forms of SCRAM, those that bind where there is something to bind to.
     pub fn of(bindings: Vec<(ChannelBinding, Secret)>) -> Offer {
-        let usable = |mechanism: &&Mechanism| !mechanism.binds() || !bindings.is_empty();
+        let usable = |mechanism: &&Mechanism| {
+            mechanism.hash().is_some() && (!mechanism.binds() || !bindings.is_empty())
+        };
         Offer {
             mechanisms: Mechanism::ALL.iter().filter(usable).copied().collect(),
             bindings,
         }
+    }
+
+    /// The same with PLAIN: where nobody else can read the stream (RFC 4616 section 4).
+    pub fn with_plain(mut self) -> Offer {
+        self.mechanisms.push(Mechanism::Plain);
+        self
     }
 
     /// The data of one type.
@@ -123,5 +131,11 @@ mod tests {
         let unbound = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"];
         assert_eq!(names(Offer::of(Vec::new())), unbound);
         assert_eq!(names(Offer::of(bindings())).len(), 6);
+        let plain = names(Offer::of(bindings()).with_plain());
+        assert_eq!(
+            (plain.len(), plain[6]),
+            (7, "PLAIN"),
+            "the weakest is the last"
+        );
     }
 }

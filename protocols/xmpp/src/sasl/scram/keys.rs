@@ -116,6 +116,17 @@ impl ScramKeys {
         )
     }
 
+    /// Whether they are those of this password: the work of [`ScramKeys::derive`], also where they
+    /// are fake.
+    pub fn are_of(&self, password: &Secret) -> bool {
+        let Ok(password) = std::str::from_utf8(password.expose()) else {
+            return false;
+        };
+        let derived = ScramKeys::derive(self.hash, password, &self.salt, self.iterations);
+        // Secrets compare in constant time.
+        derived.is_ok_and(|derived| derived.stored_key == self.stored_key)
+    }
+
     pub fn hash(&self) -> ScramHash {
         self.hash
     }

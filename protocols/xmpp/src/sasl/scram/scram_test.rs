@@ -274,11 +274,11 @@ fn bound_handshake(
     seen: &Offer,
 ) -> Result<(), SaslCondition> {
     let mechanism = Mechanism::ScramSha256Plus;
-    let client = ScramClient::new(mechanism.hash(), "user", "pencil", None, "cn").unwrap();
+    let client = ScramClient::new(mechanism.hash().unwrap(), "user", "pencil", None, "cn").unwrap();
     let client = client.bound_to(binding, data).having_seen(seen);
     let first = parse(&client.first_message(), mechanism, &offer())?;
     let server_first = first
-        .challenge(keys(mechanism.hash()), &user(), "sn")
+        .challenge(keys(mechanism.hash().unwrap()), &user(), "sn")
         .unwrap();
     let answered = client.answer(server_first.message().as_bytes());
     let (client_final, expected) = answered.map_err(|failure| failure.condition)?;

@@ -77,7 +77,7 @@ impl ClientFirst {
             username: message::prepare_name(&username)?,
             nonce: nonce.to_owned(),
             bound,
-            offered: offer.digest(mechanism.hash()),
+            offered: mechanism.hash().and_then(|hash| offer.digest(hash)),
         })
     }
 

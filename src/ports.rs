@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use pollux_actors::node::{Listening, Node};
-use pollux_actors::stream::{self, Entrance, certificate};
+use pollux_actors::stream::{self, Entrance};
 use pollux_links::net::{Net, SystemNet};
 use tokio::sync::oneshot;
 
@@ -24,10 +24,9 @@ pub struct PortError {
 /// All of them, or the node does not start. They are announced when the last is open.
 pub async fn open(config: &Config, node: &Arc<Node>) -> Result<(), PortError> {
     let direct = match (config.xmpp.direct_tls_listen, &node.settings.tls) {
-        (Some(address), Some(tls)) => {
-            let entrance = Entrance::DirectTls(certificate::for_direct_tls(&tls.config));
-            let bound = open_one(node, "xmpp.direct_tls_listen", address, entrance).await?;
-            Some(bound)
+        (Some(address), Some(_)) => {
+            let setting = "xmpp.direct_tls_listen";
+            Some(open_one(node, setting, address, Entrance::DirectTls).await?)
         }
         _ => None,
     };

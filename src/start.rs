@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::placement::Arbiters;
-use pollux_actors::stream::certificate::{self, CertificateError};
+use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{agreement, courier, expiry, membership, system, wall_clock};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
@@ -194,6 +194,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     groups.spawn(wall_clock::run(node.clone()));
     if !is_witness {
         groups.spawn(expiry::run(node.clone()));
+        groups.spawn(certificate::follow(node.clone()));
         groups.spawn(agreement::run(node.clone()));
     }
     let _metrics = match config.metrics.listen {
@@ -236,7 +237,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         Certificate::SelfSigned => {
             certificate::self_signed(folder, config.xmpp.domain.as_str(), tickets)?
         }
-        Certificate::Files { certificate, key } => certificate::read(certificate, key, tickets)?,
+        Certificate::Files { certificate, key } => Tls::read(certificate, key, tickets)?,
     };
     let id = NodeId(config.node.id.get());
     let alone = Settings {

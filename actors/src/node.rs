@@ -54,7 +54,7 @@ pub struct Settings {
     pub see_other_host: bool,
     /// Whether a message waits for its commit before it is written.
     pub deliver: Deliver,
-    pub tls: Option<Tls>,
+    pub tls: Option<Arc<Tls>>,
     /// Clients may send the password itself, in TLS.
     pub plain: bool,
     /// A sign-in may be bound to the TLS that it goes through.

@@ -128,7 +128,8 @@ settings! {
     xmpp.certificate => xmpp_certificate: String =
         Said("a self-signed one, made in the data folder", "\"/etc/pollux/tls/fullchain.pem\""),
         "The certificate chain for the domain, in PEM, the server's own certificate first. Goes \
-         together with `key`.";
+         together with `key`. When both files have changed, new streams get the new one; a \
+         restart is not needed.";
 
     xmpp.key => xmpp_key: String =
         Said("the key of the self-signed certificate", "\"/etc/pollux/tls/privkey.pem\""),

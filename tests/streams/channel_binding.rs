@@ -32,7 +32,7 @@ pub fn encrypted(node: &TestNode) -> (Stream, Features) {
 
 /// The data of each type, as this end of the stream has them.
 #[track_caller]
-fn channel(stream: &Stream) -> Vec<(ChannelBinding, Secret)> {
+pub fn channel(stream: &Stream) -> Vec<(ChannelBinding, Secret)> {
     let (exported, certificate) = stream.socket.channel().expect("it is encrypted");
     let end_point = Sha256::digest(&certificate).to_vec();
     vec![

@@ -6,6 +6,7 @@
 mod common;
 
 mod after_sign_in;
+mod certificate;
 mod channel_binding;
 mod direct_tls;
 mod early;

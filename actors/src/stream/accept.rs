@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pollux_xmpp::stream_error::StreamCondition;
-use rustls::ServerConfig;
 use tracing::Instrument;
 
 use super::claims::Arrival;
@@ -17,12 +16,12 @@ use crate::node::{Node, PREAUTH_PATIENCE};
 use pollux_links::net::{Listener, Socket};
 
 /// How a stream begins at a port.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entrance {
     /// In the clear, with TLS at the client's request (RFC 6120 section 5).
     StartTls,
-    /// With TLS of this configuration (XEP-0368).
-    DirectTls(Arc<ServerConfig>),
+    /// With TLS (XEP-0368).
+    DirectTls,
 }
 
 /// Serves the clients that come to `listener` until the node stops. Runs on the thread that
@@ -49,7 +48,7 @@ pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: E
                 continue;
             }
         };
-        let (there, entrance) = (node.clone(), entrance.clone());
+        let there = node.clone();
         let arrival = node.claims.arrive();
         let stranger = node.metrics.strangers.enter();
         next += 1;
@@ -80,7 +79,7 @@ async fn welcome(
         node.metrics
             .connections_refused
             .fetch_add(1, Ordering::Relaxed);
-        if let Entrance::DirectTls(_) = entrance {
+        if entrance == Entrance::DirectTls {
             // Whoever waits for TLS does not read a word in the clear.
             return;
         }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
@@ -18,9 +18,9 @@ use pollux_xmpp::sasl::{
 };
 use pollux_xmpp::starttls::Starttls;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
-use rustls::ServerConfig;
 
 use super::accept::Entrance;
+use super::certificate::Loaded;
 use super::relay;
 use super::wire::{Broken, CLIENT, Wire};
 use crate::node::{Node, hex};
@@ -36,8 +36,8 @@ pub async fn sign_in(
     let plaintext = wire.node.settings.allow_plaintext;
     let mut encrypted = false;
     let mut bindings = Vec::new();
-    if let Entrance::DirectTls(config) = entrance {
-        bindings = encrypt(wire, config).await?;
+    if let (Entrance::DirectTls, Some(tls)) = (entrance, &tls) {
+        bindings = encrypt(wire, &tls.loaded(), entrance).await?;
         encrypted = true;
     }
     loop {
@@ -63,14 +63,13 @@ pub async fn sign_in(
         .await?;
         let element = wire.element().await?;
         match (Starttls::from_element(&element), &tls) {
-            (Some(Starttls::Request), Some(config)) if !encrypted => {
-                let config = config.config.clone();
+            (Some(Starttls::Request), Some(tls)) if !encrypted => {
                 wire.send(&Starttls::Proceed.to_element()).await?;
                 // What came with the request was not encrypted and is not read (RFC 6120 section
                 // 5.4.3.3).
                 wire.restart();
                 drop(wire.framer.take_buffered());
-                bindings = encrypt(wire, config).await?;
+                bindings = encrypt(wire, &tls.loaded(), entrance).await?;
                 encrypted = true;
             }
             (Some(_), _) => {
@@ -88,7 +87,11 @@ pub async fn sign_in(
 type Bindings = Vec<(ChannelBinding, Secret)>;
 
 /// Shakes hands. Within the time that a stranger has, as everything here.
-async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<Bindings, Broken> {
+async fn encrypt(wire: &mut Wire, tls: &Loaded, entrance: Entrance) -> Result<Bindings, Broken> {
+    let config = match entrance {
+        Entrance::StartTls => tls.starttls.clone(),
+        Entrance::DirectTls => tls.direct.clone(),
+    };
     let socket = std::mem::replace(&mut wire.socket, Box::new(Nothing));
     let shaken = TlsSocket::accept(socket, config).await;
     let socket = shaken.inspect_err(|error| {
@@ -99,11 +102,9 @@ async fn encrypt(wire: &mut Wire, config: Arc<ServerConfig>) -> Result<Bindings,
     if !wire.node.settings.channel_binding {
         return Ok(Vec::new());
     }
-    let tls = wire.node.settings.tls.as_ref();
-    let end_point = tls.and_then(|tls| tls.end_point.clone());
     let bindings = [
         (ChannelBinding::TlsExporter, exporter),
-        (ChannelBinding::TlsServerEndPoint, end_point),
+        (ChannelBinding::TlsServerEndPoint, tls.end_point.clone()),
     ];
     let known = bindings.into_iter();
     Ok(known

@@ -11,11 +11,13 @@ use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest;
 use pollux_xmpp::roster::RosterRequest;
+use pollux_xmpp::session;
 use pollux_xmpp::stanza::{
-    ErrorCondition, IqType, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza,
-    StanzaError, StanzaKind,
+    ErrorCondition, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza, StanzaError,
+    StanzaKind,
 };
-use pollux_xmpp::{disco, ns, ping, session};
+
+use super::questions::Question;
 
 /// Who speaks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +48,7 @@ pub fn decide(mut stanza: Stanza, sender: Sender<'_>) -> Action {
     match stanza.kind {
         StanzaKind::Message(kind) => message(stanza, kind, target, sender),
         StanzaKind::Presence(kind) => presence(stanza, kind, target, sender),
-        StanzaKind::Iq(kind) => iq(stanza, kind, target, sender),
+        StanzaKind::Iq(_) => iq(stanza, target, sender),
     }
 }
 
@@ -206,13 +208,13 @@ fn show(stanza: &Stanza) -> Show {
     }
 }
 
-fn iq(stanza: Stanza, kind: IqType, target: Target, sender: Sender<'_>) -> Action {
+fn iq(stanza: Stanza, target: Target, sender: Sender<'_>) -> Action {
     let request = stanza.kind.is_request();
     match target {
         Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
         Target::Account | Target::Server if !request => Action::Nothing,
-        Target::Account => own_account(stanza, kind, sender),
-        Target::Server => server(stanza, kind),
+        Target::Account => own_account(stanza, sender),
+        Target::Server => server(stanza),
         Target::User(to) if to.resource().is_none() => {
             // RFC 6121 section 8.5.2.1.3: the server answers for its user, and offers nothing to
             // others yet.
@@ -229,9 +231,9 @@ fn iq(stanza: Stanza, kind: IqType, target: Target, sender: Sender<'_>) -> Actio
     }
 }
 
-fn own_account(stanza: Stanza, kind: IqType, sender: Sender<'_>) -> Action {
+fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
     match RosterRequest::from_stanza(&stanza) {
-        None => server(stanza, kind),
+        None => server(stanza),
         Some(Err(error)) => refuse(&stanza, error),
         Some(Ok(RosterRequest::Get { .. })) => ask(&stanza, true),
         Some(Ok(RosterRequest::Update { jid, name, groups })) => {
@@ -280,11 +282,8 @@ fn contact(stanza: &Stanza, change: ContactChange, sender: Sender<'_>) -> Action
 }
 
 /// What server and account answer alike.
-fn server(stanza: Stanza, kind: IqType) -> Action {
-    let known = ping::is_request(&stanza)
-        || disco::info_request(&stanza).is_some()
-        || is_disco_items(&stanza);
-    if kind == IqType::Get && known {
+fn server(stanza: Stanza) -> Action {
+    if Question::of(&stanza).is_some() {
         return ask(&stanza, false);
     }
     if session::is_request(&stanza) {
@@ -295,10 +294,6 @@ fn server(stanza: Stanza, kind: IqType) -> Action {
         };
     }
     refuse(&stanza, ErrorCondition::ServiceUnavailable)
-}
-
-pub fn is_disco_items(stanza: &Stanza) -> bool {
-    stanza.kind == StanzaKind::Iq(IqType::Get) && stanza.find(ns::DISCO_ITEMS, "query").is_some()
 }
 
 /// A get whose request its slot keeps (design, section 5, rule 1).

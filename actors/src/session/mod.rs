@@ -13,6 +13,7 @@ mod ending;
 mod incoming;
 mod outgoing;
 mod pump;
+mod questions;
 pub mod render;
 mod spare;
 mod stream_management;

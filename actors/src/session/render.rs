@@ -13,12 +13,11 @@ use pollux_domain::subscription::{Subscription, SubscriptionRequest};
 use pollux_raft::rows;
 use pollux_xml::{Element, StreamNamespaces};
 use pollux_xmpp::delay::Delay;
-use pollux_xmpp::disco::{self, DiscoInfo, Identity};
 use pollux_xmpp::ns;
 use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
 use pollux_xmpp::stanza::{ErrorCondition, IqType, PresenceType, Stanza, StanzaKind};
 
-use super::decide::is_disco_items;
+use super::questions::Question;
 use crate::node::Node;
 
 /// The bytes of a slot for the session of `jid`.
@@ -165,51 +164,24 @@ fn item(contact: &Contact) -> RosterItem {
 
 /// The answer to a get of the session to its server or account, from the database as it is now.
 pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
-    let payload = if let Some(Ok(RosterRequest::Get { .. })) = RosterRequest::from_stanza(request) {
-        let contacts = node.subcluster.read(|state| state.contacts(&jid.to_bare()));
-        Some(
-            Roster {
-                ver: None,
-                items: contacts.iter().map(item).collect(),
-            }
-            .to_element(),
-        )
-    } else if let Some(disco_node) = disco::info_request(request) {
-        if disco_node.is_some() {
-            let error = request.error_reply(ErrorCondition::ItemNotFound.into());
-            return Ok(error.map(|error| error.to_bytes()).unwrap_or_default());
-        }
-        Some(info(request.to.as_ref()).to_element())
-    } else if is_disco_items(request) {
-        Some(Element::new(ns::DISCO_ITEMS, "query"))
-    } else {
-        None
+    let payload = match (RosterRequest::from_stanza(request), Question::of(request)) {
+        (Some(Ok(RosterRequest::Get { .. })), _) => Ok(Some(contact_list(node, jid))),
+        (_, Some(question)) => question.answer(node, request.to.as_ref()),
+        _ => Ok(None),
     };
-    let result = request.result(payload);
-    let result = result.ok_or_else(|| io::Error::other("the kept request is no request"))?;
-    Ok(result.to_bytes())
+    let reply = match payload {
+        Ok(payload) => request.result(payload),
+        Err(condition) => request.error_reply(condition.into()),
+    };
+    let reply = reply.ok_or_else(|| io::Error::other("the kept request is no request"))?;
+    Ok(reply.to_bytes())
 }
 
-/// What the server, or an account, is and can do.
-fn info(to: Option<&Jid>) -> DiscoInfo {
-    let server = to.is_some_and(|to| to.local().is_none());
-    let (category, kind) = if server {
-        ("server", "im")
-    } else {
-        ("account", "registered")
-    };
-    let name = server.then(|| "Pollux".into());
-    DiscoInfo {
-        disco_node: None,
-        identities: vec![Identity {
-            category: category.into(),
-            kind: kind.into(),
-            name,
-        }],
-        features: [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::ROSTER]
-            .into_iter()
-            .map(Into::into)
-            .collect(),
-        forms: Vec::new(),
+fn contact_list(node: &Node, jid: &Jid) -> Element {
+    let contacts = node.subcluster.read(|state| state.contacts(&jid.to_bare()));
+    Roster {
+        ver: None,
+        items: contacts.iter().map(item).collect(),
     }
+    .to_element()
 }

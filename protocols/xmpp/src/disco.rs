@@ -1,5 +1,5 @@
-//! XEP-0030: Service Discovery, the information request and its answer. Not for items, nor for what
-//! is announced.
+//! XEP-0030: Service Discovery, requests, and what an entity says of itself. Not for what is
+//! announced.
 
 use pollux_xml::{Element, Text};
 
@@ -32,6 +32,11 @@ pub fn info_request(stanza: &Stanza) -> Option<Option<Text>> {
     stanza
         .find(ns::DISCO_INFO, "query")
         .map(|query| query.attribute_text("node"))
+}
+
+/// What it has is asked for (section 4).
+pub fn is_items_request(stanza: &Stanza) -> bool {
+    stanza.kind == StanzaKind::Iq(IqType::Get) && stanza.find(ns::DISCO_ITEMS, "query").is_some()
 }
 
 impl DiscoInfo {

@@ -20,6 +20,7 @@ pub struct Metrics {
     pub resumption_failures: AtomicU64,
     pub stanzas: AtomicU64,
     pub pauses: AtomicU64,
+    pub forgeries: AtomicU64,
     pub stream_errors: AtomicU64,
     pub session_streams: AtomicU64,
     pub session_panics: AtomicU64,
@@ -97,6 +98,11 @@ impl Metrics {
                 "pollux_client_pauses_total",
                 "Times a client was not read for a moment because it had said more than it may.",
                 &self.pauses,
+            ),
+            counter(
+                "pollux_forgeries_removed_total",
+                "Elements taken out of what clients say, that only a server may say.",
+                &self.forgeries,
             ),
             counter(
                 "pollux_stream_errors_total",

@@ -46,6 +46,7 @@ plays! {
     kill_messages
     kill_subscription
     message_between_two
+    message_forged_claims
     message_forged_from
     message_of_each_type
     message_to_bare
@@ -60,6 +61,7 @@ plays! {
     presence_stream_closed
     presence_stream_lost
     presence_to_contacts
+    server_answers
     session_ended
     session_request
     sign_in

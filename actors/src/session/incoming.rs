@@ -11,10 +11,10 @@ use pollux_domain::jid::Jid;
 use pollux_domain::limits;
 use pollux_raft::group::GroupError;
 use pollux_xml::{Element, Frame};
-use pollux_xmpp::ns;
 use pollux_xmpp::sm::SmElement;
-use pollux_xmpp::stanza::{PlainMessage, Stanza, StanzaProblem};
+use pollux_xmpp::stanza::{PlainMessage, Stanza, StanzaKind, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
+use pollux_xmpp::{claims, ns};
 
 use super::decide::{self, Sender};
 use super::early::Way;
@@ -107,7 +107,10 @@ impl Session {
             return self.close_with(StreamCondition::InvalidFrom.into(), Ending::Detach);
         }
         let action = match judged {
-            Ok(stanza) => decide::decide(stanza, self.sender()),
+            Ok(mut stanza) => {
+                self.strip_forged(&mut stanza);
+                decide::decide(stanza, self.sender())
+            }
             Err(problem) => {
                 if let Some(error) = problem.stream_error() {
                     return self.close_with(error, Ending::Detach);
@@ -116,6 +119,22 @@ impl Session {
             }
         };
         self.act(action, bytes.len(), ctx);
+    }
+
+    /// What clients believe of a server, another client may not say. An IQ is a matter between two.
+    fn strip_forged(&self, stanza: &mut Stanza) {
+        if matches!(stanza.kind, StanzaKind::Iq(_)) {
+            return;
+        }
+        let (before, domain) = (stanza.payload.len(), &self.node.settings.domain);
+        let stays = |child: &Element| !claims::is_forged(child, &self.jid, domain);
+        stanza.payload.retain(stays);
+        let forged = (before - stanza.payload.len()) as u64;
+        if 0 < forged {
+            let metrics = &self.node.metrics;
+            metrics.forgeries.fetch_add(forged, Ordering::Relaxed);
+            tracing::debug!(forged, "what only a server may say was taken out");
+        }
     }
 
     fn sender(&self) -> Sender<'_> {

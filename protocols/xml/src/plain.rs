@@ -31,8 +31,14 @@ impl<'a> Plain<'a> {
     /// nesting, characters and references. None where a tree is needed, also for what is wrong.
     ///
     /// `namespace`: what the element must be in, and with it all its children without a namespace
-    /// of their own.
-    pub fn scan(frame: &'a [u8], context: &StreamNamespaces, namespace: &str) -> Option<Plain<'a>> {
+    /// of their own. `needs_tree`: whether what is inside has to be understood if something is in
+    /// this namespace.
+    pub fn scan(
+        frame: &'a [u8],
+        context: &StreamNamespaces,
+        namespace: &str,
+        needs_tree: impl Fn(&str) -> bool,
+    ) -> Option<Plain<'a>> {
         let text = std::str::from_utf8(frame).ok()?;
         let mut at = text.strip_prefix('<')?;
         let (name, attributes, rest) = tag(&mut at)?;
@@ -49,7 +55,10 @@ impl<'a> Plain<'a> {
                 b'/' => {}
                 b'!' | b'?' => return None,
                 _ => {
-                    tag(&mut at)?;
+                    let (_, attributes, _) = tag(&mut at)?;
+                    if attributes.get("xmlns").is_some_and(&needs_tree) {
+                        return None;
+                    }
                 }
             }
         }
@@ -160,7 +169,12 @@ mod tests {
     const CLIENT: &str = "jabber:client";
 
     fn scan(text: &str) -> Option<Plain<'_>> {
-        Plain::scan(text.as_bytes(), &StreamNamespaces::new(CLIENT), CLIENT)
+        Plain::scan(
+            text.as_bytes(),
+            &StreamNamespaces::new(CLIENT),
+            CLIENT,
+            |namespace| namespace == "urn:tree",
+        )
     }
 
     #[test]
@@ -196,6 +210,7 @@ mod tests {
             "<a b='\t'/>",
             "<a b=\"'\"/>",
             "<a xmlns='urn:other'/>",
+            "<a><b><c xmlns='urn:tree'/></b></a>",
             "<a><b xmlns:p='urn:p'/></a>",
             "<a><p:b/></a>",
             "<a><b c='1' c='2'/></a>",
@@ -207,7 +222,7 @@ mod tests {
             assert_eq!(scan(text), None, "{text}");
         }
         let server = StreamNamespaces::new("jabber:server");
-        assert_eq!(Plain::scan(b"<a/>", &server, CLIENT), None);
+        assert_eq!(Plain::scan(b"<a/>", &server, CLIENT, |_| false), None);
     }
 
     #[test]

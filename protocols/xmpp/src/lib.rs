@@ -8,9 +8,11 @@
 mod names;
 
 pub mod bind;
+pub mod claims;
 pub mod delay;
 pub mod disco;
 pub mod features;
+pub mod last_activity;
 pub mod ns;
 pub mod ping;
 pub mod roster;
@@ -22,6 +24,8 @@ pub mod starttls;
 pub mod stream_error;
 pub mod stream_header;
 pub mod stream_limits;
+pub mod time;
+pub mod version;
 
 #[cfg(any(test, fuzzing))]
 pub mod properties;

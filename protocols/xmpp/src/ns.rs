@@ -29,6 +29,16 @@ pub const SM: &str = "urn:xmpp:sm:3";
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// XEP-0199.
 pub const PING: &str = "urn:xmpp:ping";
+/// XEP-0092.
+pub const VERSION: &str = "jabber:iq:version";
+/// XEP-0202.
+pub const TIME: &str = "urn:xmpp:time";
+/// XEP-0012.
+pub const LAST_ACTIVITY: &str = "jabber:iq:last";
+/// XEP-0359.
+pub const STANZA_ID: &str = "urn:xmpp:sid:0";
+/// XEP-0280.
+pub const CARBONS: &str = "urn:xmpp:carbons:2";
 /// XEP-0203.
 pub const DELAY: &str = "urn:xmpp:delay";
 /// XEP-0030.

@@ -6,7 +6,7 @@ use pollux_domain::jid::Jid;
 use pollux_xml::{Plain, StreamNamespaces};
 
 use super::MessageType;
-use crate::ns;
+use crate::{claims, ns};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ impl<'a> PlainMessage<'a> {
         if !frame.starts_with(b"<message") {
             return None;
         }
-        let plain = Plain::scan(frame, context, ns::CLIENT)?;
+        let plain = Plain::scan(frame, context, ns::CLIENT, claims::needs_tree)?;
         let known = |name| matches!(name, "to" | "from" | "type" | "id" | "xml:lang");
         if plain.name() != "message" || !plain.attributes().all(|(name, _)| known(name)) {
             return None;

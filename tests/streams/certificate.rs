@@ -1,5 +1,5 @@
-//! A certificate that is renewed while clients are there: new streams get the new one, at both ports,
-//! and are bound to it; what does not fit changes nothing, and nobody is thrown out.
+//! A certificate that is renewed while clients are there: new streams get the new one, at both
+//! ports, and are bound to it; what does not fit changes nothing, and nobody is thrown out.
 
 use std::path::Path;
 

@@ -1,6 +1,7 @@
 //! What a stanza says in the name of a server, and whether it may: the ids that an archive gives
-//! (XEP-0359), when a stanza was delayed (XEP-0203), that it is a copy for another device (XEP-0280).
-//! Clients believe these, so that no client may say them to another. Not for what a server says.
+//! (XEP-0359), when a stanza was delayed (XEP-0203), that it is a copy for another device
+//! (XEP-0280). Clients believe these, so no client may say them to another. Not for what a server
+//! says.
 
 use pollux_domain::jid::Jid;
 use pollux_xml::Element;

@@ -243,10 +243,6 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
     let alone = Settings {
         allow_plaintext: config.xmpp.allow_plaintext,
         see_other_host: config.xmpp.see_other_host,
-        channel_binding: config.xmpp.channel_binding,
-        plain: config.xmpp.plain,
-        client_bytes_a_second: config.xmpp.client_bytes_a_second,
-        lockout: config.xmpp.lockout,
         deliver: config.delivery.deliver,
         tls: Some(tls),
         snapshot_entries: config.cluster.snapshot_entries,

@@ -10,9 +10,10 @@ use pollux_domain::contract::Command;
 use pollux_domain::delivery::Deliver;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
-use pollux_domain::lockout::{Lockouts, Policy};
+use pollux_domain::lockout::Lockouts;
 use pollux_domain::metrics::Sample;
 use pollux_domain::seams::Ambient;
+use pollux_domain::settings;
 use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
 use pollux_raft::duty::{Duty, Tenures};
@@ -55,14 +56,6 @@ pub struct Settings {
     /// Whether a message waits for its commit before it is written.
     pub deliver: Deliver,
     pub tls: Option<Arc<Tls>>,
-    /// Clients may send the password itself, in TLS.
-    pub plain: bool,
-    /// A sign-in may be bound to the TLS that it goes through.
-    pub channel_binding: bool,
-    /// What one client may say; none is without limit.
-    pub client_bytes_a_second: Option<u64>,
-    /// How many failed sign-ins lock out.
-    pub lockout: Policy,
     /// Iterations for new passwords; [`limits::SCRAM_ITERATIONS`] but in tests.
     pub scram_iterations: u32,
     /// Entries between snapshots, and kept behind one.
@@ -85,13 +78,6 @@ impl Settings {
             see_other_host: false,
             deliver: Deliver::Committed,
             tls: None,
-            plain: false,
-            channel_binding: true,
-            client_bytes_a_second: Some(limits::CLIENT_BYTES_A_SECOND),
-            lockout: Policy {
-                account: Some(limits::LOCKOUT_ACCOUNT_FAILURES),
-                address: Some(limits::LOCKOUT_ADDRESS_FAILURES),
-            },
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,
             keep_entries: limits::LOG_KEEP_ENTRIES,
@@ -244,7 +230,6 @@ impl Node {
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
-        let lockouts = Mutex::new(Lockouts::new(settings.lockout));
         let hashing = Semaphore::new(placement.arbiter_count().div_ceil(2));
         let node = Arc::new(Node {
             settings,
@@ -260,7 +245,7 @@ impl Node {
             tables,
             directory,
             claims: Arc::default(),
-            lockouts,
+            lockouts: Mutex::default(),
             hashing,
             metrics: Metrics::default(),
             tenures: Arc::default(),
@@ -340,6 +325,12 @@ impl Node {
     /// Commands that had no room.
     pub(crate) fn take_unsaid(&self) -> Vec<Command> {
         std::mem::take(&mut *self.unsaid.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What an administrator has set, as far as this node has heard.
+    pub fn cluster_settings(&self) -> Arc<settings::Settings> {
+        self.configuration
+            .read(|configuration| configuration.settings().clone())
     }
 
     /// All that is measured: of the process, and of the groups.

@@ -188,7 +188,7 @@ async fn change(node: &Node, change: Change) -> Result<(), UserError> {
         ChangeReply::Exists => Err(UserError::Exists),
         ChangeReply::NoSuchUser => Err(UserError::NoSuchUser),
         ChangeReply::TooManyUsers => Err(UserError::TooMany),
-        ChangeReply::Topology(_) => Err(UserError::GivenUp),
+        ChangeReply::BadSettings | ChangeReply::Topology(_) => Err(UserError::GivenUp),
     }
 }
 

@@ -13,5 +13,6 @@ pub mod operations;
 pub mod pace;
 pub mod routing;
 pub mod seams;
+pub mod settings;
 pub mod stanza_error;
 pub mod subscription;

@@ -134,9 +134,9 @@ pub const SNAPSHOT_ENTRIES: u64 = 10_000;
 pub const LOG_KEEP_ENTRIES: u64 = 1_000;
 
 /// Failed sign-ins of one account that lock it out. A default.
-pub const LOCKOUT_ACCOUNT_FAILURES: u32 = 10;
+pub const LOCKOUT_ACCOUNT_FAILURES: u64 = 10;
 /// Failed sign-ins from one address that lock it out: a company may be behind one. A default.
-pub const LOCKOUT_ADDRESS_FAILURES: u32 = 100;
+pub const LOCKOUT_ADDRESS_FAILURES: u64 = 100;
 /// Seconds within which failures add up.
 pub const LOCKOUT_WINDOW_SECONDS: u64 = 600;
 /// Seconds for which nothing is tried then.

@@ -19,8 +19,8 @@ const PERIOD: Duration = Duration::from_secs(limits::LOCKOUT_SECONDS);
 /// How many failures lock out; none: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    pub account: Option<u32>,
-    pub address: Option<u32>,
+    pub account: Option<u64>,
+    pub address: Option<u64>,
 }
 
 /// Who is locked out by the failure that was noted last.
@@ -31,7 +31,7 @@ pub struct Locked {
 }
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Lockouts {
     /// By account, and whether from where its user signs in.
     accounts: Tallies<(BareJid, bool)>,
@@ -41,33 +41,41 @@ pub struct Lockouts {
 }
 
 impl Lockouts {
-    pub fn new(policy: Policy) -> Lockouts {
-        Lockouts {
-            accounts: Tallies::new(policy.account),
-            addresses: Tallies::new(policy.address),
-            known: BTreeMap::new(),
-        }
-    }
-
     fn key(&self, account: &BareJid, network: IpAddr) -> (BareJid, bool) {
         let is_known = self.known.get(account) == Some(&network);
         (account.clone(), is_known)
     }
 
     /// For how much longer nothing is tried of this account from this address.
-    pub fn left(&self, account: &BareJid, address: IpAddr, now: Duration) -> Option<Duration> {
+    pub fn left(
+        &self,
+        policy: Policy,
+        account: &BareJid,
+        address: IpAddr,
+        now: Duration,
+    ) -> Option<Duration> {
         let network = network(address);
-        let account = self.accounts.left(&self.key(account, network), now);
-        account.max(self.addresses.left(&network, now))
+        let account = policy.account.and_then(|_| {
+            let key = self.key(account, network);
+            self.accounts.left(&key, now)
+        });
+        let address = policy.address;
+        account.max(address.and_then(|_| self.addresses.left(&network, now)))
     }
 
     /// Somebody there has not proved to be the user.
-    pub fn failed(&mut self, account: &BareJid, address: IpAddr, now: Duration) -> Locked {
+    pub fn failed(
+        &mut self,
+        policy: Policy,
+        account: &BareJid,
+        address: IpAddr,
+        now: Duration,
+    ) -> Locked {
         let network = network(address);
         let account = self.key(account, network);
         Locked {
-            account: self.accounts.failed(account, now),
-            address: self.addresses.failed(network, now),
+            account: self.accounts.failed(policy.account, account, now),
+            address: self.addresses.failed(policy.address, network, now),
         }
     }
 
@@ -101,7 +109,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[derive(Debug, Clone, Copy)]
 struct Tally {
-    failures: u32,
+    failures: u64,
     since: Duration,
     until: Option<Duration>,
 }
@@ -113,27 +121,23 @@ impl Tally {
 }
 
 #[derive(Debug, Clone)]
-struct Tallies<K> {
-    failures_max: Option<u32>,
-    tallies: BTreeMap<K, Tally>,
+struct Tallies<K>(BTreeMap<K, Tally>);
+
+impl<K> Default for Tallies<K> {
+    fn default() -> Tallies<K> {
+        Tallies(BTreeMap::new())
+    }
 }
 
 impl<K: Ord + Clone> Tallies<K> {
-    fn new(failures_max: Option<u32>) -> Tallies<K> {
-        Tallies {
-            failures_max,
-            tallies: BTreeMap::new(),
-        }
-    }
-
     fn left(&self, key: &K, now: Duration) -> Option<Duration> {
-        let until = self.tallies.get(key)?.until?;
+        let until = self.0.get(key)?.until?;
         until.checked_sub(now).filter(|left| !left.is_zero())
     }
 
     /// Whether it is locked out by this one.
-    fn failed(&mut self, key: K, now: Duration) -> bool {
-        let Some(failures_max) = self.failures_max else {
+    fn failed(&mut self, failures_max: Option<u64>, key: K, now: Duration) -> bool {
+        let Some(failures_max) = failures_max else {
             return false;
         };
         let fresh = Tally {
@@ -141,10 +145,10 @@ impl<K: Ord + Clone> Tallies<K> {
             since: now,
             until: None,
         };
-        if !self.tallies.contains_key(&key) {
+        if !self.0.contains_key(&key) {
             self.make_room(now);
         }
-        let tally = self.tallies.entry(key).or_insert(fresh);
+        let tally = self.0.entry(key).or_insert(fresh);
         if !tally.counts(now) {
             *tally = fresh;
         }
@@ -157,22 +161,22 @@ impl<K: Ord + Clone> Tallies<K> {
     }
 
     fn forget(&mut self, key: &K) {
-        self.tallies.remove(key);
+        self.0.remove(key);
     }
 
     /// What no longer counts goes first, then what began first of those that lock nobody out yet.
     fn make_room(&mut self, now: Duration) {
-        if self.tallies.len() < limits::LOCKOUT_ENTRIES_MAX {
+        if self.0.len() < limits::LOCKOUT_ENTRIES_MAX {
             return;
         }
-        self.tallies.retain(|_, tally| tally.counts(now));
-        if self.tallies.len() < limits::LOCKOUT_ENTRIES_MAX {
+        self.0.retain(|_, tally| tally.counts(now));
+        if self.0.len() < limits::LOCKOUT_ENTRIES_MAX {
             return;
         }
         let order = |tally: &Tally| (tally.until.is_some(), tally.since);
-        let first = self.tallies.iter().min_by_key(|(_, tally)| order(tally));
+        let first = self.0.iter().min_by_key(|(_, tally)| order(tally));
         if let Some(first) = first.map(|(key, _)| key.clone()) {
-            self.tallies.remove(&first);
+            self.0.remove(&first);
         }
     }
 }
@@ -201,17 +205,17 @@ mod tests {
     }
 
     fn fail(lockouts: &mut Lockouts, name: &str, address: &str, now: u64) -> (bool, bool) {
-        let locked = lockouts.failed(&user(name), at(address), seconds(now));
+        let locked = lockouts.failed(POLICY, &user(name), at(address), seconds(now));
         (locked.account, locked.address)
     }
 
     fn left(lockouts: &Lockouts, name: &str, address: &str, now: u64) -> Option<Duration> {
-        lockouts.left(&user(name), at(address), seconds(now))
+        lockouts.left(POLICY, &user(name), at(address), seconds(now))
     }
 
     #[test]
     fn an_account_is_locked_from_everywhere_until_the_time_is_over() {
-        let mut lockouts = Lockouts::new(POLICY);
+        let mut lockouts = Lockouts::default();
         assert_eq!(fail(&mut lockouts, "ann", HOME, 0), (false, false));
         assert_eq!(fail(&mut lockouts, "ann", AWAY, 1), (false, false));
         assert_eq!(left(&lockouts, "ann", HOME, 2), None);
@@ -226,13 +230,13 @@ mod tests {
 
     #[test]
     fn failures_that_lie_far_apart_do_not_add_up_and_a_success_ends_the_count() {
-        let mut lockouts = Lockouts::new(POLICY);
+        let mut lockouts = Lockouts::default();
         let window = WINDOW.as_secs();
         for turn in 0..9 {
             let failed = fail(&mut lockouts, "ann", HOME, turn * window / 2);
             assert_eq!(failed, (false, false), "turn {turn}");
         }
-        let mut lockouts = Lockouts::new(POLICY);
+        let mut lockouts = Lockouts::default();
         for turn in 0..4 {
             assert_eq!(fail(&mut lockouts, "ann", HOME, turn), (false, false));
             lockouts.succeeded(&user("ann"), at(HOME));
@@ -244,7 +248,7 @@ mod tests {
 
     #[test]
     fn strangers_who_guess_do_not_keep_the_user_out() {
-        let mut lockouts = Lockouts::new(POLICY);
+        let mut lockouts = Lockouts::default();
         lockouts.succeeded(&user("ann"), at(HOME));
         for turn in 0..3 {
             fail(&mut lockouts, "ann", AWAY, turn);
@@ -260,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_provider_gives_one_customer_half_of_an_address_of_version_6() {
-        let mut lockouts = Lockouts::new(POLICY);
+        let mut lockouts = Lockouts::default();
         for turn in 0..5 {
             let address = format!("2001:db8:0:1::{turn}");
             fail(&mut lockouts, &format!("user{turn}"), &address, turn);
@@ -271,34 +275,44 @@ mod tests {
     }
 
     #[test]
-    fn without_a_policy_nobody_is_locked_out() {
-        let mut lockouts = Lockouts::new(Policy {
+    fn without_a_policy_nobody_is_locked_out_any_more() {
+        let mut lockouts = Lockouts::default();
+        for turn in 0..5 {
+            fail(&mut lockouts, "ann", HOME, turn);
+        }
+        assert!(left(&lockouts, "ann", HOME, 5).is_some());
+        let none = Policy {
             account: None,
             address: None,
-        });
+        };
+        let (ann, home) = (user("ann"), at(HOME));
+        assert_eq!(lockouts.left(none, &ann, home, seconds(5)), None);
+        let mut lockouts = Lockouts::default();
         for turn in 0..100 {
-            assert_eq!(fail(&mut lockouts, "ann", HOME, turn), (false, false));
+            let locked = lockouts.failed(none, &ann, home, seconds(turn));
+            assert!(!locked.account && !locked.address);
         }
-        assert!(lockouts.accounts.tallies.is_empty());
+        assert!(lockouts.accounts.0.is_empty());
     }
 
     #[test]
     fn a_full_table_forgets_what_is_over_and_then_what_began_first_and_locks_nobody() {
         let most = limits::LOCKOUT_ENTRIES_MAX as u64;
-        let mut tallies = Tallies::new(Some(2));
-        tallies.failed(0, seconds(0));
-        tallies.failed(0, seconds(0));
+        let mut tallies = Tallies::default();
+        let most_failures = Some(2);
+        tallies.failed(most_failures, 0, seconds(0));
+        tallies.failed(most_failures, 0, seconds(0));
         for key in 1..=most {
-            tallies.failed(key, Duration::from_millis(key));
+            tallies.failed(most_failures, key, Duration::from_millis(key));
         }
-        assert_eq!(tallies.tallies.len() as u64, most);
+        assert_eq!(tallies.0.len() as u64, most);
         assert!(
             tallies.left(&0, seconds(1)).is_some(),
             "who is locked out stays"
         );
-        assert!(!tallies.tallies.contains_key(&1));
-        tallies.failed(0, WINDOW + PERIOD + seconds(most));
-        tallies.failed(most + 1, WINDOW + PERIOD + seconds(most));
-        assert_eq!(tallies.tallies.len(), 2, "all others are over");
+        assert!(!tallies.0.contains_key(&1));
+        tallies.failed(most_failures, 0, WINDOW + PERIOD + seconds(most));
+        tallies.failed(most_failures, most + 1, WINDOW + PERIOD + seconds(most));
+        assert_eq!(tallies.0.len(), 2, "all others are over");
     }
 }

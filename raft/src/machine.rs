@@ -165,6 +165,12 @@ impl Machine for Configuration {
             configuration::Change::DecoySecret(bytes) => bytes.len(),
             configuration::Change::AddUser { account, .. } => account.credentials.len(),
             configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
+            configuration::Change::Set(wanted) => {
+                let texts = wanted
+                    .iter()
+                    .map(|(name, text)| name.len() + text.as_ref().map_or(0, String::len));
+                texts.sum()
+            }
             configuration::Change::RemoveUser { .. } | configuration::Change::Topology(_) => 0,
         }
     }

@@ -28,6 +28,14 @@ Examples:
   pollux ctl --config /etc/pollux/pollux.toml statistics
 ";
 
+const SETTINGS_EXAMPLES: &str = "\
+Examples:
+  pollux ctl settings list                          all settings, those that were changed with a *
+  pollux ctl settings show sign-in.plain            what one does, and what may be written
+  pollux ctl settings set client.bytes-a-second=unlimited sign-in.plain=on
+  pollux ctl settings reset sign-in.plain
+";
+
 const CLUSTER_EXAMPLES: &str = "\
 A pair with its witness, on three machines:
   castor$  pollux cluster init --config castor.toml
@@ -115,6 +123,9 @@ pub enum Command {
     /// Print the reference page of the exit codes
     #[command(hide = true)]
     ExitCodes,
+    /// Print the reference page of the settings of the cluster
+    #[command(hide = true)]
+    ClusterSettings,
 }
 
 /// Work on the files of a node that does not run.
@@ -185,6 +196,9 @@ pub enum CtlCommand {
     /// Show who serves whom, and change it
     #[command(subcommand)]
     Subcluster(SubclusterCommand),
+    /// Show and change the settings of the cluster, while it runs
+    #[command(subcommand, after_help = SETTINGS_EXAMPLES)]
+    Settings(SettingsCommand),
     /// Show the counters and gauges of the node
     Statistics,
     /// Show what the node is and how it is
@@ -209,6 +223,24 @@ pub enum UserCommand {
         name: String,
         #[command(flatten)]
         password: PasswordSource,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SettingsCommand {
+    /// List all settings with their values
+    List,
+    /// Explain one setting
+    Show { name: String },
+    /// Set one or several at once: all of them, or none if one is wrong
+    Set {
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Let settings be as they were at the beginning
+    Reset {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
     },
 }
 

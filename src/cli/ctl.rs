@@ -11,6 +11,7 @@ use super::arguments::{
     ClusterCommand, Ctl, CtlCommand, SessionCommand, SubclusterCommand, UserCommand,
 };
 use super::password::{self, Password};
+use super::settings;
 use super::show::{self, Shown};
 use super::{Failure, Output};
 use crate::config::Config;
@@ -27,6 +28,7 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
         CtlCommand::Session(command) => session(&node, command)?,
         CtlCommand::Cluster(command) => cluster(&node, command)?,
         CtlCommand::Subcluster(command) => subcluster(&node, command)?,
+        CtlCommand::Settings(command) => settings::run(&node, command)?,
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
             other => return Err(unexpected(&other)),
@@ -189,16 +191,16 @@ fn with_password(what: &'static str, user: UserName, password: Password) -> Show
 // === impl Node ===
 
 /// The node behind the socket.
-struct Node {
+pub(super) struct Node {
     socket: PathBuf,
 }
 
 impl Node {
-    fn ask(&self, operation: Operation) -> Result<Outcome, Failure> {
+    pub(super) fn ask(&self, operation: Operation) -> Result<Outcome, Failure> {
         Ok(ask(&self.socket, operation)?)
     }
 
-    fn done(&self, operation: Operation) -> Result<(), Failure> {
+    pub(super) fn done(&self, operation: Operation) -> Result<(), Failure> {
         match self.ask(operation)? {
             Outcome::Done => Ok(()),
             other => Err(unexpected(&other)),
@@ -243,7 +245,7 @@ impl Node {
     }
 }
 
-fn unexpected(outcome: &Outcome) -> Failure {
+pub(super) fn unexpected(outcome: &Outcome) -> Failure {
     Failure::new(
         Exit::Software,
         format!("the node answers something else: {outcome:?}"),

@@ -4,6 +4,7 @@
 mod arguments;
 mod ctl;
 mod password;
+mod settings;
 mod show;
 mod table;
 
@@ -130,6 +131,7 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
             write!(output.out, "{}", config::reference())?
         }
         Command::ExitCodes => write!(output.out, "{}", exit::reference())?,
+        Command::ClusterSettings => write!(output.out, "{}", settings::reference())?,
     }
     output.out.flush()?;
     Ok(Exit::Done.into())

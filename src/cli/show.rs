@@ -1,11 +1,12 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
 use pollux_domain::operations::{
-    ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SubclusterStatus, UserName,
-    UserRow,
+    ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SettingRow,
+    SubclusterStatus, UserName, UserRow,
 };
 use serde_json::{Value, json};
 
+use super::settings;
 use super::table::render;
 
 /// A result that is ready to be shown.
@@ -27,6 +28,8 @@ pub enum Shown {
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
     Digests(Vec<DigestRow>),
+    Settings(Vec<SettingRow>),
+    Setting(SettingRow),
 }
 
 pub fn text(shown: &Shown) -> String {
@@ -114,6 +117,8 @@ pub fn text(shown: &Shown) -> String {
         }
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Digests(rows) => digests_text(rows),
+        Shown::Settings(rows) => settings::table(rows),
+        Shown::Setting(row) => settings::one(row),
     }
 }
 
@@ -246,6 +251,8 @@ pub fn json(shown: &Shown) -> String {
         Shown::Nodes(rows) => json!(rows),
         Shown::Subcluster(status) => json!(status),
         Shown::Digests(rows) => json!(rows),
+        Shown::Settings(rows) => json!(rows),
+        Shown::Setting(row) => json!(row),
     };
     format!("{value}\n")
 }

@@ -29,9 +29,6 @@ pub const DEFAULTS: Defaults = Defaults {
     direct_tls_listen: "127.0.0.1:5223",
     cluster_listen: "127.0.0.1:7222",
     snapshot_entries: limits::SNAPSHOT_ENTRIES,
-    client_bytes_a_second: limits::CLIENT_BYTES_A_SECOND,
-    lockout_account_failures: limits::LOCKOUT_ACCOUNT_FAILURES,
-    lockout_address_failures: limits::LOCKOUT_ADDRESS_FAILURES,
     metrics_listen: "127.0.0.1:9280",
     control_socket_name: "control.sock",
     log_format: "text",
@@ -43,8 +40,6 @@ pub const LIMITS: Limits = Limits {
     socket_path_bytes_max: 107,
     name_bytes_max: 64,
     snapshot_entries: 100..=1_000_000,
-    client_bytes_a_second: 64 * 1024..=1024 * 1024 * 1024,
-    lockout_failures: 3..=1_000_000,
 };
 
 pub struct Defaults {
@@ -55,9 +50,6 @@ pub struct Defaults {
     pub direct_tls_listen: &'static str,
     pub cluster_listen: &'static str,
     pub snapshot_entries: u64,
-    pub client_bytes_a_second: u64,
-    pub lockout_account_failures: u32,
-    pub lockout_address_failures: u32,
     pub metrics_listen: &'static str,
     pub control_socket_name: &'static str,
     pub log_format: &'static str,
@@ -70,8 +62,6 @@ pub struct Limits {
     pub socket_path_bytes_max: usize,
     pub name_bytes_max: usize,
     pub snapshot_entries: RangeInclusive<u64>,
-    pub client_bytes_a_second: RangeInclusive<u64>,
-    pub lockout_failures: RangeInclusive<u64>,
 }
 
 /// What a file is checked against besides itself.

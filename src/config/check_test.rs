@@ -109,32 +109,6 @@ fn numbers_have_a_range() {
             &[(2, "cluster.snapshot_entries", "from 100 to 1000000")],
         );
     }
-    for bytes in ["1", "65535", "-1", "1073741825"] {
-        wrong(
-            &format!("[xmpp]\nclient_bytes_a_second = {bytes}\n"),
-            &[(
-                2,
-                "xmpp.client_bytes_a_second",
-                "from 65536 to 1073741824, or 0 for no limit",
-            )],
-        );
-    }
-    let without = parse("[xmpp]\nclient_bytes_a_second = 0\n").unwrap();
-    assert_eq!(without.xmpp.client_bytes_a_second, None);
-    for name in ["lockout_account_failures", "lockout_address_failures"] {
-        for failures in ["2", "-1", "1000001"] {
-            wrong(
-                &format!("[xmpp]\n{name} = {failures}\n"),
-                &[(
-                    2,
-                    &format!("xmpp.{name}"),
-                    "from 3 to 1000000, or 0 for no limit",
-                )],
-            );
-        }
-    }
-    let without = parse("[xmpp]\nlockout_account_failures = 0\n").unwrap();
-    assert_eq!(without.xmpp.lockout.account, None);
     for threads in ["0", "257"] {
         wrong(
             &format!("[node]\nthreads = {threads}\n"),

@@ -39,23 +39,6 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             "xmpp.allow_plaintext",
             config.xmpp.allow_plaintext.to_string(),
         ),
-        (
-            "xmpp.channel_binding",
-            config.xmpp.channel_binding.to_string(),
-        ),
-        ("xmpp.plain", config.xmpp.plain.to_string()),
-        (
-            "xmpp.client_bytes_a_second",
-            config.xmpp.client_bytes_a_second.unwrap_or(0).to_string(),
-        ),
-        (
-            "xmpp.lockout_account_failures",
-            config.xmpp.lockout.account.unwrap_or(0).to_string(),
-        ),
-        (
-            "xmpp.lockout_address_failures",
-            config.xmpp.lockout.address.unwrap_or(0).to_string(),
-        ),
         ("cluster.listen", config.cluster.listen.to_string()),
         ("cluster.address", config.cluster.address.clone()),
         ("cluster.name", config.cluster.name.clone()),

@@ -139,32 +139,6 @@ settings! {
         "Lets clients sign in without TLS. Everybody on the way can then read and change what \
          they send. For measurements on one machine.";
 
-    xmpp.channel_binding => xmpp_channel_binding: bool = Value("true"),
-        "Offers to bind a sign-in to the TLS that it goes through (SCRAM-SHA-…-PLUS, XEP-0440), so \
-         that a client notices who stands in between. Some older clients believe that they can and \
-         cannot with TLS 1.3 (slixmpp 1.8): false lets them in.";
-
-    xmpp.plain => xmpp_plain: bool = Value("false"),
-        "Lets clients send the password itself (SASL PLAIN), in TLS alone. For clients that cannot \
-         do SCRAM; whoever has taken over the server or its certificate then reads the passwords.";
-
-    xmpp.client_bytes_a_second => xmpp_client_bytes_a_second: i64 = Value("1048576"),
-        "How much one client may say in a second, in bytes, from 65536 on; what is shorter than \
-         128 bytes counts as so many. A client that says more is read a little later and loses \
-         nothing; half a second's worth may come at once. 0 is without limit: one client can then \
-         take a core, and slow the others.";
-
-    xmpp.lockout_account_failures => xmpp_lockout_account_failures: i64 = Value("10"),
-        "After so many failed attempts to sign in to one account within ten minutes, from 3 on, \
-         this node lets nobody try for five. The network from which its user has signed in last \
-         counts for itself, so that strangers who guess do not keep the user out. 0 is without \
-         limit.";
-
-    xmpp.lockout_address_failures => xmpp_lockout_address_failures: i64 = Value("100"),
-        "The same for failed attempts from one address (of IPv6, from its first 64 bits), whatever \
-         the accounts. A company may be behind one address; where all clients come through a \
-         proxy, write 0.";
-
     cluster.listen => cluster_listen: String = Value("\"127.0.0.1:7222\""),
         "Where other nodes of the cluster connect, as address and port. Only nodes with a \
          certificate of the cluster are heard. A node that is alone does not listen.";

@@ -7,7 +7,6 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use pollux_domain::delivery::{Deliver, Durability};
-use pollux_domain::lockout::Policy;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -47,11 +46,6 @@ pub struct XmppConfig {
     pub see_other_host: bool,
     pub certificate: Certificate,
     pub allow_plaintext: bool,
-    pub channel_binding: bool,
-    pub plain: bool,
-    /// None is without limit.
-    pub client_bytes_a_second: Option<u64>,
-    pub lockout: Policy,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,10 +12,9 @@ use terminal::Terminal;
 
 #[test]
 fn a_terminal_client_and_a_library_chat_and_go_on_after_a_kill() {
-    let mut node = TestNode::prepare(Plaintext::Refused);
+    let mut node = TestNode::start(Plaintext::Refused);
     // This slixmpp binds to what only TLS before 1.3 has, and knows no way back.
-    node.set_xmpp("channel_binding = false");
-    node.begin();
+    node.set_cluster(&["sign-in.channel-binding=off"]);
     node.add_user("alice");
     node.add_user("bob");
     let mut library = Library::sign_in(&node, "bob");

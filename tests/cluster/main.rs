@@ -12,6 +12,7 @@ mod groups;
 mod pair;
 mod peer;
 mod ports;
+mod settings;
 mod site;
 mod strangers;
 mod tickets;

@@ -13,6 +13,7 @@ fn a_twin_goes_on_with_the_same_sessions() {
     let [mut castor, pollux, witness] = pair();
     castor.add_user("alice");
     pollux.add_user("bob");
+    castor.ctl(&["settings", "set", "client.bytes-a-second=unlimited"]);
     // Bob comes to Castor and is served by Pollux: his stream is relayed.
     let mut alice = castor.client("alice");
     let mut bob = castor.client("bob");
@@ -23,6 +24,10 @@ fn a_twin_goes_on_with_the_same_sessions() {
 
     castor.kill();
     pollux.wait_served(&[(1, 2), (2, 2)]);
+    // What was set at one node holds at the other, and can be changed there.
+    let settings = pollux.ctl(&["settings", "list"]);
+    assert!(settings.contains("* client.bytes-a-second  "), "{settings}");
+    pollux.ctl(&["settings", "reset", "client.bytes-a-second"]);
     alice.resume(pollux.clients());
     bob.resume(pollux.clients());
     say(&mut alice, "bob", "m3");

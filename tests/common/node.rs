@@ -76,14 +76,6 @@ impl TestNode {
             .expect("the settings can be written");
     }
 
-    /// More of the section `[xmpp]`, before it begins.
-    #[track_caller]
-    pub fn set_xmpp(&self, more: &str) {
-        let settings = fs::read_to_string(self.settings()).expect("the settings can be read");
-        let settings = settings.replacen("[xmpp]\n", &format!("[xmpp]\n{more}\n"), 1);
-        fs::write(self.settings(), settings).expect("the settings can be written");
-    }
-
     /// Starts the process, also again.
     #[track_caller]
     pub fn begin(&mut self) {
@@ -182,6 +174,12 @@ impl TestNode {
             ended.err
         );
         ended.out
+    }
+
+    /// Sets settings of the cluster, each as `name=value`.
+    #[track_caller]
+    pub fn set_cluster(&self, settings: &[&str]) {
+        self.ctl_done(&[&["settings", "set"], settings].concat());
     }
 
     #[track_caller]

@@ -91,10 +91,8 @@ fn the_data_of_another_stream_are_refused() {
 
 #[test]
 fn it_can_be_switched_off() {
-    let mut node = TestNode::prepare(Plaintext::Refused);
-    node.set_xmpp("channel_binding = false");
-    node.begin();
-    node.add_user("alice");
+    let node = node_with_alice();
+    node.set_cluster(&["sign-in.channel-binding=off"]);
     let (mut stream, features) = encrypted(&node);
     assert_eq!(features.channel_bindings, []);
     assert!(
@@ -130,5 +128,5 @@ fn a_flag_that_does_not_go_with_the_mechanism_or_the_offer_is_refused() {
     }
     let log = node.log();
     assert!(log.contains("unsupported-channel-binding-type"), "{log}");
-    assert!(log.contains("xmpp.channel_binding = false"), "{log}");
+    assert!(log.contains("sign-in.channel-binding=off"), "{log}");
 }

@@ -24,10 +24,9 @@ fn pauses(node: &TestNode) -> u64 {
     pauses.expect("a number")
 }
 
-fn node(bytes_a_second: u64) -> TestNode {
-    let mut node = TestNode::prepare(Plaintext::Allowed);
-    node.set_xmpp(&format!("client_bytes_a_second = {bytes_a_second}"));
-    node.begin();
+fn node(bytes_a_second: &str) -> TestNode {
+    let node = TestNode::start(Plaintext::Allowed);
+    node.set_cluster(&[&format!("client.bytes-a-second={bytes_a_second}")]);
     for user in ["alice", "bob", "carol", "dave"] {
         node.add_user(user);
     }
@@ -37,7 +36,7 @@ fn node(bytes_a_second: u64) -> TestNode {
 #[test]
 fn who_says_too_much_is_read_later_and_others_do_not_wait() {
     // Four seconds' worth, of which half a second's may come at once.
-    let node = node(64 * 1024);
+    let node = node("65536");
     let mut bob = Client::connect(node.address(), "bob", Some("desk"));
     let mut carol = Client::connect(node.address(), "carol", Some("garden"));
     let mut dave = Client::connect(node.address(), "dave", Some("garage"));
@@ -62,7 +61,7 @@ fn who_says_too_much_is_read_later_and_others_do_not_wait() {
 
 #[test]
 fn without_a_limit_nobody_is_made_to_wait() {
-    let node = node(0);
+    let node = node("unlimited");
     let mut bob = Client::connect(node.address(), "bob", Some("desk"));
     let mut alice = Client::connect(node.address(), "alice", Some("phone"));
     alice.send(&messages());

@@ -13,11 +13,10 @@ use crate::common::stream::{Stream, xml};
 use crate::connect;
 use crate::sasl::fails_with;
 
-fn node(plain: bool) -> TestNode {
-    let mut node = TestNode::prepare(Plaintext::Allowed);
-    node.set_xmpp(&format!("plain = {plain}"));
-    node.begin();
+fn node() -> TestNode {
+    let node = TestNode::start(Plaintext::Allowed);
     node.add_user("alice");
+    node.set_cluster(&["sign-in.plain=on"]);
     node
 }
 
@@ -37,7 +36,7 @@ fn attempt(node: &TestNode, message: &str) -> Element {
 
 #[test]
 fn the_password_itself_signs_in_where_it_is_switched_on() {
-    let node = node(true);
+    let node = node();
     let (mut stream, features) = encrypted(&node);
     assert_eq!(features.mechanisms.last(), Some(&Mechanism::Plain));
     fails_with(&says(&mut stream, "\0alice\0wrong"), "not-authorized");
@@ -64,7 +63,7 @@ fn the_password_itself_signs_in_where_it_is_switched_on() {
 
 #[test]
 fn what_is_wrong_is_told_and_an_unknown_user_is_told_the_same() {
-    let node = node(true);
+    let node = node();
     let wrong = attempt(&node, "\0alice\0wrong");
     fails_with(&wrong, "not-authorized");
     assert_eq!(xml(&attempt(&node, "\0mallory\0wrong")), xml(&wrong));
@@ -80,19 +79,19 @@ fn what_is_wrong_is_told_and_an_unknown_user_is_told_the_same() {
 #[test]
 fn it_is_refused_without_tls_and_where_nobody_has_switched_it_on() {
     let message = format!("\0alice\0{PASSWORD}");
-    let on = node(true);
-    let mut stream = connect(&on);
+    let node = node();
+    let mut stream = connect(&node);
     stream.open();
     fails_with(&says(&mut stream, &message), "invalid-mechanism");
-    let off = node(false);
-    let (mut stream, features) = encrypted(&off);
+    node.ctl_done(&["settings", "reset", "sign-in.plain"]);
+    let (mut stream, features) = encrypted(&node);
     assert!(!features.mechanisms.contains(&Mechanism::Plain));
     fails_with(&says(&mut stream, &message), "invalid-mechanism");
 }
 
 #[test]
 fn who_guesses_is_locked_out() {
-    let mut node = node(true);
+    let mut node = node();
     node.announce("locked out after too many failures");
     for _ in 0..10 {
         fails_with(&attempt(&node, "\0alice\0wrong"), "not-authorized");

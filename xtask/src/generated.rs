@@ -24,6 +24,10 @@ const GENERATED: &[Generated] = &[
         path: "docs/reference/exit-codes.md",
         arguments: &["exit-codes"],
     },
+    Generated {
+        path: "docs/reference/settings.md",
+        arguments: &["cluster-settings"],
+    },
 ];
 
 pub fn write() -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 
 mod cluster;
 pub(crate) mod digests;
+mod settings;
 
 use std::sync::{Arc, PoisonError};
 
@@ -87,6 +88,8 @@ impl Executor {
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+            Operation::SettingsList {} => Ok(self.settings_list()),
+            Operation::SettingsSet { settings } => self.settings_set(&settings).await,
             Operation::ClusterInvite {
                 witness,
                 subcluster,

@@ -176,7 +176,7 @@ impl Session {
             waits_for_room: false,
             enabling: false,
             pace: Pace::new(
-                node.settings.client_bytes_a_second,
+                node.cluster_settings().client_bytes_a_second.most(),
                 node.ambient.clock.now(),
             ),
             pauses: false,

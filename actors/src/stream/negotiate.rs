@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
-use pollux_domain::lockout::Lockouts;
+use pollux_domain::lockout::{Lockouts, Policy};
 use pollux_links::tls::TlsSocket;
 use pollux_xml::Element;
 use pollux_xmpp::features::{Features, StartTls};
@@ -45,7 +45,7 @@ pub async fn sign_in(
             true => Offer::of(bindings.clone()),
             false => Offer::default(),
         };
-        let offer = match encrypted && wire.node.settings.plain {
+        let offer = match encrypted && wire.node.cluster_settings().plain.is_on() {
             true => offer.with_plain(),
             false => offer,
         };
@@ -99,7 +99,7 @@ async fn encrypt(wire: &mut Wire, tls: &Loaded, entrance: Entrance) -> Result<Bi
     })?;
     let exporter = socket.exporter().map(|data| Secret::new(data.to_vec()));
     wire.socket = Box::new(socket);
-    if !wire.node.settings.channel_binding {
+    if !wire.node.cluster_settings().channel_binding.is_on() {
         return Ok(Vec::new());
     }
     let bindings = [
@@ -268,7 +268,8 @@ fn note_unbound(mechanism: Mechanism, offer: &Offer, failure: &SaslFailure) {
         let (why, advice) = (
             failure.text.as_deref(),
             "a client that cannot bind to TLS 1.3 \
-             and believes that it can is let in by xmpp.channel_binding = false",
+             and believes that it can is let in by \
+             `pollux ctl settings set sign-in.channel-binding=off`",
         );
         tracing::info!(%mechanism, why, advice, "first message of SASL was refused");
     }
@@ -278,10 +279,19 @@ fn lockouts(node: &Node) -> MutexGuard<'_, Lockouts> {
     node.lockouts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn policy(node: &Node) -> Policy {
+    let settings = node.cluster_settings();
+    Policy {
+        account: settings.lockout_account_failures.most(),
+        address: settings.lockout_address_failures.most(),
+    }
+}
+
 /// Nothing is tried of an account or from an address with too many failures, also of an account
 /// that does not exist.
 fn locked_out(node: &Node, user: &BareJid, address: IpAddr) -> Option<SaslFailure> {
-    let left = lockouts(node).left(user, address, node.ambient.clock.now())?;
+    let (policy, now) = (policy(node), node.ambient.clock.now());
+    let left = lockouts(node).left(policy, user, address, now)?;
     node.metrics
         .sign_ins_locked_out
         .fetch_add(1, Ordering::Relaxed);
@@ -291,7 +301,8 @@ fn locked_out(node: &Node, user: &BareJid, address: IpAddr) -> Option<SaslFailur
 }
 
 fn note_failed(node: &Node, user: &BareJid, address: IpAddr) {
-    let locked = lockouts(node).failed(user, address, node.ambient.clock.now());
+    let (policy, now) = (policy(node), node.ambient.clock.now());
+    let locked = lockouts(node).failed(policy, user, address, now);
     let seconds = limits::LOCKOUT_SECONDS;
     if locked.account {
         tracing::warn!(%user, %address, seconds, "account is locked out after too many failures");

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Caller, Permission, Secret, SessionRef, UserName};
+use super::{Assignments, Caller, Permission, Secret, SessionRef, UserName};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditLine {
@@ -60,6 +60,12 @@ impl AuditField for UserName {
 impl AuditField for SessionRef {
     fn shown(&self) -> Option<String> {
         Some(self.as_str().to_owned())
+    }
+}
+
+impl AuditField for Assignments {
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

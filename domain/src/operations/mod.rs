@@ -3,6 +3,7 @@
 //! REST, ad hoc commands, pages) is made from this registry, so that none can do what another
 //! cannot.
 
+mod assignments;
 mod audit;
 mod caller;
 mod envelope;
@@ -14,6 +15,7 @@ mod outcome;
 mod rows;
 mod secret;
 
+pub use assignments::{Assignment, Assignments};
 pub use audit::AuditLine;
 pub use caller::{Caller, Permission};
 pub use envelope::{ENVELOPE_BYTES_MAX, Reply, Request, Response, VERSION};
@@ -23,7 +25,7 @@ pub use names::{SessionRef, UserName};
 pub use operation::{DESCRIPTIONS, Description, Operation};
 pub use outcome::{
     ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow, NodeStatus,
-    Outcome, SessionRow, SubclusterStatus, UserRow,
+    Outcome, SessionRow, SettingRow, SubclusterStatus, UserRow,
 };
 pub use rows::{ROWS_MAX, Row, Rows};
 pub use secret::{PASSWORD_BYTES_MAX, Secret};

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::audit::{AuditField, AuditLine};
-use super::{Caller, Permission, Secret, SessionRef, UserName};
+use super::{Assignments, Caller, Permission, Secret, SessionRef, UserName};
 
 /// What a face shows of an operation without running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,15 @@ operations! {
 
     #[doc = "What the node is and how it is."]
     NodeStatus = "node.status", ReadNode {}
+
+    #[doc = "Shows the settings of the cluster."]
+    SettingsList = "settings.list", ReadCluster {}
+
+    #[doc = "Sets settings of the cluster: all that are given, or none if one is wrong."]
+    SettingsSet = "settings.set", ChangeCluster {
+        #[doc = "Names with values; one without a value is as at the beginning."]
+        settings: Assignments,
+    }
 
     #[doc = "Makes a token with which one node joins the cluster, once."]
     ClusterInvite = "cluster.invite", ChangeCluster {

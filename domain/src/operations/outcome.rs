@@ -13,6 +13,7 @@ pub enum Outcome {
     Sessions(Rows<SessionRow>),
     Statistics(Vec<Figure>),
     Status(NodeStatus),
+    Settings(Vec<SettingRow>),
     /// A one-time token; shown once.
     Token(String),
     Nodes(Vec<ClusterNodeRow>),
@@ -42,6 +43,17 @@ pub struct SessionRow {
     pub has_stream_management: bool,
     /// Stanzas that the client has not acknowledged.
     pub slot_count: u32,
+}
+
+/// One setting of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingRow {
+    pub name: String,
+    pub value: String,
+    pub default: String,
+    /// What may be written.
+    pub form: String,
+    pub meaning: String,
 }
 
 /// One number of the node, by the name under which `/metrics` has it.

@@ -1,5 +1,5 @@
-//! The cluster's configuration as a pure state machine: users with their credentials and homes, and
-//! the topology. Settings and the rest join it with the issues that need them.
+//! The cluster's configuration as a pure state machine: users with their credentials and homes, the
+//! topology, and the settings of the cluster. The rest joins it with the issues that need it.
 
 mod topology;
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
+use pollux_domain::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 pub use topology::{
@@ -24,6 +25,7 @@ pub struct Configuration {
     /// Makes unknown users look like known ones (RFC 5802 section 9); made once, secret.
     decoy_secret: Option<Bytes>,
     topology: Arc<Topology>,
+    settings: Arc<Settings>,
     /// How often it has changed.
     version: u64,
 }
@@ -54,6 +56,9 @@ pub enum Change {
         user: BareJid,
     },
     Topology(TopologyChange),
+    /// Settings by name, as a person writes them; without text one is as at the beginning. All of
+    /// them, or none.
+    Set(Vec<(String, Option<String>)>),
 }
 
 /// What became of a change.
@@ -63,6 +68,7 @@ pub enum ChangeReply {
     Exists,
     NoSuchUser,
     TooManyUsers,
+    BadSettings,
     Topology(TopologyReply),
 }
 
@@ -97,6 +103,15 @@ impl Configuration {
                 let topology = Arc::make_mut(&mut self.topology);
                 return ChangeReply::Topology(topology.apply(change));
             }
+            Change::Set(wanted) => {
+                let wanted = wanted
+                    .iter()
+                    .map(|(name, text)| (name.as_str(), text.as_deref()));
+                // Whoever proposes it has told the caller what is wrong.
+                if Arc::make_mut(&mut self.settings).set_all(wanted).is_err() {
+                    return ChangeReply::BadSettings;
+                }
+            }
         }
         ChangeReply::Done
     }
@@ -108,6 +123,10 @@ impl Configuration {
 
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
     pub fn account(&self, user: &BareJid) -> Option<&Account> {
@@ -127,6 +146,21 @@ impl Configuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_all_set_or_none() {
+        let mut configuration = Configuration::default();
+        let set = |name: &str, text: &str| (name.to_owned(), Some(text.to_owned()));
+        let plain = set("sign-in.plain", "on");
+        let wrong = Change::Set(vec![plain.clone(), set("sign-in.plain", "yes")]);
+        assert_eq!(configuration.apply(&wrong), ChangeReply::BadSettings);
+        assert!(!configuration.settings().plain.is_on());
+        assert_eq!(
+            configuration.apply(&Change::Set(vec![plain])),
+            ChangeReply::Done
+        );
+        assert!(configuration.settings().plain.is_on());
+    }
 
     #[test]
     fn users_come_change_and_go() {

@@ -1,11 +1,7 @@
 //! The settings of the ports for XMPP clients.
 
-use std::ops::RangeInclusive;
-
-use pollux_domain::lockout::Policy;
-
-use super::{Check, DEFAULTS, LIMITS, address, another, or_off};
-use crate::config::file::{File, Given};
+use super::{Check, DEFAULTS, address, another, or_off};
+use crate::config::file::File;
 use crate::config::values::{Certificate, Domain, XmppConfig};
 
 impl Check<'_> {
@@ -33,24 +29,6 @@ impl Check<'_> {
             .xmpp_allow_plaintext
             .as_ref()
             .is_some_and(|given| given.value);
-        let client_bytes_a_second = self.limit(
-            &file.xmpp_client_bytes_a_second,
-            "xmpp.client_bytes_a_second",
-            DEFAULTS.client_bytes_a_second,
-            &LIMITS.client_bytes_a_second,
-        );
-        let lockout = Policy {
-            account: self.failures(
-                &file.xmpp_lockout_account_failures,
-                "xmpp.lockout_account_failures",
-                DEFAULTS.lockout_account_failures,
-            ),
-            address: self.failures(
-                &file.xmpp_lockout_address_failures,
-                "xmpp.lockout_address_failures",
-                DEFAULTS.lockout_address_failures,
-            ),
-        };
         XmppConfig {
             domain,
             listen,
@@ -62,41 +40,7 @@ impl Check<'_> {
                 .is_some_and(|given| given.value),
             certificate,
             allow_plaintext,
-            channel_binding: file
-                .xmpp_channel_binding
-                .as_ref()
-                .is_none_or(|given| given.value),
-            plain: file.xmpp_plain.as_ref().is_some_and(|given| given.value),
-            client_bytes_a_second,
-            lockout,
         }
-    }
-
-    /// A number within the range, or 0 for no limit.
-    fn limit(
-        &mut self,
-        given: &Option<Given<i64>>,
-        path: &str,
-        default: u64,
-        range: &RangeInclusive<u64>,
-    ) -> Option<u64> {
-        self.value(given, path, Some(default), |number| {
-            match u64::try_from(*number) {
-                Ok(0) => Ok(None),
-                Ok(number) if range.contains(&number) => Ok(Some(number)),
-                _ => {
-                    let (least, most) = (range.start(), range.end());
-                    Err(format!(
-                        "out of range; write a number from {least} to {most}, or 0 for no limit"
-                    ))
-                }
-            }
-        })
-    }
-
-    fn failures(&mut self, given: &Option<Given<i64>>, path: &str, default: u32) -> Option<u32> {
-        let most = self.limit(given, path, default.into(), &LIMITS.lockout_failures)?;
-        u32::try_from(most).ok()
     }
 
     fn certificate(&mut self, file: &File) -> Certificate {

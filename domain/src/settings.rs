@@ -1,0 +1,197 @@
+//! What an administrator sets while the cluster runs: one table of names, forms, defaults and
+//! meanings (decision 0010). Not for what belongs to a machine: that stands in its file.
+
+mod form;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+pub use form::{Form, Limit, Switch};
+
+/// One setting as a face shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// `sign-in.plain`
+    pub name: &'static str,
+    /// What may be written.
+    pub form: String,
+    pub default: String,
+    /// What it does, for a person.
+    pub meaning: &'static str,
+}
+
+/// One wrong thing in what is to be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mistake {
+    pub name: String,
+    /// What is wrong, and what to write instead.
+    pub text: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.text)
+    }
+}
+
+/// Makes the values, their names and their table from one list, so that they cannot differ.
+macro_rules! settings {
+    ($( $field:ident: $type:ty = $default:expr, $name:literal, $meaning:literal; )*) => {
+        /// The value of each setting.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Settings {
+            $( #[doc = $meaning] pub $field: $type, )*
+        }
+
+        impl Default for Settings {
+            fn default() -> Settings {
+                Settings { $( $field: $default, )* }
+            }
+        }
+
+        /// Every setting, in the order in which a person reads them.
+        pub fn descriptions() -> Vec<Description> {
+            let known = Settings::default();
+            vec![$( Description {
+                name: $name,
+                form: <$type as Form>::words(),
+                default: known.$field.to_string(),
+                meaning: $meaning,
+            }, )*]
+        }
+
+        impl Settings {
+            /// Sets one by its name, as a person writes it; nothing else changes. Without text it
+            /// is as it was at the beginning.
+            pub fn set(&mut self, name: &str, text: Option<&str>) -> Result<(), Mistake> {
+                let result = match (name, text) {
+                    $(
+                        ($name, Some(text)) => <$type as Form>::read(text)
+                            .map(|value| self.$field = value),
+                        ($name, None) => {
+                            self.$field = Settings::default().$field;
+                            Ok(())
+                        }
+                    )*
+                    _ => Err(NO_SUCH.to_owned()),
+                };
+                result.map_err(|text| Mistake { name: name.to_owned(), text })
+            }
+
+            /// All values as a person writes them, in the order of [`descriptions`].
+            pub fn shown(&self) -> Vec<String> {
+                vec![$( self.$field.to_string(), )*]
+            }
+        }
+    };
+}
+
+const NO_SUCH: &str = "there is no such setting; `pollux ctl settings list` shows all";
+
+settings! {
+    channel_binding: Switch = Switch(true), "sign-in.channel-binding",
+        "Offers to bind a sign-in to the TLS that it goes through (SCRAM-SHA-…-PLUS, XEP-0440), so \
+         that a client notices who stands in between. Some older clients believe that they can and \
+         cannot with TLS 1.3 (slixmpp 1.8): off lets them in.";
+
+    plain: Switch = Switch(false), "sign-in.plain",
+        "Lets clients send the password itself (SASL PLAIN), in TLS alone. For clients that cannot \
+         do SCRAM; whoever has taken over the server or its certificate then reads the passwords.";
+
+    lockout_account_failures: Limit<3, 1_000_000> = Limit(Some(limits::LOCKOUT_ACCOUNT_FAILURES)),
+        "sign-in.lockout-account-failures",
+        "After so many failed attempts to sign in to one account within ten minutes a node lets \
+         nobody try for five. The network from which its user has signed in last counts for \
+         itself, so that strangers who guess do not keep the user out.";
+
+    lockout_address_failures: Limit<3, 1_000_000> = Limit(Some(limits::LOCKOUT_ADDRESS_FAILURES)),
+        "sign-in.lockout-address-failures",
+        "The same for failed attempts from one address (of IPv6, from its first 64 bits), whatever \
+         the accounts. A company may be behind one address; where all clients come through a \
+         proxy, write unlimited.";
+
+    client_bytes_a_second: Limit<65_536, 1_073_741_824>
+        = Limit(Some(limits::CLIENT_BYTES_A_SECOND)),
+        "client.bytes-a-second",
+        "How many bytes one client may say in a second; what is shorter than 128 bytes counts as \
+         so many. A client that says more is read a little later and loses nothing; half a \
+         second's worth may come at once. Without limit one client can take a core, and slow the \
+         others. Holds for sessions that get a stream afterwards.";
+}
+
+impl Settings {
+    /// Sets several, or says everything that is wrong with them and sets none.
+    pub fn set_all<'a>(
+        &mut self,
+        wanted: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<(), Vec<Mistake>> {
+        let mut changed = self.clone();
+        let mut mistakes = Vec::new();
+        for (name, text) in wanted {
+            mistakes.extend(changed.set(name, text).err());
+        }
+        if mistakes.is_empty() {
+            *self = changed;
+            return Ok(());
+        }
+        Err(mistakes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_set_and_every_setting_has_its_words() {
+        let mut settings = Settings::default();
+        let all = descriptions();
+        let shown = settings.shown();
+        assert_eq!(shown.len(), all.len());
+        for (one, value) in all.iter().zip(shown) {
+            assert_eq!(one.default, value);
+            settings.set(one.name, Some(&value)).unwrap();
+            settings.set(one.name, None).unwrap();
+            assert!(one.meaning.ends_with('.'), "{}", one.name);
+            let named = |c: char| c.is_ascii_lowercase() || c == '.' || c == '-';
+            assert!(one.name.chars().all(named), "{}", one.name);
+            let same = all.iter().filter(|other| other.name == one.name);
+            assert_eq!(same.count(), 1, "{}", one.name);
+        }
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_and_nothing_changes() {
+        let mut settings = Settings::default();
+        let mistakes = settings.set_all([
+            ("sign-in.plain", Some("on")),
+            ("sign-in.plain", Some("maybe")),
+            ("client.bytes-a-second", Some("12")),
+            ("no.such", None),
+        ]);
+        let mistakes = mistakes.unwrap_err();
+        let words: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        assert_eq!(
+            words,
+            [
+                "sign-in.plain: `maybe` is neither; write on or off",
+                "client.bytes-a-second: `12` is out of range; write a number from 65536 to \
+                 1073741824, or unlimited",
+                "no.such: there is no such setting; `pollux ctl settings list` shows all",
+            ]
+        );
+        assert_eq!(settings, Settings::default());
+        let right = [
+            ("sign-in.plain", Some("on")),
+            ("client.bytes-a-second", Some("unlimited")),
+        ];
+        settings.set_all(right).unwrap();
+        assert!(settings.plain.is_on());
+        assert_eq!(settings.client_bytes_a_second.most(), None);
+        settings.set_all([("sign-in.plain", None)]).unwrap();
+        assert!(!settings.plain.is_on());
+    }
+}

@@ -1,0 +1,106 @@
+//! The forms that values of settings have, as people write them. Not for which settings there are.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A form: how a value is read and, by `Display`, written.
+pub trait Form: Sized + fmt::Display {
+    /// What may be written, in words.
+    fn words() -> String;
+
+    /// Err: what is wrong, and what to write instead.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+/// A switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch(pub bool);
+
+impl Switch {
+    pub fn is_on(self) -> bool {
+        self.0
+    }
+}
+
+impl Form for Switch {
+    fn words() -> String {
+        "on or off".to_owned()
+    }
+
+    fn read(text: &str) -> Result<Switch, String> {
+        match text {
+            "on" => Ok(Switch(true)),
+            "off" => Ok(Switch(false)),
+            _ => Err(format!("`{text}` is neither; write {}", Self::words())),
+        }
+    }
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { "on" } else { "off" })
+    }
+}
+
+/// How much there may be. None: without limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit<const LEAST: u64, const GREATEST: u64>(pub Option<u64>);
+
+impl<const LEAST: u64, const GREATEST: u64> Limit<LEAST, GREATEST> {
+    pub fn most(self) -> Option<u64> {
+        self.0
+    }
+}
+
+impl<const LEAST: u64, const GREATEST: u64> Form for Limit<LEAST, GREATEST> {
+    fn words() -> String {
+        format!("a number from {LEAST} to {GREATEST}, or unlimited")
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "unlimited" {
+            return Ok(Limit(None));
+        }
+        let number: Option<u64> = text.parse().ok();
+        match number.filter(|number| (LEAST..=GREATEST).contains(number)) {
+            Some(number) => Ok(Limit(Some(number))),
+            None => Err(format!("`{text}` is out of range; write {}", Self::words())),
+        }
+    }
+}
+
+impl<const LEAST: u64, const GREATEST: u64> fmt::Display for Limit<LEAST, GREATEST> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(most) => write!(f, "{most}"),
+            None => f.write_str("unlimited"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_everything_else_refused() {
+        type Some3 = Limit<3, 9>;
+        for text in ["3", "9", "unlimited"] {
+            assert_eq!(Some3::read(text).unwrap().to_string(), text);
+        }
+        for text in ["2", "10", "-1", "", "three", "3 ", "99999999999999999999"] {
+            let error = Some3::read(text).unwrap_err();
+            assert!(
+                error.ends_with("write a number from 3 to 9, or unlimited"),
+                "{error}"
+            );
+        }
+        for text in ["on", "off"] {
+            assert_eq!(Switch::read(text).unwrap().to_string(), text);
+        }
+        for text in ["", "ON", "true", "1"] {
+            assert!(Switch::read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -79,6 +79,7 @@ async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupEr
         node.configuration.execute(secret).await?;
     }
     put(node, as_of, Agreement::Begin).await?;
+    agree_on_rules(node, as_of).await?;
     let configured: Vec<(BareJid, NodeId)> = node.configuration.read(|state| {
         let users = state.users();
         let mine = users.filter(|(_, account)| homes.contains(&account.home));
@@ -104,6 +105,22 @@ async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupEr
         }
     }
     Ok(())
+}
+
+/// The database goes by what was set.
+async fn agree_on_rules(node: &Node, as_of: AsOf) -> Result<(), GroupError> {
+    let rules = node.cluster_settings().rules();
+    match node.subcluster.read(|state| *state.rules() == rules) {
+        true => Ok(()),
+        false => put(node, as_of, Agreement::Rules(rules)).await,
+    }
+}
+
+/// Says to the database of this node at once what was set; whoever serves says it again.
+pub(crate) async fn tell_rules(node: &Node) {
+    if let Err(error) = agree_on_rules(node, as_of(node)).await {
+        tracing::debug!(%error, "the database goes by older settings for a moment");
+    }
 }
 
 /// The database knows in which group the users of other subclusters live.

@@ -59,6 +59,9 @@ pub const OFFLINE_MAX: usize = 1_000;
 /// Bytes of a get whose request a slot keeps, to be answered afresh; a longer one gets
 /// `policy-violation`.
 pub const ASK_BYTES_MAX: usize = 1_024;
+/// Contacts of one user of whom it is remembered from which device the user has replied; the oldest
+/// is forgotten, and messages of that contact go to all devices again.
+pub const TALKS_MAX: usize = 64;
 /// Departures of one user that are remembered for those who resume; the oldest is forgotten.
 pub const DEPARTURES_MAX: usize = 16;
 

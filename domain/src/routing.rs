@@ -22,10 +22,22 @@ pub enum Route {
     Drop,
 }
 
+/// Which of several available devices get a message to the bare address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// Those of the highest priority (RFC 6121 section 8.5.2.1.1, "most available").
+    Best,
+    /// Each that does not refuse by a negative priority: forking.
+    Each,
+    /// The one from which the user has replied to this sender.
+    Only(SessionId),
+}
+
 /// Routes to a local user that exists. `resource`: of the address, if it has one.
 pub fn route<'a>(
     kind: ParcelKind,
     resource: Option<&str>,
+    spread: Spread,
     mut candidates: impl Iterator<Item = Candidate<'a>> + Clone,
 ) -> Route {
     if let Some(resource) = resource {
@@ -38,7 +50,7 @@ pub fn route<'a>(
         }
         return match kind {
             // 8.5.3.2.1: chat as if to the bare address.
-            ParcelKind::Chat => to_bare(kind, all),
+            ParcelKind::Chat => to_bare(kind, spread, all),
             ParcelKind::MessageError | ParcelKind::IqResponse => Route::Drop,
             ParcelKind::Normal
             | ParcelKind::Headline
@@ -48,17 +60,28 @@ pub fn route<'a>(
             | ParcelKind::Directed => Route::Bounce(Condition::ServiceUnavailable),
         };
     }
-    to_bare(kind, candidates)
+    to_bare(kind, spread, candidates)
 }
 
 /// 8.5.2: to the bare address.
-fn to_bare<'a>(kind: ParcelKind, candidates: impl Iterator<Item = Candidate<'a>> + Clone) -> Route {
+fn to_bare<'a>(
+    kind: ParcelKind,
+    spread: Spread,
+    candidates: impl Iterator<Item = Candidate<'a>> + Clone,
+) -> Route {
     match kind {
         // 8.5.2.1.1 and 8.5.2.2.1
-        ParcelKind::Chat | ParcelKind::Normal => match most_available(candidates) {
-            none if none.is_empty() => Route::Store,
-            sessions => Route::Deliver(sessions),
-        },
+        ParcelKind::Chat | ParcelKind::Normal => {
+            let sessions = match spread {
+                Spread::Best => most_available(candidates),
+                Spread::Each => available(candidates),
+                Spread::Only(session) => vec![session],
+            };
+            match sessions.is_empty() {
+                true => Route::Store,
+                false => Route::Deliver(sessions),
+            }
+        }
         // All that do not refuse by a negative priority; nobody there: nothing to tell them any
         // more, and the sender gets to know it, since what was acknowledged is never dropped in
         // silence.
@@ -115,7 +138,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            route(kind, resource, candidates.iter().copied()),
+            route(kind, resource, Spread::Best, candidates.iter().copied()),
             want,
             "{kind:?} to {resource:?} of {sessions:?}"
         );
@@ -123,6 +146,37 @@ mod tests {
 
     fn to(ids: &[u64]) -> Route {
         Route::Deliver(ids.iter().copied().map(SessionId).collect())
+    }
+
+    #[test]
+    fn a_message_is_forked_to_all_who_do_not_refuse_it_or_goes_to_one() {
+        let candidate = |session, resource, priority| Candidate {
+            session: SessionId(session),
+            resource,
+            priority,
+        };
+        let all = [
+            candidate(1, "a", Some(0)),
+            candidate(2, "b", Some(5)),
+            candidate(3, "c", Some(-1)),
+            candidate(4, "d", None),
+        ];
+        let routed = |kind, resource, spread| route(kind, resource, spread, all.iter().copied());
+        for kind in [ParcelKind::Chat, ParcelKind::Normal] {
+            assert_eq!(routed(kind, None, Spread::Each), to(&[1, 2]));
+            assert_eq!(routed(kind, None, Spread::Only(SessionId(1))), to(&[1]));
+            // Who names a device means it.
+            assert_eq!(routed(kind, Some("b"), Spread::Each), to(&[2]));
+        }
+        let shy = all[2..].iter().copied();
+        assert_eq!(
+            route(ParcelKind::Chat, None, Spread::Each, shy),
+            Route::Store
+        );
+        assert_eq!(
+            routed(ParcelKind::Headline, None, Spread::Only(SessionId(1))),
+            to(&[1, 2])
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-pub use form::{Form, Limit, Switch};
+pub use form::{Form, Limit, Number, Switch};
 
 /// One setting as a face shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,9 +119,50 @@ settings! {
          so many. A client that says more is read a little later and loses nothing; half a \
          second's worth may come at once. Without limit one client can take a core, and slow the \
          others. Holds for sessions that get a stream afterwards.";
+
+    forking: Switch = Switch(true), "messages.forking",
+        "A message to a user with several devices goes to each that is available, until the user \
+         replies from one; then to that one only. Off: to the devices of the highest priority.";
+
+    forking_seconds: Number<10, 86_400> = Number(600), "messages.forking-seconds",
+        "For how many seconds after a reply messages of that contact go to the device of the reply \
+         only. They go to all again earlier where it goes away.";
+
+    offline: Switch = Switch(true), "messages.offline",
+        "Keeps messages to users who are away, and delivers them at the next sign-in. Off: they go \
+         back to their senders with an error. What is kept already is delivered.";
+
+    offline_max: Number<1, 10_000> = Number(limits::OFFLINE_MAX as u64), "messages.offline-max",
+        "How many messages are kept for one user; more go back to their senders with an error.";
+}
+
+/// What of it the database of a subcluster goes by. Each group has its own copy, so that all its
+/// replicas decide alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    pub forking: bool,
+    pub forking_ms: u64,
+    pub offline: bool,
+    /// Messages that are kept for one user.
+    pub offline_max: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Settings::default().rules()
+    }
 }
 
 impl Settings {
+    pub fn rules(&self) -> Rules {
+        Rules {
+            forking: self.forking.is_on(),
+            forking_ms: self.forking_seconds.0 * 1_000,
+            offline: self.offline.is_on(),
+            offline_max: self.offline_max.0 as usize,
+        }
+    }
+
     /// Sets several, or says everything that is wrong with them and sets none.
     pub fn set_all<'a>(
         &mut self,

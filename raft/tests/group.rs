@@ -194,6 +194,7 @@ async fn what_is_confirmed_is_there_after_each_restart() {
                 kind: ParcelKind::Chat,
                 bytes: Bytes::from(format!("<message>{n}</message>")),
                 sent: WallMs(5),
+                hints: Default::default(),
             };
             let action = Action::Send(Arc::new(parcel));
             let stanza = Command::Stanza {

@@ -48,6 +48,8 @@ plays! {
     message_between_two
     message_forged_claims
     message_forged_from
+    message_forked
+    message_not_kept
     message_of_each_type
     message_to_bare
     message_to_full

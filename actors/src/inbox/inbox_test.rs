@@ -89,6 +89,7 @@ fn parcel() -> Arc<Parcel> {
         kind: pollux_domain::contract::ParcelKind::Chat,
         bytes: bytes::Bytes::from_static(b"<message/>"),
         sent: pollux_domain::ids::WallMs(0),
+        hints: Default::default(),
     })
 }
 

@@ -5,6 +5,7 @@ use pollux_domain::settings::{Mistake, Settings, descriptions};
 use pollux_raft::configuration::{Change, ChangeReply};
 
 use super::Executor;
+use crate::agreement;
 use crate::users::UserError;
 
 impl Executor {
@@ -39,7 +40,10 @@ impl Executor {
         let change = Change::Set(wanted.collect());
         let reply = self.node.configuration.execute(change).await;
         match reply.map_err(UserError::from)? {
-            ChangeReply::Done => Ok(Outcome::Done),
+            ChangeReply::Done => {
+                agreement::tell_rules(&self.node).await;
+                Ok(Outcome::Done)
+            }
             // The cluster is of several versions.
             _ => Err(OperationError::new(
                 ErrorKind::Invalid,

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
 use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
+use pollux_domain::hints::Hints;
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest;
 use pollux_xmpp::roster::RosterRequest;
-use pollux_xmpp::session;
 use pollux_xmpp::stanza::{
     ErrorCondition, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza, StanzaError,
     StanzaKind,
 };
+use pollux_xmpp::{hints, session};
 
 use super::questions::Question;
 
@@ -72,6 +73,7 @@ pub fn decide_plain(message: &PlainMessage<'_>, sender: Sender<'_>) -> Option<Ac
         kind: parcel_kind(message.kind),
         bytes,
         sent: sender.now,
+        hints: message.hints,
     })))
 }
 
@@ -98,13 +100,17 @@ fn target(to: Option<&Jid>, sender: Sender<'_>) -> Target {
 }
 
 fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc<Parcel> {
-    let bytes = stanza.to_bytes();
+    let hints = match stanza.kind {
+        StanzaKind::Message(_) => hints::of(&stanza.payload),
+        StanzaKind::Presence(_) | StanzaKind::Iq(_) => Hints::default(),
+    };
     Arc::new(Parcel {
         from: sender.jid.clone(),
         to,
         kind,
-        bytes,
+        bytes: stanza.to_bytes(),
         sent: sender.now,
+        hints,
     })
 }
 

@@ -309,6 +309,7 @@ fn parcel(from: usize, to: usize) -> anyhow::Result<Arc<Parcel>> {
         kind: ParcelKind::Chat,
         bytes: Bytes::from(vec![b'x'; BODY_BYTES]),
         sent: WallMs(0),
+        hints: Default::default(),
     }))
 }
 

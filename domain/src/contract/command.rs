@@ -14,6 +14,7 @@ use crate::ids::{
     Connection, Epoch, GroupMs, Incarnation, Life, NodeId, Seq, SessionId, SubclusterId, WallMs,
 };
 use crate::jid::{BareJid, Jid};
+use crate::settings::Rules;
 use crate::subscription::SubscriptionRequest;
 
 /// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to
@@ -267,6 +268,8 @@ pub enum Agreement {
     Foreign {
         users: Vec<(BareJid, Option<SubclusterId>)>,
     },
+    /// What was set for the whole cluster.
+    Rules(Rules),
 }
 
 impl Agreement {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
 use crate::contract::command::Position;
+use crate::hints::Hints;
 use crate::ids::{Seq, StanzaId, WallMs};
 use crate::jid::Jid;
 use crate::stanza_error::Condition;
@@ -23,6 +24,7 @@ pub struct Parcel {
     pub bytes: Bytes,
     /// When the sender's node took it.
     pub sent: WallMs,
+    pub hints: Hints,
 }
 
 /// What a parcel is, as far as its fate depends on it (RFC 6121 section 8.5).

@@ -79,6 +79,29 @@ impl<const LEAST: u64, const GREATEST: u64> fmt::Display for Limit<LEAST, GREATE
     }
 }
 
+/// A number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Number<const LEAST: u64, const GREATEST: u64>(pub u64);
+
+impl<const LEAST: u64, const GREATEST: u64> Form for Number<LEAST, GREATEST> {
+    fn words() -> String {
+        format!("a number from {LEAST} to {GREATEST}")
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let number: Option<u64> = text.parse().ok();
+        let number = number.filter(|number| (LEAST..=GREATEST).contains(number));
+        let error = || format!("`{text}` is out of range; write {}", Self::words());
+        number.map(Number).ok_or_else(error)
+    }
+}
+
+impl<const LEAST: u64, const GREATEST: u64> fmt::Display for Number<LEAST, GREATEST> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +118,11 @@ mod tests {
                 error.ends_with("write a number from 3 to 9, or unlimited"),
                 "{error}"
             );
+        }
+        assert_eq!(Number::<3, 9>::read("9").unwrap().to_string(), "9");
+        for text in ["2", "10", "unlimited"] {
+            let error = Number::<3, 9>::read(text).unwrap_err();
+            assert!(error.ends_with("write a number from 3 to 9"), "{error}");
         }
         for text in ["on", "off"] {
             assert_eq!(Switch::read(text).unwrap().to_string(), text);

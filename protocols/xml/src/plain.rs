@@ -31,13 +31,13 @@ impl<'a> Plain<'a> {
     /// nesting, characters and references. None where a tree is needed, also for what is wrong.
     ///
     /// `namespace`: what the element must be in, and with it all its children without a namespace
-    /// of their own. `needs_tree`: whether what is inside has to be understood if something is in
-    /// this namespace.
+    /// of their own. `is_plain` is shown the name of each child, and its namespace where that is
+    /// another, and says whether it may be passed on without a look at what it says.
     pub fn scan(
         frame: &'a [u8],
         context: &StreamNamespaces,
         namespace: &str,
-        needs_tree: impl Fn(&str) -> bool,
+        mut is_plain: impl FnMut(&'a str, Option<&'a str>) -> bool,
     ) -> Option<Plain<'a>> {
         let text = std::str::from_utf8(frame).ok()?;
         let mut at = text.strip_prefix('<')?;
@@ -49,16 +49,19 @@ impl<'a> Plain<'a> {
         if attributes.pairs().any(|(_, value)| !is_literal(value)) {
             return None;
         }
+        let mut depth = usize::from(!at.starts_with('/'));
         while let Some(less) = at.bytes().position(|byte| byte == b'<') {
             at = &at[less + 1..];
             match at.as_bytes().first()? {
-                b'/' => {}
+                b'/' => depth = depth.saturating_sub(1),
                 b'!' | b'?' => return None,
                 _ => {
-                    let (_, attributes, _) = tag(&mut at)?;
-                    if attributes.get("xmlns").is_some_and(&needs_tree) {
+                    let (name, attributes, _) = tag(&mut at)?;
+                    let of_its_own = attributes.get("xmlns").filter(|own| *own != namespace);
+                    if depth == 1 && !is_plain(name, of_its_own) {
                         return None;
                     }
+                    depth += usize::from(!at.starts_with('/'));
                 }
             }
         }
@@ -173,7 +176,7 @@ mod tests {
             text.as_bytes(),
             &StreamNamespaces::new(CLIENT),
             CLIENT,
-            |namespace| namespace == "urn:tree",
+            |name, namespace| name != "tree" && namespace != Some("urn:tree"),
         )
     }
 
@@ -193,6 +196,8 @@ mod tests {
         assert!(plain.rest().starts_with("><body a='1'>"));
         assert_eq!(scan("<a\n b = 'c' />").unwrap().rest(), "/>");
         assert!(scan("<a xmlns='jabber:client'/>").is_some());
+        // What lies deeper is its parent's business.
+        assert!(scan("<a><b><tree/><c xmlns='urn:tree'/></b></a>").is_some());
     }
 
     #[test]
@@ -210,7 +215,8 @@ mod tests {
             "<a b='\t'/>",
             "<a b=\"'\"/>",
             "<a xmlns='urn:other'/>",
-            "<a><b><c xmlns='urn:tree'/></b></a>",
+            "<a><b/><c xmlns='urn:tree'/></a>",
+            "<a><b><d/></b><tree/></a>",
             "<a><b xmlns:p='urn:p'/></a>",
             "<a><p:b/></a>",
             "<a><b c='1' c='2'/></a>",
@@ -222,7 +228,7 @@ mod tests {
             assert_eq!(scan(text), None, "{text}");
         }
         let server = StreamNamespaces::new("jabber:server");
-        assert_eq!(Plain::scan(b"<a/>", &server, CLIENT, |_| false), None);
+        assert_eq!(Plain::scan(b"<a/>", &server, CLIENT, |_, _| true), None);
     }
 
     #[test]

@@ -8,10 +8,12 @@
 mod names;
 
 pub mod bind;
+pub mod chat_states;
 pub mod claims;
 pub mod delay;
 pub mod disco;
 pub mod features;
+pub mod hints;
 pub mod last_activity;
 pub mod ns;
 pub mod ping;

@@ -35,6 +35,10 @@ pub const VERSION: &str = "jabber:iq:version";
 pub const TIME: &str = "urn:xmpp:time";
 /// XEP-0012.
 pub const LAST_ACTIVITY: &str = "jabber:iq:last";
+/// XEP-0334.
+pub const HINTS: &str = "urn:xmpp:hints";
+/// XEP-0085.
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// XEP-0359.
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
 /// XEP-0280.

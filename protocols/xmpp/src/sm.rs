@@ -53,7 +53,7 @@ impl SmElement {
         if !frame.starts_with(b"<r ") && !frame.starts_with(b"<a ") {
             return None;
         }
-        let plain = Plain::scan(frame, context, ns::SM, |_| false)?;
+        let plain = Plain::scan(frame, context, ns::SM, |_, _| true)?;
         let mut attributes = plain.attributes();
         let (first, second) = (attributes.next(), attributes.next());
         match (plain.name(), first, second, plain.rest()) {

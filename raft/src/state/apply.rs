@@ -211,6 +211,7 @@ impl State {
             Agreement::Adopt { user, home } => self.adopt(user, *home)?,
             Agreement::Release { user } => self.release(user, out)?,
             Agreement::Foreign { users } => self.set_foreign(users, out)?,
+            Agreement::Rules(rules) => self.rules = rules.clone(),
         }
         self.configured = as_of;
         Ok(())
@@ -276,7 +277,10 @@ impl State {
     fn act(&mut self, id: SessionId, action: &Action, out: &mut Outcome) {
         match action {
             Action::Nothing => {}
-            Action::Send(parcel) => self.send(parcel.clone(), out),
+            Action::Send(parcel) => {
+                self.note_reply(id, parcel);
+                self.send(parcel.clone(), out);
+            }
             Action::Availability {
                 device: Some(device),
                 bytes,
@@ -326,6 +330,7 @@ impl User {
             sessions: Vec::new(),
             offline: Default::default(),
             departures: Default::default(),
+            talks: Default::default(),
         }
     }
 }

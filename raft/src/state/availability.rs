@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
 use pollux_domain::contract::{Announcement, Duty, Effect, Parcel, ParcelKind, SlotBody};
+use pollux_domain::hints::Hints;
 use pollux_domain::ids::{GroupMs, SessionId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
@@ -101,6 +102,7 @@ impl State {
                 kind: ParcelKind::Directed,
                 bytes,
                 sent: self.stamp.wall,
+                hints: Hints::default(),
             };
             self.bounce(&Arc::new(parcel), Condition::ResourceConstraint, out);
             return;

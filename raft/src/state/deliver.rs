@@ -11,7 +11,7 @@ use pollux_domain::contract::{
 use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
-use pollux_domain::routing::{Candidate, Route, route};
+use pollux_domain::routing::{Candidate, Route, Spread, route};
 use pollux_domain::stanza_error::Condition;
 use pollux_domain::subscription::SubscriptionRequest;
 
@@ -31,7 +31,8 @@ impl State {
             self.bounce(&parcel, Condition::ServiceUnavailable, out);
             return;
         }
-        let mut route = self.route(user, parcel.kind, to.resource());
+        let spread = self.spread(user, &parcel);
+        let mut route = self.route(user, parcel.kind, to.resource(), spread);
         self.honour_early(&mut route, out);
         self.follow(user, stanza, parcel, route, out);
     }
@@ -89,7 +90,8 @@ impl State {
     ) {
         match parcel.kind.fate() {
             Fate::Store => {
-                let route = self.route(user, parcel.kind, None);
+                let spread = self.spread(user, &parcel);
+                let route = self.route(user, parcel.kind, None, spread);
                 self.follow(user, stanza, parcel, route, out);
             }
             Fate::Bounce => self.bounce(&parcel, Condition::RecipientUnavailable, out),
@@ -97,7 +99,13 @@ impl State {
         }
     }
 
-    pub(super) fn route(&self, user: &str, kind: ParcelKind, resource: Option<&str>) -> Route {
+    pub(super) fn route(
+        &self,
+        user: &str,
+        kind: ParcelKind,
+        resource: Option<&str>,
+        spread: Spread,
+    ) -> Route {
         let candidates = self.sessions_of(user).map(|(id, session)| Candidate {
             session: id,
             resource: session.jid.resource().unwrap_or_default(),
@@ -106,7 +114,7 @@ impl State {
                 .as_ref()
                 .map(|(device, _)| device.priority),
         });
-        route(kind, resource, candidates)
+        route(kind, resource, spread, candidates)
     }
 
     fn follow(
@@ -227,11 +235,20 @@ impl State {
         }
     }
 
-    /// Into the offline store, or back to the sender when that is full.
+    /// Into the offline store, or back to the sender when that is full, or switched off. What says
+    /// of itself that it is nothing later goes nowhere (XEP-0160 section 3, XEP-0334 section 4).
     fn store(&mut self, user: &str, stanza: StanzaId, parcel: Arc<Parcel>, out: &mut Outcome) {
+        if parcel.hints.fleeting {
+            return;
+        }
+        if !self.rules.offline || parcel.hints.no_store {
+            self.bounce(&parcel, Condition::ServiceUnavailable, out);
+            return;
+        }
+        let most = self.rules.offline_max;
         let bytes = u32::try_from(parcel.bytes.len()).unwrap_or(u32::MAX);
         let stored = self.user_mut(user, |user| {
-            let room = user.offline.len() < limits::OFFLINE_MAX;
+            let room = user.offline.len() < most;
             if room {
                 user.offline.insert(stanza, bytes);
             }
@@ -256,7 +273,8 @@ impl State {
         {
             return;
         }
-        let Route::Deliver(sessions) = self.route(user, ParcelKind::Chat, None) else {
+        let takers = self.route(user, ParcelKind::Chat, None, Spread::Best);
+        let Route::Deliver(sessions) = takers else {
             return;
         };
         for session in sessions {

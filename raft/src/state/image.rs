@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pollux_domain::contract::{AsOf, GroupName, Stamp};
 use pollux_domain::ids::{NodeId, SessionId, StanzaId, SubclusterId};
 use pollux_domain::jid::BareJid;
+use pollux_domain::settings::Rules;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sessions::expiry;
@@ -21,6 +22,7 @@ struct Image {
     sessions: BTreeMap<SessionId, Arc<SessionState>>,
     name: Option<GroupName>,
     configured: AsOf,
+    rules: Rules,
     foreign: BTreeMap<BareJid, SubclusterId>,
     outboxes: BTreeMap<SubclusterId, Outbox>,
     taken: BTreeMap<SubclusterId, Taken>,
@@ -46,6 +48,7 @@ impl Serialize for State {
                 .collect(),
             name: self.name,
             configured: self.configured,
+            rules: self.rules.clone(),
             foreign: self
                 .foreign
                 .iter()
@@ -80,6 +83,7 @@ impl<'de> Deserialize<'de> for State {
             sessions: image.sessions.into_iter().collect(),
             name: image.name,
             configured: image.configured,
+            rules: image.rules,
             foreign: Arc::new(image.foreign.into_iter().collect()),
             outboxes: image.outboxes,
             taken: image.taken,

@@ -14,6 +14,7 @@ mod availability;
 mod between;
 mod contacts;
 mod deliver;
+mod forking;
 mod image;
 mod sessions;
 #[cfg(test)]
@@ -35,9 +36,11 @@ use pollux_domain::ids::{
     Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
 };
 use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::settings::Rules;
 use serde::{Deserialize, Serialize};
 
 use between::{Outbox, Taken, Watched};
+use forking::Talk;
 
 pub use between::{OutboxRow, Shipment};
 pub use view::{EarlyTarget, SessionRow, Statistics};
@@ -60,6 +63,8 @@ pub struct State {
     name: Option<GroupName>,
     /// The newest configuration that was agreed with.
     configured: AsOf,
+    /// What it says of how messages go.
+    rules: Rules,
     /// In which other group a user lives. It changes with the configuration only.
     foreign: Arc<Map<BareJid, SubclusterId>>,
     outboxes: BTreeMap<SubclusterId, Outbox>,
@@ -94,6 +99,8 @@ pub(crate) struct User {
     offline: BTreeMap<StanzaId, u32>,
     /// Devices that went away, for those contacts that resume a session and may not have been told.
     departures: VecDeque<(GroupMs, Jid)>,
+    /// From which device the user has replied to whom.
+    talks: BTreeMap<BareJid, Talk>,
 }
 
 /// One session, with or without a stream.

@@ -277,6 +277,7 @@ impl State {
         };
         let user = session.jid.bare_str();
         self.user_mut(user, |user| user.sessions.retain(|session| *session != id));
+        self.forget_replies(&session.user(), id);
         out.effects.push(Effect::Ended {
             session: id,
             connection: session.connection,

@@ -4,6 +4,7 @@
 mod agreement;
 mod contact_list;
 mod early;
+mod forking;
 mod groups;
 mod invariants;
 mod offline;

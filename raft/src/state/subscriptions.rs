@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Duty, OutboxLine, Parcel, ParcelKind, SlotBody};
+use pollux_domain::hints::Hints;
 use pollux_domain::ids::SessionId;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
@@ -36,6 +37,7 @@ impl State {
             kind: ParcelKind::Subscription(request),
             bytes,
             sent: self.stamp.wall,
+            hints: Hints::default(),
         });
         let abroad = self.foreign_home(to.as_str());
         if user == *to || (abroad.is_none() && !self.users.contains_key(to)) {
@@ -290,6 +292,7 @@ impl State {
             kind: ParcelKind::Subscription(request),
             bytes: Bytes::new(),
             sent: self.stamp.wall,
+            hints: Hints::default(),
         }
     }
 

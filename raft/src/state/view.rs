@@ -7,6 +7,7 @@ use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, Sta
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::routing::Route;
+use pollux_domain::settings::Rules;
 
 use super::{Serving, SessionState, State};
 
@@ -78,7 +79,9 @@ impl State {
 
     /// The sessions that a parcel would go to now. `apply` may find others.
     pub fn targets(&self, parcel: &Parcel) -> Vec<SessionId> {
-        match self.route(parcel.to.bare_str(), parcel.kind, parcel.to.resource()) {
+        let user = parcel.to.bare_str();
+        let spread = self.spread(user, parcel);
+        match self.route(user, parcel.kind, parcel.to.resource(), spread) {
             Route::Deliver(sessions) => sessions,
             Route::Store | Route::Bounce(_) | Route::Drop => Vec::new(),
         }
@@ -99,6 +102,10 @@ impl State {
             has_room: session.detached.is_none() && self.has_room(id),
         });
         targets.collect()
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     pub fn offline_count(&self, user: &BareJid) -> usize {

@@ -2,10 +2,12 @@
 //! refused, nor for other stanzas: these are parsed.
 
 use bytes::Bytes;
+use pollux_domain::hints::Hints;
 use pollux_domain::jid::Jid;
 use pollux_xml::{Plain, StreamNamespaces};
 
 use super::MessageType;
+use crate::hints::HintsReader;
 use crate::{claims, ns};
 
 /// See the module.
@@ -14,6 +16,7 @@ pub struct PlainMessage<'a> {
     pub kind: MessageType,
     pub to: Option<&'a str>,
     pub from: Option<&'a str>,
+    pub hints: Hints,
     plain: Plain<'a>,
 }
 
@@ -23,7 +26,11 @@ impl<'a> PlainMessage<'a> {
         if !frame.starts_with(b"<message") {
             return None;
         }
-        let plain = Plain::scan(frame, context, ns::CLIENT, claims::needs_tree)?;
+        let mut hints = HintsReader::default();
+        let plain = Plain::scan(frame, context, ns::CLIENT, |name, namespace| {
+            hints.see(name, namespace);
+            !namespace.is_some_and(claims::needs_tree)
+        })?;
         let known = |name| matches!(name, "to" | "from" | "type" | "id" | "xml:lang");
         if plain.name() != "message" || !plain.attributes().all(|(name, _)| known(name)) {
             return None;
@@ -34,6 +41,7 @@ impl<'a> PlainMessage<'a> {
             kind: kind.unwrap_or(MessageType::Normal),
             to: plain.attribute("to"),
             from: plain.attribute("from"),
+            hints: hints.hints(),
             plain,
         })
     }

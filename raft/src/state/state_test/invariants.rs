@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use pollux_domain::contract::{Command, Effect, ParcelKind, Reply, RowWrite};
 use pollux_domain::ids::{Connection, SessionId, StanzaId};
-use pollux_domain::routing::Route;
+use pollux_domain::routing::{Route, Spread};
 use pollux_store::codec;
 
 use super::step::{Step, left};
@@ -411,7 +411,9 @@ fn stored_messages_wait_for_a_reason(state: &State) {
         .iter()
         .filter(|(_, user)| !user.offline.is_empty());
     for (user, _) in waiting {
-        if let Route::Deliver(sessions) = state.route(user.as_str(), ParcelKind::Chat, None) {
+        if let Route::Deliver(sessions) =
+            state.route(user.as_str(), ParcelKind::Chat, None, Spread::Best)
+        {
             let idle = sessions.iter().find(|id| state.has_room(**id));
             assert_eq!(idle, None, "stored messages of {user} wait for nothing");
         }

@@ -1,6 +1,7 @@
 //! Which messages are stored, for how long, and in which order they come out (XEP-0160).
 
 use pollux_domain::contract::{EndReason, ParcelKind};
+use pollux_domain::hints::Hints;
 use pollux_domain::limits;
 
 use super::world::World;
@@ -169,6 +170,7 @@ fn unavailability_lets_stored_messages_go_to_the_next_device() {
     for device in ["ann/desk", "ben/desk", "ben/phone"] {
         world.online(device);
     }
+    world.rules(|rules| rules.forking = false);
     world.available("ben/phone", 5);
     for n in 0..limits::SLOTS_MAX + 2 {
         world.chat("ann/desk", "ben", &n.to_string());
@@ -194,4 +196,60 @@ fn a_session_that_holds_too_much_ends() {
         heard.contains(&"ann/desk: ended, TooMuchWaiting".to_owned()),
         "{heard:?}"
     );
+}
+
+/// XEP-0334 section 4.2, XEP-0160 section 3: what is nothing later is not kept; who asked
+/// that it be not kept gets to know that nobody was there.
+#[test]
+fn what_says_that_it_is_not_to_be_kept_is_not() {
+    let mut world = World::new(&["ann", "ben"]);
+    world.online("ann/desk");
+    let fleeting = Hints {
+        fleeting: true,
+        ..Hints::default()
+    };
+    let no_store = Hints {
+        no_store: true,
+        speaks: true,
+        ..Hints::default()
+    };
+    world.hinted("ann/desk", "ben", "types", fleeting);
+    assert_eq!((world.waits("ann/desk").len(), world.stored("ben")), (0, 0));
+    world.hinted("ann/desk", "ben", "secret", no_store);
+    let refused = ["secret refused, ServiceUnavailable"];
+    assert_eq!(world.waits("ann/desk"), refused);
+    world.read("ann/desk");
+    // Whoever is there gets both; when the device ends without them they are not kept either.
+    world.online("ben/phone");
+    world.hinted("ann/desk", "ben", "types", fleeting);
+    world.hinted("ann/desk", "ben", "secret", no_store);
+    assert_eq!(world.waits("ben/phone"), ["types", "secret"]);
+    world.end("ben/phone", EndReason::Closed);
+    assert_eq!(world.waits("ann/desk"), refused);
+    assert_eq!(world.stored("ben"), 0);
+}
+
+#[test]
+fn the_store_can_be_switched_off_and_made_smaller() {
+    let mut world = World::new(&["ann", "ben"]);
+    world.online("ann/desk");
+    world.rules(|rules| rules.offline_max = 2);
+    for words in ["one", "two", "three"] {
+        world.chat("ann/desk", "ben", words);
+    }
+    assert_eq!(
+        world.waits("ann/desk"),
+        ["three refused, ServiceUnavailable"]
+    );
+    world.read("ann/desk");
+    world.rules(|rules| rules.offline = false);
+    world.chat("ann/desk", "ben", "four");
+    assert_eq!(
+        world.waits("ann/desk"),
+        ["four refused, ServiceUnavailable"]
+    );
+    // What was kept is delivered.
+    world.managed("ben/phone");
+    world.available("ben/phone", 0);
+    assert_eq!(world.waits("ben/phone"), ["stored one", "stored two"]);
 }

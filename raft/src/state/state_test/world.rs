@@ -11,8 +11,10 @@ use pollux_domain::contract::{
     Action, Agreement, AsOf, Command, ContactChange, Effect, EndReason, Parcel, ParcelKind, Reply,
     RowWrite, Session, Slot, SlotBody, Stamp,
 };
+use pollux_domain::hints::Hints;
 use pollux_domain::ids::{Epoch, GroupMs, NodeId, SessionId, StanzaId, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::settings::Rules;
 use pollux_domain::subscription::SubscriptionRequest;
 
 use super::invariants;
@@ -49,6 +51,13 @@ impl World {
             world.done(Agreement::Adopt { user, home: HOME }.under(AsOf::default()));
         }
         world
+    }
+
+    /// What was set for the cluster.
+    pub(super) fn rules(&mut self, change: impl FnOnce(&mut Rules)) {
+        let mut rules = self.state.rules().clone();
+        change(&mut rules);
+        self.done(Agreement::Rules(rules).under(AsOf::default()));
     }
 
     pub(super) fn take_over(&mut self, epoch: u64) {
@@ -156,6 +165,11 @@ impl World {
         self.sessions[device]
     }
 
+    pub(super) fn is_signed_in(&self, device: &str) -> bool {
+        let id = self.sessions.get(device);
+        id.is_some_and(|id| self.state.session(*id).is_some())
+    }
+
     pub(super) fn session(&self, device: &str) -> Session {
         self.state.speaker(self.id(device)).expect("a session")
     }
@@ -206,6 +220,15 @@ impl World {
 
     pub(super) fn say(&mut self, device: &str, to: &str, kind: ParcelKind, words: &str) {
         let parcel = parcel(device, to, kind, words);
+        self.act(device, Action::Send(Arc::new(parcel)));
+    }
+
+    /// A message that says so much of itself.
+    pub(super) fn hinted(&mut self, device: &str, to: &str, words: &str, hints: Hints) {
+        let parcel = Parcel {
+            hints,
+            ..parcel(device, to, ParcelKind::Chat, words)
+        };
         self.act(device, Action::Send(Arc::new(parcel)));
     }
 
@@ -379,6 +402,10 @@ pub(super) fn parcel(from: &str, to: &str, kind: ParcelKind, words: &str) -> Par
         kind,
         bytes: Bytes::copy_from_slice(words.as_bytes()),
         sent: WallMs(1),
+        hints: Hints {
+            speaks: true,
+            ..Hints::default()
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
 use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
+use pollux_domain::hints::Hints;
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::subscription::SubscriptionRequest::{
@@ -58,6 +59,10 @@ impl Walk {
             kind,
             bytes: Bytes::from(self.numbers.to_string()),
             sent: WallMs(self.stamp.wall.0),
+            hints: Hints {
+                speaks: true,
+                ..Hints::default()
+            },
         })
     }
 
@@ -119,6 +124,7 @@ impl Walk {
             kind: ParcelKind::IqRequest,
             bytes: WORDS,
             sent: self.stamp.wall,
+            hints: Default::default(),
         };
         Action::Contact {
             iq: Arc::new(iq),

@@ -313,6 +313,7 @@ impl Walk {
             kind,
             bytes: Bytes::from(self.numbers.to_string()),
             sent: WallMs(0),
+            hints: Default::default(),
         })
     }
 
@@ -361,6 +362,7 @@ impl Walk {
             kind: ParcelKind::IqRequest,
             bytes: Bytes::from_static(b"set"),
             sent: WallMs(0),
+            hints: Default::default(),
         };
         Action::Contact {
             iq: Arc::new(iq),

@@ -16,4 +16,9 @@ pub struct Hints {
     pub no_store: bool,
     /// No other device is to get a copy (XEP-0334 `<no-copy/>`, XEP-0280 `<private/>`).
     pub no_copy: bool,
+    /// It belongs to a conversation without saying anything: a receipt, a marker, a state, an
+    /// invitation to a room.
+    pub talk: bool,
+    /// It comes from a room or concerns one (XEP-0045 `<x/>` of `muc#user`).
+    pub room: bool,
 }

@@ -150,6 +150,7 @@ fn action_weight(action: &Action) -> usize {
         | Action::Subscription { bytes, .. }
         | Action::Answer(bytes) => bytes.len(),
         Action::Ask { request, .. } => request.len(),
+        Action::Carbons { result, .. } => result.len(),
         Action::Contact { iq, result, .. } => iq.bytes.len() + result.len(),
     }
 }

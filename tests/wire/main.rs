@@ -34,6 +34,8 @@ plays! {
     bind_chosen
     bind_conflict
     bind_made_up
+    carbons
+    client_state
     contact_list
     contact_list_refused
     contact_removed_ends_subscriptions

@@ -16,7 +16,7 @@ use pollux_xmpp::stanza::{
     ErrorCondition, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza, StanzaError,
     StanzaKind,
 };
-use pollux_xmpp::{hints, session};
+use pollux_xmpp::{carbons, hints, session};
 
 use super::questions::Question;
 
@@ -238,6 +238,10 @@ fn iq(stanza: Stanza, target: Target, sender: Sender<'_>) -> Action {
 }
 
 fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
+    if let Some(on) = carbons::request(&stanza) {
+        let result = result(&stanza);
+        return Action::Carbons { on, result };
+    }
     match RosterRequest::from_stanza(&stanza) {
         None => server(stanza),
         Some(Err(error)) => refuse(&stanza, error),
@@ -278,13 +282,16 @@ fn contact(stanza: &Stanza, change: ContactChange, sender: Sender<'_>) -> Action
             return refuse(stanza, ErrorCondition::NotAcceptable);
         }
     }
-    let result = stanza
-        .result(None)
-        .map(|result| result.to_bytes())
-        .unwrap_or_default();
+    let result = result(stanza);
     let account = sender.jid.to_bare().to_jid();
     let iq = parcel(stanza, account, ParcelKind::IqRequest, sender);
     Action::Contact { iq, result, change }
+}
+
+/// The empty result of a set.
+fn result(stanza: &Stanza) -> Bytes {
+    let result = stanza.result(None);
+    result.map(|result| result.to_bytes()).unwrap_or_default()
 }
 
 /// What server and account answer alike.

@@ -40,15 +40,16 @@ impl Session {
             self.unordered = n;
             return Way::Entry(self.places(action));
         };
-        let targets = self
-            .node
-            .subcluster
-            .read(|state| state.early_targets(parcel));
+        let id = self.speaker().id;
+        let (targets, between_two) = self.node.subcluster.read(|state| {
+            let between_two = state.is_between_two(id, parcel);
+            (state.early_targets(parcel), between_two)
+        });
         // Whatever stands in no inbox may come to one later.
         let in_order = self.unordered <= self.handled && parcel.kind.may_go_early();
         self.forget_committed_places();
         let needs_entry = match targets.as_slice() {
-            [only] => only.managed || self.managed.is_some(),
+            [only] => only.managed || self.managed.is_some() || !between_two,
             _ => true,
         };
         let mut places = Vec::with_capacity(targets.len());
@@ -77,7 +78,8 @@ impl Session {
             self.placed.push_back((n, place.session, place.connection));
             places.push(place);
         }
-        if places.is_empty() || places.len() < targets.len() {
+        // A copy is not written before its commit, and nothing may overtake it.
+        if places.is_empty() || places.len() < targets.len() || !between_two {
             self.unordered = n;
         }
         Way::Entry(places)

@@ -83,7 +83,7 @@ impl Session {
             Ok(element) => element,
             Err(error) => return self.close_with(error.into(), Ending::Detach),
         };
-        if self.take_management(&element, ctx) {
+        if self.take_management(&element, ctx) || self.take_client_state(&element) {
             return;
         }
         // RFC 6120 section 4.8.3: a client's stream has the client's content namespace.
@@ -206,15 +206,21 @@ impl Session {
     pub(super) fn places(&self, action: &Action) -> Vec<Place> {
         match action {
             Action::Send(parcel) => {
-                let targets = self.node.subcluster.read(|state| state.targets(parcel));
-                let inboxes = targets
+                let id = self.speaker().id;
+                let sessions = self.node.subcluster.read(|state| {
+                    let mut sessions = state.targets(parcel);
+                    sessions.extend(state.copies(id, parcel));
+                    sessions
+                });
+                let inboxes = sessions
                     .iter()
                     .filter_map(|id| self.node.directory.inbox(*id));
                 inboxes.filter_map(|inbox| inbox.reserve()).collect()
             }
-            Action::Ask { .. } | Action::Answer(_) | Action::Contact { .. } => {
-                self.inbox.reserve().into_iter().collect()
-            }
+            Action::Ask { .. }
+            | Action::Answer(_)
+            | Action::Contact { .. }
+            | Action::Carbons { .. } => self.inbox.reserve().into_iter().collect(),
             Action::Nothing
             | Action::Availability { .. }
             | Action::Directed { .. }

@@ -10,6 +10,7 @@
 mod decide;
 mod early;
 mod ending;
+mod idle;
 mod incoming;
 mod outgoing;
 mod pump;
@@ -40,6 +41,7 @@ use crate::reminders::Reminder;
 use crate::stream::claims::Arrival;
 use early::EarlyQueue;
 use ending::Guard;
+use idle::Idle;
 use pollux_links::net::Socket;
 
 pub use ending::Ending;
@@ -114,6 +116,7 @@ pub struct Session {
     /// What is written before its commit.
     early: EarlyQueue,
     announcements: VecDeque<Announcement>,
+    idle: Idle,
     /// The client's count when this connection began, stanzas sent in it, and the client's last
     /// count.
     base: u64,
@@ -195,6 +198,7 @@ impl Session {
             placing: Seq::default(),
             early: EarlyQueue::default(),
             announcements: VecDeque::new(),
+            idle: Idle::default(),
             base: 0,
             sent: 0,
             acked: 0,

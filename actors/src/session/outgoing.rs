@@ -49,7 +49,7 @@ impl Session {
         {
             self.take_handled(n);
         }
-        self.announcements.extend(mail.announcements);
+        self.take_announcements(mail.announcements);
         if mail.answer_is_due {
             self.answer_anyway();
         }
@@ -110,6 +110,7 @@ impl Session {
         if !self.may_speak() {
             return;
         }
+        let before = self.sent;
         while !self.closing && !self.enabling && self.stream.write_queue.len() < WRITE_AHEAD_BYTES {
             if self.is_early_next() {
                 self.fill_early();
@@ -117,7 +118,10 @@ impl Session {
                 if !self.fill_slot() {
                     break;
                 }
-            } else if self.announcements.is_empty() || !self.inbox.take_volatile_place() {
+            } else if !self.may_announce(before < self.sent)
+                || self.announcements.is_empty()
+                || !self.inbox.take_volatile_place()
+            {
                 break;
             } else if let Some(announcement) = self.announcements.pop_front() {
                 self.stream

@@ -90,6 +90,7 @@ fn info(server: bool) -> DiscoInfo {
         false => ("account", "registered"),
     };
     let both = [
+        ns::CARBONS,
         ns::DISCO_INFO,
         ns::DISCO_ITEMS,
         ns::PING,

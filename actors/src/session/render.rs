@@ -5,7 +5,7 @@ use std::io;
 
 use bytes::Bytes;
 use pollux_domain::contact::Contact;
-use pollux_domain::contract::{Announcement, Parcel, ParcelKind, Slot, SlotBody};
+use pollux_domain::contract::{Announcement, Copied, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::Jid;
 use pollux_domain::stanza_error::Condition;
@@ -13,9 +13,9 @@ use pollux_domain::subscription::{Subscription, SubscriptionRequest};
 use pollux_raft::rows;
 use pollux_xml::{Element, StreamNamespaces};
 use pollux_xmpp::delay::Delay;
-use pollux_xmpp::ns;
 use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
-use pollux_xmpp::stanza::{ErrorCondition, IqType, PresenceType, Stanza, StanzaKind};
+use pollux_xmpp::stanza::{ErrorCondition, IqType, MessageType, PresenceType, Stanza, StanzaKind};
+use pollux_xmpp::{carbons, ns};
 
 use super::questions::Question;
 use crate::node::Node;
@@ -24,6 +24,7 @@ use crate::node::Node;
 pub fn slot(node: &Node, jid: &Jid, slot: &Slot) -> io::Result<Bytes> {
     match &slot.body {
         SlotBody::Parcel(parcel) => Ok(parcel_bytes(parcel)),
+        SlotBody::Carbon(parcel, copied) => Ok(carbon(jid, parcel, *copied)),
         SlotBody::Stored { .. } => {
             let parcel = rows::read(node.tables.as_ref(), slot.stanza)?;
             let parcel = parcel.ok_or_else(|| io::Error::other("a stored message is missing"))?;
@@ -95,6 +96,20 @@ fn delayed(parcel: &Parcel, domain: &str) -> io::Result<Bytes> {
         .to_element(),
     );
     Ok(stanza.to_bytes())
+}
+
+fn carbon(jid: &Jid, parcel: &Parcel, copied: Copied) -> Bytes {
+    let wrapper = match copied {
+        Copied::Sent => "sent",
+        Copied::Received => "received",
+    };
+    let kind = match parcel.kind {
+        ParcelKind::Chat => MessageType::Chat,
+        ParcelKind::Headline => MessageType::Headline,
+        // Nothing else is copied.
+        _ => MessageType::Normal,
+    };
+    carbons::wrap(wrapper, kind, jid, &parcel.bytes)
 }
 
 fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {

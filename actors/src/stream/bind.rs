@@ -11,7 +11,7 @@ use pollux_raft::group::GroupError;
 use pollux_xml::Element;
 use pollux_xmpp::bind::{self as wire_bind, BindRequest};
 use pollux_xmpp::features::Features;
-use pollux_xmpp::ns;
+use pollux_xmpp::{client_state, ns};
 use pollux_xmpp::sm::SmElement;
 use pollux_xmpp::stanza::{ErrorCondition, Stanza, StanzaError};
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
@@ -72,6 +72,7 @@ pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bo
     wire.open(Features {
         bind: true,
         sm: true,
+        others: vec![client_state::feature()],
         ..Features::default()
     })
     .await?;

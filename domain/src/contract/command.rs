@@ -181,6 +181,9 @@ pub enum Action {
         result: Bytes,
         change: ContactChange,
     },
+    /// The session gets copies of what goes to and from the user's other devices, or no more
+    /// (XEP-0280 sections 4, 5). Answered with `result`.
+    Carbons { on: bool, result: Bytes },
     /// Answered at once with these bytes.
     Answer(Bytes),
 }

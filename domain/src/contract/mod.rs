@@ -20,4 +20,4 @@ pub use command::{
 };
 pub use effect::{Announcement, Effect, EndReason, RowWrite};
 pub use outbox::{GroupName, OutboxLine};
-pub use slot::{Duty, Fate, Parcel, ParcelKind, Slot, SlotBody};
+pub use slot::{Copied, Duty, Fate, Parcel, ParcelKind, Slot, SlotBody};

@@ -27,6 +27,36 @@ pub struct Parcel {
     pub hints: Hints,
 }
 
+/// Which copy of a message a carbon is (XEP-0280).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Copied {
+    /// Of what another device of the user has sent.
+    Sent,
+    /// Of what has gone to another device of the user.
+    Received,
+}
+
+impl Parcel {
+    /// XEP-0280 section 6.1: whether the user's other devices may have a copy. Errors have none: a
+    /// server does not know what they answer. What a room says to one of its members comes to each
+    /// device of the member by itself.
+    pub fn is_copied(&self, copied: Copied) -> bool {
+        let hints = self.hints;
+        match self.kind {
+            _ if hints.no_copy => false,
+            ParcelKind::Chat => !hints.room || copied == Copied::Sent,
+            ParcelKind::Normal => hints.speaks || hints.talk || hints.room,
+            ParcelKind::Headline => hints.talk,
+            ParcelKind::Groupchat
+            | ParcelKind::MessageError
+            | ParcelKind::IqRequest
+            | ParcelKind::IqResponse
+            | ParcelKind::Subscription(_)
+            | ParcelKind::Directed => false,
+        }
+    }
+}
+
 /// What a parcel is, as far as its fate depends on it (RFC 6121 section 8.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ParcelKind {
@@ -126,6 +156,8 @@ pub enum Duty {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SlotBody {
     Parcel(Arc<Parcel>),
+    /// A copy for a device that has carbons on.
+    Carbon(Arc<Parcel>, Copied),
     /// A stored message: its parcel is the offline row named by the slot's stanza.
     Stored {
         bytes: u32,
@@ -147,10 +179,59 @@ impl SlotBody {
         const OVERHEAD: usize = 96;
         OVERHEAD
             + match self {
-                SlotBody::Parcel(parcel) | SlotBody::Bounce(parcel, _) => parcel.bytes.len(),
+                SlotBody::Parcel(parcel)
+                | SlotBody::Carbon(parcel, _)
+                | SlotBody::Bounce(parcel, _) => parcel.bytes.len(),
                 SlotBody::Stored { .. } => 0,
                 SlotBody::Ask(bytes) | SlotBody::Answer(bytes) => bytes.len(),
                 SlotBody::Push(contact) => contact.weight(),
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: ParcelKind, hints: Hints, sent: bool, received: bool) {
+        let jid = Jid::parse("ann@example.org/desk").unwrap();
+        let parcel = Parcel {
+            from: jid.clone(),
+            to: jid,
+            kind,
+            bytes: Bytes::new(),
+            sent: WallMs(0),
+            hints,
+        };
+        let copied = [Copied::Sent, Copied::Received].map(|copied| parcel.is_copied(copied));
+        assert_eq!(copied, [sent, received], "{kind:?} {hints:?}");
+    }
+
+    /// XEP-0280 section 6.1, each of its rules.
+    #[test]
+    fn messages_of_a_conversation_are_copied() {
+        let none = Hints::default();
+        let hints = |change: fn(&mut Hints)| {
+            let mut hints = none;
+            change(&mut hints);
+            hints
+        };
+        let speaks = hints(|hints| hints.speaks = true);
+        let talk = hints(|hints| hints.talk = true);
+        let room = hints(|hints| hints.room = true);
+        let private = hints(|hints| (hints.speaks, hints.no_copy) = (true, true));
+        check(ParcelKind::Chat, none, true, true);
+        check(ParcelKind::Chat, private, false, false);
+        check(ParcelKind::Chat, room, true, false);
+        check(ParcelKind::Normal, none, false, false);
+        check(ParcelKind::Normal, speaks, true, true);
+        check(ParcelKind::Normal, talk, true, true);
+        check(ParcelKind::Normal, room, true, true);
+        check(ParcelKind::Normal, private, false, false);
+        check(ParcelKind::Headline, speaks, false, false);
+        check(ParcelKind::Headline, talk, true, true);
+        check(ParcelKind::Groupchat, speaks, false, false);
+        check(ParcelKind::MessageError, talk, false, false);
+        check(ParcelKind::IqRequest, none, false, false);
     }
 }

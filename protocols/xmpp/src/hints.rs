@@ -28,7 +28,18 @@ impl HintsReader {
             (ns::HINTS, "no-copy") | (ns::CARBONS, "private") => self.hints.no_copy = true,
             // `<no-permanent-store/>` is for archives: until delivery the message is kept.
             (ns::HINTS, _) => {}
-            (ns::CHAT_STATES, name) if chat_states::is_state(name) => self.state = true,
+            (ns::CHAT_STATES, name) if chat_states::is_state(name) => {
+                self.state = true;
+                self.hints.talk = true;
+            }
+            (ns::RECEIPTS | ns::CHAT_MARKERS, _) | (ns::DIRECT_INVITATION, "x") => {
+                self.more = true;
+                self.hints.talk = true;
+            }
+            (ns::MUC_USER, "x") => {
+                self.more = true;
+                self.hints.room = true;
+            }
             _ => self.more = true,
         }
     }
@@ -76,8 +87,11 @@ mod tests {
         };
         let fleeting = Hints {
             fleeting: true,
+            talk: true,
             ..none
         };
+        let talk = Hints { talk: true, ..none };
+        let room = Hints { room: true, ..none };
         let no_store = Hints {
             no_store: true,
             ..none
@@ -93,12 +107,22 @@ mod tests {
             (&[("body", "urn:x")], none),
             (&[active], fleeting),
             (&[active, ("thread", "")], fleeting),
-            (&[active, ("store", ns::HINTS)], none),
+            (&[active, ("store", ns::HINTS)], talk),
             (&[active, ("no-permanent-store", ns::HINTS)], fleeting),
             (&[("gone", ns::CHAT_STATES)], fleeting),
             (&[("sulking", ns::CHAT_STATES)], none),
-            (&[active, body], speaks),
-            (&[active, ("received", "urn:xmpp:receipts")], none),
+            (
+                &[active, body],
+                Hints {
+                    talk: true,
+                    ..speaks
+                },
+            ),
+            (&[active, ("received", ns::RECEIPTS)], talk),
+            (&[("received", ns::RECEIPTS)], talk),
+            (&[("displayed", ns::CHAT_MARKERS)], talk),
+            (&[("x", ns::DIRECT_INVITATION)], talk),
+            (&[("x", ns::MUC_USER)], room),
             (&[("no-store", ns::HINTS)], no_store),
             (&[("no-permanent-store", ns::HINTS)], none),
             (&[("no-copy", ns::HINTS)], no_copy),

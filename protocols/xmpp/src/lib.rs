@@ -8,8 +8,10 @@
 mod names;
 
 pub mod bind;
+pub mod carbons;
 pub mod chat_states;
 pub mod claims;
+pub mod client_state;
 pub mod delay;
 pub mod disco;
 pub mod features;

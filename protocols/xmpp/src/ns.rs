@@ -37,8 +37,20 @@ pub const TIME: &str = "urn:xmpp:time";
 pub const LAST_ACTIVITY: &str = "jabber:iq:last";
 /// XEP-0334.
 pub const HINTS: &str = "urn:xmpp:hints";
+/// XEP-0184.
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// XEP-0333.
+pub const CHAT_MARKERS: &str = "urn:xmpp:chat-markers:0";
+/// XEP-0249.
+pub const DIRECT_INVITATION: &str = "jabber:x:conference";
+/// XEP-0045, of members of a room.
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// XEP-0297.
+pub const FORWARD: &str = "urn:xmpp:forward:0";
 /// XEP-0085.
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// XEP-0352.
+pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// XEP-0359.
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
 /// XEP-0280.

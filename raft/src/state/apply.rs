@@ -280,6 +280,7 @@ impl State {
             Action::Send(parcel) => {
                 self.note_reply(id, parcel);
                 self.send(parcel.clone(), out);
+                self.copy_sent(id, parcel, out);
             }
             Action::Availability {
                 device: Some(device),
@@ -316,6 +317,7 @@ impl State {
             Action::Contact { iq, result, change } => {
                 self.change_contact(id, iq, result.clone(), change, out);
             }
+            Action::Carbons { on, result } => self.set_carbons(id, *on, result.clone(), out),
             Action::Answer(bytes) => self.answer(id, bytes.clone(), out),
         }
     }

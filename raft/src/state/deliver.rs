@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::contract::{
-    Duty, Effect, EndReason, Fate, OutboxLine, Parcel, ParcelKind, Position, RowWrite, Slot,
-    SlotBody,
+    Copied, Duty, Effect, EndReason, Fate, OutboxLine, Parcel, ParcelKind, Position, RowWrite,
+    Slot, SlotBody,
 };
 use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
@@ -158,15 +158,20 @@ impl State {
                 return;
             }
         }
+        let copies = self.received_copies(&parcel, &sessions);
         let before = sessions.len();
         sessions.retain(|id| !self.has_acknowledged(*id, out));
-        let duty = match sessions.len() {
-            fewer if fewer < before => Duty::Done,
+        let duty = match sessions.len() + copies.len() {
+            _ if sessions.len() < before => Duty::Done,
             1 => Duty::Sole,
             _ => Duty::Shared,
         };
         for session in sessions {
             self.slot(session, stanza, SlotBody::Parcel(parcel.clone()), duty, out);
+        }
+        for session in copies {
+            let body = SlotBody::Carbon(parcel.clone(), Copied::Received);
+            self.slot(session, stanza, body, duty, out);
         }
     }
 

@@ -19,20 +19,22 @@ pub(crate) struct Talk {
 }
 
 impl State {
-    /// A device has sent this parcel. Only where a user has several does it matter which.
-    pub(super) fn note_reply(&mut self, id: SessionId, parcel: &Parcel) {
+    /// Whether it matters which device sends this: only where a user has several.
+    pub(super) fn is_reply(&self, parcel: &Parcel) -> bool {
         let is_message = matches!(parcel.kind, ParcelKind::Chat | ParcelKind::Normal);
-        if !self.rules.forking || !is_message || !parcel.hints.speaks {
+        let user = self.users.get(parcel.from.bare_str());
+        self.rules.forking
+            && is_message
+            && parcel.hints.speaks
+            && user.is_some_and(|user| 1 < user.sessions.len())
+    }
+
+    /// A device has sent this parcel.
+    pub(super) fn note_reply(&mut self, id: SessionId, parcel: &Parcel) {
+        if !self.is_reply(parcel) {
             return;
         }
         let user = parcel.from.bare_str();
-        if self
-            .users
-            .get(user)
-            .is_none_or(|user| user.sessions.len() < 2)
-        {
-            return;
-        }
         let talk = Talk {
             session: id,
             at: self.stamp.group,

@@ -12,6 +12,7 @@
 mod apply;
 mod availability;
 mod between;
+mod carbons;
 mod contacts;
 mod deliver;
 mod forking;
@@ -130,6 +131,8 @@ pub struct SessionState {
     /// Has asked for its contact list and is told of changes (RFC 6121 section 2.2, "interested
     /// resource").
     wants_pushes: bool,
+    /// Gets copies of what goes to and from the user's other devices (XEP-0280).
+    carbons: bool,
 }
 
 impl SessionState {

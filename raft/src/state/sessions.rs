@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pollux_domain::contract::{
-    Duty, Effect, EndReason, Position, Refusal, Reply, Session, Slot, SlotBody,
+    Copied, Duty, Effect, EndReason, Position, Refusal, Reply, Session, Slot, SlotBody,
 };
 use pollux_domain::ids::{Connection, Epoch, GroupMs, Seq, SessionId};
 use pollux_domain::jid::BareJid;
@@ -77,6 +77,7 @@ impl State {
             availability: None,
             directed: Default::default(),
             wants_pushes: false,
+            carbons: false,
         };
         self.sessions.insert(id, Arc::new(session));
         self.user_mut(user.as_str(), |user| user.sessions.push(id));
@@ -302,11 +303,17 @@ impl State {
             (Duty::Shared, []) | (Duty::Sole, _) => {}
         }
         match &slot.body {
-            SlotBody::Parcel(parcel) => self.again(user, slot.stanza, parcel.clone(), out),
+            SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => {
+                self.again(user, slot.stanza, parcel.clone(), out)
+            }
             SlotBody::Stored { bytes } => {
                 self.user_mut(user, |user| user.offline.insert(slot.stanza, *bytes));
             }
-            SlotBody::Ask(_) | SlotBody::Push(_) | SlotBody::Answer(_) | SlotBody::Bounce(..) => {}
+            SlotBody::Carbon(_, Copied::Sent)
+            | SlotBody::Ask(_)
+            | SlotBody::Push(_)
+            | SlotBody::Answer(_)
+            | SlotBody::Bounce(..) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 //! delivery contract, and tables of single rules written as short plays.
 
 mod agreement;
+mod carbons;
 mod contact_list;
 mod early;
 mod forking;

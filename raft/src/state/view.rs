@@ -87,7 +87,20 @@ impl State {
         }
     }
 
-    /// The same, with what a parcel that is to go early must know of each.
+    /// The sessions that would get a carbon of what this one sends.
+    pub fn copies(&self, from: SessionId, parcel: &Parcel) -> Vec<SessionId> {
+        let mut copies = self.sent_copies(from, parcel);
+        copies.extend(self.received_copies(parcel, &self.targets(parcel)));
+        copies
+    }
+
+    /// Whether what this session sends concerns nobody but whom it goes to, and leaves nothing to
+    /// be remembered.
+    pub fn is_between_two(&self, from: SessionId, parcel: &Parcel) -> bool {
+        !self.is_reply(parcel) && self.copies(from, parcel).is_empty()
+    }
+
+    /// The same as [`State::targets`], with what a parcel that is to go early must know of each.
     pub fn early_targets(&self, parcel: &Parcel) -> Vec<EarlyTarget> {
         let targets = self.targets(parcel).into_iter();
         let targets = targets.filter_map(|id| Some((id, self.sessions.get(&id)?)));

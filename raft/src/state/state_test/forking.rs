@@ -11,6 +11,8 @@ const SPEAKS: Hints = Hints {
     fleeting: false,
     no_store: false,
     no_copy: false,
+    talk: false,
+    room: false,
 };
 
 /// Ann has a desk; ben has three devices that are there, and one that refuses messages.

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use pollux_domain::contract::{
-    Agreement, AsOf, Command, Effect, Parcel, Reply, RowWrite, SlotBody, Stamp,
+    Agreement, AsOf, Command, Copied, Effect, Parcel, Reply, RowWrite, SlotBody, Stamp,
 };
 use pollux_domain::ids::{Epoch, GroupMs, NodeId, SessionId, StanzaId, WallMs};
 use pollux_domain::jid::BareJid;
@@ -224,7 +224,10 @@ impl Walk {
                         self.ledger.acknowledged(*id, slot);
                         let seen = client.is_none_or(|client| {
                             let number = match &slot.body {
-                                SlotBody::Parcel(parcel) => ledger::number(parcel),
+                                SlotBody::Parcel(parcel)
+                                | SlotBody::Carbon(parcel, Copied::Received) => {
+                                    ledger::number(parcel)
+                                }
                                 _ => None,
                             };
                             let early = number.is_some_and(|n| client.seen_early.contains(&n));
@@ -293,7 +296,9 @@ impl Walk {
         for session in self.state.sessions.values() {
             for slot in &session.slots {
                 match &slot.body {
-                    SlotBody::Parcel(parcel) | SlotBody::Bounce(parcel, _) => {
+                    SlotBody::Parcel(parcel)
+                    | SlotBody::Carbon(parcel, Copied::Received)
+                    | SlotBody::Bounce(parcel, _) => {
                         kept.extend(ledger::number(parcel));
                     }
                     SlotBody::Stored { .. } => {

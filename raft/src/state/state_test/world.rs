@@ -360,6 +360,13 @@ impl World {
     fn slot(&self, slot: &Slot) -> String {
         match &slot.body {
             SlotBody::Parcel(parcel) => words(parcel),
+            SlotBody::Carbon(parcel, copied) => {
+                format!(
+                    "copy of {} {}",
+                    format!("{copied:?}").to_lowercase(),
+                    words(parcel)
+                )
+            }
             SlotBody::Stored { .. } => format!("stored {}", words(&self.rows[&slot.stanza])),
             SlotBody::Ask(request) => format!("answer to {}", String::from_utf8_lossy(request)),
             SlotBody::Push(contact) => format!("push {}", entry(contact)),

@@ -32,6 +32,10 @@ impl Walk {
                 contact_list: self.chance.one_in(2),
             },
             10 => self.contact(client),
+            11 if self.chance.one_in(2) => Action::Carbons {
+                on: self.chance.one_in(2),
+                result: WORDS,
+            },
             11 => Action::Answer(WORDS),
             12 => self.response(client),
             _ => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pollux_domain::contract::{Command, Effect, Reply, RowWrite, SlotBody};
+use pollux_domain::contract::{Command, Copied, Effect, Reply, RowWrite, SlotBody};
 
 use super::super::step::Applied;
 
@@ -10,7 +10,7 @@ use super::super::step::Applied;
 pub(super) struct Coverage(BTreeMap<String, u64>);
 
 /// Each must have been met at least so often in a run of all seeds.
-const WANTED: [(&str, u64); 23] = [
+const WANTED: [(&str, u64); 25] = [
     ("announced unavailable", 1_000),
     ("done Enable", 1_000),
     ("done Placed", 1_000),
@@ -18,7 +18,7 @@ const WANTED: [(&str, u64); 23] = [
     ("done Resumed", 1_000),
     ("done TakeOver", 500),
     ("done Written", 500),
-    ("early slot parcel", 1_000),
+    ("early slot parcel", 500),
     ("ended Conflict", 300),
     ("ended Expired", 500),
     ("ended TooMuchWaiting", 1),
@@ -30,6 +30,8 @@ const WANTED: [(&str, u64); 23] = [
     ("refused OutOfTurn", 500),
     ("refused StaleConnection", 500),
     ("refused StaleEpoch", 500),
+    ("unplaced slot copy of what was received", 500),
+    ("unplaced slot copy of what was sent", 500),
     ("unplaced slot parcel", 1_000),
     ("unplaced slot push", 1_000),
     ("unplaced slot stored", 1_000),
@@ -121,6 +123,8 @@ fn name(command: &Command) -> String {
 fn body(body: &SlotBody) -> &'static str {
     match body {
         SlotBody::Parcel(_) => "parcel",
+        SlotBody::Carbon(_, Copied::Sent) => "copy of what was sent",
+        SlotBody::Carbon(_, Copied::Received) => "copy of what was received",
         SlotBody::Stored { .. } => "stored",
         SlotBody::Ask(_) => "ask",
         SlotBody::Push(_) => "push",

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pollux_domain::contract::{Action, Fate, Parcel, Slot, SlotBody};
+use pollux_domain::contract::{Action, Copied, Fate, Parcel, Slot, SlotBody};
 use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::BareJid;
 
@@ -87,7 +87,9 @@ impl Ledger {
     pub(super) fn session_ended(&mut self, session: &SessionState, table: &Table) {
         for slot in &session.slots {
             let parcel = match &slot.body {
-                SlotBody::Parcel(parcel) => Some(parcel),
+                SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => {
+                    Some(parcel)
+                }
                 SlotBody::Stored { .. } => table.get(&slot.stanza),
                 _ => None,
             };

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pollux_domain::contract::{Parcel, Place, Position, Session, Slot, SlotBody};
+use pollux_domain::contract::{Copied, Parcel, Place, Position, Session, Slot, SlotBody};
 use pollux_domain::ids::{Seq, StanzaId};
 
 /// See the module.
@@ -245,13 +245,18 @@ impl Stream {
 /// The parcel of a slot that says somebody's words.
 pub(super) fn parcel_of(slot: &Slot, table: &super::Table) -> Option<Arc<Parcel>> {
     match &slot.body {
-        SlotBody::Parcel(parcel) | SlotBody::Bounce(parcel, _) => Some(parcel.clone()),
+        SlotBody::Parcel(parcel)
+        | SlotBody::Carbon(parcel, Copied::Received)
+        | SlotBody::Bounce(parcel, _) => Some(parcel.clone()),
         SlotBody::Stored { .. } => Some(
             table
                 .get(&slot.stanza)
                 .expect("the row of a slot that waits")
                 .clone(),
         ),
-        SlotBody::Ask(_) | SlotBody::Push(_) | SlotBody::Answer(_) => None,
+        SlotBody::Carbon(_, Copied::Sent)
+        | SlotBody::Ask(_)
+        | SlotBody::Push(_)
+        | SlotBody::Answer(_) => None,
     }
 }

@@ -89,7 +89,11 @@ impl Walk {
         };
         stream.proposed += 1;
         let early = |place: &Place| place.early.is_some();
-        if !places.iter().any(early) {
+        let copied = match &action {
+            Action::Send(parcel) => !self.state.is_between_two(stream.speaker.id, parcel),
+            _ => false,
+        };
+        if copied || !places.iter().any(early) {
             stream.unordered = stream.proposed;
         }
         let command = Command::Stanza {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
 use pollux_domain::contract::{
-    Action, Announcement, Command, ContactChange, Effect, EndReason, Parcel, ParcelKind, Refusal,
-    Reply, Session, SlotBody,
+    Action, Announcement, Command, ContactChange, Copied, Effect, EndReason, Parcel, ParcelKind,
+    Refusal, Reply, Session, SlotBody,
 };
 use pollux_domain::ids::{Epoch, StanzaId, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
@@ -214,7 +214,9 @@ impl Walk {
                     *self.seen.entry(case).or_default() += 1;
                     continue;
                 }
-                SlotBody::Parcel(parcel) => parcel.clone(),
+                SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => {
+                    parcel.clone()
+                }
                 SlotBody::Stored { .. } => self.groups[group].table[&slot.stanza].clone(),
                 _ => continue,
             };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pollux_domain::contract::{
-    Action, Command, Effect, Fate, OutboxLine, Parcel, Reply, Slot, SlotBody,
+    Action, Command, Copied, Effect, Fate, OutboxLine, Parcel, Reply, Slot, SlotBody,
 };
 use pollux_domain::ids::{Incarnation, SessionId, SubclusterId};
 use pollux_domain::jid::BareJid;
@@ -110,7 +110,7 @@ impl Ledger {
     /// A slot was made. Nothing is given to a session twice.
     pub(super) fn slot(&mut self, group: usize, session: SessionId, slot: &Slot, table: &Table) {
         let parcel = match &slot.body {
-            SlotBody::Parcel(parcel) => parcel,
+            SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => parcel,
             // A row may go with its user in the same entry.
             SlotBody::Stored { .. } => match table.get(&slot.stanza) {
                 Some(parcel) => parcel,
@@ -138,7 +138,9 @@ impl Ledger {
     pub(super) fn session_ended(&mut self, session: &SessionState, table: &Table) {
         for slot in &session.slots {
             let parcel = match &slot.body {
-                SlotBody::Parcel(parcel) => Some(parcel),
+                SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => {
+                    Some(parcel)
+                }
                 SlotBody::Stored { .. } => table.get(&slot.stanza),
                 _ => None,
             };

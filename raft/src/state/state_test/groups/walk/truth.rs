@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use pollux_domain::contract::{Command, OutboxLine, Parcel, ParcelKind, SlotBody};
+use pollux_domain::contract::{Command, Copied, OutboxLine, Parcel, ParcelKind, SlotBody};
 use pollux_domain::jid::{BareJid, Jid};
 
 use super::super::cluster::id;
@@ -22,7 +22,9 @@ impl Walk {
                 .flat_map(|session| &session.slots);
             for slot in slots {
                 match &slot.body {
-                    SlotBody::Parcel(parcel) | SlotBody::Bounce(parcel, _) => {
+                    SlotBody::Parcel(parcel)
+                    | SlotBody::Carbon(parcel, Copied::Received)
+                    | SlotBody::Bounce(parcel, _) => {
                         kept.extend(ledger::number(parcel));
                     }
                     SlotBody::Stored { .. } => {

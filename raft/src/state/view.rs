@@ -102,6 +102,9 @@ impl State {
 
     /// The same as [`State::targets`], with what a parcel that is to go early must know of each.
     pub fn early_targets(&self, parcel: &Parcel) -> Vec<EarlyTarget> {
+        // What is stored already goes first, also to a device that has not asked for it yet.
+        let user = self.users.get(parcel.to.bare_str());
+        let waits = user.is_some_and(|user| !user.offline.is_empty());
         let targets = self.targets(parcel).into_iter();
         let targets = targets.filter_map(|id| Some((id, self.sessions.get(&id)?)));
         let targets = targets.map(|(id, session)| EarlyTarget {
@@ -112,7 +115,7 @@ impl State {
                 .serving(session.home)
                 .map_or_else(Epoch::default, |s| s.epoch),
             managed: session.managed.is_some(),
-            has_room: session.detached.is_none() && self.has_room(id),
+            has_room: session.detached.is_none() && self.has_room(id) && !waits,
         });
         targets.collect()
     }

@@ -24,6 +24,8 @@ pub struct Directory {
     serving: watch::Sender<u64>,
     /// There is more to tell another group.
     outbox: Notify,
+    /// Another group asks about a user.
+    inquiries: Notify,
     inboxes: RwLock<BTreeMap<SessionId, Arc<Inbox>>>,
     /// Where the actors can be asked what they are.
     addresses: RwLock<BTreeMap<SessionId, Addr<Session>>>,
@@ -36,6 +38,7 @@ impl Directory {
             life,
             serving: watch::Sender::new(0),
             outbox: Notify::new(),
+            inquiries: Notify::new(),
             inboxes: RwLock::default(),
             addresses: RwLock::default(),
         }
@@ -49,6 +52,11 @@ impl Directory {
     /// Resolves when there is more to tell another group.
     pub async fn outbox_growth(&self) {
         self.outbox.notified().await;
+    }
+
+    /// Resolves when another group asks about a user.
+    pub async fn inquiry(&self) {
+        self.inquiries.notified().await;
     }
 
     /// The session's newest stream is served through this inbox from now on.
@@ -160,6 +168,10 @@ impl Outlet<Effect> for Directory {
             }
             if let Effect::OutboxGrew { .. } = effect {
                 self.outbox.notify_one();
+                continue;
+            }
+            if let Effect::Inquired { .. } = effect {
+                self.inquiries.notify_one();
                 continue;
             }
             let Some(inbox) = effect.session().and_then(|session| inboxes.get(&session)) else {

@@ -301,7 +301,7 @@ impl Inbox {
             Effect::Moved { connection, .. } => contents.mail.moved = Some(connection),
             Effect::Serving { .. } => {}
             // For the courier between groups.
-            Effect::OutboxGrew { .. } => {}
+            Effect::OutboxGrew { .. } | Effect::Inquired { .. } => {}
         }
         !is_count || !contents.company.is_sought()
     }

@@ -11,6 +11,7 @@ pub mod courier;
 pub mod directory;
 pub mod expiry;
 pub mod inbox;
+pub mod inquiries;
 pub mod membership;
 pub mod metrics;
 pub mod node;

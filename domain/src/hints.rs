@@ -1,4 +1,4 @@
-//! What a message says of its own handling, as far as it matters where it goes: read once where it
+//! What a stanza says of its own handling, as far as it matters where it goes: read once where it
 //! comes in, and carried beside its bytes. Not for reading it: that is the wire's.
 
 use serde::{Deserialize, Serialize};
@@ -21,4 +21,6 @@ pub struct Hints {
     pub talk: bool,
     /// It comes from a room or concerns one (XEP-0045 `<x/>` of `muc#user`).
     pub room: bool,
+    /// A request whose answer only those may have who see the user (XEP-0012 section 4).
+    pub needs_sight: bool,
 }

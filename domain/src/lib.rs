@@ -4,6 +4,7 @@ pub mod availability;
 pub mod contact;
 pub mod contract;
 pub mod delivery;
+pub mod document;
 pub mod hints;
 pub mod ids;
 pub mod jid;

@@ -30,13 +30,35 @@ pub const NODES_MAX: usize = 64;
 pub const INVITATIONS_MAX: usize = 64;
 /// Users of one subcluster (reference: 25,000 a node for IM only, times two, with room).
 pub const USERS_MAX: usize = 75_000;
-/// Contacts of one user; one more is refused with `resource-constraint`.
+/// Contacts of one user, whatever is set; one more is refused with `resource-constraint`.
 pub const CONTACTS_MAX: usize = 2_000;
-/// Groups of one contact; more are refused with `bad-request`.
+/// Groups of one contact; more are refused with `not-acceptable`.
 pub const CONTACT_GROUPS_MAX: usize = 32;
-/// Bytes of a contact's name or of one group's name (RFC 6121 section 2.1.2.4 leaves it open); then
-/// `not-acceptable`.
+/// Bytes of a contact's name or of one group's name (RFC 6121 section 2.3.3 leaves it to the
+/// server); then `not-acceptable`.
 pub const CONTACT_TEXT_BYTES_MAX: usize = 1_023;
+/// Changes of one contact list that are remembered for clients that know an older version (RFC 6121
+/// section 2.6.3); a client that knows a still older one gets the whole list.
+pub const LIST_CHANGES_MAX: usize = 32;
+/// Bytes of one vCard (XEP-0054), of which a photo is the most: XEP-0153 section 4.6 asks for 8
+/// KiB, and clients send more; then `policy-violation`.
+pub const VCARD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of all private data of one user (XEP-0049), and of each element of it, since a stanza has
+/// no more; then `resource-constraint`.
+pub const PRIVATE_BYTES_MAX: usize = STANZA_BYTES_MAX;
+/// Elements of one user's private data; one more is refused with `resource-constraint`.
+pub const PRIVATE_ENTRIES_MAX: usize = 128;
+/// Bytes of the name and namespace of such an element; then `not-acceptable`.
+pub const PRIVATE_NAME_BYTES_MAX: usize = 1_023;
+/// Bytes of the presence in which a user has gone that are kept for its status (XEP-0012 section
+/// 3); of a longer one nothing is kept.
+pub const LAST_WORDS_BYTES_MAX: usize = 1_024;
+/// Questions about users of this group from other groups that wait for their answer; one more is
+/// refused with `resource-constraint`.
+pub const INQUIRIES_MAX: usize = 1_024;
+/// Bytes of a subscription request, which is kept whole until it is answered (RFC 6121 section
+/// 3.1.3, the warning below rule 4); a longer one gets `policy-violation`.
+pub const SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
 /// Subscription requests that wait for one user's answer; one more is refused with
 /// `resource-constraint`.
 pub const PENDING_REQUESTS_MAX: usize = 1_000;

@@ -134,6 +134,22 @@ settings! {
 
     offline_max: Number<1, 10_000> = Number(limits::OFFLINE_MAX as u64), "messages.offline-max",
         "How many messages are kept for one user; more go back to their senders with an error.";
+
+    auto_authorise: Switch = Switch(true), "contacts.auto-authorise",
+        "A user of the domain who asks to see another's availability is let in at once, and the \
+         other is not asked (RFC 6121 section 3.1.3, rule 1c: what an organisation has agreed with \
+         its people). Off: each user is asked. Requests that waited when it was switched on go on \
+         waiting.";
+
+    contacts_max: Limit<1, 2_000> = Limit(None), "contacts.max",
+        "How many contacts one user may have; one more is refused with an error that says how many \
+         there are. Lists that are longer already are kept. Unlimited means the product's own \
+         limit of 2,000.";
+
+    watchers_max: Limit<1, 2_000> = Limit(None), "contacts.max-watchers",
+        "How many may see one user's availability; one more is refused with an error that says how \
+         many there are. Those who see it already go on seeing it. Unlimited means the product's \
+         own limit of 2,000.";
 }
 
 /// What of it the database of a subcluster goes by. Each group has its own copy, so that all its
@@ -145,6 +161,10 @@ pub struct Rules {
     pub offline: bool,
     /// Messages that are kept for one user.
     pub offline_max: usize,
+    /// Requests of users of the same domain are approved without asking.
+    pub auto_authorise: bool,
+    pub contacts_max: usize,
+    pub watchers_max: usize,
 }
 
 impl Default for Rules {
@@ -160,6 +180,9 @@ impl Settings {
             forking_ms: self.forking_seconds.0 * 1_000,
             offline: self.offline.is_on(),
             offline_max: self.offline_max.0 as usize,
+            auto_authorise: self.auto_authorise.is_on(),
+            contacts_max: contacts(self.contacts_max),
+            watchers_max: contacts(self.watchers_max),
         }
     }
 
@@ -179,6 +202,12 @@ impl Settings {
         }
         Err(mistakes)
     }
+}
+
+/// Whoever is seen or sees is an entry of a contact list.
+fn contacts(limit: Limit<1, 2_000>) -> usize {
+    let most = limit.most().and_then(|most| usize::try_from(most).ok());
+    most.map_or(limits::CONTACTS_MAX, |most| most.min(limits::CONTACTS_MAX))
 }
 
 #[cfg(test)]
@@ -234,5 +263,19 @@ mod tests {
         assert_eq!(settings.client_bytes_a_second.most(), None);
         settings.set_all([("sign-in.plain", None)]).unwrap();
         assert!(!settings.plain.is_on());
+    }
+
+    #[test]
+    fn unlimited_contacts_are_as_many_as_a_list_holds() {
+        let mut settings = Settings::default();
+        let rules = settings.rules();
+        let most = limits::CONTACTS_MAX;
+        assert_eq!((rules.contacts_max, rules.watchers_max), (most, most));
+        settings.set("contacts.max", Some("200")).unwrap();
+        settings.set("contacts.max-watchers", Some("2000")).unwrap();
+        let rules = settings.rules();
+        assert_eq!((rules.contacts_max, rules.watchers_max), (200, most));
+        let beyond = settings.set("contacts.max", Some("2001"));
+        assert!(beyond.is_err());
     }
 }

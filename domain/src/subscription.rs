@@ -25,7 +25,8 @@ pub enum Subscription {
 }
 
 /// All that a contact-list entry knows of the two directions: nine states of RFC 6121 appendix A.1,
-/// less "pending in", which is a request that waits (the group keeps its stanza).
+/// less "pending in", which is a request that waits (the group keeps its stanza), and whether a
+/// request is approved before it comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relation {
     /// The user is told of the contact's availability.
@@ -34,6 +35,9 @@ pub struct Relation {
     pub from: bool,
     /// The user has asked and was not answered (`ask='subscribe'`).
     pub pending_out: bool,
+    /// A request of the contact is approved before it comes, until the user says otherwise
+    /// (`approved='true'`, RFC 6121 section 3.4).
+    pub approved: bool,
 }
 
 impl Relation {
@@ -81,18 +85,22 @@ pub fn outbound(relation: Relation, pending_in: bool, stanza: SubscriptionReques
                 pass: true,
             }
         }
-        // A.2.3: routed only as the answer to a request (pre-approval is not offered).
+        // A.2.3: routed only as the answer to a request. What answers none approves one that is to
+        // come (section 3.4.2, rules 3 and 4), unless the contact sees the user already (rule 1).
         SubscriptionRequest::Subscribed => {
             next.from = relation.from || pending_in;
+            next.approved = relation.approved || !next.from;
             Change {
                 relation: next,
                 pending_in: false,
                 pass: pending_in,
             }
         }
-        // A.2.4: routed where it ends or refuses something.
+        // A.2.4: routed where it ends or refuses something. An approval in advance ends here
+        // (section 3.2.2, rule 2).
         SubscriptionRequest::Unsubscribed => {
             next.from = false;
+            next.approved = false;
             Change {
                 relation: next,
                 pending_in: false,
@@ -106,247 +114,60 @@ pub fn outbound(relation: Relation, pending_in: bool, stanza: SubscriptionReques
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     pub change: Change,
-    /// The server answers in the user's name (A.3.1: "subscribed" to one who sees the user
-    /// already).
+    /// The server answers in the user's name: "subscribed" to one who sees the user already or
+    /// need not be shown to the user (A.3.1), "unsubscribed" to one who stops seeing (A.3.2).
     pub answer: Option<SubscriptionRequest>,
 }
 
-/// A stanza that the contact sent and the user receives (RFC 6121 appendix A.3).
-pub fn inbound(relation: Relation, pending_in: bool, stanza: SubscriptionRequest) -> Received {
+/// A stanza that the contact sent and the user receives (RFC 6121 appendix A.3). `authorises`: the
+/// user's provider answers requests of this contact without asking the user (section 3.1.3, rule
+/// 1c).
+pub fn inbound(
+    relation: Relation,
+    pending_in: bool,
+    stanza: SubscriptionRequest,
+    authorises: bool,
+) -> Received {
     let mut next = relation;
-    let change = match stanza {
-        // A.3.1
-        SubscriptionRequest::Subscribe if relation.from => {
-            return Received {
-                change: Change {
-                    relation,
-                    pending_in: false,
-                    pass: false,
-                },
-                answer: Some(SubscriptionRequest::Subscribed),
-            };
+    let mut answer = None;
+    let (pending_in, pass) = match stanza {
+        // A.3.1. An approval that was noted stays noted (section 3.4.2, first note).
+        SubscriptionRequest::Subscribe => {
+            let is_granted = relation.from || relation.approved || authorises;
+            next.from = is_granted;
+            answer = is_granted.then_some(SubscriptionRequest::Subscribed);
+            (!is_granted, !is_granted && !pending_in)
         }
-        SubscriptionRequest::Subscribe => Change {
-            relation,
-            pending_in: true,
-            pass: !pending_in,
-        },
         // A.3.2
         SubscriptionRequest::Unsubscribe => {
+            let ends = relation.from || pending_in;
             next.from = false;
-            Change {
-                relation: next,
-                pending_in: false,
-                pass: relation.from || pending_in,
-            }
+            answer = ends.then_some(SubscriptionRequest::Unsubscribed);
+            (false, ends)
         }
         // A.3.3: only what was asked for changes anything.
         SubscriptionRequest::Subscribed => {
             let asked = relation.pending_out && !relation.to;
             next.to = relation.to || asked;
             next.pending_out = false;
-            Change {
-                relation: next,
-                pending_in,
-                pass: asked,
-            }
+            (pending_in, asked)
         }
         // A.3.4
         SubscriptionRequest::Unsubscribed => {
             let ends = relation.to || relation.pending_out;
             next.to = false;
             next.pending_out = false;
-            Change {
-                relation: next,
-                pending_in,
-                pass: ends,
-            }
+            (pending_in, ends)
         }
     };
-    Received {
-        change,
-        answer: None,
-    }
+    let change = Change {
+        relation: next,
+        pending_in,
+        pass,
+    };
+    Received { change, answer }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::SubscriptionRequest::*;
-    use super::*;
-
-    /// A relation by the name that appendix A.1 gives it.
-    fn state(name: &str) -> (Relation, bool) {
-        let (to, from) = match name.split_whitespace().next().unwrap_or_default() {
-            "To" => (true, false),
-            "From" => (false, true),
-            "Both" => (true, true),
-            _ => (false, false),
-        };
-        (
-            Relation {
-                to,
-                from,
-                pending_out: name.contains("Out"),
-            },
-            name.contains("In"),
-        )
-    }
-
-    const STATES: [&str; 9] = [
-        "None",
-        "None Out",
-        "None In",
-        "None Out In",
-        "To",
-        "To In",
-        "From",
-        "From Out",
-        "Both",
-    ];
-
-    fn check(
-        stanza: SubscriptionRequest,
-        step: fn(Relation, bool, SubscriptionRequest) -> Change,
-        table: [(&str, bool); 9],
-    ) {
-        for (before, (after, pass)) in STATES.iter().zip(table) {
-            let (relation, pending_in) = state(before);
-            let change = step(relation, pending_in, stanza);
-            let got = (change.relation, change.pending_in);
-            assert_eq!(
-                (got, change.pass),
-                (state(after), pass),
-                "{stanza:?} in {before}"
-            );
-        }
-    }
-
-    #[test]
-    fn outbound_follows_appendix_a_2() {
-        check(
-            Subscribe,
-            outbound,
-            [
-                ("None Out", true),
-                ("None Out", true),
-                ("None Out In", true),
-                ("None Out In", true),
-                ("To", true),
-                ("To In", true),
-                ("From Out", true),
-                ("From Out", true),
-                ("Both", true),
-            ],
-        );
-        check(
-            Unsubscribe,
-            outbound,
-            [
-                ("None", true),
-                ("None", true),
-                ("None In", true),
-                ("None In", true),
-                ("None", true),
-                ("None In", true),
-                ("From", true),
-                ("From", true),
-                ("From", true),
-            ],
-        );
-        check(
-            Subscribed,
-            outbound,
-            [
-                ("None", false),
-                ("None Out", false),
-                ("From", true),
-                ("From Out", true),
-                ("To", false),
-                ("Both", true),
-                ("From", false),
-                ("From Out", false),
-                ("Both", false),
-            ],
-        );
-        check(
-            Unsubscribed,
-            outbound,
-            [
-                ("None", false),
-                ("None Out", false),
-                ("None", true),
-                ("None Out", true),
-                ("To", false),
-                ("To", true),
-                ("None", true),
-                ("None Out", true),
-                ("To", true),
-            ],
-        );
-    }
-
-    #[test]
-    fn inbound_follows_appendix_a_3() {
-        let step = |relation, pending_in, stanza| inbound(relation, pending_in, stanza).change;
-        check(
-            Subscribe,
-            step,
-            [
-                ("None In", true),
-                ("None Out In", true),
-                ("None In", false),
-                ("None Out In", false),
-                ("To In", true),
-                ("To In", false),
-                ("From", false),
-                ("From Out", false),
-                ("Both", false),
-            ],
-        );
-        check(
-            Unsubscribe,
-            step,
-            [
-                ("None", false),
-                ("None Out", false),
-                ("None", true),
-                ("None Out", true),
-                ("To", false),
-                ("To", true),
-                ("None", true),
-                ("None Out", true),
-                ("To", true),
-            ],
-        );
-        check(
-            Subscribed,
-            step,
-            [
-                ("None", false),
-                ("To", true),
-                ("None In", false),
-                ("To In", true),
-                ("To", false),
-                ("To In", false),
-                ("From", false),
-                ("Both", true),
-                ("Both", false),
-            ],
-        );
-        check(
-            Unsubscribed,
-            step,
-            [
-                ("None", false),
-                ("None", true),
-                ("None In", false),
-                ("None In", true),
-                ("None", true),
-                ("None In", true),
-                ("From", false),
-                ("From", true),
-                ("From", true),
-            ],
-        );
-    }
-}
+#[path = "subscription_test.rs"]
+mod tests;

@@ -89,7 +89,7 @@ impl Kind for ConfigurationGroup {
 
 impl Machine for State {
     // 2: outboxes. 3: which configuration was agreed with.
-    const VERSION: u16 = 4;
+    const VERSION: u16 = 5;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -108,6 +108,7 @@ impl Machine for State {
                 ..
             } => users.iter().map(|(user, _)| user.as_str().len()).sum(),
             Command::Told { refused, .. } => 8 * refused.len(),
+            Command::Answered { bytes, .. } => bytes.len(),
             Command::Unwritten { parcels, .. } => {
                 parcels.iter().map(|(_, parcel)| parcel.bytes.len()).sum()
             }
@@ -129,6 +130,7 @@ impl Machine for State {
         commands: &[&Command],
         applied: &mut Applied<Effect>,
     ) -> Vec<Reply> {
+        self.forget_fresh();
         self.set_stamp(stamp);
         let mut outcome = Outcome::default();
         let replies = commands
@@ -149,8 +151,17 @@ fn action_weight(action: &Action) -> usize {
         | Action::Directed { bytes, .. }
         | Action::Subscription { bytes, .. }
         | Action::Answer(bytes) => bytes.len(),
-        Action::Ask { request, .. } => request.len(),
         Action::Carbons { result, .. } => result.len(),
+        Action::Ask { request } | Action::AskList { request, .. } => request.len(),
+        Action::Inquire(parcel) => parcel.bytes.len(),
+        Action::Keep {
+            iq,
+            result,
+            documents,
+        } => {
+            let sizes = documents.iter().map(|(_, document)| document.len());
+            iq.bytes.len() + result.len() + sizes.sum::<usize>()
+        }
         Action::Contact { iq, result, .. } => iq.bytes.len() + result.len(),
     }
 }

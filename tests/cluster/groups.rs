@@ -6,7 +6,7 @@ use super::site::{Member, hear, pair, say};
 
 /// Until a message to the other group is taken for a known user, its group does not know of her.
 #[track_caller]
-fn know_each_other(castor: &Member, other: &Member) {
+pub fn know_each_other(castor: &Member, other: &Member) {
     wait_for("both groups to know the users of the other", || {
         let knows = |member: &Member| {
             let figures = member.ctl(&["statistics", "--json"]);

@@ -14,5 +14,6 @@ mod peer;
 mod ports;
 mod settings;
 mod site;
+mod stored;
 mod strangers;
 mod tickets;

@@ -240,6 +240,13 @@ fn after_success_the_stream_begins_afresh() {
             .is_some()
     );
     assert!(features.find("urn:xmpp:sm:3", "sm").is_some());
+    // RFC 6121 sections 2.6.1 and 3.4.
+    for (name, namespace) in [
+        ("ver", "urn:xmpp:features:rosterver"),
+        ("sub", "urn:xmpp:features:pre-approval"),
+    ] {
+        assert!(features.find(namespace, name).is_some(), "{name}");
+    }
     assert!(features.find(SASL, "mechanisms").is_none());
     assert_eq!(stream.element().attribute("type"), Some("result"));
     assert_eq!(stream.next(), Event::Closed);

@@ -37,16 +37,21 @@ plays! {
     carbons
     client_state
     contact_list
+    contact_list_limits
     contact_list_refused
+    contact_list_versions
     contact_removed_ends_subscriptions
     disco
     iq_between_clients
     iq_malformed
     iq_unknown
     kill_contact_list
+    kill_contact_list_version
     kill_iq_asked_before
     kill_messages
+    kill_stored_data
     kill_subscription
+    last_activity
     message_between_two
     message_forged_claims
     message_forged_from
@@ -65,6 +70,7 @@ plays! {
     presence_stream_closed
     presence_stream_lost
     presence_to_contacts
+    private_data
     server_answers
     session_ended
     session_request
@@ -79,12 +85,17 @@ plays! {
     sm_resume_sends_again
     sm_session_ends_unacknowledged
     stop_and_resume
+    subscription_authorised
     subscription_both_ways
     subscription_cancelled_by_watched
     subscription_kept_until_answered
+    subscription_pre_approved
     subscription_refused
+    subscription_states
     subscription_unsubscribed_by_watcher
     user_removed
+    vcard
+    vcard_photo_in_presence
 }
 
 /// The plays in which a node dies or stops, with a log that does not wait for the disk.
@@ -105,8 +116,10 @@ mod in_memory {
 
     plays! {
         kill_contact_list
+        kill_contact_list_version
         kill_iq_asked_before
         kill_messages
+        kill_stored_data
         kill_subscription
         offline_survives_kill
         stop_and_resume

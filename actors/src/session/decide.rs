@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
+use pollux_domain::contact::ListVersion;
 use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
 use pollux_domain::hints::Hints;
 use pollux_domain::ids::WallMs;
@@ -16,9 +17,10 @@ use pollux_xmpp::stanza::{
     ErrorCondition, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza, StanzaError,
     StanzaKind,
 };
-use pollux_xmpp::{carbons, hints, session};
+use pollux_xmpp::{carbons, hints, last_activity, session};
 
 use super::questions::Question;
+use super::stored;
 
 /// Who speaks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -99,10 +101,20 @@ fn target(to: Option<&Jid>, sender: Sender<'_>) -> Target {
     Target::User(to.clone())
 }
 
-fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc<Parcel> {
+pub(super) fn parcel(
+    stanza: &Stanza,
+    to: Jid,
+    kind: ParcelKind,
+    sender: Sender<'_>,
+) -> Arc<Parcel> {
     let hints = match stanza.kind {
         StanzaKind::Message(_) => hints::of(&stanza.payload),
-        StanzaKind::Presence(_) | StanzaKind::Iq(_) => Hints::default(),
+        // XEP-0012 section 4: not even a device is asked for one who does not see its user.
+        StanzaKind::Iq(_) => Hints {
+            needs_sight: last_activity::is_request(stanza),
+            ..Hints::default()
+        },
+        StanzaKind::Presence(_) => Hints::default(),
     };
     Arc::new(Parcel {
         from: sender.jid.clone(),
@@ -164,11 +176,14 @@ fn subscription(
 ) -> Action {
     stanza.from = Some(sender.jid.to_bare().to_jid());
     stanza.to = Some(to.to_jid());
-    Action::Subscription {
-        to,
-        request,
-        bytes: stanza.to_bytes(),
+    let bytes = stanza.to_bytes();
+    if limits::SUBSCRIPTION_BYTES_MAX < bytes.len() {
+        stanza.from = Some(sender.jid.clone());
+        let error = StanzaError::new(ErrorCondition::PolicyViolation);
+        let error = error.with_text("the presence is longer than 4,096 octets");
+        return refuse(&stanza, error);
     }
+    Action::Subscription { to, request, bytes }
 }
 
 fn availability(mut stanza: Stanza, available: bool, target: Target) -> Action {
@@ -221,11 +236,7 @@ fn iq(stanza: Stanza, target: Target, sender: Sender<'_>) -> Action {
         Target::Account | Target::Server if !request => Action::Nothing,
         Target::Account => own_account(stanza, sender),
         Target::Server => server(stanza),
-        Target::User(to) if to.resource().is_none() => {
-            // RFC 6121 section 8.5.2.1.3: the server answers for its user, and offers nothing to
-            // others yet.
-            refuse(&stanza, ErrorCondition::ServiceUnavailable)
-        }
+        Target::User(to) if to.resource().is_none() => stored::about_user(stanza, to, sender),
         Target::User(to) => {
             let kind = if request {
                 ParcelKind::IqRequest
@@ -242,10 +253,16 @@ fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
         let result = result(&stanza);
         return Action::Carbons { on, result };
     }
+    if let Some(action) = stored::set(&stanza, sender) {
+        return action;
+    }
     match RosterRequest::from_stanza(&stanza) {
         None => server(stanza),
         Some(Err(error)) => refuse(&stanza, error),
-        Some(Ok(RosterRequest::Get { .. })) => ask(&stanza, true),
+        Some(Ok(RosterRequest::Get { ver })) => {
+            let known = ver.and_then(|ver| ListVersion::parse(&ver));
+            ask(&stanza, |request| Action::AskList { request, known })
+        }
         Some(Ok(RosterRequest::Update { jid, name, groups })) => {
             let name = name.map(|name| name.as_str().to_owned());
             let groups = groups
@@ -271,17 +288,6 @@ fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
 }
 
 fn contact(stanza: &Stanza, change: ContactChange, sender: Sender<'_>) -> Action {
-    if let ContactChange::Set { name, groups, .. } = &change {
-        let longest = groups
-            .iter()
-            .chain(name)
-            .map(String::len)
-            .max()
-            .unwrap_or(0);
-        if limits::CONTACT_TEXT_BYTES_MAX < longest || limits::CONTACT_GROUPS_MAX < groups.len() {
-            return refuse(stanza, ErrorCondition::NotAcceptable);
-        }
-    }
     let result = result(stanza);
     let account = sender.jid.to_bare().to_jid();
     let iq = parcel(stanza, account, ParcelKind::IqRequest, sender);
@@ -289,7 +295,7 @@ fn contact(stanza: &Stanza, change: ContactChange, sender: Sender<'_>) -> Action
 }
 
 /// The empty result of a set.
-fn result(stanza: &Stanza) -> Bytes {
+pub(super) fn result(stanza: &Stanza) -> Bytes {
     let result = stanza.result(None);
     result.map(|result| result.to_bytes()).unwrap_or_default()
 }
@@ -297,7 +303,7 @@ fn result(stanza: &Stanza) -> Bytes {
 /// What server and account answer alike.
 fn server(stanza: Stanza) -> Action {
     if Question::of(&stanza).is_some() {
-        return ask(&stanza, false);
+        return ask(&stanza, |request| Action::Ask { request });
     }
     if session::is_request(&stanza) {
         // RFC 3921's session does nothing any more.
@@ -310,7 +316,7 @@ fn server(stanza: Stanza) -> Action {
 }
 
 /// A get whose request its slot keeps (design, section 5, rule 1).
-fn ask(stanza: &Stanza, contact_list: bool) -> Action {
+pub(super) fn ask(stanza: &Stanza, action: impl FnOnce(Bytes) -> Action) -> Action {
     let request = stanza.to_bytes();
     if limits::ASK_BYTES_MAX < request.len() {
         let error = StanzaError::new(ErrorCondition::PolicyViolation);
@@ -319,8 +325,9 @@ fn ask(stanza: &Stanza, contact_list: bool) -> Action {
             error.with_text("the request is longer than 1,024 octets"),
         );
     }
-    Action::Ask {
-        request: Bytes::clone(&request),
-        contact_list,
-    }
+    action(request)
 }
+
+#[cfg(test)]
+#[path = "decide_test.rs"]
+mod tests;

@@ -19,6 +19,7 @@ use pollux_xmpp::{claims, ns};
 use super::decide::{self, Sender};
 use super::early::Way;
 use super::outgoing::WRITE_AHEAD_BYTES;
+use super::questions::Question;
 use super::{Ending, Session, render};
 use crate::reminders::Reminder;
 
@@ -179,16 +180,16 @@ impl Session {
         let bytes = match action {
             Action::Nothing => return true,
             Action::Answer(bytes) => Ok(bytes.clone()),
-            Action::Ask {
-                request,
-                contact_list: false,
-            } => {
+            Action::Ask { request } => {
                 let parsed =
                     Element::parse(request, &pollux_xml::StreamNamespaces::new("jabber:client"));
                 let stanza = parsed
                     .ok()
                     .and_then(|element| Stanza::from_element(element).ok());
+                // What is asked after a set is answered after it (RFC 6120 section 10.1).
+                let waits = self.handled < self.proposed || !self.slots.is_empty();
                 match stanza {
+                    Some(stanza) if waits && Question::reads_kept(&stanza) => return false,
                     Some(stanza) => render::answer(&self.node, &self.jid, &stanza),
                     None => return false,
                 }
@@ -218,6 +219,9 @@ impl Session {
                 inboxes.filter_map(|inbox| inbox.reserve()).collect()
             }
             Action::Ask { .. }
+            | Action::AskList { .. }
+            | Action::Inquire(_)
+            | Action::Keep { .. }
             | Action::Answer(_)
             | Action::Contact { .. }
             | Action::Carbons { .. } => self.inbox.reserve().into_iter().collect(),

@@ -17,6 +17,7 @@ mod pump;
 mod questions;
 pub mod render;
 mod spare;
+mod stored;
 mod stream_management;
 
 use std::collections::VecDeque;

@@ -4,7 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
-use pollux_domain::contact::Contact;
+use pollux_domain::contact::{Contact, ListVersion};
 use pollux_domain::contract::{Announcement, Copied, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::Jid;
@@ -14,7 +14,9 @@ use pollux_raft::rows;
 use pollux_xml::{Element, StreamNamespaces};
 use pollux_xmpp::delay::Delay;
 use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
-use pollux_xmpp::stanza::{ErrorCondition, IqType, MessageType, PresenceType, Stanza, StanzaKind};
+use pollux_xmpp::stanza::{
+    ErrorCondition, IqType, MessageType, PresenceType, Stanza, StanzaError, StanzaKind,
+};
 use pollux_xmpp::{carbons, ns};
 
 use super::questions::Question;
@@ -31,7 +33,7 @@ pub fn slot(node: &Node, jid: &Jid, slot: &Slot) -> io::Result<Bytes> {
             delayed(&parcel, &node.settings.domain)
         }
         SlotBody::Ask(request) => answer(node, jid, &stanza(request)?),
-        SlotBody::Push(contact) => Ok(push(jid, contact, slot.stanza.0)),
+        SlotBody::Push(contact, version) => Ok(push(jid, contact, *version, slot.stanza.0)),
         SlotBody::Answer(bytes) => Ok(bytes.clone()),
         SlotBody::Bounce(parcel, condition) => bounce(parcel, *condition),
     }
@@ -120,7 +122,7 @@ fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {
         // answered so.
         stanza.to = Some(parcel.to.clone());
     }
-    let reply = stanza.error_reply(wire_condition(condition).into());
+    let reply = stanza.error_reply(wire_error(condition));
     let reply = reply.ok_or_else(|| io::Error::other("an error would answer an error"))?;
     Ok(reply.to_bytes())
 }
@@ -139,13 +141,23 @@ fn wire_condition(condition: Condition) -> ErrorCondition {
         Condition::RemoteServerNotFound => ErrorCondition::RemoteServerNotFound,
         Condition::ResourceConstraint => ErrorCondition::ResourceConstraint,
         Condition::ServiceUnavailable => ErrorCondition::ServiceUnavailable,
+        Condition::Full(_) => ErrorCondition::ResourceConstraint,
     }
 }
 
-/// RFC 6121 section 2.1.6.
-fn push(jid: &Jid, contact: &Contact, number: u64) -> Bytes {
+/// A limit is told with what there is.
+fn wire_error(condition: Condition) -> StanzaError {
+    let error = StanzaError::new(wire_condition(condition));
+    match condition {
+        Condition::Full(full) => error.with_text(full.to_string()),
+        _ => error,
+    }
+}
+
+/// RFC 6121 sections 2.1.6 and 2.6.3.
+fn push(jid: &Jid, contact: &Contact, version: ListVersion, number: u64) -> Bytes {
     let roster = Roster {
-        ver: None,
+        ver: Some(version.to_string().into()),
         items: vec![item(contact)],
     };
     Stanza::new(StanzaKind::Iq(IqType::Set))
@@ -168,7 +180,7 @@ fn item(contact: &Contact) -> RosterItem {
         name: contact.name.clone().map(Into::into),
         subscription,
         is_asking: contact.relation.pending_out,
-        is_approved: false,
+        is_approved: contact.relation.approved,
         groups: contact
             .groups
             .iter()
@@ -177,11 +189,20 @@ fn item(contact: &Contact) -> RosterItem {
     }
 }
 
-/// The answer to a get of the session to its server or account, from the database as it is now.
+/// The answer to what another group asks about a user of this one.
+pub fn inquiry(node: &Node, parcel: &Parcel) -> io::Result<Bytes> {
+    answer(node, &parcel.from, &stanza(&parcel.bytes)?)
+}
+
+/// The answer to a get to the server, to the own account or about another user, from the database
+/// as it is now. `jid`: who asks.
 pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
     let payload = match (RosterRequest::from_stanza(request), Question::of(request)) {
-        (Some(Ok(RosterRequest::Get { .. })), _) => Ok(Some(contact_list(node, jid))),
-        (_, Some(question)) => question.answer(node, request.to.as_ref()),
+        (Some(Ok(RosterRequest::Get { ver })), _) => {
+            let known = ver.and_then(|ver| ListVersion::parse(&ver));
+            Ok(contact_list(node, jid, known))
+        }
+        (_, Some(question)) => question.answer(node, jid, request.to.as_ref()),
         _ => Ok(None),
     };
     let reply = match payload {
@@ -192,11 +213,17 @@ pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
     Ok(reply.to_bytes())
 }
 
-fn contact_list(node: &Node, jid: &Jid) -> Element {
-    let contacts = node.subcluster.read(|state| state.contacts(&jid.to_bare()));
-    Roster {
-        ver: None,
+/// RFC 6121 section 2.6.3: nothing where the client knows the list, or is told by pushes what it
+/// does not know of it.
+fn contact_list(node: &Node, jid: &Jid, known: Option<ListVersion>) -> Option<Element> {
+    let user = jid.to_bare();
+    let (contacts, version) = node.subcluster.read(|state| {
+        let is_known = known.is_some_and(|known| state.knows_list(&user, known));
+        (!is_known).then(|| (state.contacts(&user), state.list_version(&user)))
+    })?;
+    let roster = Roster {
+        ver: Some(version.to_string().into()),
         items: contacts.iter().map(item).collect(),
-    }
-    .to_element()
+    };
+    Some(roster.to_element())
 }

@@ -11,10 +11,10 @@ use pollux_raft::group::GroupError;
 use pollux_xml::Element;
 use pollux_xmpp::bind::{self as wire_bind, BindRequest};
 use pollux_xmpp::features::Features;
-use pollux_xmpp::{client_state, ns};
 use pollux_xmpp::sm::SmElement;
 use pollux_xmpp::stanza::{ErrorCondition, Stanza, StanzaError};
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
+use pollux_xmpp::{client_state, ns};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
@@ -72,6 +72,8 @@ pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bo
     wire.open(Features {
         bind: true,
         sm: true,
+        roster_versions: true,
+        pre_approval: true,
         others: vec![client_state::feature()],
         ..Features::default()
     })

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::availability::DeviceAvailability;
-use crate::contact::Contact;
+use crate::contact::{Contact, ListVersion};
 use crate::contract::effect::EndReason;
 use crate::contract::outbox::{GroupName, OutboxLine};
 use crate::contract::slot::Parcel;
+use crate::document::DocumentName;
 use crate::ids::{
-    Connection, Epoch, GroupMs, Incarnation, Life, NodeId, Seq, SessionId, SubclusterId, WallMs,
+    Connection, Epoch, GroupMs, Incarnation, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
+    WallMs,
 };
 use crate::jid::{BareJid, Jid};
 use crate::settings::Rules;
@@ -137,6 +139,13 @@ pub enum Command {
         through: u64,
         refused: Vec<u64>,
     },
+    /// Who serves the user answers a question of another group about that user.
+    Answered {
+        home: NodeId,
+        epoch: Epoch,
+        inquiry: StanzaId,
+        bytes: Bytes,
+    },
     /// In the source: an operator removes a line, which may have been taken. Its parcel goes back
     /// to its sender.
     DropLine {
@@ -171,9 +180,23 @@ pub enum Action {
         request: SubscriptionRequest,
         bytes: Bytes,
     },
-    /// A get to the server or the own account. `contact_list`: it asks for the list, and for pushes
-    /// from now on.
-    Ask { request: Bytes, contact_list: bool },
+    /// A get to the server or the own account.
+    Ask { request: Bytes },
+    /// A get of the contact list, and of pushes from now on. `known`: the client has the list as it
+    /// was then (RFC 6121 section 2.6.2).
+    AskList {
+        request: Bytes,
+        known: Option<ListVersion>,
+    },
+    /// A get about another user, which the server answers for that user.
+    Inquire(Arc<Parcel>),
+    /// A set of what the user keeps: answered by `result`, or by an error made from `iq`. All of it
+    /// is kept, or nothing.
+    Keep {
+        iq: Arc<Parcel>,
+        result: Bytes,
+        documents: Vec<(DocumentName, Bytes)>,
+    },
     /// A set of one contact (RFC 6121 sections 2.3 to 2.5): answered by `result`, or by an error
     /// made from `iq`.
     Contact {
@@ -248,6 +271,8 @@ pub enum Refusal {
         through: u64,
     },
     NoSuchLine,
+    /// Nobody waits for this answer any more.
+    NoSuchInquiry,
 }
 
 /// A state of the configuration, as a subcluster orders them: a takeover that was forced may go on

@@ -62,6 +62,8 @@ pub enum Effect {
     },
     /// There is more to tell another group: `State::outbox_lines` has it.
     OutboxGrew { target: SubclusterId },
+    /// Another group asks about a user of this home: `State::inquiries` has it.
+    Inquired { home: NodeId },
 }
 
 impl Effect {
@@ -75,7 +77,7 @@ impl Effect {
             | Effect::Announce { session, .. }
             | Effect::Ended { session, .. }
             | Effect::Moved { session, .. } => Some(*session),
-            Effect::Serving { .. } | Effect::OutboxGrew { .. } => None,
+            Effect::Serving { .. } | Effect::OutboxGrew { .. } | Effect::Inquired { .. } => None,
         }
     }
 }
@@ -107,10 +109,11 @@ pub enum EndReason {
     TooMuchWaiting,
 }
 
-/// A change of the offline rows. Written to the tables in the order of the log; writing it again
-/// changes nothing.
+/// A change of the rows: stored messages, and what users keep. Written to the tables in the order
+/// of the log; writing it again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowWrite {
     Put { row: StanzaId, parcel: Arc<Parcel> },
+    Keep { row: StanzaId, document: Bytes },
     Delete { row: StanzaId },
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::Contact;
+use crate::contact::{Contact, ListVersion};
 use crate::contract::command::Position;
 use crate::hints::Hints;
 use crate::ids::{Seq, StanzaId, WallMs};
@@ -165,8 +165,8 @@ pub enum SlotBody {
     /// A get of this session to its server or account: the request, answered afresh whenever it is
     /// written.
     Ask(Bytes),
-    /// A change of the contact list (RFC 6121 section 2.1.6).
-    Push(Arc<Contact>),
+    /// A change of the contact list (RFC 6121 section 2.1.6), and what the list is after it.
+    Push(Arc<Contact>, ListVersion),
     /// The server's answer, rendered.
     Answer(Bytes),
     /// The session's own stanza comes back as an error.
@@ -184,7 +184,7 @@ impl SlotBody {
                 | SlotBody::Bounce(parcel, _) => parcel.bytes.len(),
                 SlotBody::Stored { .. } => 0,
                 SlotBody::Ask(bytes) | SlotBody::Answer(bytes) => bytes.len(),
-                SlotBody::Push(contact) => contact.weight(),
+                SlotBody::Push(contact, _) => contact.weight(),
             }
     }
 }

@@ -6,7 +6,7 @@ use pollux_xml::Element;
 use crate::ns;
 use crate::sasl::{ChannelBinding, Mechanism, offer};
 use crate::stream_limits::StreamLimits;
-use crate::{session, sm};
+use crate::{pre_approval, roster_versions, session, sm};
 
 /// What a server offers at one point of the negotiation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Features {
     pub bind: bool,
     /// Stream management (XEP-0198).
     pub sm: bool,
+    /// Contact lists have versions (XEP-0237).
+    pub roster_versions: bool,
+    /// Subscription requests may be approved before they come (RFC 6121 section 3.4).
+    pub pre_approval: bool,
     /// What the server takes from here on (XEP-0478).
     pub limits: Option<StreamLimits>,
     /// Features that others have.
@@ -61,6 +65,12 @@ impl Features {
         if self.sm {
             features.push(sm::feature());
         }
+        if self.roster_versions {
+            features.push(roster_versions::feature());
+        }
+        if self.pre_approval {
+            features.push(pre_approval::feature());
+        }
         if let Some(limits) = self.limits {
             features.push(limits.to_element());
         }
@@ -97,6 +107,8 @@ impl Features {
                 (ns::BIND, "bind") => features.bind = true,
                 (ns::SESSION, "session") => {}
                 (ns::SM, "sm") => features.sm = true,
+                (ns::ROSTER_VERSIONS, "ver") => features.roster_versions = true,
+                (ns::PRE_APPROVAL, "sub") => features.pre_approval = true,
                 (ns::STREAM_LIMITS, "limits") => {
                     features.limits = StreamLimits::from_element(child);
                 }
@@ -149,6 +161,8 @@ mod tests {
                 Features {
                     bind: true,
                     sm: true,
+                    roster_versions: true,
+                    pre_approval: true,
                     limits: Some(StreamLimits {
                         max_bytes: Some(9),
                         idle_seconds: None,
@@ -157,8 +171,9 @@ mod tests {
                 },
                 "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
                  <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
-                 <sm xmlns='urn:xmpp:sm:3'/><limits xmlns='urn:xmpp:stream-limits:0'>\
-                 <max-bytes>9</max-bytes></limits></stream:features>",
+                 <sm xmlns='urn:xmpp:sm:3'/><ver xmlns='urn:xmpp:features:rosterver'/>\
+                 <sub xmlns='urn:xmpp:features:pre-approval'/>\
+                 <limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>9</max-bytes></limits></stream:features>",
             ),
         ] {
             let element = features.to_element();

@@ -19,7 +19,10 @@ pub mod hints;
 pub mod last_activity;
 pub mod ns;
 pub mod ping;
+pub mod pre_approval;
+pub mod private_data;
 pub mod roster;
+pub mod roster_versions;
 pub mod sasl;
 pub mod session;
 pub mod sm;
@@ -29,6 +32,7 @@ pub mod stream_error;
 pub mod stream_header;
 pub mod stream_limits;
 pub mod time;
+pub mod vcard;
 pub mod version;
 
 #[cfg(any(test, fuzzing))]

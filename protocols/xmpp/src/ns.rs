@@ -23,6 +23,14 @@ pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// RFC 6121 section 2.
 pub const ROSTER: &str = "jabber:iq:roster";
+/// XEP-0237, RFC 6121 section 2.6.1.
+pub const ROSTER_VERSIONS: &str = "urn:xmpp:features:rosterver";
+/// RFC 6121 section 3.4.
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+/// XEP-0049.
+pub const PRIVATE: &str = "jabber:iq:private";
+/// XEP-0054.
+pub const VCARD: &str = "vcard-temp";
 /// XEP-0198.
 pub const SM: &str = "urn:xmpp:sm:3";
 /// XEP-0478.

@@ -2,17 +2,12 @@
 //! keeping the contact list, nor for who may change it.
 
 use pollux_domain::jid::Jid;
+use pollux_domain::limits::{CONTACT_GROUPS_MAX, CONTACT_TEXT_BYTES_MAX};
 use pollux_xml::{Element, Text};
 
 use crate::names::named;
 use crate::ns;
 use crate::stanza::{ErrorCondition, IqType, Stanza, StanzaError, StanzaKind};
-
-/// Octets of a name or of a group; RFC 6121 section 2.3.3 leaves the number to the server.
-pub const NAME_BYTES_MAX: usize = 1023;
-
-/// Groups of one contact.
-pub const GROUPS_MAX: usize = 64;
 
 named! {
     /// RFC 6121 section 2.1.2.5.
@@ -122,9 +117,9 @@ fn parse_set(query: &Element) -> Result<RosterRequest, StanzaError> {
     let name = item.attribute_text("name");
     if name
         .as_ref()
-        .is_some_and(|name| name.len() > NAME_BYTES_MAX)
+        .is_some_and(|name| name.len() > CONTACT_TEXT_BYTES_MAX)
     {
-        return Err(not_acceptable("the name is too long"));
+        return Err(not_acceptable("the name is longer than 1,023 octets"));
     }
     Ok(RosterRequest::Update {
         jid,
@@ -143,14 +138,14 @@ fn groups(item: &Element) -> Result<Vec<Text>, StanzaError> {
         if group.is_empty() {
             return Err(not_acceptable("a group has a name"));
         }
-        if group.len() > NAME_BYTES_MAX {
-            return Err(not_acceptable("the name of a group is too long"));
+        if group.len() > CONTACT_TEXT_BYTES_MAX {
+            return Err(not_acceptable("a group's name is longer than 1,023 octets"));
         }
         if groups.contains(&group) {
             return Err(bad_request("a group stands twice"));
         }
-        if groups.len() == GROUPS_MAX {
-            return Err(not_acceptable("a contact is in too many groups"));
+        if groups.len() == CONTACT_GROUPS_MAX {
+            return Err(not_acceptable("a contact is in more than 32 groups"));
         }
         groups.push(group);
     }
@@ -287,7 +282,13 @@ mod tests {
 
     #[test]
     fn violations_of_sections_2_1_5_and_2_3_3() {
-        let long = "x".repeat(NAME_BYTES_MAX + 1);
+        let long = "x".repeat(CONTACT_TEXT_BYTES_MAX + 1);
+        let groups = |count: usize| -> String {
+            let groups = (0..count).map(|n| format!("<group>{n}</group>"));
+            let groups: String = groups.collect();
+            format!("<query><item jid='a@b'>{groups}</item></query>")
+        };
+        assert!(request(IqType::Set, &groups(CONTACT_GROUPS_MAX)).is_ok());
         for (query, expected) in [
             ("<query/>".to_owned(), ErrorCondition::BadRequest),
             (
@@ -316,6 +317,10 @@ mod tests {
             ),
             (
                 format!("<query><item jid='a@b'><group>{long}</group></item></query>"),
+                ErrorCondition::NotAcceptable,
+            ),
+            (
+                groups(CONTACT_GROUPS_MAX + 1),
                 ErrorCondition::NotAcceptable,
             ),
         ] {

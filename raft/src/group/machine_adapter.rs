@@ -26,6 +26,9 @@ type Entry<G> = openraft::impls::Entry<Types<G>>;
 
 /// Version of a parcel in the tables.
 pub(crate) const ROW_VERSION: u16 = 1;
+/// Version of a document in the tables: another number than that of a parcel, so that none is taken
+/// for the other.
+pub(crate) const DOCUMENT_VERSION: u16 = 1_001;
 
 /// See the module.
 pub(super) struct MachineAdapter<G: Kind> {
@@ -170,6 +173,10 @@ fn table_write(row: &RowWrite) -> io::Result<TableWrite> {
     Ok(match row {
         RowWrite::Put { row, parcel } => {
             let value = Bytes::from(codec::encode(ROW_VERSION, parcel)?);
+            TableWrite::Put { key: row.0, value }
+        }
+        RowWrite::Keep { row, document } => {
+            let value = Bytes::from(codec::encode(DOCUMENT_VERSION, document)?);
             TableWrite::Put { key: row.0, value }
         }
         RowWrite::Delete { row } => TableWrite::Delete { key: row.0 },

@@ -60,7 +60,7 @@ use types::Types;
 
 pub use elect::Roles;
 pub use log_adapter::check_record;
-pub(crate) use machine_adapter::ROW_VERSION;
+pub(crate) use machine_adapter::{DOCUMENT_VERSION, ROW_VERSION};
 pub use membership::{MemberRow, MembershipError};
 pub use reform::reform;
 

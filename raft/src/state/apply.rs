@@ -139,6 +139,14 @@ impl State {
             } => {
                 self.told(*target, *incarnation, *through, refused, out)?;
             }
+            Command::Answered {
+                home,
+                epoch,
+                inquiry,
+                bytes,
+            } => {
+                self.answered(*home, *epoch, *inquiry, bytes, out)?;
+            }
             Command::DropLine {
                 target,
                 incarnation,
@@ -243,7 +251,9 @@ impl State {
         }
         self.cancel_all_subscriptions(user, out);
         self.forget_offline(user, out);
+        self.forget_documents(user, out);
         self.users.remove(user);
+        self.end_inquiries(user.as_str(), out);
         Ok(())
     }
 
@@ -308,11 +318,17 @@ impl State {
             Action::Subscription { to, request, bytes } => {
                 self.subscription(id, to, *request, bytes.clone(), out);
             }
-            Action::Ask {
-                request,
-                contact_list,
+            Action::Ask { request } => self.ask(id, request.clone(), out),
+            Action::AskList { request, known } => {
+                self.ask_list(id, request.clone(), *known, out);
+            }
+            Action::Inquire(parcel) => self.inquire(id, parcel, out),
+            Action::Keep {
+                iq,
+                result,
+                documents,
             } => {
-                self.ask(id, request.clone(), *contact_list, out);
+                self.keep(id, iq, result.clone(), documents, out);
             }
             Action::Contact { iq, result, change } => {
                 self.change_contact(id, iq, result.clone(), change, out);
@@ -328,11 +344,14 @@ impl User {
         User {
             home,
             contacts: Default::default(),
+            list: Default::default(),
             requests: Default::default(),
             sessions: Vec::new(),
             offline: Default::default(),
             departures: Default::default(),
             talks: Default::default(),
+            documents: Default::default(),
+            last_seen: Default::default(),
         }
     }
 }

@@ -70,6 +70,7 @@ impl State {
                 if limits::DEPARTURES_MAX < user.departures.len() {
                     user.departures.pop_front();
                 }
+                user.went(bytes.as_ref());
             });
         }
         for to in &directed {
@@ -206,7 +207,7 @@ impl State {
     }
 
     /// Whether `observed` lets `observer` see it: the observed user's own word counts.
-    fn may_see(&self, observer: &BareJid, observed: &BareJid) -> bool {
+    pub fn may_see(&self, observer: &BareJid, observed: &BareJid) -> bool {
         observer == observed
             || self.users.get(observed).is_some_and(|record| {
                 record

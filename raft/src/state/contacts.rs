@@ -7,8 +7,7 @@ use pollux_domain::contact::Contact;
 use pollux_domain::contract::{ContactChange, Duty, Parcel, SlotBody};
 use pollux_domain::ids::SessionId;
 use pollux_domain::jid::BareJid;
-use pollux_domain::limits;
-use pollux_domain::stanza_error::Condition;
+use pollux_domain::stanza_error::{Condition, Holding};
 use pollux_domain::subscription::SubscriptionRequest;
 
 use super::{Outcome, State};
@@ -51,13 +50,7 @@ impl State {
         groups: Vec<String>,
         out: &mut Outcome,
     ) -> Result<(), Condition> {
-        let known = self
-            .users
-            .get(user)
-            .is_some_and(|user| user.contacts.contains_key(jid));
-        if !known && limits::CONTACTS_MAX <= self.contact_count(user) {
-            return Err(Condition::ResourceConstraint);
-        }
+        self.may_list(user, jid, Holding::Contacts)?;
         let contact = self.user_mut(user.as_str(), |record| {
             let entry = record.contacts.entry(jid.clone());
             let entry = entry.or_insert_with(|| Contact::new(jid.clone()));
@@ -104,8 +97,11 @@ impl State {
         Ok(())
     }
 
-    /// RFC 6121 section 2.1.6: every device that has asked for the list is told.
+    /// RFC 6121 section 2.1.6: every device that has asked for the list is told. Section 2.6.3:
+    /// each push has a version of its own, whoever is there to be told.
     pub(super) fn push(&mut self, user: &BareJid, contact: Contact, out: &mut Outcome) {
+        let version = self.user_mut(user.as_str(), |user| user.list.note(&contact));
+        let Some(version) = version else { return };
         let contact = Arc::new(contact);
         let told: Vec<SessionId> = self
             .sessions_of(user.as_str())
@@ -117,7 +113,7 @@ impl State {
             self.slot(
                 session,
                 stanza,
-                SlotBody::Push(contact.clone()),
+                SlotBody::Push(contact.clone(), version),
                 Duty::Sole,
                 out,
             );

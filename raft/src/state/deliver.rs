@@ -27,6 +27,11 @@ impl State {
             self.send_abroad(target, parcel, out);
             return;
         }
+        // Before it is said whether there is such a user.
+        if parcel.hints.needs_sight && !self.may_see(&parcel.from.to_bare(), &to.to_bare()) {
+            self.bounce(&parcel, Condition::Forbidden, out);
+            return;
+        }
         if !self.users.contains_key(user) {
             self.bounce(&parcel, Condition::ServiceUnavailable, out);
             return;
@@ -352,16 +357,7 @@ impl State {
         self.slot(id, stanza, SlotBody::Answer(bytes), Duty::Sole, out);
     }
 
-    pub(super) fn ask(
-        &mut self,
-        id: SessionId,
-        request: Bytes,
-        contact_list: bool,
-        out: &mut Outcome,
-    ) {
-        if contact_list {
-            self.session_mut(id, |session| session.wants_pushes = true);
-        }
+    pub(super) fn ask(&mut self, id: SessionId, request: Bytes, out: &mut Outcome) {
         let stanza = self.new_stanza();
         self.slot(id, stanza, SlotBody::Ask(request), Duty::Sole, out);
     }

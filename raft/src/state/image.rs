@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pollux_domain::contract::{AsOf, GroupName, Stamp};
+use pollux_domain::contract::{AsOf, GroupName, Parcel, Stamp};
 use pollux_domain::ids::{NodeId, SessionId, StanzaId, SubclusterId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::settings::Rules;
@@ -27,6 +27,7 @@ struct Image {
     outboxes: BTreeMap<SubclusterId, Outbox>,
     taken: BTreeMap<SubclusterId, Taken>,
     watched: BTreeMap<BareJid, Arc<Watched>>,
+    inquiries: BTreeMap<StanzaId, (NodeId, Arc<Parcel>)>,
 }
 
 impl Serialize for State {
@@ -61,6 +62,7 @@ impl Serialize for State {
                 .iter()
                 .map(|(user, watched)| (user.clone(), watched.clone()))
                 .collect(),
+            inquiries: self.inquiries.clone(),
         };
         image.serialize(serializer)
     }
@@ -89,6 +91,9 @@ impl<'de> Deserialize<'de> for State {
             taken: image.taken,
             watched_bytes: image.watched.values().map(|watched| watched.weight()).sum(),
             watched: image.watched.into_iter().collect(),
+            inquiries: image.inquiries,
+            // Rows come with an image.
+            fresh: Vec::new(),
         })
     }
 }

@@ -9,14 +9,19 @@
 //! it says to outside is a list of effects; offline rows are written, never read here, so that a
 //! log may be applied again over newer tables.
 
+mod admittance;
 mod apply;
 mod availability;
 mod between;
 mod carbons;
 mod contacts;
 mod deliver;
+mod documents;
 mod forking;
 mod image;
+mod inquiries;
+mod last_seen;
+mod list_versions;
 mod sessions;
 #[cfg(test)]
 mod state_test;
@@ -33,6 +38,7 @@ use pollux_domain::contact::Contact;
 use pollux_domain::contract::{
     AsOf, Effect, EndReason, GroupName, Parcel, Place, RowWrite, Slot, Stamp,
 };
+use pollux_domain::document::DocumentName;
 use pollux_domain::ids::{
     Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
 };
@@ -41,9 +47,13 @@ use pollux_domain::settings::Rules;
 use serde::{Deserialize, Serialize};
 
 use between::{Outbox, Taken, Watched};
+use documents::Kept;
 use forking::Talk;
+use list_versions::ListHistory;
 
 pub use between::{OutboxRow, Shipment};
+pub use documents::Document;
+pub use last_seen::{Activity, LastSeen};
 pub use view::{EarlyTarget, SessionRow, Statistics};
 
 /// Maps whose order is the same in each process; their keys are names that an administrator or the
@@ -74,6 +84,10 @@ pub struct State {
     watched: Map<BareJid, Arc<Watched>>,
     /// Bytes of presence kept in them; derived.
     watched_bytes: usize,
+    /// What other groups ask about users of this one, and of which home those are.
+    inquiries: BTreeMap<StanzaId, (NodeId, Arc<Parcel>)>,
+    /// Documents of the newest entry, whose rows may not be written yet; derived.
+    fresh: Vec<(StanzaId, Bytes)>,
     /// Detached sessions by the time at which they expire; derived.
     expiring: BTreeSet<(GroupMs, SessionId)>,
 }
@@ -92,6 +106,7 @@ pub struct Serving {
 pub(crate) struct User {
     home: NodeId,
     contacts: BTreeMap<BareJid, Contact>,
+    list: ListHistory,
     /// Requests that wait for the user's answer, as they were sent.
     requests: BTreeMap<BareJid, Arc<Parcel>>,
     /// In the order of sign-in.
@@ -102,6 +117,8 @@ pub(crate) struct User {
     departures: VecDeque<(GroupMs, Jid)>,
     /// From which device the user has replied to whom.
     talks: BTreeMap<BareJid, Talk>,
+    documents: BTreeMap<DocumentName, Kept>,
+    last_seen: LastSeen,
 }
 
 /// One session, with or without a stream.

@@ -277,7 +277,13 @@ impl State {
             return;
         };
         let user = session.jid.bare_str();
-        self.user_mut(user, |user| user.sessions.retain(|session| *session != id));
+        let now = self.stamp.wall;
+        self.user_mut(user, |user| {
+            user.sessions.retain(|session| *session != id);
+            if user.sessions.is_empty() {
+                user.last_session_ended(now);
+            }
+        });
         self.forget_replies(&session.user(), id);
         out.effects.push(Effect::Ended {
             session: id,
@@ -311,7 +317,7 @@ impl State {
             }
             SlotBody::Carbon(_, Copied::Sent)
             | SlotBody::Ask(_)
-            | SlotBody::Push(_)
+            | SlotBody::Push(..)
             | SlotBody::Answer(_)
             | SlotBody::Bounce(..) => {}
         }

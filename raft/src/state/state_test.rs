@@ -4,10 +4,13 @@
 mod agreement;
 mod carbons;
 mod contact_list;
+mod documents;
 mod early;
 mod forking;
 mod groups;
 mod invariants;
+mod last_seen;
+mod list_versions;
 mod offline;
 mod presence;
 mod sessions;

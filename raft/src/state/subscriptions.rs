@@ -10,7 +10,6 @@ use pollux_domain::contract::{Duty, OutboxLine, Parcel, ParcelKind, SlotBody};
 use pollux_domain::hints::Hints;
 use pollux_domain::ids::SessionId;
 use pollux_domain::jid::{BareJid, Jid};
-use pollux_domain::limits;
 use pollux_domain::stanza_error::Condition;
 use pollux_domain::subscription::{self, Change, Relation, SubscriptionRequest};
 
@@ -39,25 +38,35 @@ impl State {
             sent: self.stamp.wall,
             hints: Hints::default(),
         });
+        match self.may_exchange(&user, to, request) {
+            Ok(()) => self.exchange(&user, to, request, Some(parcel), out),
+            Err(condition) => self.bounce(&parcel, condition, out),
+        }
+    }
+
+    /// Whether both sides have room for it, as far as they are in this group.
+    fn may_exchange(
+        &self,
+        user: &BareJid,
+        to: &BareJid,
+        request: SubscriptionRequest,
+    ) -> Result<(), Condition> {
+        let asks = request == SubscriptionRequest::Subscribe;
         let abroad = self.foreign_home(to.as_str());
-        if user == *to || (abroad.is_none() && !self.users.contains_key(to)) {
-            self.bounce(&parcel, Condition::ItemNotFound, out);
-            return;
+        let is_here = self.users.contains_key(to);
+        // Section 3.1.2: a request to nobody is an error. The rest concerns the own list (sections
+        // 3.2.2, 3.3.2 and 3.4.2), in which there may be who is not there any more, or not yet.
+        if user == to || (asks && abroad.is_none() && !is_here) {
+            return Err(Condition::ItemNotFound);
         }
         if abroad.is_some_and(|target| !self.has_outbox_room(target)) {
-            self.bounce(&parcel, Condition::ResourceConstraint, out);
-            return;
+            return Err(Condition::ResourceConstraint);
         }
-        let adds = request == SubscriptionRequest::Subscribe && !self.knows(&user, to);
-        if adds && self.contact_count(&user) >= limits::CONTACTS_MAX {
-            self.bounce(&parcel, Condition::ResourceConstraint, out);
-            return;
+        self.may_say(user, to, request)?;
+        match asks && is_here {
+            true => self.may_ask(user, to),
+            false => Ok(()),
         }
-        if request == SubscriptionRequest::Subscribe && self.has_no_room_to_ask(&user, to) {
-            self.bounce(&parcel, Condition::ResourceConstraint, out);
-            return;
-        }
-        self.exchange(&user, to, request, Some(parcel), out);
     }
 
     /// `user` says `request` to `contact`; both lists change, both sides are told. `parcel`: the
@@ -79,15 +88,24 @@ impl State {
             return;
         }
         let parcel = parcel.unwrap_or_else(|| Arc::new(self.server_parcel(user, contact, request)));
+        // Section 3.2.2: whose sight ends is told so while it still sees; section 3.1.5: whose
+        // sight begins has the word for it first.
+        if shown {
+            self.tell_new_view(user, contact, shown, out);
+        }
         if let Some(target) = self.foreign_home(contact.as_str()) {
             self.tell(target, OutboxLine::Parcel(parcel), out);
-            self.tell_new_view(user, contact, shown, out);
+            if !shown {
+                self.tell_new_view(user, contact, shown, out);
+            }
             self.tell_view_abroad(user, contact, saw, out);
             return;
         }
         let contact_shown = self.shows(contact, user);
         self.receive(contact, user, request, parcel, out);
-        self.tell_new_view(user, contact, shown, out);
+        if !shown {
+            self.tell_new_view(user, contact, shown, out);
+        }
         self.tell_new_view(contact, user, contact_shown, out);
     }
 
@@ -107,7 +125,8 @@ impl State {
         self.tell_view_abroad(contact, user, saw, out);
     }
 
-    /// The half of the side that receives.
+    /// The half of the side that receives. Its devices have the word before the push that follows
+    /// from it (sections 3.1.6, 3.2.3 and 3.3.3).
     fn receive(
         &mut self,
         contact: &BareJid,
@@ -117,21 +136,26 @@ impl State {
         out: &mut Outcome,
     ) {
         let (relation, pending_in) = self.relation(contact, user);
-        let inbound = subscription::inbound(relation, pending_in, request);
+        let authorises = self.authorises(contact, user);
+        let inbound = subscription::inbound(relation, pending_in, request, authorises);
+        if inbound.change.pass {
+            self.show(contact, request, parcel.clone(), out);
+        }
         let asks = request == SubscriptionRequest::Subscribe;
         self.set_relation(contact, user, inbound.change, asks.then_some(&parcel), out);
-        if inbound.change.pass {
-            self.show(contact, parcel, out);
-        }
         if let Some(answer) = inbound.answer {
-            self.answer_again(contact, user, answer, out);
+            self.answer_for(contact, user, answer, out);
         }
     }
 
-    /// The server says once more what `user` has said to `contact` (RFC 6121 section 3.1.3).
-    /// Nothing changes here, and nothing there where the halves of two groups agree; where they do
-    /// not, the contact would ask for ever.
-    fn answer_again(
+    /// The server says for `user` to `contact` what the user has said before, or need not be asked
+    /// (section 3.1.3, rules 1 and 2). Where the halves of two groups do not agree, the contact
+    /// would ask for ever.
+    ///
+    /// "unsubscribed" to one who has unsubscribed (A.3.2, SHOULD) stays in the group, where both
+    /// halves change at once and it says nothing new. To another group it could be late: a request
+    /// that was sent meanwhile would be taken back by it on one side, and stay on the other.
+    fn answer_for(
         &mut self,
         user: &BareJid,
         contact: &BareJid,
@@ -140,6 +164,7 @@ impl State {
     ) {
         let parcel = Arc::new(self.server_parcel(user, contact, answer));
         match self.foreign_home(contact.as_str()) {
+            Some(_) if answer == SubscriptionRequest::Unsubscribed => {}
             Some(target) => self.tell(target, OutboxLine::Parcel(parcel), out),
             None => self.receive(contact, user, answer, parcel, out),
         }
@@ -228,15 +253,27 @@ impl State {
         }
     }
 
-    /// The user's available devices see a subscription stanza.
-    fn show(&mut self, user: &BareJid, parcel: Arc<Parcel>, out: &mut Outcome) {
-        let available: Vec<SessionId> = self
+    /// The user's devices see a subscription stanza: a request those that are available (section
+    /// 3.1.3, rule 3), anything else also those that are told of changes of the list (sections
+    /// 3.1.6, 3.2.3 and 3.3.3, "interested resources"). One that is available without a list is
+    /// told as well: it has no push to go by.
+    fn show(
+        &mut self,
+        user: &BareJid,
+        request: SubscriptionRequest,
+        parcel: Arc<Parcel>,
+        out: &mut Outcome,
+    ) {
+        let asks = request == SubscriptionRequest::Subscribe;
+        let shown: Vec<SessionId> = self
             .sessions_of(user.as_str())
-            .filter(|(_, session)| session.availability.is_some())
+            .filter(|(_, session)| {
+                session.availability.is_some() || (!asks && session.wants_pushes)
+            })
             .map(|(id, _)| id)
             .collect();
         let stanza = self.new_stanza();
-        for session in available {
+        for session in shown {
             self.slot(
                 session,
                 stanza,
@@ -296,24 +333,9 @@ impl State {
         }
     }
 
-    fn knows(&self, user: &BareJid, contact: &BareJid) -> bool {
+    pub(super) fn knows(&self, user: &BareJid, contact: &BareJid) -> bool {
         self.users
             .get(user)
             .is_some_and(|user| user.contacts.contains_key(contact))
-    }
-
-    /// So many requests wait for the contact that one more of a new asker is refused.
-    pub(super) fn has_no_room_to_ask(&self, user: &BareJid, contact: &BareJid) -> bool {
-        !self.asked(contact, user) && limits::PENDING_REQUESTS_MAX <= self.request_count(contact)
-    }
-
-    fn asked(&self, user: &BareJid, by: &BareJid) -> bool {
-        self.users
-            .get(user)
-            .is_some_and(|user| user.requests.contains_key(by))
-    }
-
-    fn request_count(&self, user: &BareJid) -> usize {
-        self.users.get(user).map_or(0, |user| user.requests.len())
     }
 }

@@ -255,7 +255,8 @@ impl State {
         }
     }
 
-    /// The rows that the tables must hold: stored messages, waiting or on their way.
+    /// The rows that the tables must hold: stored messages, waiting or on their way, and what users
+    /// keep.
     pub fn rows(&self) -> Vec<StanzaId> {
         let stored = self
             .users
@@ -265,7 +266,9 @@ impl State {
             .sessions
             .values()
             .flat_map(|session| session.stored_rows());
-        let mut rows: Vec<StanzaId> = stored.chain(on_their_way).collect();
+        let documents = self.users.values().flat_map(|user| user.documents.values());
+        let documents = documents.map(|kept| kept.row);
+        let mut rows: Vec<StanzaId> = stored.chain(on_their_way).chain(documents).collect();
         rows.sort_unstable();
         rows
     }

@@ -6,8 +6,10 @@
 //! asked. Both may change it. Users of one group share it: one entry changes both lists. Users of
 //! two groups have a half each, as between two servers: what the other one says is heard in its
 //! order, at any time after it was said, or never (it may change nothing over there, and is then
-//! not passed on); and a server may grant a request once in its user's name. Not judged: that the
-//! halves agree (`wellness` waits until they do), pushes and the words that are shown to clients.
+//! not passed on); and a server may grant a request once in its user's name. A grant that answers
+//! no request answers the next one, until it is taken back (RFC 6121 section 3.4): the half of the
+//! watched one knows that, and the other's does not. Not judged: that the halves agree (`wellness`
+//! waits until they do), pushes and the words that are shown to clients.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,11 +23,15 @@ use crate::sim::linear::{self, Act, Operation};
 const NOTHING: u64 = 0;
 const ASKED: u64 = 1;
 const SEES: u64 = 2;
+/// Beside each of them: the next request is granted.
+const APPROVED: u64 = 4;
 
 /// What is done to one direction, or to one half of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     Say(SubscriptionRequest),
+    /// What the watched one has said is heard in the watcher's half.
+    Hear(SubscriptionRequest),
     /// The watcher's list.
     Read {
         sees: bool,
@@ -41,21 +47,27 @@ impl Act for Deed {
     /// RFC 6121 appendix A, one direction of it.
     fn on(self, value: u64) -> Option<u64> {
         use SubscriptionRequest::{Subscribe, Subscribed, Unsubscribe, Unsubscribed};
+        let (stands, approved) = (value & !APPROVED, value & APPROVED);
         match self {
-            Deed::Say(Subscribe) => Some(value.max(ASKED)),
-            Deed::Say(Subscribed) if value == ASKED => Some(SEES),
-            Deed::Say(Subscribed) => Some(value),
-            Deed::Say(Unsubscribe | Unsubscribed) => Some(NOTHING),
+            Deed::Say(Subscribe) if approved != 0 => Some(SEES | approved),
+            Deed::Say(Subscribe) => Some(stands.max(ASKED)),
+            Deed::Say(Subscribed) | Deed::Hear(Subscribed) if stands == ASKED => {
+                Some(SEES | approved)
+            }
+            Deed::Say(Subscribed) if stands == NOTHING => Some(APPROVED),
+            Deed::Say(Unsubscribe) => Some(approved),
+            Deed::Say(Unsubscribed) | Deed::Hear(Unsubscribed) => Some(NOTHING),
+            Deed::Say(Subscribed) | Deed::Hear(_) => Some(value),
             Deed::Read { sees, has_asked } => {
-                let is_so = sees == (value == SEES) && has_asked == (value == ASKED);
+                let is_so = sees == (stands == SEES) && has_asked == (stands == ASKED);
                 is_so.then_some(value)
             }
-            Deed::ReadByWatched { is_seen } => (is_seen == (value == SEES)).then_some(value),
+            Deed::ReadByWatched { is_seen } => (is_seen == (stands == SEES)).then_some(value),
         }
     }
 
     fn is_read(self) -> bool {
-        !matches!(self, Deed::Say(_))
+        matches!(self, Deed::Read { .. } | Deed::ReadByWatched { .. })
     }
 }
 
@@ -165,14 +177,18 @@ impl<'a> Account<'a> {
         if abroad {
             self.abroad.insert(direction);
         }
-        let said = |line| operation(at, None, Deed::Say(request), line);
         let line = Some(who as u8);
-        let place = self.add(direction, mine, said(line));
+        let said = operation(at, None, Deed::Say(request), line);
+        let place = self.add(direction, mine, said);
         self.words.insert(id, place);
         if abroad {
-            self.add(direction, other, said(line));
+            let deed = match other {
+                Side::Watcher => Deed::Hear(request),
+                Side::Watched => Deed::Say(request),
+            };
+            self.add(direction, other, operation(at, None, deed, line));
             if request == Subscribe {
-                let granted = operation(at, None, Deed::Say(Subscribed), None);
+                let granted = operation(at, None, Deed::Hear(Subscribed), None);
                 self.add(direction, Side::Watcher, granted);
             }
         }
@@ -415,6 +431,39 @@ mod tests {
             ],
             true,
             true,
+        ),
+        (
+            "granted before it was asked",
+            &[
+                Says(1, 1, Subscribed, 2),
+                Reads(2, 3, false, false),
+                Says(3, 0, Subscribe, 4),
+                Reads(5, 6, true, false),
+                Watched(5, 6, true),
+            ],
+            true,
+            true,
+        ),
+        (
+            "a grant in advance is forgotten",
+            &[
+                Says(1, 1, Subscribed, 2),
+                Says(3, 0, Subscribe, 4),
+                Reads(5, 6, false, true),
+            ],
+            false,
+            true,
+        ),
+        (
+            "a grant in advance is taken back",
+            &[
+                Says(1, 1, Subscribed, 2),
+                Says(3, 1, Unsubscribed, 4),
+                Says(5, 0, Subscribe, 6),
+                Watched(7, 8, true),
+            ],
+            false,
+            false,
         ),
         (
             "one watches, the other reads at once",

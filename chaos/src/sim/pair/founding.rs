@@ -71,6 +71,12 @@ pub async fn complete(node: &Arc<Node>, seats: &[Rc<Seat>], plan: PairPlan) -> t
     {
         sleep(LOOK).await;
     }
+    // People ask each other, which is more than to be let in.
+    let asks = ("contacts.auto-authorise".to_owned(), Some("off".to_owned()));
+    match node.configuration.execute(Change::Set(vec![asks])).await? {
+        ChangeReply::Done => {}
+        other => return Err(format!("nothing was set: {other:?}").into()),
+    }
     for (index, seat) in seats.iter().enumerate().skip(1) {
         let membership = let_in(node, index).await?;
         seat.membership.replace(Some(membership));

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::stream::Entrance;
-use pollux_actors::{admission, agreement, control, courier, expiry, membership, stream};
+use pollux_actors::{
+    admission, agreement, control, courier, expiry, inquiries, membership, stream,
+};
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
@@ -295,6 +297,7 @@ async fn serve(
         std::future::pending::<()>().await;
     }
     tokio::task::spawn_local(expiry::run(node.clone()));
+    tokio::task::spawn_local(inquiries::run(node.clone()));
     tokio::task::spawn_local(agreement::run(node.clone()));
     let desk = Desk {
         node: node.clone(),

@@ -130,6 +130,9 @@ impl State {
             ParcelKind::Subscription(request) => {
                 self.take_subscription(parcel, request, out);
             }
+            ParcelKind::IqRequest if here && parcel.to.is_bare() => {
+                self.take_inquiry(parcel, out);
+            }
             _ if here => self.send(parcel.clone(), out),
             _ => self.bounce(parcel, Condition::ServiceUnavailable, out),
         }
@@ -142,8 +145,10 @@ impl State {
         out: &mut Outcome,
     ) {
         let (user, contact) = (parcel.from.to_bare(), parcel.to.to_bare());
-        if request == SubscriptionRequest::Subscribe && self.has_no_room_to_ask(&user, &contact) {
-            self.bounce(parcel, Condition::ResourceConstraint, out);
+        if request == SubscriptionRequest::Subscribe
+            && let Err(condition) = self.may_ask(&user, &contact)
+        {
+            self.bounce(parcel, condition, out);
             return;
         }
         self.receive_subscription(&contact, &user, request, parcel.clone(), out);

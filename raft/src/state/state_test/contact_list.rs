@@ -2,7 +2,7 @@
 
 use pollux_domain::contract::ContactChange;
 use pollux_domain::limits;
-use pollux_domain::subscription::SubscriptionRequest::Subscribe;
+use pollux_domain::subscription::SubscriptionRequest::{Subscribe, Subscribed, Unsubscribed};
 
 use super::world::{World, list, user};
 
@@ -64,13 +64,13 @@ fn a_removal_ends_both_subscriptions() {
     world.contact("ann/desk", remove("ben"));
     world.hears(&[
         "ann/desk: push ben from",
-        "ben/desk: push ann to",
         "ben/desk: unsubscribe from ann",
+        "ben/desk: push ann to",
         "ann/desk: ben/desk is gone",
         "ann/desk: push ben none",
-        "ben/desk: push ann none",
-        "ben/desk: unsubscribed from ann",
         "ben/desk: ann/desk is gone",
+        "ben/desk: unsubscribed from ann",
+        "ben/desk: push ann none",
         "ann/desk: push ben removed",
         "ann/desk: result",
     ]);
@@ -110,12 +110,103 @@ fn a_full_list_takes_no_more_and_still_changes() {
     }
     world.heard();
     world.contact("ann/desk", set("more", None, &[]));
-    world.hears(&["ann/desk: set refused, ResourceConstraint"]);
+    let full = "Full(Full { of: Contacts, count: 2000, most: 2000 })";
+    world.hears(&[&format!("ann/desk: set refused, {full}")]);
     world.subscription("ann/desk", Subscribe, "ben");
-    world.hears(&["ann/desk: subscribe from ann refused, ResourceConstraint"]);
+    world.hears(&[&format!("ann/desk: subscribe from ann refused, {full}")]);
+    // An approval in advance is an entry, too.
+    world.subscription("ann/desk", Subscribed, "ben");
+    world.hears(&[&format!("ann/desk: subscribed from ann refused, {full}")]);
     world.contact("ann/desk", set("c0", Some("First"), &[]));
     world.hears(&["ann/desk: result"]);
     world.contact("ann/desk", remove("c0"));
     world.contact("ann/desk", set("more", None, &[]));
     world.hears(&["ann/desk: result", "ann/desk: result"]);
+}
+
+fn full(of: &str, count: usize) -> String {
+    format!("Full(Full {{ of: {of}, count: {count}, most: 2 }})")
+}
+
+/// A limit that is set holds for what is new; a list that is longer already is kept, and changes.
+#[test]
+fn a_limit_of_contacts_is_told_and_takes_nobody_away() {
+    let mut world = World::new(&["ann", "ben", "cid", "dan"]);
+    for device in ["ann/desk", "dan/desk"] {
+        world.online(device);
+    }
+    for name in ["ben", "cid", "eve"] {
+        world.contact("ann/desk", set(name, None, &[]));
+    }
+    world.heard();
+    world.rules(|rules| rules.contacts_max = 2);
+    world.contact("ann/desk", set("dan", None, &[]));
+    world.hears(&[&format!("ann/desk: set refused, {}", full("Contacts", 3))]);
+    world.contact("ann/desk", set("eve", Some("Eve"), &[]));
+    world.hears(&["ann/desk: push eve none Eve", "ann/desk: result"]);
+    // To let somebody in takes a place in the list.
+    world.subscription("dan/desk", Subscribe, "ann");
+    world.heard();
+    world.subscription("ann/desk", Subscribed, "dan");
+    let refused = full("Contacts", 3);
+    world.hears(&[&format!("ann/desk: subscribed from ann refused, {refused}")]);
+    for name in ["cid", "eve"] {
+        world.contact("ann/desk", remove(name));
+    }
+    world.subscription("ann/desk", Subscribed, "dan");
+    assert_eq!(world.contacts("ann"), ["ben none", "dan from"]);
+    assert_eq!(world.contacts("dan"), ["ann to"]);
+}
+
+/// Where nobody is asked, the one who asks is told.
+#[test]
+fn a_full_list_lets_nobody_in_by_itself() {
+    let mut world = World::new(&["ann", "ben"]);
+    world.online("ann/desk");
+    world.online("ben/desk");
+    world.rules(|rules| {
+        rules.auto_authorise = true;
+        rules.contacts_max = 2;
+    });
+    for name in ["cid", "dan"] {
+        world.contact("ann/desk", set(name, None, &[]));
+    }
+    world.heard();
+    world.subscription("ben/desk", Subscribe, "ann");
+    let refused = full("ContactsOfOther", 2);
+    world.hears(&[&format!("ben/desk: subscribe from ben refused, {refused}")]);
+    assert_eq!(world.contacts("ben"), [""; 0]);
+    // Who is on the list already is let in.
+    world.contact("ann/desk", remove("dan"));
+    world.contact("ann/desk", set("ben", None, &[]));
+    world.subscription("ben/desk", Subscribe, "ann");
+    assert_eq!(world.contacts("ann"), ["ben from", "cid none"]);
+}
+
+#[test]
+fn a_limit_of_watchers_is_told_to_both_and_takes_nobody_away() {
+    let names = ["ann", "ben", "cid", "dan"];
+    let mut world = World::new(&names);
+    for name in names {
+        world.online(&format!("{name}/desk"));
+    }
+    for name in ["ben", "cid", "dan"] {
+        world.subscription(&format!("{name}/desk"), Subscribe, "ann");
+    }
+    world.subscription("ann/desk", Subscribed, "ben");
+    world.subscription("ann/desk", Subscribed, "cid");
+    world.heard();
+    world.rules(|rules| rules.watchers_max = 2);
+    world.subscription("ann/desk", Subscribed, "dan");
+    let refused = full("Watchers", 2);
+    world.hears(&[&format!("ann/desk: subscribed from ann refused, {refused}")]);
+    world.subscription("dan/desk", Subscribe, "ann");
+    let refused = full("WatchersOfOther", 2);
+    world.hears(&[&format!("dan/desk: subscribe from dan refused, {refused}")]);
+    // One who sees already may ask for ever.
+    world.subscription("ben/desk", Subscribe, "ann");
+    world.hears(&[]);
+    world.subscription("ann/desk", Unsubscribed, "ben");
+    world.subscription("ann/desk", Subscribed, "dan");
+    assert_eq!(world.contacts("ann"), ["ben none", "cid from", "dan from"]);
 }

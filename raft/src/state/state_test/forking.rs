@@ -13,6 +13,7 @@ const SPEAKS: Hints = Hints {
     no_copy: false,
     talk: false,
     room: false,
+    needs_sight: false,
 };
 
 /// Ann has a desk; ben has three devices that are there, and one that refuses messages.

@@ -2,6 +2,7 @@
 //! walks of them with a courier that loses, repeats and reorders.
 
 mod cluster;
+mod inquiries;
 mod limits;
 mod lives;
 mod messages;

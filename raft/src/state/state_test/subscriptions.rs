@@ -5,7 +5,7 @@ use pollux_domain::subscription::SubscriptionRequest::{
     Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
 
-use super::world::{World, user};
+use super::world::{HOME, World, list, user};
 
 fn two() -> World {
     let mut world = World::new(&["ann", "ben"]);
@@ -26,8 +26,8 @@ fn a_request_is_shown_approved_and_seen() {
     world.subscription("ben/desk", Subscribed, "ann");
     world.hears(&[
         "ben/desk: push ann from",
-        "ann/desk: push ben to",
         "ann/desk: subscribed from ben",
+        "ann/desk: push ben to",
         "ann/desk: ben/desk is here 0",
     ]);
     assert_eq!(world.contacts("ann"), ["ben to"]);
@@ -75,7 +75,7 @@ fn a_refusal_ends_the_request() {
     world.subscription("ann/desk", Subscribe, "ben");
     world.heard();
     world.subscription("ben/desk", Unsubscribed, "ann");
-    world.hears(&["ann/desk: push ben none", "ann/desk: unsubscribed from ben"]);
+    world.hears(&["ann/desk: unsubscribed from ben", "ann/desk: push ben none"]);
     assert_eq!(world.contacts("ben"), [""; 0]);
 }
 
@@ -87,9 +87,9 @@ fn a_cancellation_makes_the_contact_blind() {
     world.subscription("ben/desk", Unsubscribed, "ann");
     world.hears(&[
         "ben/desk: push ann to",
-        "ann/desk: push ben from",
-        "ann/desk: unsubscribed from ben",
         "ann/desk: ben/desk is gone",
+        "ann/desk: unsubscribed from ben",
+        "ann/desk: push ben from",
     ]);
 }
 
@@ -101,17 +101,16 @@ fn an_unsubscription_ends_the_own_sight() {
     world.subscription("ann/desk", Unsubscribe, "ben");
     world.hears(&[
         "ann/desk: push ben from",
-        "ben/desk: push ann to",
         "ben/desk: unsubscribe from ann",
+        "ben/desk: push ann to",
         "ann/desk: ben/desk is gone",
     ]);
 }
 
-/// Appendix A.2: approvals and cancellations that nobody asked for stay at home.
+/// Appendix A.2: cancellations that nobody asked for change nothing.
 #[test]
-fn what_answers_nothing_is_not_passed_on() {
+fn what_ends_nothing_changes_nothing() {
     let mut world = two();
-    world.subscription("ann/desk", Subscribed, "ben");
     world.subscription("ann/desk", Unsubscribed, "ben");
     world.subscription("ann/desk", Unsubscribe, "ben");
     world.hears(&[]);
@@ -119,6 +118,110 @@ fn what_answers_nothing_is_not_passed_on() {
         (world.contacts("ann").len(), world.contacts("ben").len()),
         (0, 0)
     );
+}
+
+/// Sections 3.1.3 and 3.1.6: a request is shown to those who are available, anything else also to
+/// those who follow the list.
+#[test]
+fn words_go_to_those_whom_they_concern() {
+    let mut world = World::new(&["ann", "ben"]);
+    for user in ["ann", "ben"] {
+        for device in ["lists", "here"] {
+            world.managed(&format!("{user}/{device}"));
+        }
+        world.act(&format!("{user}/lists"), list());
+        world.available(&format!("{user}/here"), 0);
+    }
+    world.heard();
+    world.subscription("ann/here", Subscribe, "ben");
+    world.hears(&[
+        "ann/lists: push ben none ask",
+        "ben/here: subscribe from ann",
+    ]);
+    world.subscription("ben/here", Subscribed, "ann");
+    world.hears(&[
+        "ben/lists: push ann from",
+        "ann/lists: subscribed from ben",
+        "ann/here: subscribed from ben",
+        "ann/lists: push ben to",
+        "ann/here: ben/here is here 0",
+    ]);
+    world.subscription("ben/here", Unsubscribed, "ann");
+    world.hears(&[
+        "ben/lists: push ann none",
+        "ann/here: ben/here is gone",
+        "ann/lists: unsubscribed from ben",
+        "ann/here: unsubscribed from ben",
+        "ann/lists: push ben none",
+    ]);
+}
+
+/// Section 3.4: what is approved before it comes is granted when it comes, and nobody is asked. The
+/// approval stays until it is taken back.
+#[test]
+fn an_approval_in_advance_answers_the_request() {
+    let mut world = two();
+    world.subscription("ann/desk", Subscribed, "ben");
+    world.hears(&["ann/desk: push ben none approved"]);
+    assert_eq!(world.contacts("ben"), [""; 0]);
+    world.subscription("ann/desk", Subscribed, "ben");
+    world.hears(&[]);
+    world.subscription("ben/desk", Subscribe, "ann");
+    world.hears(&[
+        "ben/desk: push ann none ask",
+        "ann/desk: push ben from approved",
+        "ben/desk: subscribed from ann",
+        "ben/desk: push ann to",
+        "ben/desk: ann/desk is here 0",
+    ]);
+    world.subscription("ben/desk", Unsubscribe, "ann");
+    world.heard();
+    assert_eq!(world.contacts("ann"), ["ben none approved"]);
+    world.subscription("ann/desk", Unsubscribed, "ben");
+    world.hears(&["ann/desk: push ben none"]);
+    world.subscription("ben/desk", Subscribe, "ann");
+    world.hears(&[
+        "ben/desk: push ann none ask",
+        "ann/desk: subscribe from ben",
+    ]);
+}
+
+/// Section 3.4.2, rule 4: also of one who is not there yet, and who has come by the time.
+#[test]
+fn an_approval_waits_for_one_who_is_not_there_yet() {
+    let mut world = two();
+    world.subscription("ann/desk", Subscribed, "cid");
+    world.hears(&["ann/desk: push cid none approved"]);
+    let cid = Agreement::Adopt {
+        user: user("cid"),
+        home: HOME,
+    };
+    world.done(cid.under(AsOf::default()));
+    world.online("cid/desk");
+    world.subscription("cid/desk", Subscribe, "ann");
+    assert_eq!(world.contacts("cid"), ["ann to"]);
+}
+
+/// Section 3.1.3, rule 1c: where the organisation has agreed with its people nobody is asked.
+#[test]
+fn a_request_is_granted_where_that_is_set() {
+    let mut world = two();
+    world.subscription("ben/desk", Subscribe, "ann");
+    world.heard();
+    world.rules(|rules| rules.auto_authorise = true);
+    world.subscription("ann/desk", Subscribe, "ben");
+    world.hears(&[
+        "ann/desk: push ben none ask",
+        "ben/desk: push ann from ask",
+        "ann/desk: subscribed from ben",
+        "ann/desk: push ben to",
+        "ann/desk: ben/desk is here 0",
+    ]);
+    // What waited before goes on waiting, and is granted when it is asked again.
+    assert_eq!(world.contacts("ann"), ["ben to"]);
+    world.subscription("ben/desk", Subscribe, "ann");
+    assert_eq!(world.contacts("ann"), ["ben both"]);
+    assert!(world.state.users[&user("ann")].requests.is_empty());
 }
 
 #[test]

@@ -21,8 +21,10 @@ mod turns;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use pollux_domain::contact::ListVersion;
 use pollux_domain::contract::{
-    Agreement, AsOf, Command, Copied, Effect, Parcel, Reply, RowWrite, SlotBody, Stamp,
+    Agreement, AsOf, Command, Copied, Effect, Parcel, ParcelKind, Reply, RowWrite, SlotBody, Stamp,
 };
 use pollux_domain::ids::{Epoch, GroupMs, NodeId, SessionId, StanzaId, WallMs};
 use pollux_domain::jid::BareJid;
@@ -75,6 +77,8 @@ struct Walk {
     seen: Coverage,
     /// Messages made so far.
     numbers: u64,
+    /// What clients of a user know of its contact list.
+    lists: BTreeMap<BareJid, ListVersion>,
 }
 
 impl Walk {
@@ -97,6 +101,7 @@ impl Walk {
             ledger: Ledger::default(),
             seen: Coverage::default(),
             numbers: 0,
+            lists: BTreeMap::new(),
         };
         for home in [NodeId(1), NodeId(2)] {
             walk.take_over(home);
@@ -115,6 +120,9 @@ impl Walk {
             }
         }
         walk.commit(2);
+        let mut rules = walk.state.rules().clone();
+        rules.auto_authorise = seed % 3 == 0;
+        walk.apply(&Agreement::Rules(rules).under(AsOf::default()));
         walk
     }
 
@@ -343,11 +351,27 @@ fn write_rows(table: &mut Table, rows: &[RowWrite]) {
             RowWrite::Put { row, parcel } => {
                 table.insert(*row, parcel.clone());
             }
+            RowWrite::Keep { row, document } => {
+                table.insert(*row, kept(document));
+            }
             RowWrite::Delete { row } => {
                 table.remove(row);
             }
         }
     }
+}
+
+/// A document as a row among those of messages.
+pub(super) fn kept(document: &Bytes) -> Arc<Parcel> {
+    let owner = user("nobody").to_jid();
+    Arc::new(Parcel {
+        from: owner.clone(),
+        to: owner,
+        kind: ParcelKind::IqRequest,
+        bytes: document.clone(),
+        sent: WallMs(0),
+        hints: Default::default(),
+    })
 }
 
 /// Names the seed when a walk fails, so that `POLLUX_SEED=n` walks it alone.

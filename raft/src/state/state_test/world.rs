@@ -1,7 +1,7 @@
 //! A small world for plays: named users with named devices, and what is said to each as one line of
 //! text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,6 +28,7 @@ pub(super) const CLOSED: EndReason = EndReason::Closed;
 pub(super) struct World {
     pub(super) state: State,
     pub(super) rows: BTreeMap<StanzaId, Arc<Parcel>>,
+    pub(super) documents: BTreeMap<StanzaId, Bytes>,
     pub(super) now: GroupMs,
     sessions: BTreeMap<String, SessionId>,
     /// Who had which session, those that ended too.
@@ -40,6 +41,7 @@ impl World {
         let mut world = World {
             state: State::default(),
             rows: BTreeMap::new(),
+            documents: BTreeMap::new(),
             now: GroupMs(0),
             sessions: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -50,6 +52,8 @@ impl World {
             let user = user(name);
             world.done(Agreement::Adopt { user, home: HOME }.under(AsOf::default()));
         }
+        // Most plays are about users who are asked.
+        world.rules(|rules| rules.auto_authorise = false);
         world
     }
 
@@ -88,12 +92,22 @@ impl World {
         });
         for row in &applied.rows {
             match row {
-                RowWrite::Put { row, parcel } => self.rows.insert(*row, parcel.clone()),
-                RowWrite::Delete { row } => self.rows.remove(row),
+                RowWrite::Put { row, parcel } => {
+                    self.rows.insert(*row, parcel.clone());
+                }
+                RowWrite::Keep { row, document } => {
+                    self.documents.insert(*row, document.clone());
+                }
+                RowWrite::Delete { row } => {
+                    let parcel = self.rows.remove(row).is_some();
+                    let document = self.documents.remove(row).is_some();
+                    assert!(parcel != document, "{row} is no row");
+                }
             };
         }
-        let rows: Vec<StanzaId> = self.rows.keys().copied().collect();
-        assert_eq!(self.state.rows(), rows);
+        let rows = self.rows.keys().chain(self.documents.keys()).copied();
+        let rows: BTreeSet<StanzaId> = rows.collect();
+        assert!(self.state.rows().into_iter().eq(rows));
         for effect in &applied.effects {
             if let Some(line) = self.line(effect) {
                 self.heard.push(line);
@@ -261,6 +275,24 @@ impl World {
         self.heard();
     }
 
+    /// A set of a contact, with all that follows from it.
+    pub(super) fn contact_effects(&mut self, device: &str, change: ContactChange) -> Vec<Effect> {
+        let session = self.session(device);
+        let n = self.state.session(session.id).unwrap().handled + 1;
+        let iq = parcel(device, "ann", ParcelKind::IqRequest, "set");
+        let command = Command::Stanza {
+            session,
+            n,
+            places: Vec::new(),
+            action: Action::Contact {
+                iq: Arc::new(iq),
+                result: Bytes::from_static(b"result"),
+                change,
+            },
+        };
+        self.run(&command).effects
+    }
+
     pub(super) fn contact(&mut self, device: &str, change: ContactChange) {
         let iq = parcel(device, "ann", ParcelKind::IqRequest, "set");
         let result = Bytes::from_static(b"result");
@@ -352,7 +384,8 @@ impl World {
             | Effect::PlaceReleased { .. }
             | Effect::Handled { .. }
             | Effect::Serving { .. }
-            | Effect::OutboxGrew { .. } => return None,
+            | Effect::OutboxGrew { .. }
+            | Effect::Inquired { .. } => return None,
         };
         Some(format!("{name}: {said}"))
     }
@@ -369,7 +402,7 @@ impl World {
             }
             SlotBody::Stored { .. } => format!("stored {}", words(&self.rows[&slot.stanza])),
             SlotBody::Ask(request) => format!("answer to {}", String::from_utf8_lossy(request)),
-            SlotBody::Push(contact) => format!("push {}", entry(contact)),
+            SlotBody::Push(contact, _) => format!("push {}", entry(contact)),
             SlotBody::Answer(answer) => String::from_utf8_lossy(answer).into_owned(),
             SlotBody::Bounce(parcel, condition) => {
                 format!("{} refused, {condition:?}", words(parcel))
@@ -380,9 +413,9 @@ impl World {
 
 /// Asks for the contact list.
 pub(super) fn list() -> Action {
-    Action::Ask {
+    Action::AskList {
         request: Bytes::from_static(b"list"),
-        contact_list: true,
+        known: None,
     }
 }
 
@@ -439,6 +472,9 @@ fn entry(contact: &Contact) -> String {
     line += &format!(" {:?}", contact.relation.subscription()).to_lowercase();
     if contact.relation.pending_out {
         line += " ask";
+    }
+    if contact.relation.approved {
+        line += " approved";
     }
     for word in contact.name.iter().chain(&contact.groups) {
         line += " ";

@@ -24,8 +24,8 @@ fn a_request_is_shown_approved_and_seen() {
     cluster.of("ben").hears(&["ben/desk: push ann from"]);
     cluster.carry();
     cluster.of("ann").hears(&[
-        "ann/desk: push ben to",
         "ann/desk: subscribed from ben",
+        "ann/desk: push ben to",
         "ann/desk: ben/desk is here 0",
     ]);
     // Section 3.1.3: a repeated request is answered by the server, and changes nothing.
@@ -74,8 +74,8 @@ fn halves_that_differ_agree_when_it_is_asked_again() {
     cluster.carry();
     cluster.of("ann").hears(&[
         "ann/desk: push ben from ask",
-        "ann/desk: push ben both",
         "ann/desk: subscribed from ben",
+        "ann/desk: push ben both",
         "ann/desk: ben/desk is here 0",
     ]);
     assert_eq!(cluster.of("ann").contacts("ann"), ["ben both"]);
@@ -91,9 +91,9 @@ fn a_subscription_is_cancelled_from_either_side() {
         .subscription("ben/desk", Unsubscribed, "ann");
     cluster.carry();
     cluster.of("ann").hears(&[
-        "ann/desk: push ben from",
-        "ann/desk: unsubscribed from ben",
         "ann/desk: ben/desk is gone",
+        "ann/desk: unsubscribed from ben",
+        "ann/desk: push ben from",
     ]);
     cluster.of("ben").hears(&["ben/desk: push ann to"]);
     cluster
@@ -106,7 +106,7 @@ fn a_subscription_is_cancelled_from_either_side() {
     cluster.carry();
     cluster
         .of("ann")
-        .hears(&["ann/desk: push ben none", "ann/desk: unsubscribe from ben"]);
+        .hears(&["ann/desk: unsubscribe from ben", "ann/desk: push ben none"]);
     cluster.of("ben").hears(&[]);
     assert!(cluster.group(1).state.watched.is_empty());
     assert!(cluster.group(2).state.watched.is_empty());
@@ -123,11 +123,11 @@ fn a_removed_contact_is_told_in_its_group() {
         .contact("ann/desk", ContactChange::Remove { jid });
     cluster.carry();
     cluster.of("ben").hears(&[
-        "ben/desk: push ann to",
         "ben/desk: unsubscribe from ann",
-        "ben/desk: push ann none",
-        "ben/desk: unsubscribed from ann",
+        "ben/desk: push ann to",
         "ben/desk: ann/desk is gone",
+        "ben/desk: unsubscribed from ann",
+        "ben/desk: push ann none",
     ]);
     assert_eq!(cluster.of("ann").contacts("ann"), [""; 0]);
 }
@@ -152,6 +152,48 @@ fn a_removed_user_is_told_in_other_groups() {
     assert_eq!(cluster.of("abe").contacts("abe"), ["ben none"]);
     assert!(cluster.group(1).state.watched.is_empty());
     assert!(cluster.group(2).state.watched.is_empty());
+}
+
+/// Section 3.4, and section 3.1.3, rule 1c: the other group grants it in its user's name.
+#[test]
+fn a_request_is_granted_without_asking_in_the_other_group() {
+    let mut cluster = two();
+    cluster
+        .of("ben")
+        .subscription("ben/desk", Subscribed, "ann");
+    cluster.group(1).rules(|rules| rules.auto_authorise = true);
+    cluster.silence();
+    for (asker, asked) in [("ann", "ben"), ("bob", "abe")] {
+        let device = format!("{asker}/desk");
+        cluster.silence();
+        cluster.of(asker).subscription(&device, Subscribe, asked);
+        cluster.carry();
+        cluster.of(asker).hears(&[
+            &format!("{device}: push {asked} none ask"),
+            &format!("{device}: subscribed from {asked}"),
+            &format!("{device}: push {asked} to"),
+            &format!("{device}: {asked}/desk is here 0"),
+        ]);
+    }
+    assert_eq!(cluster.of("ben").contacts("ben"), ["ann from approved"]);
+    assert_eq!(cluster.of("abe").contacts("abe"), ["bob from"]);
+}
+
+/// Who is watched by as many as may be is asked by nobody from another group either.
+#[test]
+fn a_limit_holds_for_other_groups() {
+    let mut cluster = two();
+    cluster.befriend("ann", "ben");
+    cluster.group(2).rules(|rules| rules.watchers_max = 1);
+    cluster.of("abe").subscription("abe/desk", Subscribe, "ben");
+    cluster.carry();
+    cluster.of("abe").hears(&[
+        "abe/desk: push ben none ask",
+        "abe/desk: push ben none",
+        "abe/desk: subscribe from abe refused, \
+         Full(Full { of: WatchersOfOther, count: 1, most: 1 })",
+    ]);
+    assert_eq!(cluster.of("ben").contacts("ben"), ["ann both"]);
 }
 
 /// A request that never arrived comes back, and nothing waits for its answer.

@@ -26,6 +26,7 @@ use pollux_store::codec;
 use super::super::invariants::{self, digest};
 use super::super::step::{Step, apply};
 use super::super::walk::chance::Chance;
+use super::super::walk::kept;
 use super::super::world::user;
 use super::cluster::{id, name};
 use crate::state::{State, Watched};
@@ -123,6 +124,9 @@ impl Walk {
             walk.done(at, &Command::Name(name(at + 1, 1)));
             let users = directory.clone();
             walk.done(at, &Agreement::Foreign { users }.under(AsOf::default()));
+            let mut rules = walk.groups[at].state.rules().clone();
+            rules.auto_authorise = seed % 3 == 0;
+            walk.done(at, &Agreement::Rules(rules).under(AsOf::default()));
         }
         walk
     }
@@ -158,6 +162,7 @@ impl Walk {
         for row in &applied.rows {
             match row {
                 RowWrite::Put { row, parcel } => one.table.insert(*row, parcel.clone()),
+                RowWrite::Keep { row, document } => one.table.insert(*row, kept(document)),
                 RowWrite::Delete { row } => one.table.remove(row),
             };
         }
@@ -227,7 +232,10 @@ impl Walk {
             53..=55 => self.leave(client),
             56..=70 => self.ship(),
             71..=92 => self.deliver(),
-            93 => self.cut_or_mend(),
+            93 => {
+                self.cut_or_mend();
+                self.answer_inquiries(group);
+            }
             94..=95 => self.restart(group),
             96 if self.chance.one_in(4) => self.begin_life(group),
             97 if self.chance.one_in(6) => self.remove(client),
@@ -261,6 +269,9 @@ impl Walk {
             for client in 0..self.clients.len() {
                 self.come_back(client);
                 self.read_all(client);
+            }
+            for group in 0..self.groups.len() {
+                self.answer_inquiries(group);
             }
             self.carry();
         }
@@ -298,7 +309,8 @@ fn walk(seed: u64, turns: usize, seen: &mut BTreeMap<String, u64>) {
 }
 
 /// A walk that never meets a case proves nothing of it.
-const WANTED: [(&str, u64); 12] = [
+const WANTED: [(&str, u64); 13] = [
+    ("done Answered", 500),
     ("done Take", 5_000),
     ("done Told", 5_000),
     ("done Name", 20),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
 use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
+use pollux_domain::document::{DocumentName, PrivateName};
 use pollux_domain::hints::Hints;
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::{BareJid, Jid};
@@ -27,15 +28,13 @@ impl Walk {
                 bytes: WORDS,
             },
             7..=8 => self.subscription(client),
-            9 => Action::Ask {
-                request: WORDS,
-                contact_list: self.chance.one_in(2),
-            },
+            9 => self.question(client),
             10 => self.contact(client),
             11 if self.chance.one_in(2) => Action::Carbons {
                 on: self.chance.one_in(2),
                 result: WORDS,
             },
+            11 if self.chance.one_in(2) => self.keep(client),
             11 => Action::Answer(WORDS),
             12 => self.response(client),
             _ => {
@@ -97,6 +96,7 @@ impl Walk {
                     Subscribe,
                     Subscribe,
                     Subscribe,
+                    Subscribed,
                     Unsubscribe,
                     Unsubscribed,
                 ];
@@ -122,18 +122,61 @@ impl Walk {
             }
         };
         let own = self.clients[client].user.to_jid();
-        let iq = Parcel {
+        Action::Contact {
+            iq: Arc::new(self.parcel(client, own)),
+            result: WORDS,
+            change,
+        }
+    }
+
+    fn question(&mut self, client: usize) -> Action {
+        let user = self.clients[client].user.clone();
+        match self.chance.below(4) {
+            0 => Action::Ask { request: WORDS },
+            1 => {
+                let about = self.anybody().to_jid();
+                Action::Inquire(Arc::new(self.parcel(client, about)))
+            }
+            _ => {
+                let now = self.state.list_version(&user);
+                let known = self.lists.insert(user, now);
+                let known = known.filter(|_| !self.chance.one_in(4));
+                Action::AskList {
+                    request: WORDS,
+                    known,
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, client: usize) -> Action {
+        let own = self.clients[client].user.to_jid();
+        let mut names = vec![DocumentName::VCard];
+        for element in ["a", "b", "c"] {
+            names.push(DocumentName::Private(PrivateName {
+                namespace: "x".to_owned(),
+                element: element.to_owned(),
+            }));
+        }
+        let first = self.chance.index(names.len());
+        let count = 1 + self.chance.index(2);
+        let names = names.into_iter().skip(first).take(count);
+        Action::Keep {
+            iq: Arc::new(self.parcel(client, own)),
+            result: WORDS,
+            documents: names.map(|name| (name, WORDS)).collect(),
+        }
+    }
+
+    /// A request without a number: nobody keeps an account of it.
+    fn parcel(&self, client: usize, to: Jid) -> Parcel {
+        Parcel {
             from: self.clients[client].jid.clone(),
-            to: own,
+            to,
             kind: ParcelKind::IqRequest,
             bytes: WORDS,
             sent: self.stamp.wall,
             hints: Default::default(),
-        };
-        Action::Contact {
-            iq: Arc::new(iq),
-            result: WORDS,
-            change,
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::step::Applied;
 pub(super) struct Coverage(BTreeMap<String, u64>);
 
 /// Each must have been met at least so often in a run of all seeds.
-const WANTED: [(&str, u64); 25] = [
+const WANTED: [(&str, u64); 26] = [
     ("announced unavailable", 1_000),
     ("done Enable", 1_000),
     ("done Placed", 1_000),
@@ -36,6 +36,7 @@ const WANTED: [(&str, u64); 25] = [
     ("unplaced slot push", 1_000),
     ("unplaced slot stored", 1_000),
     ("row deleted", 1_000),
+    ("row kept", 300),
 ];
 
 impl Coverage {
@@ -77,11 +78,13 @@ impl Coverage {
                 Effect::Handled { .. } => "handled".to_owned(),
                 Effect::Serving { .. } => "serving".to_owned(),
                 Effect::OutboxGrew { .. } => "told another group".to_owned(),
+                Effect::Inquired { .. } => "asked by another group".to_owned(),
             });
         }
         for row in &applied.rows {
             self.met(match row {
                 RowWrite::Put { .. } => "row put".to_owned(),
+                RowWrite::Keep { .. } => "row kept".to_owned(),
                 RowWrite::Delete { .. } => "row deleted".to_owned(),
             });
         }
@@ -127,7 +130,7 @@ fn body(body: &SlotBody) -> &'static str {
         SlotBody::Carbon(_, Copied::Received) => "copy of what was received",
         SlotBody::Stored { .. } => "stored",
         SlotBody::Ask(_) => "ask",
-        SlotBody::Push(_) => "push",
+        SlotBody::Push(..) => "push",
         SlotBody::Answer(_) => "answer",
         SlotBody::Bounce(..) => "bounce",
     }

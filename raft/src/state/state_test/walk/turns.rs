@@ -458,15 +458,9 @@ impl Walk {
                 one.begin_counts();
                 self.begin_stream(client, *session, 0, 0);
                 if !self.chance.one_in(4) {
-                    let contact_list = true;
                     let request = bytes::Bytes::from_static(b"list");
-                    self.send(
-                        client,
-                        Action::Ask {
-                            request,
-                            contact_list,
-                        },
-                    );
+                    let known = None;
+                    self.send(client, Action::AskList { request, known });
                     let present = self.availability(6);
                     self.send(client, present);
                 }

@@ -16,7 +16,7 @@ use pollux_domain::subscription::SubscriptionRequest::{
 };
 
 use super::super::super::world::user;
-use super::{USERS, Walk};
+use super::{HOME, USERS, Walk};
 
 pub(super) struct Client {
     pub(super) group: usize,
@@ -343,6 +343,7 @@ impl Walk {
                     Subscribe,
                     Subscribe,
                     Subscribe,
+                    Subscribed,
                     Unsubscribe,
                     Unsubscribed,
                 ];
@@ -353,6 +354,25 @@ impl Walk {
             to,
             request,
             bytes: Bytes::from_static(b"words"),
+        }
+    }
+
+    /// Whoever serves the users of a group answers what is asked about them, and perhaps once more.
+    pub(super) fn answer_inquiries(&mut self, group: usize) {
+        let epoch = Epoch(1);
+        for (inquiry, parcel) in self.groups[group].state.inquiries(HOME) {
+            let answered = Command::Answered {
+                home: HOME,
+                epoch,
+                inquiry,
+                bytes: Bytes::from_static(b"an answer"),
+            };
+            self.done(group, &answered);
+            self.ledger.answered(&parcel);
+            if self.chance.one_in(4) {
+                let again = Reply::Refused(Refusal::NoSuchInquiry);
+                assert_eq!(self.apply(group, &answered), again, "answered twice");
+            }
         }
     }
 

@@ -38,6 +38,8 @@ struct Message {
     /// Waited in a session that ended, so that it may come after younger ones.
     handed_on: bool,
     removed: bool,
+    /// By the server, for the user whom it is about.
+    answered: bool,
 }
 
 /// The number of a message, which only messages and requests have.
@@ -102,6 +104,7 @@ impl Ledger {
             given_up: false,
             handed_on: false,
             removed: false,
+            answered: false,
         };
         let twice = self.messages.insert(number, message).is_some();
         assert!(!twice, "message {number} was accepted twice");
@@ -194,6 +197,14 @@ impl Ledger {
         assert!(last < number, "{number} after {last}: {parcel:?}");
     }
 
+    /// The server has answered a request about a user.
+    pub(super) fn answered(&mut self, parcel: &Parcel) {
+        if let Some(message) = self.message(parcel) {
+            assert!(!message.answered, "answered twice: {parcel:?}");
+            message.answered = true;
+        }
+    }
+
     pub(super) fn refused(&mut self, parcel: &Parcel) {
         if let Some(message) = self.message(parcel) {
             message.refused = true;
@@ -209,6 +220,7 @@ impl Ledger {
             let over = !message.received.is_empty()
                 || message.refused
                 || message.removed
+                || message.answered
                 || message.given_up
                 || message.fate == Fate::Drop
                 || unanswerable

@@ -40,6 +40,8 @@ pub const CONTACT_TEXT_BYTES_MAX: usize = 1_023;
 /// Subscription requests that wait for one user's answer; one more is refused with
 /// `resource-constraint`.
 pub const PENDING_REQUESTS_MAX: usize = 1_000;
+/// Addresses that one user has blocked; one more is refused with `resource-constraint`.
+pub const BLOCKED_MAX: usize = 1_000;
 /// Addresses to which a session has sent directed presence; one more is refused with
 /// `resource-constraint`.
 pub const DIRECTED_MAX: usize = 200;
@@ -59,6 +61,8 @@ pub const OFFLINE_MAX: usize = 1_000;
 /// Bytes of a get whose request a slot keeps, to be answered afresh; a longer one gets
 /// `policy-violation`.
 pub const ASK_BYTES_MAX: usize = 1_024;
+/// Bytes of all messages that one message to several becomes; more gets `policy-violation`.
+pub const BROADCAST_BYTES_MAX: usize = 1024 * 1024;
 /// Contacts of one user of whom it is remembered from which device the user has replied; the oldest
 /// is forgotten, and messages of that contact go to all devices again.
 pub const TALKS_MAX: usize = 64;
@@ -97,6 +101,8 @@ pub const IN_FLIGHT_MAX: usize = 128;
 pub const IN_FLIGHT_BYTES_MAX: usize = 512 * 1024;
 /// Bytes that a client may say in a second; then its socket is not read for a moment. A default.
 pub const CLIENT_BYTES_A_SECOND: u64 = 1024 * 1024;
+/// Elements that one client may say in a second; as above.
+pub const CLIENT_STANZAS_A_SECOND: u64 = 2_000;
 /// Bytes in a socket's write queue. From 64 KiB on slots and announcements wait where they are and
 /// the client is not read; above this the slow reader's stream is closed with
 /// `resource-constraint` where that can still be written, and its session waits for resumption.

@@ -111,6 +111,10 @@ impl Machine for State {
             Command::Unwritten { parcels, .. } => {
                 parcels.iter().map(|(_, parcel)| parcel.bytes.len()).sum()
             }
+            Command::Privacy { settings, .. } => {
+                let values = settings.iter().filter_map(|(_, value)| value.as_ref());
+                values.map(String::len).sum()
+            }
             _ => 0,
         }
     }
@@ -145,13 +149,19 @@ fn action_weight(action: &Action) -> usize {
     match action {
         Action::Nothing => 0,
         Action::Send(parcel) => parcel.bytes.len(),
+        Action::Broadcast { outer, parcels } => {
+            let parcels = parcels.iter().map(|parcel| parcel.bytes.len());
+            outer.bytes.len() + parcels.sum::<usize>()
+        }
         Action::Availability { bytes, .. }
         | Action::Directed { bytes, .. }
         | Action::Subscription { bytes, .. }
         | Action::Answer(bytes) => bytes.len(),
-        Action::Ask { request, .. } => request.len(),
+        Action::Ask { request, .. } | Action::AskBlockList { request } => request.len(),
         Action::Carbons { result, .. } => result.len(),
-        Action::Contact { iq, result, .. } => iq.bytes.len() + result.len(),
+        Action::Contact { iq, result, .. } | Action::Block { iq, result, .. } => {
+            iq.bytes.len() + result.len()
+        }
     }
 }
 

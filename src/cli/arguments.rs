@@ -218,6 +218,17 @@ pub enum UserCommand {
     List,
     /// Remove a user with contact list and stored messages, and end the user's sessions
     Remove { name: String },
+    /// Show who may see a user and write to it, or set it: all that is given, or nothing if one is
+    /// wrong
+    ///
+    /// `internal` is for users of the own domain: allow, ask, block, or default. `external` is for
+    /// all others: ask, block, or default. `allowed` and `blocked` name accounts and domains, with
+    /// commas between. Whoever is blocked sees the user as away and reaches nobody.
+    Privacy {
+        name: String,
+        #[arg(value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+    },
     /// Give a user a new password; open sessions stay
     SetPassword {
         name: String,

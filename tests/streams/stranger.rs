@@ -3,7 +3,7 @@
 
 use crate::common::client::{Client, SASL};
 use crate::common::node::{Plaintext, TestNode};
-use crate::common::stream::{Event, Stream};
+use crate::common::stream::{Event, Stream, xml};
 use crate::{Delivery, case, connect};
 
 #[track_caller]
@@ -42,6 +42,20 @@ fn nothing_but_the_negotiation() {
     );
     check(&node, "hello", "bad-format");
     check(&node, "<!-- hello -->", "restricted-xml");
+}
+
+/// XEP-0138 and what TLS once had: an attacker's kilobyte would become a gigabyte here.
+#[test]
+fn nothing_is_compressed() {
+    let node = TestNode::start(Plaintext::Allowed);
+    let mut stream = connect(&node);
+    let features = xml(&stream.open());
+    assert!(!features.contains("compress"), "{features}");
+    check(
+        &node,
+        "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>",
+        "not-authorized",
+    );
 }
 
 #[test]

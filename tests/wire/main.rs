@@ -33,7 +33,10 @@ macro_rules! plays {
 plays! {
     bind_chosen
     bind_conflict
+    bind_refused
     bind_made_up
+    blocking
+    broadcast
     carbons
     client_state
     contact_list
@@ -65,6 +68,12 @@ plays! {
     presence_stream_closed
     presence_stream_lost
     presence_to_contacts
+    routing_most_available
+    routing_negative
+    routing_no_account
+    routing_no_device
+    routing_one_device
+    routing_several
     server_answers
     session_ended
     session_request
@@ -79,6 +88,7 @@ plays! {
     sm_resume_sends_again
     sm_session_ends_unacknowledged
     stop_and_resume
+    switched_off
     subscription_both_ways
     subscription_cancelled_by_watched
     subscription_kept_until_answered

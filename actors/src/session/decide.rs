@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
+use pollux_domain::blocking::BlockChange;
 use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
 use pollux_domain::hints::Hints;
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest;
+use pollux_xmpp::blocking::BlockRequest;
 use pollux_xmpp::roster::RosterRequest;
 use pollux_xmpp::stanza::{
     ErrorCondition, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza, StanzaError,
@@ -99,7 +101,12 @@ fn target(to: Option<&Jid>, sender: Sender<'_>) -> Target {
     Target::User(to.clone())
 }
 
-fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc<Parcel> {
+pub(super) fn parcel(
+    stanza: &Stanza,
+    to: Jid,
+    kind: ParcelKind,
+    sender: Sender<'_>,
+) -> Arc<Parcel> {
     let hints = match stanza.kind {
         StanzaKind::Message(_) => hints::of(&stanza.payload),
         StanzaKind::Presence(_) | StanzaKind::Iq(_) => Hints::default(),
@@ -114,7 +121,7 @@ fn parcel(stanza: &Stanza, to: Jid, kind: ParcelKind, sender: Sender<'_>) -> Arc
     })
 }
 
-fn parcel_kind(kind: MessageType) -> ParcelKind {
+pub(super) fn parcel_kind(kind: MessageType) -> ParcelKind {
     match kind {
         MessageType::Normal => ParcelKind::Normal,
         MessageType::Chat => ParcelKind::Chat,
@@ -242,6 +249,17 @@ fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
         let result = result(&stanza);
         return Action::Carbons { on, result };
     }
+    match BlockRequest::from_stanza(&stanza) {
+        None => {}
+        Some(Err(error)) => return refuse(&stanza, error),
+        Some(Ok(BlockRequest::List)) => {
+            return match ask(&stanza, false) {
+                Action::Ask { request, .. } => Action::AskBlockList { request },
+                refused => refused,
+            };
+        }
+        Some(Ok(BlockRequest::Change(change))) => return block(&stanza, change, sender),
+    }
     match RosterRequest::from_stanza(&stanza) {
         None => server(stanza),
         Some(Err(error)) => refuse(&stanza, error),
@@ -267,6 +285,15 @@ fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
             ContactChange::Remove { jid: jid.to_bare() },
             sender,
         ),
+    }
+}
+
+fn block(stanza: &Stanza, change: BlockChange, sender: Sender<'_>) -> Action {
+    let account = sender.jid.to_bare().to_jid();
+    Action::Block {
+        iq: parcel(stanza, account, ParcelKind::IqRequest, sender),
+        result: result(stanza),
+        change,
     }
 }
 

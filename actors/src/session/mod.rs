@@ -7,6 +7,7 @@
 //!   group ─► Inbox ─► slots in order, announcements between ─► socket   (outgoing)
 //! ```
 
+mod broadcast;
 mod decide;
 mod early;
 mod ending;
@@ -84,7 +85,8 @@ pub struct Session {
     waits_for_room: bool,
     /// `<enable/>` is under way: nothing is read or written until it is committed.
     enabling: bool,
-    pace: Pace,
+    /// In octets and in elements.
+    paces: [Pace; 2],
     /// The client has said more than it may: it is read again when it is reminded.
     pauses: bool,
     /// An `<r/>` waits for the commit of this stanza.
@@ -156,6 +158,13 @@ impl Session {
         if state.connection != speaker.connection || state.detached.is_some() {
             return;
         }
+        let settings = node.cluster_settings();
+        let rates = [
+            settings.client_bytes_a_second.most(),
+            settings.client_stanzas_a_second.most(),
+        ];
+        let now = node.ambient.clock.now();
+        let paces = rates.map(|rate| Pace::new(rate, now));
         let mut session = Session {
             span: tracing::debug_span!(
                 "session",
@@ -178,10 +187,7 @@ impl Session {
             stalled: VecDeque::new(),
             waits_for_room: false,
             enabling: false,
-            pace: Pace::new(
-                node.cluster_settings().client_bytes_a_second.most(),
-                node.ambient.clock.now(),
-            ),
+            paces,
             pauses: false,
             owes_answer: None,
             is_reminded: false,

@@ -7,7 +7,7 @@ use pollux_xml::{Element, Text};
 use pollux_xmpp::disco::{self, DiscoInfo, Identity};
 use pollux_xmpp::stanza::{ErrorCondition, IqType, Stanza, StanzaKind};
 use pollux_xmpp::version::SoftwareVersion;
-use pollux_xmpp::{last_activity, ns, ping, time, version};
+use pollux_xmpp::{last_activity, ns, ping, server_contacts, time, version};
 
 use crate::node::Node;
 
@@ -56,7 +56,7 @@ impl Question {
         Ok(match self {
             Question::Ping => None,
             Question::Info(Some(_)) => return Err(ErrorCondition::ItemNotFound),
-            Question::Info(None) => Some(info(is_server(to)).to_element()),
+            Question::Info(None) => Some(info(node, is_server(to)).to_element()),
             Question::Items => Some(Element::new(ns::DISCO_ITEMS, "query")),
             Question::Version => {
                 let version = SoftwareVersion {
@@ -84,7 +84,7 @@ fn is_server(to: Option<&Jid>) -> bool {
 }
 
 /// What the server, or an account, is and can do.
-fn info(server: bool) -> DiscoInfo {
+fn info(node: &Node, server: bool) -> DiscoInfo {
     let (category, kind) = match server {
         true => ("server", "im"),
         false => ("account", "registered"),
@@ -98,7 +98,11 @@ fn info(server: bool) -> DiscoInfo {
         ns::TIME,
         ns::VERSION,
     ];
-    let alone = server.then_some(ns::LAST_ACTIVITY);
+    // XEP-0033 section 2, XEP-0191 section 3.1, XEP-0012: of the server alone.
+    let alone = match server {
+        true => &[ns::ADDRESS, ns::BLOCKING, ns::LAST_ACTIVITY][..],
+        false => &[],
+    };
     DiscoInfo {
         disco_node: None,
         identities: vec![Identity {
@@ -106,7 +110,18 @@ fn info(server: bool) -> DiscoInfo {
             kind: kind.into(),
             name: server.then(|| NAME.into()),
         }],
-        features: both.into_iter().chain(alone).map(Into::into).collect(),
-        forms: Vec::new(),
+        features: both
+            .iter()
+            .chain(alone)
+            .map(|name| (*name).into())
+            .collect(),
+        forms: match server {
+            true => {
+                let settings = node.cluster_settings();
+                let contacts = settings.server_contacts.by_role();
+                server_contacts::form(&contacts).into_iter().collect()
+            }
+            false => Vec::new(),
+        },
     }
 }

@@ -4,6 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
+use pollux_domain::blocking::BlockChange;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Announcement, Copied, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::WallMs;
@@ -12,9 +13,12 @@ use pollux_domain::stanza_error::Condition;
 use pollux_domain::subscription::{Subscription, SubscriptionRequest};
 use pollux_raft::rows;
 use pollux_xml::{Element, StreamNamespaces};
+use pollux_xmpp::blocking::{self, BlockRequest};
 use pollux_xmpp::delay::Delay;
 use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
-use pollux_xmpp::stanza::{ErrorCondition, IqType, MessageType, PresenceType, Stanza, StanzaKind};
+use pollux_xmpp::stanza::{
+    ErrorCondition, IqType, MessageType, PresenceType, Stanza, StanzaError, StanzaKind,
+};
 use pollux_xmpp::{carbons, ns};
 
 use super::questions::Question;
@@ -32,6 +36,7 @@ pub fn slot(node: &Node, jid: &Jid, slot: &Slot) -> io::Result<Bytes> {
         }
         SlotBody::Ask(request) => answer(node, jid, &stanza(request)?),
         SlotBody::Push(contact) => Ok(push(jid, contact, slot.stanza.0)),
+        SlotBody::BlockPush(change) => Ok(push_blocks(jid, change, slot.stanza.0)),
         SlotBody::Answer(bytes) => Ok(bytes.clone()),
         SlotBody::Bounce(parcel, condition) => bounce(parcel, *condition),
     }
@@ -120,13 +125,14 @@ fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {
         // answered so.
         stanza.to = Some(parcel.to.clone());
     }
-    let reply = stanza.error_reply(wire_condition(condition).into());
+    let reply = stanza.error_reply(wire_error(condition));
     let reply = reply.ok_or_else(|| io::Error::other("an error would answer an error"))?;
     Ok(reply.to_bytes())
 }
 
-fn wire_condition(condition: Condition) -> ErrorCondition {
-    match condition {
+fn wire_error(condition: Condition) -> StanzaError {
+    let condition = match condition {
+        Condition::Blocked => return blocking::refusal(),
         Condition::BadRequest => ErrorCondition::BadRequest,
         Condition::FeatureNotImplemented => ErrorCondition::FeatureNotImplemented,
         Condition::Forbidden => ErrorCondition::Forbidden,
@@ -139,7 +145,8 @@ fn wire_condition(condition: Condition) -> ErrorCondition {
         Condition::RemoteServerNotFound => ErrorCondition::RemoteServerNotFound,
         Condition::ResourceConstraint => ErrorCondition::ResourceConstraint,
         Condition::ServiceUnavailable => ErrorCondition::ServiceUnavailable,
-    }
+    };
+    condition.into()
 }
 
 /// RFC 6121 section 2.1.6.
@@ -152,6 +159,15 @@ fn push(jid: &Jid, contact: &Contact, number: u64) -> Bytes {
         .to(jid.clone())
         .id(format!("push-{number}"))
         .payload(roster.to_element())
+        .to_bytes()
+}
+
+/// XEP-0191 section 3.3.
+fn push_blocks(jid: &Jid, change: &BlockChange, number: u64) -> Bytes {
+    Stanza::new(StanzaKind::Iq(IqType::Set))
+        .to(jid.clone())
+        .id(format!("push-{number}"))
+        .payload(blocking::change(change))
         .to_bytes()
 }
 
@@ -179,6 +195,11 @@ fn item(contact: &Contact) -> RosterItem {
 
 /// The answer to a get of the session to its server or account, from the database as it is now.
 pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
+    if let Some(Ok(BlockRequest::List)) = BlockRequest::from_stanza(request) {
+        let reply = request.result(Some(block_list(node, jid)));
+        let reply = reply.map(|reply| reply.to_bytes());
+        return reply.ok_or_else(|| io::Error::other("the kept request is no request"));
+    }
     let payload = match (RosterRequest::from_stanza(request), Question::of(request)) {
         (Some(Ok(RosterRequest::Get { .. })), _) => Ok(Some(contact_list(node, jid))),
         (_, Some(question)) => question.answer(node, request.to.as_ref()),
@@ -190,6 +211,13 @@ pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
     };
     let reply = reply.ok_or_else(|| io::Error::other("the kept request is no request"))?;
     Ok(reply.to_bytes())
+}
+
+fn block_list(node: &Node, jid: &Jid) -> Element {
+    let entries = node
+        .subcluster
+        .read(|state| state.block_list(&jid.to_bare()));
+    blocking::list(entries)
 }
 
 fn contact_list(node: &Node, jid: &Jid) -> Element {

@@ -11,10 +11,10 @@ use pollux_raft::group::GroupError;
 use pollux_xml::Element;
 use pollux_xmpp::bind::{self as wire_bind, BindRequest};
 use pollux_xmpp::features::Features;
-use pollux_xmpp::{client_state, ns};
 use pollux_xmpp::sm::SmElement;
 use pollux_xmpp::stanza::{ErrorCondition, Stanza, StanzaError};
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
+use pollux_xmpp::{client_state, ns};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
@@ -159,6 +159,8 @@ async fn sign_in(
             Err(StanzaError::new(ErrorCondition::ResourceConstraint)
                 .with_text("the user has as many sessions as are allowed"))
         }
+        Ok(Reply::Refused(Refusal::Conflict)) => Err(StanzaError::new(ErrorCondition::Conflict)
+            .with_text("another session of the user has the resource")),
         Ok(Reply::Refused(Refusal::NoSuchUser)) => {
             Err(StanzaError::new(ErrorCondition::NotAllowed))
         }

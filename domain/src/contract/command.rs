@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::availability::DeviceAvailability;
+use crate::blocking::BlockChange;
 use crate::contact::Contact;
 use crate::contract::effect::EndReason;
 use crate::contract::outbox::{GroupName, OutboxLine};
@@ -121,6 +122,12 @@ pub enum Command {
     /// What the configuration says of users, and which configuration: whoever lags behind what the
     /// group has heard already would undo it.
     Agree { as_of: AsOf, part: Agreement },
+    /// What a user has decided about who may see it: names with values as a person writes them
+    /// (`domain::privacy`), all or none.
+    Privacy {
+        user: BareJid,
+        settings: Vec<(String, Option<String>)>,
+    },
     /// In the target: takes lines of another group, from number `first` on. `told`: the source was
     /// told that its lines up to there were taken.
     Take {
@@ -153,6 +160,12 @@ pub enum Action {
     Nothing,
     /// A message or IQ for somebody.
     Send(Arc<Parcel>),
+    /// One message for several (XEP-0033), each of which is `Send`. `outer`: as it was addressed to
+    /// the server, which is refused where nobody is to get it.
+    Broadcast {
+        outer: Arc<Parcel>,
+        parcels: Vec<Arc<Parcel>>,
+    },
     /// Presence without `to` (RFC 6121 sections 4.2, 4.4, 4.5). None: unavailable. The bytes have
     /// `from` but no `to`.
     Availability {
@@ -180,6 +193,15 @@ pub enum Action {
         iq: Arc<Parcel>,
         result: Bytes,
         change: ContactChange,
+    },
+    /// A get of the block list: as `Ask`, and pushes of its changes from now on (XEP-0191 section
+    /// 3.2).
+    AskBlockList { request: Bytes },
+    /// A change of the block list: answered by `result`, or by an error made from `iq`.
+    Block {
+        iq: Arc<Parcel>,
+        result: Bytes,
+        change: BlockChange,
     },
     /// The session gets copies of what goes to and from the user's other devices, or no more
     /// (XEP-0280 sections 4, 5). Answered with `result`.
@@ -232,6 +254,8 @@ pub enum Refusal {
     NoSuchSession,
     NoSuchUser,
     TooManySessions,
+    /// Another session of the user has the resource.
+    Conflict,
     TooManyUsers,
     /// The session was not enabled for resumption.
     NotResumable,
@@ -248,6 +272,8 @@ pub enum Refusal {
         through: u64,
     },
     NoSuchLine,
+    /// A name or a value that is not known.
+    Invalid,
 }
 
 /// A state of the configuration, as a subcluster orders them: a takeover that was forced may go on

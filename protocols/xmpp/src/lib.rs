@@ -7,7 +7,9 @@
 
 mod names;
 
+pub mod addresses;
 pub mod bind;
+pub mod blocking;
 pub mod carbons;
 pub mod chat_states;
 pub mod claims;
@@ -21,6 +23,7 @@ pub mod ns;
 pub mod ping;
 pub mod roster;
 pub mod sasl;
+pub mod server_contacts;
 pub mod session;
 pub mod sm;
 pub mod stanza;

@@ -49,6 +49,16 @@ pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 pub const FORWARD: &str = "urn:xmpp:forward:0";
 /// XEP-0085.
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// XEP-0004.
+pub const DATA_FORM: &str = "jabber:x:data";
+/// XEP-0157.
+pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
+/// XEP-0033.
+pub const ADDRESS: &str = "http://jabber.org/protocol/address";
+/// XEP-0191.
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// XEP-0191, of what is refused.
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
 /// XEP-0352.
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// XEP-0359.

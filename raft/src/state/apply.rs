@@ -123,6 +123,7 @@ impl State {
             }
             Command::Name(name) => self.set_name(*name, out)?,
             Command::Agree { as_of, part } => self.agree(*as_of, part, out)?,
+            Command::Privacy { user, settings } => self.set_privacy(user, settings, out)?,
             Command::Take {
                 source,
                 told,
@@ -211,7 +212,7 @@ impl State {
             Agreement::Adopt { user, home } => self.adopt(user, *home)?,
             Agreement::Release { user } => self.release(user, out)?,
             Agreement::Foreign { users } => self.set_foreign(users, out)?,
-            Agreement::Rules(rules) => self.rules = rules.clone(),
+            Agreement::Rules(rules) => self.set_rules(rules, out),
         }
         self.configured = as_of;
         Ok(())
@@ -277,11 +278,15 @@ impl State {
     fn act(&mut self, id: SessionId, action: &Action, out: &mut Outcome) {
         match action {
             Action::Nothing => {}
-            Action::Send(parcel) => {
-                self.note_reply(id, parcel);
-                self.send(parcel.clone(), out);
-                self.copy_sent(id, parcel, out);
-            }
+            Action::Send(parcel) => match self.forbids(parcel) {
+                Some(condition) => self.bounce(parcel, condition, out),
+                None => {
+                    self.note_reply(id, parcel);
+                    self.send(parcel.clone(), out);
+                    self.copy_sent(id, parcel, out);
+                }
+            },
+            Action::Broadcast { outer, parcels } => self.broadcast(id, outer, parcels, out),
             Action::Availability {
                 device: Some(device),
                 bytes,
@@ -317,6 +322,10 @@ impl State {
             Action::Contact { iq, result, change } => {
                 self.change_contact(id, iq, result.clone(), change, out);
             }
+            Action::AskBlockList { request } => self.ask_blocks(id, request.clone(), out),
+            Action::Block { iq, result, change } => {
+                self.change_blocks(id, iq, result.clone(), change, out);
+            }
             Action::Carbons { on, result } => self.set_carbons(id, *on, result.clone(), out),
             Action::Answer(bytes) => self.answer(id, bytes.clone(), out),
         }
@@ -333,6 +342,8 @@ impl User {
             offline: Default::default(),
             departures: Default::default(),
             talks: Default::default(),
+            blocked: Default::default(),
+            privacy: Default::default(),
         }
     }
 }

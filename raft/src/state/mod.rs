@@ -12,6 +12,7 @@
 mod apply;
 mod availability;
 mod between;
+mod blocking;
 mod carbons;
 mod contacts;
 mod deliver;
@@ -21,6 +22,7 @@ mod sessions;
 #[cfg(test)]
 mod state_test;
 mod subscriptions;
+mod switches;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::blocking::AddressSet;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{
     AsOf, Effect, EndReason, GroupName, Parcel, Place, RowWrite, Slot, Stamp,
@@ -37,6 +40,7 @@ use pollux_domain::ids::{
     Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
 };
 use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::privacy::Privacy;
 use pollux_domain::settings::Rules;
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +106,8 @@ pub(crate) struct User {
     departures: VecDeque<(GroupMs, Jid)>,
     /// From which device the user has replied to whom.
     talks: BTreeMap<BareJid, Talk>,
+    blocked: AddressSet,
+    privacy: Privacy,
 }
 
 /// One session, with or without a stream.
@@ -131,6 +137,8 @@ pub struct SessionState {
     /// Has asked for its contact list and is told of changes (RFC 6121 section 2.2, "interested
     /// resource").
     wants_pushes: bool,
+    /// Has asked for the block list and is told of changes (XEP-0191 section 3.3).
+    wants_blocks: bool,
     /// Gets copies of what goes to and from the user's other devices (XEP-0280).
     carbons: bool,
 }

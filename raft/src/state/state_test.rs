@@ -2,6 +2,7 @@
 //! delivery contract, and tables of single rules written as short plays.
 
 mod agreement;
+mod blocking;
 mod carbons;
 mod contact_list;
 mod early;
@@ -13,5 +14,6 @@ mod presence;
 mod sessions;
 mod step;
 mod subscriptions;
+mod switches;
 mod walk;
 mod world;

@@ -44,6 +44,10 @@ impl State {
             self.bounce(&parcel, Condition::ItemNotFound, out);
             return;
         }
+        if self.blocks(user.as_str(), &parcel.to) {
+            self.bounce(&parcel, Condition::Blocked, out);
+            return;
+        }
         if abroad.is_some_and(|target| !self.has_outbox_room(target)) {
             self.bounce(&parcel, Condition::ResourceConstraint, out);
             return;
@@ -119,11 +123,16 @@ impl State {
         let (relation, pending_in) = self.relation(contact, user);
         let inbound = subscription::inbound(relation, pending_in, request);
         let asks = request == SubscriptionRequest::Subscribe;
+        // XEP-0191 section 3.3: nothing is shown, no answer and no error. A request waits until the
+        // block ends.
+        let blocked = self.blocks_account(contact, user);
         self.set_relation(contact, user, inbound.change, asks.then_some(&parcel), out);
-        if inbound.change.pass {
+        if inbound.change.pass && !blocked {
             self.show(contact, parcel, out);
         }
-        if let Some(answer) = inbound.answer {
+        if let Some(answer) = inbound.answer
+            && !blocked
+        {
             self.answer_again(contact, user, answer, out);
         }
     }
@@ -229,7 +238,7 @@ impl State {
     }
 
     /// The user's available devices see a subscription stanza.
-    fn show(&mut self, user: &BareJid, parcel: Arc<Parcel>, out: &mut Outcome) {
+    pub(super) fn show(&mut self, user: &BareJid, parcel: Arc<Parcel>, out: &mut Outcome) {
         let available: Vec<SessionId> = self
             .sessions_of(user.as_str())
             .filter(|(_, session)| session.availability.is_some())
@@ -248,13 +257,15 @@ impl State {
     }
 
     /// `observed` lets `observer` see it.
-    fn shows(&self, observed: &BareJid, observer: &BareJid) -> bool {
-        self.relation(observed, observer).0.from
+    pub(super) fn shows(&self, observed: &BareJid, observer: &BareJid) -> bool {
+        self.rules.sharing
+            && self.relation(observed, observer).0.from
+            && !self.blocks_account(observed, observer)
     }
 
     /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: what the observer sees of the observed begins or ends
     /// now.
-    fn tell_new_view(
+    pub(super) fn tell_new_view(
         &mut self,
         observed: &BareJid,
         observer: &BareJid,

@@ -370,6 +370,7 @@ impl World {
             SlotBody::Stored { .. } => format!("stored {}", words(&self.rows[&slot.stanza])),
             SlotBody::Ask(request) => format!("answer to {}", String::from_utf8_lossy(request)),
             SlotBody::Push(contact) => format!("push {}", entry(contact)),
+            SlotBody::BlockPush(change) => format!("push {change:?}"),
             SlotBody::Answer(answer) => String::from_utf8_lossy(answer).into_owned(),
             SlotBody::Bounce(parcel, condition) => {
                 format!("{} refused, {condition:?}", words(parcel))

@@ -128,6 +128,7 @@ fn body(body: &SlotBody) -> &'static str {
         SlotBody::Stored { .. } => "stored",
         SlotBody::Ask(_) => "ask",
         SlotBody::Push(_) => "push",
+        SlotBody::BlockPush(_) => "block push",
         SlotBody::Answer(_) => "answer",
         SlotBody::Bounce(..) => "bounce",
     }

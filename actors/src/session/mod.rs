@@ -16,6 +16,7 @@ mod outgoing;
 mod pump;
 mod questions;
 pub mod render;
+mod silence;
 mod spare;
 mod stream_management;
 
@@ -124,14 +125,17 @@ pub struct Session {
     acked: u64,
     /// An `<r/>` of ours waits for its answer, since when.
     asked: Option<Duration>,
+    /// When the client was last heard, and whether it was since it was last looked after.
+    heard: Duration,
+    was_heard: bool,
+    /// After how much silence it is asked whether it is there.
+    silence: Option<Duration>,
     /// When the socket last took a byte, if bytes wait.
     stalled_since: Option<Duration>,
     /// The stream is to be closed when all is written.
     closing: bool,
 }
 
-/// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
-const ANSWER_SECONDS_MAX: u64 = 60;
 /// Seconds for the last bytes of a stream that closes.
 const CLOSE_SECONDS_MAX: u64 = 5;
 
@@ -156,6 +160,7 @@ impl Session {
         if state.connection != speaker.connection || state.detached.is_some() {
             return;
         }
+        let settings = node.cluster_settings();
         let mut session = Session {
             span: tracing::debug_span!(
                 "session",
@@ -179,7 +184,7 @@ impl Session {
             waits_for_room: false,
             enabling: false,
             pace: Pace::new(
-                node.cluster_settings().client_bytes_a_second.most(),
+                settings.client_bytes_a_second.most(),
                 node.ambient.clock.now(),
             ),
             pauses: false,
@@ -203,6 +208,12 @@ impl Session {
             sent: 0,
             acked: 0,
             asked: None,
+            heard: node.ambient.clock.now(),
+            was_heard: true,
+            silence: settings
+                .client_silence_seconds
+                .most()
+                .map(Duration::from_secs),
             stalled_since: None,
             closing: false,
             node,

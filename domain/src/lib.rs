@@ -12,6 +12,7 @@ pub mod lockout;
 pub mod metrics;
 pub mod operations;
 pub mod pace;
+pub mod properties;
 pub mod routing;
 pub mod seams;
 pub mod settings;

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod operations;
 pub mod pace;
 pub mod privacy;
+pub mod properties;
 pub mod routing;
 pub mod seams;
 pub mod settings;

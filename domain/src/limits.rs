@@ -109,6 +109,9 @@ pub const CLIENT_STANZAS_A_SECOND: u64 = 2_000;
 pub const WRITE_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// Seconds for which a write queue may stand without a byte taken; then as above.
 pub const WRITE_STALL_SECONDS_MAX: u64 = 60;
+/// Seconds of silence after which a client is asked whether it is there (RFC 6120 section 4.6). A
+/// default.
+pub const CLIENT_SILENCE_SECONDS: u64 = 300;
 /// Volatile stanzas (announcements) that wait behind a slot of one session; the latest of a sender
 /// wins.
 pub const ANNOUNCEMENTS_MAX: usize = 4_096;

@@ -221,6 +221,7 @@ mod tests {
         }
     }
 
+    /// RFC 6121 sections A.2.1, A.2.2, A.2.3 and A.2.4.
     #[test]
     fn outbound_follows_appendix_a_2() {
         check(
@@ -285,6 +286,7 @@ mod tests {
         );
     }
 
+    /// RFC 6121 sections A.3.1, A.3.2, A.3.3 and A.3.4.
     #[test]
     fn inbound_follows_appendix_a_3() {
         let step = |relation, pending_in, stanza| inbound(relation, pending_in, stanza).change;

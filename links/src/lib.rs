@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod authority;
+pub mod certificate;
 pub mod credentials;
 mod dial;
 pub mod end_point;

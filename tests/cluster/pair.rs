@@ -209,6 +209,8 @@ fn a_node_that_stops_leaves_its_users_to_its_twin() {
         castor.log()
     );
     pollux.wait_served(&[(1, 2)]);
+    // Her users were moved first, so she is told where to go (RFC 6120 section 4.9.3.19).
+    alice.ends_with("see-other-host");
     alice.resume(pollux.clients());
     alice.round_trip();
 }

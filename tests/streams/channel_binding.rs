@@ -1,5 +1,6 @@
 //! Authentication that is bound to the TLS below it (RFC 5802 section 6, RFC 9266, RFC 5929), what
-//! is offered of it (XEP-0440), and that nobody takes it away unnoticed (XEP-0474).
+//! is offered of it (XEP-0440 sections 2 and 3), and that nobody takes it away unnoticed (XEP-0474
+//! sections 6.1 and 7).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -6,6 +6,7 @@
 mod common;
 
 mod after_sign_in;
+mod bind;
 mod certificate;
 mod channel_binding;
 mod direct_tls;
@@ -17,6 +18,7 @@ mod pace;
 mod patience;
 mod plain;
 mod sasl;
+mod shutdown;
 mod slow_reader;
 mod starttls;
 mod stranger;

@@ -1,5 +1,5 @@
 //! What one may say who has not signed in: little, and nothing but the negotiation (RFC 6120
-//! sections 4.9.3 and 13.12).
+//! sections 4.9.3.12, 4.9.3.14 and 13.12).
 
 use crate::common::client::{Client, SASL};
 use crate::common::node::{Plaintext, TestNode};
@@ -79,6 +79,7 @@ fn at_most_thirty_two_elements() {
     check(&node, &many, "policy-violation");
 }
 
+/// RFC 6120 section 4.4.
 #[test]
 fn a_stream_may_be_closed_at_once() {
     let node = TestNode::start(Plaintext::Allowed);

@@ -78,6 +78,7 @@ plays! {
     session_ended
     session_request
     sign_in
+    sm_closed_is_over
     sm_count_too_high
     sm_counts
     sm_enable

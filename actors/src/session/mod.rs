@@ -17,6 +17,7 @@ mod outgoing;
 mod pump;
 mod questions;
 pub mod render;
+mod silence;
 mod spare;
 mod stream_management;
 
@@ -126,14 +127,17 @@ pub struct Session {
     acked: u64,
     /// An `<r/>` of ours waits for its answer, since when.
     asked: Option<Duration>,
+    /// When the client was last heard, and whether it was since it was last looked after.
+    heard: Duration,
+    was_heard: bool,
+    /// After how much silence it is asked whether it is there.
+    silence: Option<Duration>,
     /// When the socket last took a byte, if bytes wait.
     stalled_since: Option<Duration>,
     /// The stream is to be closed when all is written.
     closing: bool,
 }
 
-/// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
-const ANSWER_SECONDS_MAX: u64 = 60;
 /// Seconds for the last bytes of a stream that closes.
 const CLOSE_SECONDS_MAX: u64 = 5;
 
@@ -209,6 +213,12 @@ impl Session {
             sent: 0,
             acked: 0,
             asked: None,
+            heard: node.ambient.clock.now(),
+            was_heard: true,
+            silence: settings
+                .client_silence_seconds
+                .most()
+                .map(Duration::from_secs),
             stalled_since: None,
             closing: false,
             node,

@@ -105,7 +105,11 @@ async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<pollux_raft::dut
     match tokio::time::timeout(patience, bind::bind(&mut wire, user, tenure)).await {
         Ok(Ok(bound)) => bound.begin(wire),
         Ok(Err(broken)) => farewell(wire, broken).await,
-        Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
+        Err(_late) => {
+            let late = &wire.node.metrics.strangers_late;
+            late.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            farewell(wire, StreamCondition::ConnectionTimeout.into()).await;
+        }
     }
 }
 

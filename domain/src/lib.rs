@@ -17,3 +17,4 @@ pub mod seams;
 pub mod settings;
 pub mod stanza_error;
 pub mod subscription;
+pub mod tokens;

@@ -54,6 +54,8 @@ pub struct Stream {
     pub arrival: Arrival,
     /// What the socket has not taken yet.
     pub write_queue: BytesMut,
+    /// Nobody looks at the client (XEP-0352).
+    pub inactive: bool,
 }
 
 /// See the module.
@@ -156,6 +158,7 @@ impl Session {
         if state.connection != speaker.connection || state.detached.is_some() {
             return;
         }
+        let idle = Idle::begun(stream.inactive);
         let mut session = Session {
             span: tracing::debug_span!(
                 "session",
@@ -198,7 +201,7 @@ impl Session {
             placing: Seq::default(),
             early: EarlyQueue::default(),
             announcements: VecDeque::new(),
-            idle: Idle::default(),
+            idle,
             base: 0,
             sent: 0,
             acked: 0,

@@ -65,9 +65,11 @@ impl State {
                 resource,
                 epoch,
                 token,
+                carbons,
             } => {
-                return self.sign_in(user, resource, *epoch, *token, out);
+                return self.sign_in(user, resource, *epoch, *token, *carbons, out);
             }
+            Command::Token { user, client, act } => self.token(user, client, act)?,
             Command::Enable {
                 session,
                 resumable,
@@ -333,6 +335,7 @@ impl User {
             offline: Default::default(),
             departures: Default::default(),
             talks: Default::default(),
+            tokens: Default::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod sessions;
 #[cfg(test)]
 mod state_test;
 mod subscriptions;
+mod tokens;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -38,6 +39,7 @@ use pollux_domain::ids::{
 };
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::settings::Rules;
+use pollux_domain::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 
 use between::{Outbox, Taken, Watched};
@@ -102,6 +104,8 @@ pub(crate) struct User {
     departures: VecDeque<(GroupMs, Jid)>,
     /// From which device the user has replied to whom.
     talks: BTreeMap<BareJid, Talk>,
+    /// By which its clients sign in again.
+    tokens: Tokens,
 }
 
 /// One session, with or without a stream.

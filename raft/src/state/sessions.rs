@@ -44,6 +44,7 @@ impl State {
         resource: &str,
         epoch: Epoch,
         token: [u8; 16],
+        carbons: bool,
         out: &mut Outcome,
     ) -> Result<Reply, Refusal> {
         let home = self.users.get(user).ok_or(Refusal::NoSuchUser)?.home;
@@ -77,7 +78,7 @@ impl State {
             availability: None,
             directed: Default::default(),
             wants_pushes: false,
-            carbons: false,
+            carbons,
         };
         self.sessions.insert(id, Arc::new(session));
         self.user_mut(user.as_str(), |user| user.sessions.push(id));

@@ -13,5 +13,6 @@ mod presence;
 mod sessions;
 mod step;
 mod subscriptions;
+mod tokens;
 mod walk;
 mod world;

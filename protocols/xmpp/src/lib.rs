@@ -2,8 +2,8 @@
 //! randomness or routing.
 //!
 //! A first-level element is a [`Stanza`], a stream-management element ([`sm`]) or a part of the
-//! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`sasl2`], [`bind`]). What is wrong
-//! with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
+//! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`sasl2`], [`bind`]). What
+//! is wrong with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
 
 mod names;
 

@@ -239,11 +239,13 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
     let folder = &config.node.data_folder;
     let secret = found.map(|found| found.membership.ticket_secret);
     let tickets = secret.map(|secret| SharedTickets::new(secret, ambient.clone()));
+    let client_ca = config.xmpp.client_ca.as_deref();
     let tls = match &config.xmpp.certificate {
         Certificate::SelfSigned => {
-            certificate::self_signed(folder, config.xmpp.domain.as_str(), tickets)?
+            let domain = config.xmpp.domain.as_str();
+            certificate::self_signed(folder, domain, client_ca, tickets)?
         }
-        Certificate::Files { certificate, key } => Tls::read(certificate, key, tickets)?,
+        Certificate::Files { certificate, key } => Tls::read(certificate, key, client_ca, tickets)?,
     };
     let id = NodeId(config.node.id.get());
     let alone = Settings {

@@ -20,3 +20,4 @@ pub mod seams;
 pub mod settings;
 pub mod stanza_error;
 pub mod subscription;
+pub mod tokens;

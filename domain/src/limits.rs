@@ -157,6 +157,15 @@ pub const LOCKOUT_SECONDS: u64 = 300;
 /// locked anybody out, the oldest first.
 pub const LOCKOUT_ENTRIES_MAX: usize = 65_536;
 
+/// Clients of one user that have tokens to sign in by; one more takes the place of the one that was
+/// not seen for longest.
+pub const TOKEN_CLIENTS_MAX: usize = 32;
+/// Bytes of the name that a client gives its installation (XEP-0388: a UUID has 36); then
+/// `malformed-request`.
+pub const USER_AGENT_ID_BYTES_MAX: usize = 64;
+/// Seconds for which such a token is good. A default.
+pub const TOKEN_SECONDS: u64 = 21 * 86_400;
+
 /// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at
 /// each sign-in).
 pub const SCRAM_ITERATIONS: u32 = 10_000;

@@ -114,6 +114,14 @@ settings! {
          the accounts. A company may be behind one address; where all clients come through a \
          proxy, write unlimited.";
 
+    tokens: Switch = Switch(true), "sign-in.tokens",
+        "Gives clients that ask for it a token, by which they sign in again at once and need not \
+         keep the password (XEP-0484). Off: nobody is given one, and none is good.";
+
+    token_seconds: Number<5, 31_536_000> = Number(limits::TOKEN_SECONDS), "sign-in.token-seconds",
+        "For how many seconds a token is good; a client that comes back within that time is given \
+         a new one. Holds for tokens that are given out afterwards.";
+
     client_bytes_a_second: Limit<65_536, 1_073_741_824>
         = Limit(Some(limits::CLIENT_BYTES_A_SECOND)),
         "client.bytes-a-second",

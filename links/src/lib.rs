@@ -26,5 +26,6 @@ pub mod tickets;
 pub mod tls;
 pub mod token;
 pub mod visit;
+pub mod xmpp_address;
 
 pub use peer::PeerAddress;

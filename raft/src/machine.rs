@@ -89,7 +89,7 @@ impl Kind for ConfigurationGroup {
 
 impl Machine for State {
     // 2: outboxes. 3: which configuration was agreed with.
-    const VERSION: u16 = 4;
+    const VERSION: u16 = 5;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -166,14 +166,16 @@ fn action_weight(action: &Action) -> usize {
 }
 
 impl Machine for Configuration {
-    const VERSION: u16 = 1;
+    // 2: settings, tokens.
+    const VERSION: u16 = 2;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();
 
     fn weight(change: &configuration::Change) -> usize {
         match change {
-            configuration::Change::DecoySecret(bytes) => bytes.len(),
+            configuration::Change::DecoySecret(bytes)
+            | configuration::Change::TokenSecret(bytes) => bytes.len(),
             configuration::Change::AddUser { account, .. } => account.credentials.len(),
             configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
             configuration::Change::Set(wanted) => {

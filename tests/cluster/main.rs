@@ -16,3 +16,4 @@ mod settings;
 mod site;
 mod strangers;
 mod tickets;
+mod tokens;

@@ -56,6 +56,8 @@ pub struct Stream {
     pub arrival: Arrival,
     /// What the socket has not taken yet.
     pub write_queue: BytesMut,
+    /// Nobody looks at the client (XEP-0352).
+    pub inactive: bool,
 }
 
 /// See the module.
@@ -169,6 +171,7 @@ impl Session {
         ];
         let now = node.ambient.clock.now();
         let paces = rates.map(|rate| Pace::new(rate, now));
+        let idle = Idle::begun(stream.inactive);
         let mut session = Session {
             span: tracing::debug_span!(
                 "session",
@@ -208,7 +211,7 @@ impl Session {
             placing: Seq::default(),
             early: EarlyQueue::default(),
             announcements: VecDeque::new(),
-            idle: Idle::default(),
+            idle,
             base: 0,
             sent: 0,
             acked: 0,

@@ -92,7 +92,7 @@ async fn welcome(
     tracing::debug!("connection accepted");
     let signed_in = negotiate::sign_in(&mut wire, entrance, address);
     match tokio::time::timeout(PREAUTH_PATIENCE, signed_in).await {
-        Ok(Ok(user)) => negotiate::hand_over(wire, user),
+        Ok(Ok(signed_in)) => negotiate::hand_over(wire, signed_in),
         Ok(Err(broken)) => farewell(wire, broken).await,
         Err(_late) => {
             node.metrics.strangers_late.fetch_add(1, Ordering::Relaxed);

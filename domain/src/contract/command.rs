@@ -17,6 +17,7 @@ use crate::ids::{
 use crate::jid::{BareJid, Jid};
 use crate::settings::Rules;
 use crate::subscription::SubscriptionRequest;
+use crate::tokens::TokenAct;
 
 /// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to
 /// it.
@@ -74,6 +75,15 @@ pub enum Command {
         resource: String,
         epoch: Epoch,
         token: [u8; 16],
+        /// It gets copies from its first moment (XEP-0386, XEP-0280).
+        carbons: bool,
+    },
+    /// The tokens of one client of a user (XEP-0484). By any node of the group: a sign-in may come
+    /// to the one that does not serve the user.
+    Token {
+        user: BareJid,
+        client: String,
+        act: TokenAct,
     },
     /// XEP-0198 `<enable/>`. `written`: how far this stream was written before.
     Enable {
@@ -274,6 +284,8 @@ pub enum Refusal {
     NoSuchLine,
     /// A name or a value that is not known.
     Invalid,
+    /// No such token, or one whose count was there before.
+    NoSuchToken,
 }
 
 /// A state of the configuration, as a subcluster orders them: a takeover that was forced may go on

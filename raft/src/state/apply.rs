@@ -65,9 +65,11 @@ impl State {
                 resource,
                 epoch,
                 token,
+                carbons,
             } => {
-                return self.sign_in(user, resource, *epoch, *token, out);
+                return self.sign_in(user, resource, *epoch, *token, *carbons, out);
             }
+            Command::Token { user, client, act } => self.token(user, client, act)?,
             Command::Enable {
                 session,
                 resumable,
@@ -344,6 +346,7 @@ impl User {
             talks: Default::default(),
             blocked: Default::default(),
             privacy: Default::default(),
+            tokens: Default::default(),
         }
     }
 }

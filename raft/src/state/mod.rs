@@ -23,6 +23,7 @@ mod sessions;
 mod state_test;
 mod subscriptions;
 mod switches;
+mod tokens;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -42,6 +43,7 @@ use pollux_domain::ids::{
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::privacy::Privacy;
 use pollux_domain::settings::Rules;
+use pollux_domain::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 
 use between::{Outbox, Taken, Watched};
@@ -108,6 +110,8 @@ pub(crate) struct User {
     talks: BTreeMap<BareJid, Talk>,
     blocked: AddressSet,
     privacy: Privacy,
+    /// By which its clients sign in again.
+    tokens: Tokens,
 }
 
 /// One session, with or without a stream.

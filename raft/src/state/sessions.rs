@@ -45,6 +45,7 @@ impl State {
         resource: &str,
         epoch: Epoch,
         token: [u8; 16],
+        carbons: bool,
         out: &mut Outcome,
     ) -> Result<Reply, Refusal> {
         let home = self.users.get(user).ok_or(Refusal::NoSuchUser)?.home;
@@ -82,7 +83,7 @@ impl State {
             directed: Default::default(),
             wants_pushes: false,
             wants_blocks: false,
-            carbons: false,
+            carbons,
         };
         self.sessions.insert(id, Arc::new(session));
         self.user_mut(user.as_str(), |user| user.sessions.push(id));

@@ -15,5 +15,6 @@ mod sessions;
 mod step;
 mod subscriptions;
 mod switches;
+mod tokens;
 mod walk;
 mod world;

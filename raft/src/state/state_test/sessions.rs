@@ -42,6 +42,7 @@ fn a_user_has_only_so_many_sessions() {
         resource: resource.to_owned(),
         epoch: Epoch(1),
         token: [0; 16],
+        carbons: false,
     };
     refused(&mut world, &more("more"), Refusal::TooManySessions);
     // One that takes the place of another is none more.

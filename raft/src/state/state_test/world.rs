@@ -132,6 +132,7 @@ impl World {
             resource: jid.resource().unwrap().to_owned(),
             epoch,
             token: [1; 16],
+            carbons: false,
         });
         let Reply::Session { session, .. } = reply else {
             panic!("{reply:?}");

@@ -18,6 +18,7 @@ pub enum Exit {
     IoErr,
     TempFail,
     NoPerm,
+    CheckFailed,
 }
 
 /// Code, the name in sysexits.h, and what it means here.
@@ -78,6 +79,12 @@ const TABLE: &[(Exit, u8, &str, &str)] = &[
         "a limit is reached; the same again may succeed later",
     ),
     (Exit::NoPerm, 77, "EX_NOPERM", "you may not"),
+    (
+        Exit::CheckFailed,
+        78,
+        "EX_CONFIG",
+        "`pollux check` found something that keeps a node from working",
+    ),
 ];
 
 impl Exit {

@@ -1,11 +1,13 @@
 //! The program `pollux`: command line, configuration, start everything in order, stop everything in
 //! order. Not for how any part works: each has its crate.
 
+mod check;
 mod cli;
 mod cluster;
 mod config;
 mod control;
 mod demo;
+mod descriptors;
 mod exit;
 mod groups;
 mod links;
@@ -13,6 +15,7 @@ mod log;
 mod ports;
 mod sample;
 mod start;
+mod systemd;
 mod vitals;
 
 use std::process::ExitCode;

@@ -30,11 +30,13 @@ use crate::cluster::{self, ClusterError, Found};
 use crate::config::values::Certificate;
 use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
+use crate::descriptors;
 use crate::exit::Exit;
 use crate::groups::Groups;
 use crate::links::{self, Guests};
 use crate::ports::{self, PortError};
 use crate::sample;
+use crate::systemd::{Notifier, pulse};
 use crate::vitals::NodeVitals;
 
 /// What a person said about files that were set aside.
@@ -124,6 +126,8 @@ pub fn main_node(config: Config, loss: Loss) -> ExitCode {
 
 fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let folder = &config.node.data_folder;
+    let notifier = Notifier::from_environment();
+    descriptors::raise();
     prepare(folder, loss)?;
     let found = cluster::read(folder)?;
     let ambient = system::ambient();
@@ -210,7 +214,9 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         }
         None => None,
     };
-    let result = main.block_on(serve(config, &node));
+    let result = main.block_on(serve(config, &node, &groups, &notifier));
+    notifier.stopping();
+    notifier.status("says goodbye to its clients");
     groups.block_on(node.stop());
     result
 }
@@ -234,11 +240,13 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
     let folder = &config.node.data_folder;
     let secret = found.map(|found| found.membership.ticket_secret);
     let tickets = secret.map(|secret| SharedTickets::new(secret, ambient.clone()));
+    let client_ca = config.xmpp.client_ca.as_deref();
     let tls = match &config.xmpp.certificate {
         Certificate::SelfSigned => {
-            certificate::self_signed(folder, config.xmpp.domain.as_str(), tickets)?
+            let domain = config.xmpp.domain.as_str();
+            certificate::self_signed(folder, domain, client_ca, tickets)?
         }
-        Certificate::Files { certificate, key } => Tls::read(certificate, key, tickets)?,
+        Certificate::Files { certificate, key } => Tls::read(certificate, key, client_ca, tickets)?,
     };
     let id = NodeId(config.node.id.get());
     let alone = Settings {
@@ -356,7 +364,12 @@ fn open_log<G: Kind>(folder: &Path, keep: Keep) -> Result<Arc<dyn LogStore>, End
 }
 
 /// From here on clients are served, until a signal comes or something fails.
-async fn serve(config: &Config, node: &Arc<Node>) -> Result<(), End> {
+async fn serve(
+    config: &Config,
+    node: &Arc<Node>,
+    groups: &Groups,
+    notifier: &Notifier,
+) -> Result<(), End> {
     // The client ports open last: where they are, everything else is there.
     let control = ControlServer::bind(&config.control.socket)?;
     if node.settings.is_witness {
@@ -369,12 +382,14 @@ async fn serve(config: &Config, node: &Arc<Node>) -> Result<(), End> {
     }
     let executor = Executor::new(node.clone());
     let stop = stop_signal().map_err(End::Threads)?;
+    notifier.ready();
     tokio::select! {
         biased;
         () = stop => Ok(()),
         reason = node.subcluster.failure() => Err(End::Group(reason)),
         reason = node.configuration.failure() => Err(End::Group(reason)),
         () = control.serve(&executor) => Ok(()),
+        never = pulse::run(node, groups, notifier) => match never {},
     }
 }
 

@@ -69,15 +69,7 @@ const FOREIGN_CHUNK: usize = 500;
 /// What is read of the configuration on the way may be newer than `as_of`, which does no harm; what
 /// is read of the database is not older.
 async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupError> {
-    if node
-        .configuration
-        .read(|state| state.decoy_secret().is_none())
-    {
-        let mut secret = [0; 32];
-        node.ambient.rand.fill(&mut secret);
-        let secret = Change::DecoySecret(Bytes::copy_from_slice(&secret));
-        node.configuration.execute(secret).await?;
-    }
+    make_secrets(node).await?;
     put(node, as_of, Agreement::Begin).await?;
     agree_on_rules(node, as_of).await?;
     let configured: Vec<(BareJid, NodeId)> = node.configuration.read(|state| {
@@ -103,6 +95,30 @@ async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupEr
         if is_mine && is_gone() {
             put(node, as_of, Agreement::Release { user }).await?;
         }
+    }
+    Ok(())
+}
+
+/// The cluster has its secrets; whoever proposes them first, those are taken.
+pub(crate) async fn make_secrets(node: &Node) -> Result<(), GroupError> {
+    let (has_decoys, has_tokens) = node.configuration.read(|state| {
+        (
+            state.decoy_secret().is_some(),
+            state.token_secret().is_some(),
+        )
+    });
+    let secret = || {
+        let mut secret = [0; 32];
+        node.ambient.rand.fill(&mut secret);
+        Bytes::copy_from_slice(&secret)
+    };
+    if !has_decoys {
+        let secret = Change::DecoySecret(secret());
+        node.configuration.execute(secret).await?;
+    }
+    if !has_tokens {
+        let secret = Change::TokenSecret(secret());
+        node.configuration.execute(secret).await?;
     }
     Ok(())
 }

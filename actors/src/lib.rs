@@ -22,5 +22,6 @@ pub mod serving;
 pub mod session;
 pub mod stream;
 pub mod system;
+pub mod tokens;
 pub mod users;
 pub mod wall_clock;

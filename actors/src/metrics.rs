@@ -22,6 +22,10 @@ pub struct Metrics {
     pub pauses: AtomicU64,
     pub forgeries: AtomicU64,
     pub stream_errors: AtomicU64,
+    pub strangers_late: AtomicU64,
+    pub silent_asked: AtomicU64,
+    pub given_up_silent: AtomicU64,
+    pub given_up_slow: AtomicU64,
     pub session_streams: AtomicU64,
     pub session_panics: AtomicU64,
     pub relayed_streams: AtomicU64,
@@ -42,6 +46,10 @@ impl Metrics {
         };
         let gauge = |name, help, value: &AtomicU64| {
             Sample::gauge(name, help, value.load(Ordering::Relaxed) as f64)
+        };
+        let given_up = |why: &'static str, value| {
+            let help = "Streams ended because the client did not answer, or did not read.";
+            counter("pollux_streams_given_up_total", help, value).with("why", why)
         };
         vec![
             gauge(
@@ -109,6 +117,18 @@ impl Metrics {
                 "Streams closed with an error before a session was bound.",
                 &self.stream_errors,
             ),
+            counter(
+                "pollux_strangers_late_total",
+                "Connections closed because no session was bound in time.",
+                &self.strangers_late,
+            ),
+            counter(
+                "pollux_silent_clients_asked_total",
+                "Times a client of whom nothing was heard was asked whether it is there.",
+                &self.silent_asked,
+            ),
+            given_up("silent", &self.given_up_silent),
+            given_up("slow", &self.given_up_slow),
             gauge(
                 "pollux_session_streams",
                 "Sessions with a stream.",

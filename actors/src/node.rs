@@ -35,6 +35,7 @@ use crate::placement::Placement;
 use crate::reminders::Reminders;
 use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
+use crate::tokens;
 
 /// What is decided before a node starts.
 #[derive(Debug, Clone)]
@@ -262,6 +263,7 @@ impl Node {
         let _first = node.duty.set(control::duty(&node));
         digests::open(&node);
         courier::open(&node);
+        tokens::open(&node);
         if is_alone(&node.subcluster, node.settings.begin_subcluster) {
             // Whoever is alone sees at once what a damaged disk has taken.
             let caught_up = node.subcluster.catch_up().await;

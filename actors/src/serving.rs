@@ -43,7 +43,7 @@ pub fn served_by(node: &Node, home: NodeId) -> ServedBy {
 
 /// For a home of another subcluster: a node of it that can be reached, the home itself first. It
 /// knows who serves.
-fn elsewhere(node: &Node, home: NodeId) -> Option<NodeId> {
+pub fn elsewhere(node: &Node, home: NodeId) -> Option<NodeId> {
     let homes = node.configuration.read(|configuration| {
         let topology = configuration.topology();
         let subcluster = topology.node(home)?.subcluster;

@@ -69,6 +69,7 @@ pub async fn add_at(
     let account = Account {
         home,
         credentials,
+        password_version: 0,
         administrator,
     };
     change(

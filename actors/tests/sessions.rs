@@ -230,6 +230,18 @@ impl Stage {
 
     /// A bound session with stream management, available.
     async fn sign_in(&self, name: &str) -> Client {
+        let mut client = self.sign_in_plain(name).await;
+        client
+            .say("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+            .await;
+        client.hear("<enabled").await;
+        client.say("<presence/>").await;
+        client.hear("<presence").await;
+        client
+    }
+
+    /// A bound session.
+    async fn sign_in_plain(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         client.say(HEADER).await;
         client.hear("</stream:features>").await;
@@ -263,12 +275,6 @@ impl Stage {
             )
             .await;
         client.hear("</iq>").await;
-        client
-            .say("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-            .await;
-        client.hear("<enabled").await;
-        client.say("<presence/>").await;
-        client.hear("<presence").await;
         client
     }
 }
@@ -348,6 +354,7 @@ fn a_stranger_who_says_nothing_is_sent_away() {
     });
 }
 
+/// RFC 6120 section 4.9.3.17.
 #[test]
 fn a_full_house_turns_strangers_away_one_by_one_and_takes_who_waits_when_one_leaves() {
     with_node(|stage| async move {
@@ -429,6 +436,87 @@ fn a_peer_that_does_not_answer_is_given_up_and_its_session_waits_then_expires() 
                 .read(|state| state.session_rows(None).len()),
             0
         );
+    });
+}
+
+/// RFC 6120 sections 4.6.2 and 4.9.3.4, with stream management: who is there answers, and who is
+/// not is told why it was let go, should it still read.
+#[test]
+fn a_silent_client_is_asked_and_let_go_where_it_does_not_answer() {
+    with_node(|stage| async move {
+        let mut ann = stage.sign_in("ann").await;
+        ann.hear("<r xmlns='urn:xmpp:sm:3'/>").await;
+        ann.say("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+        let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let metrics = &stage.node.metrics;
+        for asked in 1..=2 {
+            tokio::time::sleep(Duration::from_secs(290)).await;
+            assert_eq!(
+                counter(&metrics.silent_asked),
+                asked - 1,
+                "not silent for long"
+            );
+            ann.hear("<r xmlns='urn:xmpp:sm:3'/>").await;
+            assert_eq!(counter(&metrics.silent_asked), asked);
+            ann.say("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+        }
+        assert_eq!(counter(&metrics.given_up_silent), 0);
+        let last = ann.last_words().await;
+        assert_eq!(last.matches("<r ").count(), 1, "asked once: {last}");
+        assert!(last.contains("<connection-timeout"), "{last}");
+        assert!(last.ends_with("</stream:stream>"), "{last}");
+        assert_eq!(counter(&metrics.given_up_silent), 1);
+        let rows = stage.node.subcluster.read(|state| state.session_rows(None));
+        assert!(rows.len() == 1 && !rows[0].attached, "its session waits");
+    });
+}
+
+/// RFC 6120 section 4.6.1.
+#[test]
+fn a_silent_client_without_stream_management_is_sent_white_space() {
+    with_node(|stage| async move {
+        let mut ann = stage.sign_in_plain("ann").await;
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(290)).await;
+            assert_eq!(*ann.read.borrow(), "");
+            assert_eq!(ann.hear(" ").await, " ", "and nothing else");
+        }
+        let rows = stage.node.subcluster.read(|state| state.session_rows(None));
+        assert!(rows[0].attached, "it need not answer");
+        assert_eq!(stage.node.metrics.silent_asked.load(Ordering::Relaxed), 3);
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_for_a_minute_is_given_up() {
+    with_node(|stage| async move {
+        let ann = stage.sign_in("ann").await;
+        let mut ben = stage.sign_in("ben").await;
+        let body = "x".repeat(8_000);
+        for number in 0..40 {
+            let message = format!(
+                "<message to='ann@example.org/r' id='{number}'><body>{body}</body></message>"
+            );
+            ben.say(&message).await;
+        }
+        ben.say("<iq type='get' id='p' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>")
+            .await;
+        ben.hear("id='p'").await;
+        // Others are heard meanwhile, and answer.
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            ben.say("<a xmlns='urn:xmpp:sm:3' h='2'/>").await;
+        }
+        let metrics = &stage.node.metrics;
+        assert_eq!(metrics.given_up_slow.load(Ordering::Relaxed), 1);
+        let rows = stage.node.subcluster.read(|state| state.session_rows(None));
+        let attached: Vec<&str> = rows
+            .iter()
+            .filter(|row| row.attached)
+            .map(|row| row.jid.as_str())
+            .collect();
+        assert_eq!(attached, ["ben@example.org/r"]);
+        drop(ann);
     });
 }
 

@@ -1,6 +1,7 @@
 //! The language of the product: pure values and rules. No I/O, no async, no clock, no randomness.
 
 pub mod availability;
+pub mod blocking;
 pub mod contact;
 pub mod contract;
 pub mod delivery;
@@ -13,8 +14,11 @@ pub mod lockout;
 pub mod metrics;
 pub mod operations;
 pub mod pace;
+pub mod privacy;
+pub mod properties;
 pub mod routing;
 pub mod seams;
 pub mod settings;
 pub mod stanza_error;
 pub mod subscription;
+pub mod tokens;

@@ -62,6 +62,8 @@ pub const SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
 /// Subscription requests that wait for one user's answer; one more is refused with
 /// `resource-constraint`.
 pub const PENDING_REQUESTS_MAX: usize = 1_000;
+/// Addresses that one user has blocked; one more is refused with `resource-constraint`.
+pub const BLOCKED_MAX: usize = 1_000;
 /// Addresses to which a session has sent directed presence; one more is refused with
 /// `resource-constraint`.
 pub const DIRECTED_MAX: usize = 200;
@@ -81,6 +83,8 @@ pub const OFFLINE_MAX: usize = 1_000;
 /// Bytes of a get whose request a slot keeps, to be answered afresh; a longer one gets
 /// `policy-violation`.
 pub const ASK_BYTES_MAX: usize = 1_024;
+/// Bytes of all messages that one message to several becomes; more gets `policy-violation`.
+pub const BROADCAST_BYTES_MAX: usize = 1024 * 1024;
 /// Contacts of one user of whom it is remembered from which device the user has replied; the oldest
 /// is forgotten, and messages of that contact go to all devices again.
 pub const TALKS_MAX: usize = 64;
@@ -119,12 +123,17 @@ pub const IN_FLIGHT_MAX: usize = 128;
 pub const IN_FLIGHT_BYTES_MAX: usize = 512 * 1024;
 /// Bytes that a client may say in a second; then its socket is not read for a moment. A default.
 pub const CLIENT_BYTES_A_SECOND: u64 = 1024 * 1024;
+/// Elements that one client may say in a second; as above.
+pub const CLIENT_STANZAS_A_SECOND: u64 = 2_000;
 /// Bytes in a socket's write queue. From 64 KiB on slots and announcements wait where they are and
 /// the client is not read; above this the slow reader's stream is closed with
 /// `resource-constraint` where that can still be written, and its session waits for resumption.
 pub const WRITE_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// Seconds for which a write queue may stand without a byte taken; then as above.
 pub const WRITE_STALL_SECONDS_MAX: u64 = 60;
+/// Seconds of silence after which a client is asked whether it is there (RFC 6120 section 4.6). A
+/// default.
+pub const CLIENT_SILENCE_SECONDS: u64 = 300;
 /// Volatile stanzas (announcements) that wait behind a slot of one session; the latest of a sender
 /// wins.
 pub const ANNOUNCEMENTS_MAX: usize = 4_096;
@@ -169,6 +178,15 @@ pub const LOCKOUT_SECONDS: u64 = 300;
 /// Accounts, and addresses, whose failures a node remembers; then it forgets those that have not
 /// locked anybody out, the oldest first.
 pub const LOCKOUT_ENTRIES_MAX: usize = 65_536;
+
+/// Clients of one user that have tokens to sign in by; one more takes the place of the one that was
+/// not seen for longest.
+pub const TOKEN_CLIENTS_MAX: usize = 32;
+/// Bytes of the name that a client gives its installation (XEP-0388: a UUID has 36); then
+/// `malformed-request`.
+pub const USER_AGENT_ID_BYTES_MAX: usize = 64;
+/// Seconds for which such a token is good. A default.
+pub const TOKEN_SECONDS: u64 = 21 * 86_400;
 
 /// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at
 /// each sign-in).

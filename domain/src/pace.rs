@@ -1,16 +1,16 @@
-//! How much a client may say in a second: a store of octets that its stanzas take from and time
-//! fills. Who speaks within it never waits; who does not is read later, and loses nothing. Not for
-//! what waits for its commit: that has limits of its own.
+//! How much a client may say in a second: a store of octets, or of stanzas, that what it says takes
+//! from and time fills. Who speaks within it never waits; who does not is read later, and loses
+//! nothing. Not for what waits for its commit: that has limits of its own.
 
 use std::time::Duration;
 
-/// What an element counts at least: the work for it is more than its octets say.
+/// Octets that an element counts at least: the work for it is more than its octets say.
 pub const ELEMENT_OCTETS: usize = 128;
 
 /// See the module. Holds what may be said in half a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Octets a second; none is without limit.
+    /// Octets or stanzas a second; none is without limit.
     rate: Option<u64>,
     left: i64,
     filled: Duration,
@@ -32,10 +32,10 @@ impl Pace {
         self.rate.map_or(i64::MAX, |rate| (rate / 2) as i64)
     }
 
-    /// An element was said. The last one may take more than there is: it is owed.
-    pub fn spend(&mut self, octets: usize) {
+    /// So much was said. The last may take more than there is: it is owed.
+    pub fn spend(&mut self, amount: usize) {
         if self.rate.is_some() {
-            self.left -= octets.max(ELEMENT_OCTETS) as i64;
+            self.left -= amount as i64;
         }
     }
 
@@ -85,16 +85,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_owed_and_what_is_short_counts_for_its_work() {
+    fn what_is_long_is_owed() {
         let mut pace = Pace::new(Some(20_000), at(0));
         pace.spend(30_000);
         pace.fill(at(900));
         assert!(pace.is_spent(), "20,000 were owed");
         pace.fill(at(1_100));
         assert!(!pace.is_spent());
-        let mut pace = Pace::new(Some(20_000), at(0));
-        (0..10_000 / ELEMENT_OCTETS + 1).for_each(|_| pace.spend(1));
-        assert!(pace.is_spent());
+        // Half a second's worth of stanzas.
+        let mut stanzas = Pace::new(Some(20), at(0));
+        (0..10).for_each(|_| stanzas.spend(1));
+        assert!(stanzas.is_spent());
     }
 
     #[test]

@@ -82,11 +82,10 @@ fn to_bare<'a>(
                 false => Route::Deliver(sessions),
             }
         }
-        // All that do not refuse by a negative priority; nobody there: nothing to tell them any
-        // more, and the sender gets to know it, since what was acknowledged is never dropped in
-        // silence.
+        // All that do not refuse by a negative priority. Nobody there: "MUST silently ignore"; it
+        // was for those who are there.
         ParcelKind::Headline => match available(candidates) {
-            none if none.is_empty() => Route::Bounce(Condition::ServiceUnavailable),
+            none if none.is_empty() => Route::Drop,
             sessions => Route::Deliver(sessions),
         },
         ParcelKind::Groupchat
@@ -222,7 +221,7 @@ mod tests {
             &[(1, Some(0)), (2, Some(5)), (3, Some(-1))],
             to(&[1, 2]),
         );
-        check(ParcelKind::Headline, None, &[], unavailable.clone());
+        check(ParcelKind::Headline, None, &[], Route::Drop);
         check(
             ParcelKind::Groupchat,
             None,
@@ -238,5 +237,51 @@ mod tests {
             unavailable,
         );
         check(ParcelKind::IqResponse, Some("x"), &[], Route::Drop);
+    }
+
+    /// Section 8.5.4, table 1: each row and column for users that exist. Where the table leaves a
+    /// choice this is ours: stored before refused, refused before ignored, and of several devices
+    /// all (forking) or those of the highest priority.
+    #[test]
+    fn table_1_of_rfc_6121() {
+        const O: Route = Route::Store;
+        const E: Route = Route::Bounce(Condition::ServiceUnavailable);
+        const S: Route = Route::Drop;
+        let d = |ids: &[u64]| to(ids);
+        let none: &[(u64, Option<i8>)] = &[];
+        let negative = &[(1, Some(-1)), (2, None)];
+        let one = &[(1, Some(0)), (2, Some(-1))];
+        let several = &[(1, Some(3)), (2, Some(0)), (3, Some(3))];
+        let matching = Some("a");
+        let other = Some("x");
+        let kinds = [
+            ParcelKind::Normal,
+            ParcelKind::Chat,
+            ParcelKind::Groupchat,
+            ParcelKind::Headline,
+        ];
+        type Devices<'a> = &'a [(u64, Option<i8>)];
+        let rows: [(Devices<'_>, Option<&str>, [Route; 4]); 11] = [
+            // No active resources.
+            (none, None, [O, O, E, S]),
+            (none, other, [E, O, E, E]),
+            // None that does not refuse.
+            (negative, None, [O, O, E, S]),
+            (negative, matching, [d(&[1]), d(&[1]), d(&[1]), d(&[1])]),
+            (negative, other, [E, O, E, E]),
+            // One.
+            (one, None, [d(&[1]), d(&[1]), E, d(&[1])]),
+            (one, matching, [d(&[1]), d(&[1]), d(&[1]), d(&[1])]),
+            (one, other, [E, d(&[1]), E, E]),
+            // Several, without forking.
+            (several, None, [d(&[1, 3]), d(&[1, 3]), E, d(&[1, 2, 3])]),
+            (several, matching, [d(&[1]), d(&[1]), d(&[1]), d(&[1])]),
+            (several, other, [E, d(&[1, 3]), E, E]),
+        ];
+        for (devices, resource, cells) in rows {
+            for (kind, cell) in kinds.into_iter().zip(cells) {
+                check(kind, resource, devices, cell);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What an administrator sets while the cluster runs: one table of names, forms, defaults and
 //! meanings (decision 0010). Not for what belongs to a machine: that stands in its file.
 
+mod contacts;
 mod form;
 
 use std::fmt;
@@ -8,7 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-pub use form::{Form, Limit, Number, Switch};
+pub use contacts::ServerContacts;
+pub use form::{Conflict, Form, Limit, Number, Switch};
 
 /// One setting as a face shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +114,14 @@ settings! {
          the accounts. A company may be behind one address; where all clients come through a \
          proxy, write unlimited.";
 
+    tokens: Switch = Switch(true), "sign-in.tokens",
+        "Gives clients that ask for it a token, by which they sign in again at once and need not \
+         keep the password (XEP-0484). Off: nobody is given one, and none is good.";
+
+    token_seconds: Number<5, 31_536_000> = Number(limits::TOKEN_SECONDS), "sign-in.token-seconds",
+        "For how many seconds a token is good; a client that comes back within that time is given \
+         a new one. Holds for tokens that are given out afterwards.";
+
     client_bytes_a_second: Limit<65_536, 1_073_741_824>
         = Limit(Some(limits::CLIENT_BYTES_A_SECOND)),
         "client.bytes-a-second",
@@ -119,6 +129,38 @@ settings! {
          so many. A client that says more is read a little later and loses nothing; half a \
          second's worth may come at once. Without limit one client can take a core, and slow the \
          others. Holds for sessions that get a stream afterwards.";
+
+    client_stanzas_a_second: Limit<10, 1_000_000> = Limit(Some(limits::CLIENT_STANZAS_A_SECOND)),
+        "client.stanzas-a-second",
+        "The same in stanzas: messages, requests, changes of availability.";
+
+    server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
+        "Where those who run the server are reached, for clients that ask (XEP-0157).";
+
+    sessions_max: Number<1, 100> = Number(limits::SESSIONS_PER_USER_MAX as u64),
+        "client.sessions-max",
+        "How many sessions one user may have at a time, with a stream or waiting to be resumed. \
+         One more is refused; those that are there stay.";
+
+    conflict: Conflict = Conflict::Replace, "client.conflict",
+        "What happens when a client asks for a resource that another session of its user has: the \
+         session ends, or the client has to ask for another resource.";
+
+    messages: Switch = Switch(true), "messages.allowed",
+        "Users may send messages to each other. Off: every message comes back to its sender as \
+         not allowed. What is kept for users who are away is delivered.";
+
+    sharing: Switch = Switch(true), "availability.sharing",
+        "Users see the availability of those who let them. Off: everybody sees the own devices \
+         alone; all others seem to have gone, whoever was subscribed to them, until it is on \
+         again.";
+
+    client_silence_seconds: Limit<15, 86_400> = Limit(Some(limits::CLIENT_SILENCE_SECONDS)),
+        "client.silence-seconds",
+        "A client of whom nothing was heard for so many seconds is asked whether it is there: under \
+         stream management it has a minute to answer, and is let go else; its session waits for it. \
+         Without stream management it is sent white space, so that a dead connection is noticed. \
+         Holds for sessions that get a stream afterwards.";
 
     forking: Switch = Switch(true), "messages.forking",
         "A message to a user with several devices goes to each that is available, until the user \
@@ -150,6 +192,9 @@ settings! {
         "How many may see one user's availability; one more is refused with an error that says how \
          many there are. Those who see it already go on seeing it. Unlimited means the product's \
          own limit of 2,000.";
+
+    broadcast_max: Number<0, 1_000> = Number(50), "messages.broadcast-max",
+        "To how many users one message may be addressed (XEP-0033). Nobody may with 0.";
 }
 
 /// What of it the database of a subcluster goes by. Each group has its own copy, so that all its
@@ -158,6 +203,13 @@ settings! {
 pub struct Rules {
     pub forking: bool,
     pub forking_ms: u64,
+    /// Sessions of one user.
+    pub sessions_max: usize,
+    pub conflict: Conflict,
+    /// Users may send messages.
+    pub messages: bool,
+    /// Users see the availability of others.
+    pub sharing: bool,
     pub offline: bool,
     /// Messages that are kept for one user.
     pub offline_max: usize,
@@ -178,6 +230,10 @@ impl Settings {
         Rules {
             forking: self.forking.is_on(),
             forking_ms: self.forking_seconds.0 * 1_000,
+            sessions_max: self.sessions_max.0 as usize,
+            conflict: self.conflict,
+            messages: self.messages.is_on(),
+            sharing: self.sharing.is_on(),
             offline: self.offline.is_on(),
             offline_max: self.offline_max.0 as usize,
             auto_authorise: self.auto_authorise.is_on(),

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     BadRequest,
+    /// `not-acceptable`, and that the sender has blocked the address (XEP-0191 section 3.3).
+    Blocked,
     FeatureNotImplemented,
     Forbidden,
     ItemNotFound,

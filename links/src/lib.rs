@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod authority;
+pub mod certificate;
 pub mod credentials;
 mod dial;
 pub mod end_point;
@@ -25,5 +26,6 @@ pub mod tickets;
 pub mod tls;
 pub mod token;
 pub mod visit;
+pub mod xmpp_address;
 
 pub use peer::PeerAddress;

@@ -4,9 +4,12 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connected byte stream, bound to the thread on which it lives.
@@ -90,10 +93,31 @@ impl Listener for SystemListener {
         Box::pin(async move {
             let (stream, peer) = self.0.accept().await?;
             stream.set_nodelay(true)?;
+            // One that is gone already is told when it is read.
+            let _gone = watch(&stream);
             let socket: Box<dyn Socket> = Box::new(SystemSocket(stream));
             Ok((socket, peer))
         })
     }
+}
+
+/// Seconds of silence after which the peer's system is asked whether it is there, and again; after
+/// so many questions in vain the connection is gone (RFC 1122 section 4.2.3.6).
+const SILENCE_SECONDS: u64 = 120;
+const AGAIN_SECONDS: u64 = 30;
+const QUESTIONS: u32 = 3;
+/// Milliseconds for which what was sent may stay unacknowledged by the peer's system (RFC 5482):
+/// longer than a stream may stand, whose end is told.
+const UNACKNOWLEDGED_MS_MAX: u32 = 90_000;
+
+/// Lets the system notice that the other machine is gone, which no byte would say.
+fn watch(stream: impl AsFd) -> io::Result<()> {
+    sockopt::set_socket_keepalive(&stream, true)?;
+    sockopt::set_tcp_keepidle(&stream, Duration::from_secs(SILENCE_SECONDS))?;
+    sockopt::set_tcp_keepintvl(&stream, Duration::from_secs(AGAIN_SECONDS))?;
+    sockopt::set_tcp_keepcnt(&stream, QUESTIONS)?;
+    sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED_MS_MAX)?;
+    Ok(())
 }
 
 #[expect(
@@ -164,5 +188,25 @@ impl AsyncWrite for SystemSocket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_types, reason = "a socket of the operating system")]
+    fn a_machine_that_is_gone_is_noticed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let _ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        watch(&theirs).unwrap();
+        assert!(sockopt::socket_keepalive(&theirs).unwrap());
+        let idle = sockopt::tcp_keepidle(&theirs).unwrap();
+        assert_eq!(idle, Duration::from_secs(SILENCE_SECONDS));
+        assert_eq!(sockopt::tcp_keepcnt(&theirs).unwrap(), QUESTIONS);
+        let unacknowledged = sockopt::tcp_user_timeout(&theirs).unwrap();
+        assert_eq!(unacknowledged, UNACKNOWLEDGED_MS_MAX);
     }
 }

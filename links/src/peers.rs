@@ -36,16 +36,19 @@ pub enum Subject {
     Outbox = 5,
     /// Administrative operations that another node executes.
     Operation = 6,
+    /// Whether a client has the token of a user of that group.
+    Token = 7,
 }
 
 impl Subject {
-    pub const ALL: [Subject; 6] = [
+    pub const ALL: [Subject; 7] = [
         Subject::Election,
         Subject::Lease,
         Subject::Log,
         Subject::Proposal,
         Subject::Outbox,
         Subject::Operation,
+        Subject::Token,
     ];
 }
 

@@ -98,7 +98,12 @@ impl TlsSocket {
 
     /// The certificate that the other side has proved to hold, also in a resumed session.
     pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.tls.peer_certificates()?.first()
+        self.peer_chain().first()
+    }
+
+    /// The same with those by which it was signed.
+    pub fn peer_chain(&self) -> &[CertificateDer<'static>] {
+        self.tls.peer_certificates().unwrap_or_default()
     }
 
     /// What both sides agreed to speak.

@@ -112,6 +112,10 @@ impl Machine for State {
             Command::Unwritten { parcels, .. } => {
                 parcels.iter().map(|(_, parcel)| parcel.bytes.len()).sum()
             }
+            Command::Privacy { settings, .. } => {
+                let values = settings.iter().filter_map(|(_, value)| value.as_ref());
+                values.map(String::len).sum()
+            }
             _ => 0,
         }
     }
@@ -147,12 +151,18 @@ fn action_weight(action: &Action) -> usize {
     match action {
         Action::Nothing => 0,
         Action::Send(parcel) => parcel.bytes.len(),
+        Action::Broadcast { outer, parcels } => {
+            let parcels = parcels.iter().map(|parcel| parcel.bytes.len());
+            outer.bytes.len() + parcels.sum::<usize>()
+        }
         Action::Availability { bytes, .. }
         | Action::Directed { bytes, .. }
         | Action::Subscription { bytes, .. }
         | Action::Answer(bytes) => bytes.len(),
         Action::Carbons { result, .. } => result.len(),
-        Action::Ask { request } | Action::AskList { request, .. } => request.len(),
+        Action::Ask { request }
+        | Action::AskList { request, .. }
+        | Action::AskBlockList { request } => request.len(),
         Action::Inquire(parcel) => parcel.bytes.len(),
         Action::Keep {
             iq,
@@ -162,19 +172,23 @@ fn action_weight(action: &Action) -> usize {
             let sizes = documents.iter().map(|(_, document)| document.len());
             iq.bytes.len() + result.len() + sizes.sum::<usize>()
         }
-        Action::Contact { iq, result, .. } => iq.bytes.len() + result.len(),
+        Action::Contact { iq, result, .. } | Action::Block { iq, result, .. } => {
+            iq.bytes.len() + result.len()
+        }
     }
 }
 
 impl Machine for Configuration {
-    const VERSION: u16 = 1;
+    // 2: settings, tokens.
+    const VERSION: u16 = 2;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();
 
     fn weight(change: &configuration::Change) -> usize {
         match change {
-            configuration::Change::DecoySecret(bytes) => bytes.len(),
+            configuration::Change::DecoySecret(bytes)
+            | configuration::Change::TokenSecret(bytes) => bytes.len(),
             configuration::Change::AddUser { account, .. } => account.credentials.len(),
             configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
             configuration::Change::Set(wanted) => {

@@ -147,6 +147,7 @@ async fn sign_in(group: &Group<Subcluster>, name: &str, epoch: Epoch) -> Session
         resource: "r".to_owned(),
         epoch,
         token: [0; 16],
+        carbons: false,
     };
     match group.execute(command).await.unwrap() {
         Reply::Session { session, .. } => session,

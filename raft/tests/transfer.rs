@@ -201,6 +201,7 @@ async fn fill(group: &Group<ConfigurationGroup>) {
         let account = Account {
             home: NodeId(1),
             credentials: Bytes::from(vec![number as u8; 20 * 1024]),
+            password_version: 0,
             administrator: false,
         };
         let user = BareJid::parse(&format!("u{number}@example.org")).unwrap();

@@ -1,8 +1,11 @@
 //! The shape of the command line and what `--help` teaches. No behaviour.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::exit;
 
@@ -10,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   pollux node                                 a node on the embedded default, data in ./pollux-data
   pollux example-config > pollux.toml         a file to begin with; every key is explained
-  pollux check-config pollux.toml             every mistake in it, or what will hold
+  pollux check --config pollux.toml           what is wrong with the file and the machine
   pollux node --config pollux.toml            a node as the file says
   pollux ctl user add alice                   a user with a generated password, printed once
   pollux ctl session list                     who is connected
@@ -106,19 +109,38 @@ pub enum Command {
     Cluster(ClusterFiles),
     /// Ask a running node, over its local socket
     Ctl(Ctl),
-    /// Check a configuration file and show what will hold
+    /// Look at all that a node needs of its machine, and say how to mend what is wrong
     ///
-    /// Reports every mistake at once, with its line, its key and advice, and ends with 64. A right
-    /// file is shown as the node will see it, defaults filled in.
-    CheckConfig {
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+    /// The configuration file with every mistake at once, the certificate and its key, the records
+    /// of the DNS, the ports, the number of open files, the data folder, the clock. Before a node
+    /// starts or while it runs; nothing is changed. Ends with 64 where the file has mistakes, with
+    /// 78 where something else failed; a warning is no failure.
+    Check(Check),
     /// Print a configuration file in which every key is explained
     ExampleConfig {
         /// The reference page of the book instead
         #[arg(long, hide = true)]
         reference: bool,
+    },
+    /// Print the unit with which systemd runs a node
+    ///
+    /// `pollux example-unit > /etc/systemd/system/pollux.service`. The node tells systemd when it
+    /// is ready, when it stops, and that it moves.
+    ExampleUnit {
+        /// Of a witness instead
+        #[arg(long)]
+        witness: bool,
+    },
+    /// Print what a shell needs to complete the command line
+    ///
+    /// bash: pollux completions bash > /etc/bash_completion.d/pollux
+    /// zsh:  pollux completions zsh > /usr/local/share/zsh/site-functions/_pollux
+    /// fish: pollux completions fish > /etc/fish/completions/pollux.fish
+    #[command(verbatim_doc_comment)]
+    Completions {
+        #[arg(value_parser = PossibleValuesParser::new(["bash", "zsh", "fish"])
+            .try_map(|name| name.parse::<Shell>()))]
+        shell: Shell,
     },
     /// Print the reference page of the exit codes
     #[command(hide = true)]
@@ -126,6 +148,29 @@ pub enum Command {
     /// Print the reference page of the settings of the cluster
     #[command(hide = true)]
     ClusterSettings,
+}
+
+/// What to look at, and by what to judge.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The node's configuration file; without, the embedded default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Look at the file alone, and show what will hold, defaults filled in
+    #[arg(long)]
+    pub settings: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// How many clients will be connected at once; else as many as the running node has users
+    #[arg(long, value_name = "NUMBER")]
+    pub clients: Option<u64>,
+    /// Warn of a certificate that expires within so many days
+    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    pub expiry_days: u32,
+    /// Ask this DNS server instead of those in /etc/resolv.conf
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub dns_server: Option<SocketAddr>,
 }
 
 /// Work on the files of a node that does not run.
@@ -218,6 +263,17 @@ pub enum UserCommand {
     List,
     /// Remove a user with contact list and stored messages, and end the user's sessions
     Remove { name: String },
+    /// Show who may see a user and write to it, or set it: all that is given, or nothing if one is
+    /// wrong
+    ///
+    /// `internal` is for users of the own domain: allow, ask, block, or default. `external` is for
+    /// all others: ask, block, or default. `allowed` and `blocked` name accounts and domains, with
+    /// commas between. Whoever is blocked sees the user as away and reaches nobody.
+    Privacy {
+        name: String,
+        #[arg(value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+    },
     /// Give a user a new password; open sessions stay
     SetPassword {
         name: String,

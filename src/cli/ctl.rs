@@ -56,6 +56,7 @@ fn socket(ctl: &Ctl) -> Result<PathBuf, Failure> {
 
 fn user(node: &Node, command: UserCommand) -> Result<Shown, Failure> {
     match command {
+        UserCommand::Privacy { name, settings } => settings::privacy(node, name, &settings),
         UserCommand::Add { name, password } => {
             let user = UserName::new(name)?;
             let password = password::take(password.password_file.as_deref())?;

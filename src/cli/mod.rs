@@ -2,6 +2,7 @@
 //! through `Output`, so that tests read what a person would.
 
 mod arguments;
+mod check;
 mod ctl;
 mod password;
 mod settings;
@@ -13,11 +14,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config, ConfigError};
 use crate::exit::{self, Exit};
-use crate::{log, start};
+use crate::{log, start, systemd};
 use pollux_raft::configuration::Role;
 
 use crate::cluster;
@@ -114,21 +115,17 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
         Command::Witness { config } => return witness(&config),
         Command::Cluster(command) => cluster_files(command, output)?,
         Command::Ctl(ctl) => ctl::run(ctl, output)?,
-        Command::CheckConfig { file } => {
-            let config = Config::load(Some(&file))?;
-            let rows = config::effective(&config);
-            let rows = rows
-                .into_iter()
-                .map(|(key, value)| vec![key.to_owned(), value]);
-            write!(
-                output.out,
-                "{}",
-                table::render(&["KEY", "VALUE"], rows.collect())
-            )?;
-        }
+        Command::Check(arguments) => return check::run(&arguments, output),
         Command::ExampleConfig { reference: false } => write!(output.out, "{}", config::example())?,
         Command::ExampleConfig { reference: true } => {
             write!(output.out, "{}", config::reference())?
+        }
+        Command::ExampleUnit { witness } => write!(output.out, "{}", systemd::unit(witness))?,
+        Command::Completions { shell } => {
+            // It does not expect that writing fails.
+            let (mut program, mut text) = (Arguments::command(), Vec::new());
+            clap_complete::generate(shell, &mut program, "pollux", &mut text);
+            output.out.write_all(&text)?;
         }
         Command::ExitCodes => write!(output.out, "{}", exit::reference())?,
         Command::ClusterSettings => write!(output.out, "{}", settings::reference())?,

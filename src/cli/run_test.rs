@@ -66,7 +66,18 @@ fn a_wrong_configuration_ends_with_64_before_anything_is_started() {
     let path = path.to_str().unwrap();
     assert_eq!(Exit::Usage.code(), 64);
     fails(&["node", "--config", path], Exit::Usage, "2 mistakes in");
-    fails(&["check-config", path], Exit::Usage, "xmpp.lissten");
+    let settings = ["check", "--settings", "--config", path];
+    fails(&settings, Exit::Usage, "xmpp.lissten");
+    let said = pollux(&["check", "--config", path]);
+    assert_eq!(said.code, ExitCode::from(Exit::Usage));
+    for part in [
+        ":2: node.id",
+        ":4: xmpp.lissten",
+        "did you mean `listen`?",
+        "2 failed",
+    ] {
+        assert!(said.out.contains(part), "{}", said.out);
+    }
     fails(&["ctl", "--config", path, "status"], Exit::Usage, "node.id");
     fails(
         &["node", "--config", "/nonexistent/p.toml"],
@@ -80,13 +91,22 @@ fn the_example_is_a_file_that_holds() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pollux.toml");
     std::fs::write(&path, pollux(&["example-config"]).out).unwrap();
-    let said = pollux(&["check-config", path.to_str().unwrap()]);
+    let said = pollux(&["check", "--settings", "--config", path.to_str().unwrap()]);
     assert_eq!(said.code, ExitCode::SUCCESS, "{}", said.err);
     let words = |line: &str| {
         line.split_whitespace()
             .eq(["xmpp.listen", "127.0.0.1:5222"])
     };
     assert!(said.out.lines().any(words), "{}", said.out);
+    let with_json = [
+        "check",
+        "--settings",
+        "--json",
+        "--config",
+        path.to_str().unwrap(),
+    ];
+    let shown: serde_json::Value = serde_json::from_str(&pollux(&with_json).out).unwrap();
+    assert_eq!(shown["xmpp.listen"], "127.0.0.1:5222");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use pollux_domain::operations::{Assignment, Assignments, Operation, Outcome, SettingRow};
+use pollux_domain::operations::{
+    Assignment, Assignments, Operation, Outcome, SettingRow, UserName,
+};
 use pollux_domain::settings::descriptions;
 
 use super::Failure;
@@ -68,6 +70,23 @@ pub(super) fn run(node: &Node, command: SettingsCommand) -> Result<Shown, Failur
         what,
         subject: names.join(", "),
     })
+}
+
+/// `pollux ctl user privacy`.
+pub(super) fn privacy(node: &Node, name: String, settings: &[String]) -> Result<Shown, Failure> {
+    let user = UserName::new(name)?;
+    if settings.is_empty() {
+        return match node.ask(Operation::PrivacyShow { user })? {
+            Outcome::Settings(rows) => Ok(Shown::Settings(rows)),
+            other => Err(unexpected(&other)),
+        };
+    }
+    let wanted: Result<Vec<Assignment>, Failure> = settings.iter().map(|one| read(one)).collect();
+    let settings = Assignments::new(wanted?)?;
+    let subject = user.to_string();
+    node.done(Operation::PrivacySet { user, settings })?;
+    let what = "privacy set";
+    Ok(Shown::Done { what, subject })
 }
 
 fn read(text: &str) -> Result<Assignment, Failure> {

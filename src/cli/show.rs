@@ -50,10 +50,16 @@ pub fn text(shown: &Shown) -> String {
                 } else {
                     "user"
                 };
-                let counts = [row.session_count.to_string(), row.offline_count.to_string()];
-                [vec![row.user.to_string(), role.to_owned()], counts.to_vec()].concat()
+                vec![
+                    row.user.to_string(),
+                    role.to_owned(),
+                    row.availability.clone(),
+                    row.session_count.to_string(),
+                    row.offline_count.to_string(),
+                ]
             });
-            render(&["USER", "ROLE", "SESSIONS", "OFFLINE"], rows.collect())
+            let head = ["USER", "ROLE", "AVAILABILITY", "SESSIONS", "OFFLINE"];
+            render(&head, rows.collect())
         }
         Shown::Sessions(rows) => {
             let rows = rows.iter().map(|row| {
@@ -268,12 +274,13 @@ mod tests {
         let row = UserRow {
             user: UserName::new("alice@localhost").unwrap(),
             is_administrator: true,
+            availability: "away".to_owned(),
             session_count: 2,
             offline_count: 0,
         };
         let shown = Shown::Users(vec![row]);
-        let expected = "USER             ROLE           SESSIONS  OFFLINE\n\
-                        alice@localhost  administrator  2         0\n";
+        let expected = "USER             ROLE           AVAILABILITY  SESSIONS  OFFLINE\n\
+                        alice@localhost  administrator  away          2         0\n";
         assert_eq!(text(&shown), expected);
         let value: Value = serde_json::from_str(&json(&shown)).unwrap();
         assert_eq!(value[0]["session_count"], 2);

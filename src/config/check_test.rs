@@ -55,6 +55,7 @@ fn an_empty_file_is_the_default() {
         Path::new("/etc/pollux/pollux-data/control.sock")
     );
     assert_eq!(config.xmpp.certificate, Certificate::SelfSigned);
+    assert_eq!(config.xmpp.client_ca, None);
     assert!(!config.xmpp.allow_plaintext);
     assert_eq!(
         config.metrics.listen,
@@ -73,7 +74,8 @@ fn a_full_file_is_taken() {
     let config = parse(
         "[node]\nid = 7\ndata_folder = \"/var/lib/pollux\"\nthreads = 2\n\
          [xmpp]\ndomain = \"Example.org\"\nlisten = \"[::]:5222\"\n\
-         certificate = \"tls/c.pem\"\nkey = \"/k.pem\"\nallow_plaintext = true\n\
+         certificate = \"tls/c.pem\"\nkey = \"/k.pem\"\nclient_ca = \"ca.pem\"\n\
+         allow_plaintext = true\n\
          [delivery]\ndeliver = \"early\"\ndurability = \"memory\"\n\
          [control]\nsocket = \"/run/p.sock\"\n[metrics]\nlisten = \"off\"\n\
          [log]\nformat = \"json\"\nfilter = \"warn,pollux=debug\"\n",
@@ -86,6 +88,8 @@ fn a_full_file_is_taken() {
         key: "/k.pem".into(),
     };
     assert_eq!(config.xmpp.certificate, certificate);
+    let client_ca = Path::new("/etc/pollux/ca.pem");
+    assert_eq!(config.xmpp.client_ca.as_deref(), Some(client_ca));
     let delivery = DeliveryConfig {
         deliver: Deliver::Early,
         durability: Durability::Memory,

@@ -13,6 +13,8 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             (certificate.display().to_string(), key.display().to_string())
         }
     };
+    let client_ca = config.xmpp.client_ca.as_ref();
+    let client_ca = client_ca.map_or("none".to_owned(), |path| path.display().to_string());
     let or_off =
         |listen: Option<SocketAddr>| listen.map_or("off".to_owned(), |address| address.to_string());
     vec![
@@ -35,6 +37,7 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("xmpp.certificate", certificate),
         ("xmpp.key", key),
+        ("xmpp.client_ca", client_ca),
         (
             "xmpp.allow_plaintext",
             config.xmpp.allow_plaintext.to_string(),

@@ -5,6 +5,8 @@
 mod check;
 mod effective;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod render;
 mod settings;
 pub mod values;
@@ -164,6 +166,7 @@ mod tests {
         assert!(text.contains("pollux.toml:4: xmpp.listen: "), "{text}");
     }
 
+    /// RFC 6120 section 14.7 has the port.
     #[test]
     fn the_embedded_default_is_right() {
         let config = Config::load(None).unwrap();

@@ -9,7 +9,7 @@ const EXAMPLE_HEAD: &str = "\
 # pollux.toml: the settings of one node. Made by `cargo xtask docs` from src/config/settings.rs.
 #
 # Every key is optional, and each line that begins with `#` and a key shows its default or an
-# example. Unknown keys are refused, and all mistakes are reported at once: `pollux check-config
+# example. Unknown keys are refused, and all mistakes are reported at once: `pollux check --config
 # pollux.toml`. A relative path begins at the folder of this file. What an administrator changes
 # while the node runs (users, limits, policies) is not here: see `pollux ctl --help`.
 ";
@@ -21,9 +21,9 @@ const REFERENCE_HEAD: &str = "\
 
 `pollux node --config pollux.toml` reads these settings once, at its start, and checks them as a
 whole: every mistake is reported with its line, its key and advice, and the program ends with exit
-code 64 before it binds a port. `pollux check-config pollux.toml` does only the checking. Unknown
-keys are refused. Every key is optional; without a file the defaults hold. A relative path begins
-at the folder of the file.
+code 64 before it binds a port. `pollux check --config pollux.toml` does only the checking, and that
+of the machine; with `--settings` it shows what will hold. Unknown keys are refused. Every key is
+optional; without a file the defaults hold. A relative path begins at the folder of the file.
 
 This file has what belongs to one machine: addresses, paths, certificates, the number of the node.
 What belongs to the cluster is replicated and changed while it runs. A setting has one of these

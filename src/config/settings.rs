@@ -135,6 +135,12 @@ settings! {
         Said("the key of the self-signed certificate", "\"/etc/pollux/tls/privkey.pem\""),
         "The private key of the certificate, in PEM. Goes together with `certificate`.";
 
+    xmpp.client_ca => xmpp_client_ca: String =
+        Said("clients are not asked for certificates", "\"/etc/pollux/tls/clients.pem\""),
+        "Whoever signs certificates of clients, in PEM. A client that shows one with its address \
+         (id-on-xmppAddr) may sign in by it (SASL EXTERNAL, XEP-0178); one that shows another is \
+         refused. What the machine trusts besides does not count. Read again when it changes.";
+
     xmpp.allow_plaintext => xmpp_allow_plaintext: bool = Value("false"),
         "Lets clients sign in without TLS. Everybody on the way can then read and change what \
          they send. For measurements on one machine.";

@@ -45,6 +45,8 @@ pub struct XmppConfig {
     pub address: String,
     pub see_other_host: bool,
     pub certificate: Certificate,
+    /// None: no client is asked for its certificate.
+    pub client_ca: Option<PathBuf>,
     pub allow_plaintext: bool,
 }
 

@@ -17,3 +17,4 @@ mod site;
 mod stored;
 mod strangers;
 mod tickets;
+mod tokens;

@@ -1,9 +1,10 @@
 //! A pair with its witness: clients come to either node, a node dies, its twin goes on with the
 //! same sessions, users go home again.
 
+use pollux_xml::Element;
 use pollux_xmpp::sasl::Mechanism;
 
-use super::common::client::{Client, authenticate};
+use super::common::client::{Answers, Client, authenticate};
 use super::common::node::PASSWORD;
 use super::common::stream::{Stream, xml};
 use super::site::{Member, hear, pair, say};
@@ -45,6 +46,92 @@ fn a_twin_goes_on_with_the_same_sessions() {
     hear(&mut alice, "m5");
     let verdict = witness.ctl(&["subcluster", "verify"]);
     assert!(verdict.contains("all replicas are equal"), "{verdict}");
+}
+
+/// Carbons, a block list, a policy, a reply that ties a conversation to a device, what is kept for
+/// one who is away, and settings: all of it is there on the twin.
+#[test]
+fn what_a_user_has_switched_on_is_there_on_the_twin() {
+    let [mut castor, pollux, _witness] = pair();
+    for user in ["alice", "carol"] {
+        castor.add_user(user);
+    }
+    pollux.add_user("bob");
+    castor.ctl(&["settings", "set", "messages.offline-max=1"]);
+    castor.ctl(&["user", "privacy", "bob", "external=block"]);
+    let mut desk = castor.client("alice");
+    let mut sofa = Client::connect(castor.clients(), "alice", Some("sofa"));
+    sofa.enable(true, Answers::Always);
+    sofa.send("<presence/>");
+    let mut bob = castor.client("bob");
+    sofa.send("<iq type='set' id='c1'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
+    answered(&mut sofa, "c1");
+    desk.send(
+        "<iq type='set' id='b1'><block xmlns='urn:xmpp:blocking'>\
+         <item jid='carol@localhost'/></block></iq>",
+    );
+    answered(&mut desk, "b1");
+    // Her reply from the desk ties the conversation to it; the sofa has copies.
+    say(&mut desk, "bob", "m1");
+    hear(&mut bob, "m1");
+    copied(&mut sofa, "sent", "m1");
+    for (to, body) in [("carol", "kept"), ("carol", "too much")] {
+        say(&mut bob, to, body);
+    }
+    refused(&mut bob, "too much");
+
+    castor.kill();
+    pollux.wait_served(&[(1, 2), (2, 2)]);
+    for client in [&mut desk, &mut sofa, &mut bob] {
+        client.resume(pollux.clients());
+    }
+    say(&mut bob, "alice", "m2");
+    hear(&mut desk, "m2");
+    copied(&mut sofa, "received", "m2");
+    say(&mut bob, "carol", "too much again");
+    refused(&mut bob, "too much again");
+    let mut carol = pollux.client("carol");
+    hear(&mut carol, "kept");
+    say(&mut carol, "alice", "blocked");
+    refused(&mut carol, "blocked");
+    let privacy = pollux.ctl(&["user", "privacy", "bob"]);
+    assert!(privacy.contains("* external  block"), "{privacy}");
+}
+
+/// The result of a request.
+#[track_caller]
+fn answered(client: &mut Client, id: &str) {
+    let answer = find(client, |element| element.attribute("id") == Some(id));
+    assert_eq!(answer.attribute("type"), Some("result"), "{}", xml(&answer));
+}
+
+/// A message comes back to its sender.
+#[track_caller]
+fn refused(client: &mut Client, id: &str) {
+    let error = find(client, |element| element.attribute("id") == Some(id));
+    assert_eq!(error.attribute("type"), Some("error"), "{}", xml(&error));
+}
+
+/// The copy of a message (XEP-0280).
+#[track_caller]
+fn copied(client: &mut Client, wrapper: &str, id: &str) {
+    let copy = find(client, |element| element.name() == "message");
+    let inner = copy
+        .find("urn:xmpp:carbons:2", wrapper)
+        .and_then(|copy| copy.find("urn:xmpp:forward:0", "forwarded"))
+        .and_then(|forwarded| forwarded.find("jabber:client", "message"));
+    let inner = inner.unwrap_or_else(|| panic!("no copy: {}", xml(&copy)));
+    assert_eq!(inner.attribute("id"), Some(id), "{}", xml(&copy));
+}
+
+#[track_caller]
+fn find(client: &mut Client, wanted: impl Fn(&Element) -> bool) -> Element {
+    loop {
+        let element = client.element();
+        if wanted(&element) {
+            return element;
+        }
+    }
 }
 
 #[test]
@@ -122,6 +209,8 @@ fn a_node_that_stops_leaves_its_users_to_its_twin() {
         castor.log()
     );
     pollux.wait_served(&[(1, 2)]);
+    // Her users were moved first, so she is told where to go (RFC 6120 section 4.9.3.19).
+    alice.ends_with("see-other-host");
     alice.resume(pollux.clients());
     alice.round_trip();
 }

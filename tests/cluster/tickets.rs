@@ -1,5 +1,5 @@
-//! Session tickets of TLS over a takeover: what one node of a cluster gave is good at its twin, and
-//! nowhere else.
+//! Session tickets of TLS over a takeover (RFC 7590 section 3.3): what one node of a cluster gave
+//! is good at its twin, and nowhere else.
 
 use rustls::HandshakeKind;
 

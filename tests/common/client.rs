@@ -93,9 +93,14 @@ impl Client {
         assert!(outcome.is(SASL, "success"), "{}", xml(&outcome));
         stream.restart();
         stream.open();
+        Client::known(stream, account, "")
+    }
+
+    /// Who has signed in, with the address that it was given, if it was.
+    pub fn known(stream: Stream, account: &str, jid: &str) -> Client {
         Client {
             account: account.to_owned(),
-            jid: String::new(),
+            jid: jid.to_owned(),
             stream,
             counts: None,
             waiting: VecDeque::new(),
@@ -147,16 +152,9 @@ impl Client {
                 other => panic!("waited for enabled: {}", xml(&other)),
             }
         };
-        let id = enabled.attribute("id").map(str::to_owned);
-        assert_eq!(id.is_some(), resumable, "{}", xml(&enabled));
-        self.counts = Some(Counts {
-            id,
-            location: enabled.attribute("location").map(str::to_owned),
-            received: 0,
-            unacknowledged: VecDeque::new(),
-            acknowledged: 0,
-            answers,
-        });
+        let counts = Counts::new(&enabled, answers);
+        assert_eq!(counts.id.is_some(), resumable, "{}", xml(&enabled));
+        self.counts = Some(counts);
     }
 
     /// Comes back in a new connection: `<resumed/>` is checked, and what it does not cover is sent
@@ -171,19 +169,32 @@ impl Client {
     pub fn resume_with(&mut self, address: SocketAddr, trust: Option<&Arc<ClientConfig>>) {
         let fresh = Client::sign_in_with(address, &self.account, trust);
         self.stream = fresh.stream;
+        self.stream.send(self.resume_element());
+        let resumed = self.stream.element();
+        self.resumed(&resumed);
+    }
+
+    /// `<resume/>` with what this client has received.
+    #[track_caller]
+    pub fn resume_element(&self) -> String {
+        let counts = self.counts.as_ref();
+        let counts = counts.expect("a session under stream management");
+        let id = counts.id.as_ref().expect("a session that may be resumed");
+        let received = counts.received;
+        format!("<resume xmlns='{SM}' previd='{id}' h='{received}'/>")
+    }
+
+    /// The session goes on in the stream that there is now.
+    #[track_caller]
+    pub fn resumed(&mut self, resumed: &Element) {
+        assert!(resumed.is(SM, "resumed"), "{}", xml(resumed));
         let counts = self
             .counts
             .as_mut()
             .expect("a session under stream management");
-        let id = counts.id.clone().expect("a session that may be resumed");
-        let (received, known) = (counts.received, counts.acknowledged);
-        self.stream.send(format!(
-            "<resume xmlns='{SM}' previd='{id}' h='{received}'/>"
-        ));
-        let resumed = self.stream.element();
-        assert!(resumed.is(SM, "resumed"), "{}", xml(&resumed));
-        assert_eq!(resumed.attribute("previd"), Some(id.as_str()));
-        let h = h_of(&resumed);
+        let known = counts.acknowledged;
+        assert_eq!(resumed.attribute("previd"), counts.id.as_deref());
+        let h = h_of(resumed);
         assert!(
             known <= h,
             "the server acknowledged {known} before, and {h} now"
@@ -359,6 +370,18 @@ impl Client {
 }
 
 impl Counts {
+    /// As `<enabled/>` says.
+    pub fn new(enabled: &Element, answers: Answers) -> Counts {
+        Counts {
+            id: enabled.attribute("id").map(str::to_owned),
+            location: enabled.attribute("location").map(str::to_owned),
+            received: 0,
+            unacknowledged: VecDeque::new(),
+            acknowledged: 0,
+            answers,
+        }
+    }
+
     /// The server has taken `h` stanzas: never fewer than before, never more than were sent.
     #[track_caller]
     fn acknowledge(&mut self, h: u32) {

@@ -9,5 +9,6 @@ pub mod client;
 pub mod deadline;
 pub mod node;
 pub mod program;
+pub mod sasl2;
 pub mod stream;
 pub mod tls;

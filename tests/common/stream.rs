@@ -160,6 +160,15 @@ impl Stream {
         self.opened()
     }
 
+    /// As [`Stream::open`], by a client that says who it is.
+    #[track_caller]
+    pub fn open_as(&mut self, from: Option<&str>) -> Element {
+        let from = from.map(|from| format!("<stream:stream from='{from}'"));
+        let named = from.unwrap_or_else(|| "<stream:stream".to_owned());
+        self.send(Stream::header().replace("<stream:stream", &named));
+        self.opened()
+    }
+
     /// Takes the node's header and features.
     #[track_caller]
     pub fn opened(&mut self) -> Element {

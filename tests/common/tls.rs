@@ -7,9 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind, RootCertStore, StreamOwned,
+};
 
 #[expect(
     clippy::disallowed_types,
@@ -20,6 +23,19 @@ pub type Tcp = std::net::TcpStream;
 /// What a client trusts, with the tickets that it was given. They are kept by the name of the
 /// server, so that what one node gave is shown to all that have the same name.
 pub fn trust(certificates: &[&Path]) -> Arc<ClientConfig> {
+    Arc::new(trusting(certificates).with_no_client_auth())
+}
+
+/// As [`trust`], by a client that shows a certificate of its own where it is asked for one.
+pub fn trust_and_show(certificate: &Path, own: &Path, key: &Path) -> Arc<ClientConfig> {
+    let own = CertificateDer::pem_file_iter(own).expect("a certificate");
+    let own = own.map(|certificate| certificate.expect("PEM")).collect();
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+    let config = trusting(&[certificate]).with_client_auth_cert(own, key);
+    Arc::new(config.expect("a certificate that fits its key"))
+}
+
+fn trusting(certificates: &[&Path]) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     for path in certificates {
         for certificate in CertificateDer::pem_file_iter(path).expect("a certificate") {
@@ -29,12 +45,10 @@ pub fn trust(certificates: &[&Path]) -> Arc<ClientConfig> {
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions that the provider has")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 /// As [`trust`], by a client that asks for these protocols (RFC 7301).

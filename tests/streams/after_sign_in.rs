@@ -1,5 +1,6 @@
 //! What breaks the stream of a client that has signed in, and what does not (RFC 6120 sections
-//! 4.9.3 and 11). Each mistake ends its own stream and disturbs no other.
+//! 4.9.3.1, 4.9.3.9, 4.9.3.13, 4.9.3.14, 4.9.3.18, 4.9.3.22, 4.9.3.24, 11.1 and 11.7). Each mistake
+//! ends its own stream and disturbs no other.
 
 use crate::common::client::Client;
 use crate::common::node::{Plaintext, TestNode};

@@ -6,10 +6,10 @@ use std::path::Path;
 use pollux_xmpp::sasl::scram::ScramClient;
 use pollux_xmpp::sasl::{ChannelBinding, Mechanism};
 
-use crate::channel_binding::channel;
 use crate::common::client::{Client, SASL, authenticate_with};
 use crate::common::deadline::wait_for;
 use crate::common::node::{PASSWORD, Plaintext, TestNode};
+use crate::common::sasl2::channel;
 use crate::common::stream::{Stream, xml};
 use crate::common::tls::trust;
 use crate::connect;

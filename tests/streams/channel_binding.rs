@@ -1,15 +1,16 @@
 //! Authentication that is bound to the TLS below it (RFC 5802 section 6, RFC 9266, RFC 5929), what
-//! is offered of it (XEP-0440), and that nobody takes it away unnoticed (XEP-0474).
+//! is offered of it (XEP-0440 sections 2 and 3), and that nobody takes it away unnoticed (XEP-0474
+//! sections 6.1 and 7).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pollux_xmpp::features::Features;
 use pollux_xmpp::sasl::scram::ScramClient;
-use pollux_xmpp::sasl::{ChannelBinding, Mechanism, Offer, Secret};
-use sha2::{Digest, Sha256};
+use pollux_xmpp::sasl::{ChannelBinding, Mechanism, Offer};
 
 use crate::common::client::{SASL, authenticate_with};
 use crate::common::node::{PASSWORD, Plaintext, TestNode};
+use crate::common::sasl2::channel;
 use crate::common::stream::{Stream, xml};
 use crate::connect;
 use crate::sasl::fails_with;
@@ -28,17 +29,6 @@ pub fn encrypted(node: &TestNode) -> (Stream, Features) {
     stream.encrypt(&node.path("data/certificate.pem"));
     let features = Features::from_element(&stream.open());
     (stream, features.expect("features"))
-}
-
-/// The data of each type, as this end of the stream has them.
-#[track_caller]
-pub fn channel(stream: &Stream) -> Vec<(ChannelBinding, Secret)> {
-    let (exported, certificate) = stream.socket.channel().expect("it is encrypted");
-    let end_point = Sha256::digest(&certificate).to_vec();
-    vec![
-        (ChannelBinding::TlsExporter, exported.to_vec().into()),
-        (ChannelBinding::TlsServerEndPoint, end_point.into()),
-    ]
 }
 
 fn bound() -> impl Iterator<Item = Mechanism> {

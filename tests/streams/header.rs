@@ -1,4 +1,7 @@
-//! Stream headers that cannot be taken (RFC 6120 sections 4.7, 4.8 and 4.9.3).
+//! Stream headers (RFC 6120 sections 4.2, 4.7.1 and 4.7.2), and those that cannot be taken: for
+//! their namespaces (RFC 6120 sections 4.8.1, 4.8.2 and 4.8.5) or their XML (RFC 6120 sections
+//! 11.1, 11.3, 11.5 and 11.6). Each has its error, after our own header (RFC 6120 sections 4.9.1,
+//! 4.9.3.1, 4.9.3.2, 4.9.3.6, 4.9.3.10, 4.9.3.13, 4.9.3.18, 4.9.3.22 and 4.9.3.25).
 
 use crate::common::node::{Plaintext, TestNode};
 use crate::common::stream::Stream;
@@ -127,6 +130,7 @@ fn what_may_differ_is_taken() {
     }
 }
 
+/// RFC 6120 section 4.7.3.
 #[test]
 fn each_stream_has_an_id_of_its_own() {
     let node = TestNode::start(Plaintext::Allowed);

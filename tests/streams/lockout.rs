@@ -1,5 +1,5 @@
 //! Too many failed attempts to sign in: of one account, and from one address. Nothing more is tried
-//! then, also with the right password, and others notice nothing.
+//! then, also with the right password, and others notice nothing (RFC 6120 section 6.5.11).
 
 use std::net::{IpAddr, Ipv4Addr};
 

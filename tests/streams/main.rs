@@ -6,10 +6,14 @@
 mod common;
 
 mod after_sign_in;
+mod bind;
+mod bind2;
 mod certificate;
 mod channel_binding;
 mod direct_tls;
 mod early;
+mod external;
+mod fast;
 mod figures;
 mod header;
 mod lockout;
@@ -17,6 +21,9 @@ mod pace;
 mod patience;
 mod plain;
 mod sasl;
+mod sasl2;
+mod sasl_errors;
+mod shutdown;
 mod slow_reader;
 mod starttls;
 mod stranger;

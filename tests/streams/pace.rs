@@ -26,7 +26,8 @@ fn pauses(node: &TestNode) -> u64 {
 
 fn node(bytes_a_second: &str) -> TestNode {
     let node = TestNode::start(Plaintext::Allowed);
-    node.set_cluster(&[&format!("client.bytes-a-second={bytes_a_second}")]);
+    let bytes = format!("client.bytes-a-second={bytes_a_second}");
+    node.set_cluster(&[&bytes, "client.stanzas-a-second=unlimited"]);
     for user in ["alice", "bob", "carol", "dave"] {
         node.add_user(user);
     }
@@ -55,6 +56,23 @@ fn who_says_too_much_is_read_later_and_others_do_not_wait() {
     for id in 1..MESSAGES {
         let element = bob.element();
         assert_eq!(element.attribute("id"), Some(&*id.to_string()));
+    }
+    assert_ne!(pauses(&node), 0);
+}
+
+#[test]
+fn stanzas_are_counted_too() {
+    let node = node("unlimited");
+    node.set_cluster(&["client.stanzas-a-second=200"]);
+    let mut bob = Client::connect(node.address(), "bob", Some("desk"));
+    let mut alice = Client::connect(node.address(), "alice", Some("phone"));
+    alice.send(&messages());
+    assert_eq!(bob.element().attribute("id"), Some("0"));
+    bob.round_trip();
+    let waiting = bob.waiting().len();
+    assert!(waiting < MESSAGES - 1, "all came at once");
+    for id in 1..MESSAGES {
+        assert_eq!(bob.element().attribute("id"), Some(&*id.to_string()));
     }
     assert_ne!(pauses(&node), 0);
 }

@@ -1,4 +1,5 @@
-//! Connections that never become sessions end after their time, thirty seconds; nobody else waits.
+//! Connections that never become sessions end after their time, thirty seconds (RFC 6120 section
+//! 4.9.3.4); nobody else waits.
 
 use std::time::Duration;
 

@@ -68,6 +68,7 @@ fn salt(challenge: &str) -> (String, String) {
     (part("s="), part("i="))
 }
 
+/// RFC 6120 sections 6.4.2 and 13.8.1.
 #[test]
 fn each_mechanism_works() {
     let node = node_with_alice();
@@ -82,6 +83,7 @@ fn each_mechanism_works() {
     }
 }
 
+/// RFC 6120 section 6.5.10.
 #[test]
 fn a_wrong_password_and_an_unknown_user_are_told_the_same() {
     let node = node_with_alice();
@@ -118,6 +120,7 @@ fn the_salt_of_an_unknown_user_stays_the_same() {
     );
 }
 
+/// RFC 6120 section 6.4.5.
 #[test]
 fn after_three_attempts_the_stream_ends() {
     let node = node_with_alice();
@@ -145,6 +148,7 @@ fn a_failure_is_not_the_end() {
     assert!(outcome.is(SASL, "success"), "{}", xml(&outcome));
 }
 
+/// RFC 6120 sections 6.3.5, 6.3.8, 6.5.5, 6.5.6, 6.5.7 and 6.5.8.
 #[test]
 fn what_is_malformed_is_told_so() {
     let node = node_with_alice();
@@ -192,6 +196,7 @@ fn what_is_malformed_is_told_so() {
     }
 }
 
+/// RFC 6120 sections 6.4.3, 6.4.4 and 6.5.1.
 #[test]
 fn a_wrong_answer_to_the_challenge() {
     let node = node_with_alice();
@@ -218,7 +223,9 @@ fn a_wrong_answer_to_the_challenge() {
     }
 }
 
-/// RFC 6120 section 6.4.6: the stream begins afresh, and whoever pipelines gets the same answers.
+/// RFC 6120 sections 4.3.2, 4.3.3 and 6.4.6: the stream begins afresh, and whoever pipelines gets
+/// the same answers. It says that it may be managed (XEP-0198 section 2), and how much it takes
+/// (XEP-0478 sections 3.1 and 4).
 #[test]
 fn after_success_the_stream_begins_afresh() {
     let node = node_with_alice();
@@ -247,6 +254,8 @@ fn after_success_the_stream_begins_afresh() {
     ] {
         assert!(features.find(namespace, name).is_some(), "{name}");
     }
+    // XEP-0352 section 4.1.
+    assert!(features.find("urn:xmpp:csi:0", "csi").is_some());
     assert!(features.find(SASL, "mechanisms").is_none());
     assert_eq!(stream.element().attribute("type"), Some("result"));
     assert_eq!(stream.next(), Event::Closed);

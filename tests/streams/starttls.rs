@@ -35,6 +35,7 @@ fn sign_in_under_tls() {
     alice.close();
 }
 
+/// RFC 6120 sections 5.3.1, 5.3.4, 6.3.3 and 6.3.4; RFC 7590 sections 3.1 and 3.2.
 #[test]
 fn mechanisms_are_offered_under_tls_only() {
     let node = TestNode::start(Plaintext::Refused);
@@ -86,7 +87,8 @@ fn nobody_signs_in_before_it() {
     );
 }
 
-/// RFC 6120 section 5.4.3.3: what was said in the clear is not taken for what was said under TLS.
+/// RFC 6120 sections 5.4.2.3 and 5.4.3.3: what was said in the clear is not taken for what was said
+/// under TLS.
 #[test]
 fn what_follows_the_request_in_the_clear_is_not_read() {
     let node = TestNode::start(Plaintext::Refused);
@@ -122,6 +124,7 @@ fn not_twice() {
     assert_eq!(stream.next(), Event::Gone);
 }
 
+/// RFC 6120 section 5.4.3.2.
 #[test]
 fn a_handshake_that_is_none_disturbs_nobody() {
     let node = TestNode::start(Plaintext::Refused);

@@ -1,9 +1,9 @@
 //! What one may say who has not signed in: little, and nothing but the negotiation (RFC 6120
-//! sections 4.9.3 and 13.12).
+//! sections 4.9.3.12, 4.9.3.14 and 13.12).
 
 use crate::common::client::{Client, SASL};
 use crate::common::node::{Plaintext, TestNode};
-use crate::common::stream::{Event, Stream};
+use crate::common::stream::{Event, Stream, xml};
 use crate::{Delivery, case, connect};
 
 #[track_caller]
@@ -44,6 +44,20 @@ fn nothing_but_the_negotiation() {
     check(&node, "<!-- hello -->", "restricted-xml");
 }
 
+/// XEP-0138 and what TLS once had: an attacker's kilobyte would become a gigabyte here.
+#[test]
+fn nothing_is_compressed() {
+    let node = TestNode::start(Plaintext::Allowed);
+    let mut stream = connect(&node);
+    let features = xml(&stream.open());
+    assert!(!features.contains("compress"), "{features}");
+    check(
+        &node,
+        "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>",
+        "not-authorized",
+    );
+}
+
 #[test]
 fn at_most_eight_kibibytes() {
     let node = TestNode::start(Plaintext::Allowed);
@@ -65,6 +79,7 @@ fn at_most_thirty_two_elements() {
     check(&node, &many, "policy-violation");
 }
 
+/// RFC 6120 section 4.4.
 #[test]
 fn a_stream_may_be_closed_at_once() {
     let node = TestNode::start(Plaintext::Allowed);

@@ -33,7 +33,10 @@ macro_rules! plays {
 plays! {
     bind_chosen
     bind_conflict
+    bind_refused
     bind_made_up
+    blocking
+    broadcast
     carbons
     client_state
     contact_list
@@ -71,10 +74,17 @@ plays! {
     presence_stream_lost
     presence_to_contacts
     private_data
+    routing_most_available
+    routing_negative
+    routing_no_account
+    routing_no_device
+    routing_one_device
+    routing_several
     server_answers
     session_ended
     session_request
     sign_in
+    sm_closed_is_over
     sm_count_too_high
     sm_counts
     sm_enable
@@ -86,6 +96,7 @@ plays! {
     sm_session_ends_unacknowledged
     stop_and_resume
     subscription_authorised
+    switched_off
     subscription_both_ways
     subscription_cancelled_by_watched
     subscription_kept_until_answered

@@ -52,8 +52,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("actix-web", &["pollux-admin-ui"]),
     ("ldap3", &["pollux-integrations"]),
     ("clap", &["pollux", "pollux-chaos"]),
+    ("clap_complete", &["pollux"]),
     ("tracing-subscriber", &["pollux", "pollux-chaos"]),
     ("toml", &["pollux"]),
+    ("simple-dns", &["pollux"]),
     ("turmoil", &["pollux-chaos"]),
     ("inferno", &["xtask"]),
 ];

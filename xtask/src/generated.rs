@@ -3,30 +3,42 @@
 
 use anyhow::{Context, bail};
 
+use crate::coverage;
 use crate::workspace::{cargo, root};
 
-/// A generated file and the arguments with which `pollux` prints it.
+/// A generated file and what makes it.
 struct Generated {
     path: &'static str,
-    arguments: &'static [&'static str],
+    maker: Maker,
+}
+
+enum Maker {
+    /// The program, with these arguments.
+    Program(&'static [&'static str]),
+    /// This tool.
+    Own(fn() -> anyhow::Result<String>),
 }
 
 const GENERATED: &[Generated] = &[
     Generated {
         path: "pollux.example.toml",
-        arguments: &["example-config"],
+        maker: Maker::Program(&["example-config"]),
     },
     Generated {
         path: "docs/reference/config.md",
-        arguments: &["example-config", "--reference"],
+        maker: Maker::Program(&["example-config", "--reference"]),
     },
     Generated {
         path: "docs/reference/exit-codes.md",
-        arguments: &["exit-codes"],
+        maker: Maker::Program(&["exit-codes"]),
     },
     Generated {
         path: "docs/reference/settings.md",
-        arguments: &["cluster-settings"],
+        maker: Maker::Program(&["cluster-settings"]),
+    },
+    Generated {
+        path: "docs/reference/coverage.md",
+        maker: Maker::Own(coverage::page),
     },
 ];
 
@@ -66,16 +78,20 @@ pub fn check() -> anyhow::Result<()> {
 }
 
 fn produce(file: &Generated) -> anyhow::Result<String> {
+    let arguments = match file.maker {
+        Maker::Program(arguments) => arguments,
+        Maker::Own(make) => return make(),
+    };
     let output = cargo()
         .args(["run", "--quiet", "--package", "pollux", "--"])
-        .args(file.arguments)
+        .args(arguments)
         .stderr(std::process::Stdio::inherit())
         .output()
         .with_context(|| format!("run pollux for {}", file.path))?;
     if !output.status.success() {
         bail!(
             "pollux {} ended with {}",
-            file.arguments.join(" "),
+            arguments.join(" "),
             output.status
         );
     }

@@ -13,6 +13,7 @@ cargo xtask <command>
   planted   whether the tests find each defect that is planted on purpose
   bench     measure the release beside its peers, or where its CPU goes; make that page anew
   drill     break a real pair while people chat, and tell what they noticed
+  fuzz      give a parser what nobody would write, for as long as you like
 
 `cargo xtask <command> --help` says more about one of them.";
 
@@ -53,6 +54,7 @@ House rules that a machine can read:
   - no notes to finish something later, no ignored tests
   - no line of a .rs file over 100 columns, no white space at an end, a newline at the last
   - each link inside the documentation leads to a file, and to a heading of it
+  - each clause of a specification that is called done is named by a test
 Afterwards, as a mirror and not a gate: files over 600 lines and functions over 70, longest first.
 With --fix wraps comments that are too wide instead, and judges nothing.";
 
@@ -68,7 +70,9 @@ const DOCS: &str = "\
 cargo xtask docs [--check]
 
 Writes pollux.example.toml and docs/reference/config.md from the table of settings in
-src/config/settings.rs. With --check compares and says which file is stale.";
+src/config/settings.rs, and the other pages of docs/reference that are made of tables;
+docs/reference/coverage.md from xtask/src/coverage/table.txt and the clauses that code and tests
+name. With --check compares and says which file is stale.";
 
 const PLANTED: &str = "\
 cargo xtask planted
@@ -115,6 +119,16 @@ each FILE, which `peers --json FILE` or `profile --json FILE` wrote. Keeps them 
 under their names (a profile as profile.json), from which it makes the same again where no file is
 named. Of a row that was measured several times the latest counts.";
 
+const FUZZ: &str = "\
+cargo xtask fuzz [TARGET [SECONDS]]
+
+Without a name lists the targets. With one builds it by the nightly compiler, with libFuzzer in it,
+and runs it for SECONDS (60): what it has found so far is in target/fuzz/TARGET, from which it goes
+on the next time. Ends with an error when a property was broken; the input lies beside the corpus.
+Needs `rustup toolchain install nightly` and a C++ compiler; `cargo fuzz` is not needed, but finds
+the targets where it is there. The ordinary tests check the same properties over seeds, with numbers
+in the place of chance.";
+
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {
         "test" => TEST,
@@ -125,6 +139,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "docs" => DOCS,
         "planted" => PLANTED,
         "drill" => DRILL,
+        "fuzz" => FUZZ,
         "bench" => BENCH,
         _ => return None,
     })

@@ -8,7 +8,9 @@
 
 mod arrows;
 mod bench;
+mod coverage;
 mod drill;
+mod fuzz;
 mod generated;
 mod help;
 mod packages;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["docs", "--check"] => generated::check(),
         ["bench", rest @ ..] => bench::bench(rest),
         ["drill", rest @ ..] => drill::run_drills(rest),
+        ["fuzz", rest @ ..] => fuzz::run_target(rest),
         _ => {
             eprintln!(
                 "cargo xtask does not know `{}`\n\n{}",

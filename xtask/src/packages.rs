@@ -36,9 +36,19 @@ const PACKAGES: &[(&str, &str)] = &[
         "a TLS of other make, which shakes hands with the port for direct TLS",
     ),
     (
+        "dnsmasq-base",
+        "a DNS server whose records `pollux check` is shown",
+    ),
+    (
         "iproute2",
         "network namespaces for the nodes of a pair whose wires are cut in a drill",
     ),
+    (
+        "fish",
+        "a shell that completes the command line without a person",
+    ),
+    ("zsh", "another shell, which reads its completions"),
+    ("systemd", "judges the unit that the program prints"),
     ("nftables", "cuts those wires, one way or both"),
     ("linux-perf", "records where the CPU time of a server goes"),
     (

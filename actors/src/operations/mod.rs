@@ -3,6 +3,7 @@
 
 mod cluster;
 pub(crate) mod digests;
+mod privacy;
 mod settings;
 
 use std::sync::{Arc, PoisonError};
@@ -84,6 +85,8 @@ impl Executor {
                 Ok(Outcome::Done)
             }
             Operation::UserList { after } => self.user_list(after),
+            Operation::PrivacyShow { user } => self.privacy_show(&user),
+            Operation::PrivacySet { user, settings } => self.privacy_set(&user, &settings).await,
             Operation::SessionList { user, after } => self.session_list(user, after),
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
@@ -136,15 +139,18 @@ impl Executor {
                 .collect()
         });
         let rows = users.into_iter().filter_map(|(user, is_administrator)| {
-            let (sessions, offline) = self.node.subcluster.read(|state| {
+            let (availability, sessions, offline) = self.node.subcluster.read(|state| {
+                let sessions = state.sessions_by_jid(&user).len();
                 (
-                    state.sessions_by_jid(&user).len(),
+                    state.availability(&user),
+                    sessions,
                     state.offline_count(&user),
                 )
             });
             Some(UserRow {
                 user: UserName::new(user.as_str()).ok()?,
                 is_administrator,
+                availability: availability.to_string(),
                 session_count: sessions as u32,
                 offline_count: offline as u32,
             })

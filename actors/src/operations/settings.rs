@@ -53,7 +53,7 @@ impl Executor {
     }
 }
 
-fn refusal(mistakes: &[Mistake]) -> OperationError {
+pub(super) fn refusal(mistakes: &[Mistake]) -> OperationError {
     let lines = mistakes.iter().map(|mistake| format!("\n  {mistake}"));
     let message = format!("nothing was set:{}", lines.collect::<String>());
     OperationError::new(ErrorKind::Invalid, message)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::{DeviceAvailability, Show};
+use pollux_domain::blocking::BlockChange;
 use pollux_domain::contact::ListVersion;
 use pollux_domain::contract::{Action, ContactChange, Parcel, ParcelKind};
 use pollux_domain::hints::Hints;
@@ -12,6 +13,7 @@ use pollux_domain::ids::WallMs;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest;
+use pollux_xmpp::blocking::BlockRequest;
 use pollux_xmpp::roster::RosterRequest;
 use pollux_xmpp::stanza::{
     ErrorCondition, MessageType, PlainMessage, PresenceType, Show as WireShow, Stanza, StanzaError,
@@ -126,7 +128,7 @@ pub(super) fn parcel(
     })
 }
 
-fn parcel_kind(kind: MessageType) -> ParcelKind {
+pub(super) fn parcel_kind(kind: MessageType) -> ParcelKind {
     match kind {
         MessageType::Normal => ParcelKind::Normal,
         MessageType::Chat => ParcelKind::Chat,
@@ -256,6 +258,14 @@ fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
     if let Some(action) = stored::set(&stanza, sender) {
         return action;
     }
+    match BlockRequest::from_stanza(&stanza) {
+        None => {}
+        Some(Err(error)) => return refuse(&stanza, error),
+        Some(Ok(BlockRequest::List)) => {
+            return ask(&stanza, |request| Action::AskBlockList { request });
+        }
+        Some(Ok(BlockRequest::Change(change))) => return block(&stanza, change, sender),
+    }
     match RosterRequest::from_stanza(&stanza) {
         None => server(stanza),
         Some(Err(error)) => refuse(&stanza, error),
@@ -284,6 +294,15 @@ fn own_account(stanza: Stanza, sender: Sender<'_>) -> Action {
             ContactChange::Remove { jid: jid.to_bare() },
             sender,
         ),
+    }
+}
+
+fn block(stanza: &Stanza, change: BlockChange, sender: Sender<'_>) -> Action {
+    let account = sender.jid.to_bare().to_jid();
+    Action::Block {
+        iq: parcel(stanza, account, ParcelKind::IqRequest, sender),
+        result: result(stanza),
+        change,
     }
 }
 

@@ -12,11 +12,21 @@ use pollux_xmpp::client_state;
 use super::Session;
 
 /// What is known of the client's attention.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Idle {
     inactive: bool,
     /// More waited than is kept: all is told afresh.
     missed: bool,
+}
+
+impl Idle {
+    /// Of a session that begins so (XEP-0386 section 3.2).
+    pub(super) fn begun(inactive: bool) -> Idle {
+        Idle {
+            inactive,
+            missed: false,
+        }
+    }
 }
 
 impl Session {

@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use pollux_domain::contract::{Action, Command, EndReason, Place};
+use pollux_domain::ids::SessionId;
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
+use pollux_domain::pace::{self, Pace};
 use pollux_raft::group::GroupError;
 use pollux_xml::{Element, Frame};
 use pollux_xmpp::sm::SmElement;
@@ -16,6 +18,7 @@ use pollux_xmpp::stanza::{PlainMessage, Stanza, StanzaKind, StanzaProblem};
 use pollux_xmpp::stream_error::StreamCondition;
 use pollux_xmpp::{claims, ns};
 
+use super::broadcast;
 use super::decide::{self, Sender};
 use super::early::Way;
 use super::outgoing::WRITE_AHEAD_BYTES;
@@ -38,9 +41,10 @@ impl Session {
     /// Whether the client has said more than it may by now. What it says meanwhile stays in its
     /// socket.
     pub(super) fn must_pause(&mut self) -> bool {
-        if !self.pauses && self.pace.is_spent() {
-            self.pace.fill(self.now());
-            self.pauses = self.pace.is_spent();
+        if !self.pauses && self.paces.iter().any(Pace::is_spent) {
+            let now = self.now();
+            self.paces.iter_mut().for_each(|pace| pace.fill(now));
+            self.pauses = self.paces.iter().any(Pace::is_spent);
             if self.pauses {
                 self.node.metrics.pauses.fetch_add(1, Ordering::Relaxed);
                 self.ask_reminder(Reminder::Pause);
@@ -54,7 +58,9 @@ impl Session {
             Frame::Element(bytes) => bytes.len(),
             Frame::Whitespace | Frame::Open(_) | Frame::Close => 0,
         };
-        self.pace.spend(octets);
+        let [in_octets, in_elements] = &mut self.paces;
+        in_octets.spend(octets.max(pace::ELEMENT_OCTETS));
+        in_elements.spend(1);
         match frame {
             Frame::Element(bytes) => self.take_element(&bytes, ctx),
             Frame::Whitespace => {}
@@ -110,7 +116,14 @@ impl Session {
         let action = match judged {
             Ok(mut stanza) => {
                 self.strip_forged(&mut stanza);
-                decide::decide(stanza, self.sender())
+                match self.is_server(stanza.to.as_ref()) && broadcast::is_broadcast(&stanza) {
+                    true => {
+                        let most = self.node.cluster_settings().broadcast_max.0;
+                        let most = usize::try_from(most).unwrap_or(usize::MAX);
+                        broadcast::decide(stanza, most, self.sender())
+                    }
+                    false => decide::decide(stanza, self.sender()),
+                }
             }
             Err(problem) => {
                 if let Some(error) = problem.stream_error() {
@@ -136,6 +149,10 @@ impl Session {
             metrics.forgeries.fetch_add(forged, Ordering::Relaxed);
             tracing::debug!(forged, "what only a server may say was taken out");
         }
+    }
+
+    fn is_server(&self, to: Option<&Jid>) -> bool {
+        to.is_some_and(|to| to.as_str() == self.node.settings.domain)
     }
 
     fn sender(&self) -> Sender<'_> {
@@ -213,10 +230,7 @@ impl Session {
                     sessions.extend(state.copies(id, parcel));
                     sessions
                 });
-                let inboxes = sessions
-                    .iter()
-                    .filter_map(|id| self.node.directory.inbox(*id));
-                inboxes.filter_map(|inbox| inbox.reserve()).collect()
+                self.reserve_all(&sessions)
             }
             Action::Ask { .. }
             | Action::AskList { .. }
@@ -224,12 +238,27 @@ impl Session {
             | Action::Keep { .. }
             | Action::Answer(_)
             | Action::Contact { .. }
+            | Action::AskBlockList { .. }
+            | Action::Block { .. }
             | Action::Carbons { .. } => self.inbox.reserve().into_iter().collect(),
+            Action::Broadcast { parcels, .. } => {
+                let sessions = self.node.subcluster.read(|state| {
+                    let targets = parcels.iter().map(|parcel| state.targets(parcel));
+                    targets.flatten().collect::<Vec<_>>()
+                });
+                self.reserve_all(&sessions)
+            }
             Action::Nothing
             | Action::Availability { .. }
             | Action::Directed { .. }
             | Action::Subscription { .. } => Vec::new(),
         }
+    }
+
+    fn reserve_all(&self, sessions: &[SessionId]) -> Vec<Place> {
+        let inboxes = sessions.iter();
+        let inboxes = inboxes.filter_map(|id| self.node.directory.inbox(*id));
+        inboxes.filter_map(|inbox| inbox.reserve()).collect()
     }
 
     /// Hands a command to the group. Where it has no room the command waits here, and the socket is

@@ -7,6 +7,7 @@
 //!   group ─► Inbox ─► slots in order, announcements between ─► socket   (outgoing)
 //! ```
 
+mod broadcast;
 mod decide;
 mod early;
 mod ending;
@@ -16,6 +17,7 @@ mod outgoing;
 mod pump;
 mod questions;
 pub mod render;
+mod silence;
 mod spare;
 mod stored;
 mod stream_management;
@@ -55,6 +57,8 @@ pub struct Stream {
     pub arrival: Arrival,
     /// What the socket has not taken yet.
     pub write_queue: BytesMut,
+    /// Nobody looks at the client (XEP-0352).
+    pub inactive: bool,
 }
 
 /// See the module.
@@ -85,7 +89,8 @@ pub struct Session {
     waits_for_room: bool,
     /// `<enable/>` is under way: nothing is read or written until it is committed.
     enabling: bool,
-    pace: Pace,
+    /// In octets and in elements.
+    paces: [Pace; 2],
     /// The client has said more than it may: it is read again when it is reminded.
     pauses: bool,
     /// An `<r/>` waits for the commit of this stanza.
@@ -125,14 +130,17 @@ pub struct Session {
     acked: u64,
     /// An `<r/>` of ours waits for its answer, since when.
     asked: Option<Duration>,
+    /// When the client was last heard, and whether it was since it was last looked after.
+    heard: Duration,
+    was_heard: bool,
+    /// After how much silence it is asked whether it is there.
+    silence: Option<Duration>,
     /// When the socket last took a byte, if bytes wait.
     stalled_since: Option<Duration>,
     /// The stream is to be closed when all is written.
     closing: bool,
 }
 
-/// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
-const ANSWER_SECONDS_MAX: u64 = 60;
 /// Seconds for the last bytes of a stream that closes.
 const CLOSE_SECONDS_MAX: u64 = 5;
 
@@ -157,6 +165,14 @@ impl Session {
         if state.connection != speaker.connection || state.detached.is_some() {
             return;
         }
+        let settings = node.cluster_settings();
+        let rates = [
+            settings.client_bytes_a_second.most(),
+            settings.client_stanzas_a_second.most(),
+        ];
+        let now = node.ambient.clock.now();
+        let paces = rates.map(|rate| Pace::new(rate, now));
+        let idle = Idle::begun(stream.inactive);
         let mut session = Session {
             span: tracing::debug_span!(
                 "session",
@@ -179,10 +195,7 @@ impl Session {
             stalled: VecDeque::new(),
             waits_for_room: false,
             enabling: false,
-            pace: Pace::new(
-                node.cluster_settings().client_bytes_a_second.most(),
-                node.ambient.clock.now(),
-            ),
+            paces,
             pauses: false,
             owes_answer: None,
             is_reminded: false,
@@ -199,11 +212,17 @@ impl Session {
             placing: Seq::default(),
             early: EarlyQueue::default(),
             announcements: VecDeque::new(),
-            idle: Idle::default(),
+            idle,
             base: 0,
             sent: 0,
             acked: 0,
             asked: None,
+            heard: node.ambient.clock.now(),
+            was_heard: true,
+            silence: settings
+                .client_silence_seconds
+                .most()
+                .map(Duration::from_secs),
             stalled_since: None,
             closing: false,
             node,

@@ -10,7 +10,7 @@ use pollux_xmpp::ns;
 use pollux_xmpp::sm::SmElement;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 
-use super::{ANSWER_SECONDS_MAX, CLOSE_SECONDS_MAX, Ending, Session, render};
+use super::{Ending, Session, render};
 use crate::inbox::Mail;
 
 /// Bytes that wait for the socket; above it slots stay where they are, shared with the database,
@@ -230,19 +230,5 @@ impl Session {
         }
         self.stalled_since = Some(self.now());
         self.wake();
-    }
-
-    /// Whether the peer neither reads nor answers any more.
-    pub(super) fn is_given_up(&self) -> bool {
-        let now = self.now();
-        let stall = if self.closing {
-            CLOSE_SECONDS_MAX
-        } else {
-            limits::WRITE_STALL_SECONDS_MAX
-        };
-        let over = |since: Option<std::time::Duration>, seconds: u64| {
-            since.is_some_and(|since| since.as_secs() + seconds <= now.as_secs())
-        };
-        over(self.stalled_since, stall) || over(self.asked, ANSWER_SECONDS_MAX)
     }
 }

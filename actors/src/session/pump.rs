@@ -13,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Session, spare};
 use crate::acts::Act;
-use crate::reminders::Reminder;
 use crate::session::Ending;
 
 /// Frames handled in one turn, so that a busy client does not hold its arbiter.
@@ -89,12 +88,6 @@ impl Session {
         Poll::Pending
     }
 
-    /// False where the peer is given up.
-    fn looks_after_itself(&self) -> bool {
-        self.ask_reminder(Reminder::LookAfter);
-        !self.is_given_up()
-    }
-
     /// The next frame; none at the end of the socket.
     fn poll_frame(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Frame>, StreamError>> {
         loop {
@@ -108,6 +101,7 @@ impl Session {
             match Pin::new(&mut self.stream.socket).poll_read(task, &mut buf) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.was_heard = true;
                     self.stream.framer.push(buf.filled());
                 }
                 Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(Ok(None)),

@@ -15,7 +15,7 @@ use pollux_xmpp::disco::{self, DiscoInfo, Identity};
 use pollux_xmpp::private_data::{self, PrivateRequest};
 use pollux_xmpp::stanza::{ErrorCondition, IqType, Stanza, StanzaKind};
 use pollux_xmpp::version::SoftwareVersion;
-use pollux_xmpp::{last_activity, ns, ping, time, vcard, version};
+use pollux_xmpp::{last_activity, ns, ping, server_contacts, time, vcard, version};
 
 use crate::node::Node;
 
@@ -104,7 +104,7 @@ impl Question {
 
     fn about_server(self, node: &Node) -> Result<Option<Element>, ErrorCondition> {
         match self {
-            Question::Info(None) => Ok(Some(info(true).to_element())),
+            Question::Info(None) => Ok(Some(info(node, true).to_element())),
             Question::LastActivity => {
                 let running = node.ambient.clock.now().saturating_sub(node.started);
                 Ok(Some(last_activity::to_element(running.as_secs())))
@@ -116,7 +116,7 @@ impl Question {
 
     fn about_account(self, node: &Node, user: &BareJid) -> Result<Option<Element>, ErrorCondition> {
         match self {
-            Question::Info(None) => Ok(Some(info(false).to_element())),
+            Question::Info(None) => Ok(Some(info(node, false).to_element())),
             // XEP-0012 section 3: whoever asks is there.
             Question::LastActivity => Ok(Some(last_activity::to_element(0))),
             Question::VCard => match vcard_of(node, user)? {
@@ -175,7 +175,7 @@ impl Question {
                 match (sees, disco_node) {
                     (false, _) => Err(ErrorCondition::ServiceUnavailable),
                     (true, Some(_)) => Err(ErrorCondition::ItemNotFound),
-                    (true, None) => Ok(Some(info(false).to_element())),
+                    (true, None) => Ok(Some(info(node, false).to_element())),
                 }
             }
             _ => Err(ErrorCondition::ServiceUnavailable),
@@ -264,7 +264,7 @@ fn status(presence: Bytes) -> Option<Text> {
 const NAME: &str = "Pollux";
 
 /// What the server, or an account, is and can do.
-fn info(server: bool) -> DiscoInfo {
+fn info(node: &Node, server: bool) -> DiscoInfo {
     let (category, kind) = match server {
         true => ("server", "im"),
         false => ("account", "registered"),
@@ -281,6 +281,11 @@ fn info(server: bool) -> DiscoInfo {
         ns::VCARD,
         ns::VERSION,
     ];
+    // XEP-0033 section 2, XEP-0191 section 3.1: of the server alone.
+    let alone = match server {
+        true => &[ns::ADDRESS, ns::BLOCKING][..],
+        false => &[],
+    };
     DiscoInfo {
         disco_node: None,
         identities: vec![Identity {
@@ -288,7 +293,18 @@ fn info(server: bool) -> DiscoInfo {
             kind: kind.into(),
             name: server.then(|| NAME.into()),
         }],
-        features: features.into_iter().map(Into::into).collect(),
-        forms: Vec::new(),
+        features: features
+            .iter()
+            .chain(alone)
+            .map(|name| (*name).into())
+            .collect(),
+        forms: match server {
+            true => {
+                let settings = node.cluster_settings();
+                let contacts = settings.server_contacts.by_role();
+                server_contacts::form(&contacts).into_iter().collect()
+            }
+            false => Vec::new(),
+        },
     }
 }

@@ -4,6 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
+use pollux_domain::blocking::BlockChange;
 use pollux_domain::contact::{Contact, ListVersion};
 use pollux_domain::contract::{Announcement, Copied, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::WallMs;
@@ -12,6 +13,7 @@ use pollux_domain::stanza_error::Condition;
 use pollux_domain::subscription::{Subscription, SubscriptionRequest};
 use pollux_raft::rows;
 use pollux_xml::{Element, StreamNamespaces};
+use pollux_xmpp::blocking::{self, BlockRequest};
 use pollux_xmpp::delay::Delay;
 use pollux_xmpp::roster::{Roster, RosterItem, RosterRequest, RosterSubscription};
 use pollux_xmpp::stanza::{
@@ -34,6 +36,7 @@ pub fn slot(node: &Node, jid: &Jid, slot: &Slot) -> io::Result<Bytes> {
         }
         SlotBody::Ask(request) => answer(node, jid, &stanza(request)?),
         SlotBody::Push(contact, version) => Ok(push(jid, contact, *version, slot.stanza.0)),
+        SlotBody::BlockPush(change) => Ok(push_blocks(jid, change, slot.stanza.0)),
         SlotBody::Answer(bytes) => Ok(bytes.clone()),
         SlotBody::Bounce(parcel, condition) => bounce(parcel, *condition),
     }
@@ -127,8 +130,14 @@ fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {
     Ok(reply.to_bytes())
 }
 
-fn wire_condition(condition: Condition) -> ErrorCondition {
-    match condition {
+/// A limit is told with what there is.
+fn wire_error(condition: Condition) -> StanzaError {
+    let condition = match condition {
+        Condition::Full(full) => {
+            let error = StanzaError::new(ErrorCondition::ResourceConstraint);
+            return error.with_text(full.to_string());
+        }
+        Condition::Blocked => return blocking::refusal(),
         Condition::BadRequest => ErrorCondition::BadRequest,
         Condition::FeatureNotImplemented => ErrorCondition::FeatureNotImplemented,
         Condition::Forbidden => ErrorCondition::Forbidden,
@@ -141,17 +150,8 @@ fn wire_condition(condition: Condition) -> ErrorCondition {
         Condition::RemoteServerNotFound => ErrorCondition::RemoteServerNotFound,
         Condition::ResourceConstraint => ErrorCondition::ResourceConstraint,
         Condition::ServiceUnavailable => ErrorCondition::ServiceUnavailable,
-        Condition::Full(_) => ErrorCondition::ResourceConstraint,
-    }
-}
-
-/// A limit is told with what there is.
-fn wire_error(condition: Condition) -> StanzaError {
-    let error = StanzaError::new(wire_condition(condition));
-    match condition {
-        Condition::Full(full) => error.with_text(full.to_string()),
-        _ => error,
-    }
+    };
+    condition.into()
 }
 
 /// RFC 6121 sections 2.1.6 and 2.6.3.
@@ -164,6 +164,15 @@ fn push(jid: &Jid, contact: &Contact, version: ListVersion, number: u64) -> Byte
         .to(jid.clone())
         .id(format!("push-{number}"))
         .payload(roster.to_element())
+        .to_bytes()
+}
+
+/// XEP-0191 section 3.3.
+fn push_blocks(jid: &Jid, change: &BlockChange, number: u64) -> Bytes {
+    Stanza::new(StanzaKind::Iq(IqType::Set))
+        .to(jid.clone())
+        .id(format!("push-{number}"))
+        .payload(blocking::change(change))
         .to_bytes()
 }
 
@@ -197,6 +206,11 @@ pub fn inquiry(node: &Node, parcel: &Parcel) -> io::Result<Bytes> {
 /// The answer to a get to the server, to the own account or about another user, from the database
 /// as it is now. `jid`: who asks.
 pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
+    if let Some(Ok(BlockRequest::List)) = BlockRequest::from_stanza(request) {
+        let reply = request.result(Some(block_list(node, jid)));
+        let reply = reply.map(|reply| reply.to_bytes());
+        return reply.ok_or_else(|| io::Error::other("the kept request is no request"));
+    }
     let payload = match (RosterRequest::from_stanza(request), Question::of(request)) {
         (Some(Ok(RosterRequest::Get { ver })), _) => {
             let known = ver.and_then(|ver| ListVersion::parse(&ver));
@@ -211,6 +225,13 @@ pub fn answer(node: &Node, jid: &Jid, request: &Stanza) -> io::Result<Bytes> {
     };
     let reply = reply.ok_or_else(|| io::Error::other("the kept request is no request"))?;
     Ok(reply.to_bytes())
+}
+
+fn block_list(node: &Node, jid: &Jid) -> Element {
+    let entries = node
+        .subcluster
+        .read(|state| state.block_list(&jid.to_bare()));
+    blocking::list(entries)
 }
 
 /// RFC 6121 section 2.6.3: nothing where the client knows the list, or is told by pushes what it

@@ -4,7 +4,6 @@
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use pollux_domain::contract::{Command, Reply};
-use pollux_domain::limits;
 use pollux_raft::plants::{Plant, is_planted};
 use pollux_xml::Element;
 use pollux_xmpp::sm::{SmElement, handled_count_too_high};
@@ -13,7 +12,7 @@ use pollux_xmpp::stream_error::StreamCondition;
 
 use super::{Ending, Session};
 use crate::reminders::Reminder;
-use crate::stream::resume_id;
+use crate::stream::enabled;
 
 /// After so many answers that waited in vain one after the other …
 const IN_VAIN: u8 = 2;
@@ -211,16 +210,7 @@ impl Session {
             return self.wake();
         };
         self.begin_connection(&state);
-        let resumable = state.managed == Some(true);
-        let enabled = SmElement::Enabled {
-            id: resumable.then(|| resume_id(speaker.id, &state.token).into()),
-            resume: resumable,
-            max_s: resumable.then_some((limits::RESUMPTION_MS / 1_000) as u32),
-            location: resumable
-                .then(|| self.node.client_address_of_twin())
-                .flatten()
-                .map(Into::into),
-        };
+        let enabled = enabled(&self.node, speaker.id, &state);
         self.write_element(&enabled.to_element());
         self.wake();
     }

@@ -88,13 +88,16 @@ async fn welcome(
         let _too_slow = tokio::time::timeout(Duration::from_secs(1), refusal).await;
         return;
     }
-    let mut wire = Wire::new(node, socket, arrival);
+    let mut wire = Wire::new(node.clone(), socket, arrival);
     tracing::debug!("connection accepted");
     let signed_in = negotiate::sign_in(&mut wire, entrance, address);
     match tokio::time::timeout(PREAUTH_PATIENCE, signed_in).await {
-        Ok(Ok(user)) => negotiate::hand_over(wire, user),
+        Ok(Ok(signed_in)) => negotiate::hand_over(wire, signed_in),
         Ok(Err(broken)) => farewell(wire, broken).await,
-        Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
+        Err(_late) => {
+            node.metrics.strangers_late.fetch_add(1, Ordering::Relaxed);
+            farewell(wire, StreamCondition::ConnectionTimeout.into()).await;
+        }
     }
     drop(stranger);
 }

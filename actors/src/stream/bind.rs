@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pollux_domain::contract::{Command, Effect, Refusal, Reply, Session as Speaker};
-use pollux_domain::jid::BareJid;
+use pollux_domain::jid::{BareJid, Jid};
 use pollux_raft::duty::Tenure;
 use pollux_raft::group::GroupError;
-use pollux_xml::Element;
 use pollux_xmpp::bind::{self as wire_bind, BindRequest};
 use pollux_xmpp::features::Features;
 use pollux_xmpp::sm::SmElement;
@@ -30,6 +29,8 @@ pub struct Bound {
     speaker: Option<Speaker>,
     node: Arc<Node>,
     last: Vec<u8>,
+    /// Nobody looks at the client yet.
+    inactive: bool,
     /// Of a session that is taken up: dropped with this, when its actor has entered.
     claim: Option<Claim>,
 }
@@ -39,8 +40,28 @@ impl Bound {
     pub fn begin(mut self, wire: Wire) {
         if let Some(speaker) = self.speaker.take() {
             let node = wire.node.clone();
-            Session::start(node, speaker, wire.into_stream(&self.last));
+            Session::start(node, speaker, wire.into_stream(&self.last, self.inactive));
         }
+    }
+
+    /// The client is told this first.
+    pub fn saying(mut self, last: Vec<u8>) -> Bound {
+        self.last = last;
+        self
+    }
+
+    pub fn speaker(&self) -> Option<Speaker> {
+        self.speaker
+    }
+
+    /// The client says that nobody looks at it (XEP-0352).
+    pub fn begins_inactive(&mut self) {
+        self.inactive = true;
+    }
+
+    /// The session has another connection from now on.
+    pub fn goes_on_as(&mut self, speaker: Speaker) {
+        self.speaker = Some(speaker);
     }
 }
 
@@ -67,22 +88,35 @@ async fn begin_session(node: &Arc<Node>, command: Command) -> Result<Reply, Grou
     told.await.map_err(|_| GroupError::Stopped)?
 }
 
-/// Negotiates until there is a session.
-pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bound, Broken> {
-    wire.open(Features {
+/// What may be negotiated while no resource is bound.
+pub fn features() -> Features {
+    Features {
         bind: true,
         sm: true,
         roster_versions: true,
         pre_approval: true,
         others: vec![client_state::feature()],
         ..Features::default()
-    })
-    .await?;
+    }
+}
+
+/// Begins the stream of a client that is known, and negotiates until there is a session.
+pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bound, Broken> {
+    wire.open(features()).await?;
+    choose(wire, user, tenure).await
+}
+
+/// The same on a stream that has begun.
+pub async fn choose(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bound, Broken> {
     loop {
         let element = wire.element().await?;
         if let Some(managed) = SmElement::from_element(&element) {
-            if let Some(bound) = resume(wire, user, tenure, managed).await? {
-                return Ok(bound);
+            match resume(wire, user, tenure, managed).await? {
+                Ok((bound, resumed)) => {
+                    let last = resumed.to_element().to_bytes(ns::CLIENT).to_vec();
+                    return Ok(bound.saying(last));
+                }
+                Err(failed) => wire.send(&failed.to_element()).await?,
             }
             continue;
         }
@@ -104,24 +138,25 @@ pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bo
             Some(resource) => resource.as_str().to_owned(),
             None => made_up_resource(&wire.node.ambient),
         };
-        match sign_in(wire, user, tenure, resource).await? {
-            Ok((speaker, payload)) => {
-                let result = stanza.result(Some(payload));
+        match sign_in(wire, user, tenure, resource, false).await? {
+            Ok((bound, jid)) => {
+                let result = stanza.result(Some(wire_bind::bound(&jid)));
                 let last = result
                     .map(|result| result.to_bytes().to_vec())
                     .unwrap_or_default();
-                return Ok(bound(wire, speaker, last));
+                return Ok(bound.saying(last));
             }
             Err(error) => refuse(wire, &stanza, error).await?,
         }
     }
 }
 
-fn bound(wire: &Wire, speaker: Speaker, last: Vec<u8>) -> Bound {
+fn bound(wire: &Wire, speaker: Speaker) -> Bound {
     Bound {
         speaker: Some(speaker),
         node: wire.node.clone(),
-        last,
+        last: Vec::new(),
+        inactive: false,
         claim: None,
     }
 }
@@ -133,12 +168,14 @@ async fn refuse(wire: &mut Wire, stanza: &Stanza, error: StanzaError) -> Result<
     }
 }
 
-async fn sign_in(
+/// A new session with this resource, with carbons or without.
+pub async fn sign_in(
     wire: &Wire,
     user: &BareJid,
     tenure: &Tenure,
     resource: String,
-) -> Result<Result<(Speaker, Element), StanzaError>, Broken> {
+    carbons: bool,
+) -> Result<Result<(Bound, Jid), StanzaError>, Broken> {
     let node = &wire.node;
     // RFC 6120 section 7.7.2.1: a resource that cannot be one.
     let jid = user.with_resource(&resource);
@@ -152,15 +189,18 @@ async fn sign_in(
         resource,
         epoch: tenure.epoch().unwrap_or_default(),
         token,
+        carbons,
     };
     Ok(match begin_session(node, command).await {
-        Ok(Reply::Session { session, .. }) => Ok((session, wire_bind::bound(&jid))),
+        Ok(Reply::Session { session, .. }) => Ok((bound(wire, session), jid)),
         // A client that is refused a resource may not come again by itself.
         Ok(Reply::Refused(Refusal::StaleEpoch)) | Err(_) => return Err(elsewhere()),
         Ok(Reply::Refused(Refusal::TooManySessions)) => {
             Err(StanzaError::new(ErrorCondition::ResourceConstraint)
                 .with_text("the user has as many sessions as are allowed"))
         }
+        Ok(Reply::Refused(Refusal::Conflict)) => Err(StanzaError::new(ErrorCondition::Conflict)
+            .with_text("another session of the user has the resource")),
         Ok(Reply::Refused(Refusal::NoSuchUser)) => {
             Err(StanzaError::new(ErrorCondition::NotAllowed))
         }
@@ -168,18 +208,18 @@ async fn sign_in(
     })
 }
 
-/// None: the client is told that it failed, and may bind instead.
-async fn resume(
-    wire: &mut Wire,
+/// The session goes on in this stream, or what the client is told, which may bind instead.
+pub async fn resume(
+    wire: &Wire,
     user: &BareJid,
     tenure: &Tenure,
     element: Result<SmElement, ErrorCondition>,
-) -> Result<Option<Bound>, Broken> {
+) -> Result<Result<(Bound, SmElement), SmElement>, Broken> {
     let condition = match element {
         Ok(SmElement::Resume { h, previd }) => match find(wire, user, &previd) {
             Some(speaker) => {
-                if let Some(bound) = take_up(wire, tenure, speaker, h, &previd).await? {
-                    return Ok(Some(bound));
+                if let Some(resumed) = take_up(wire, tenure, speaker, h, &previd).await? {
+                    return Ok(Ok(resumed));
                 }
                 ErrorCondition::ItemNotFound
             }
@@ -197,16 +237,14 @@ async fn resume(
         .metrics
         .resumption_failures
         .fetch_add(1, Ordering::Relaxed);
-    let failed = SmElement::Failed {
+    Ok(Err(SmElement::Failed {
         h: None,
         condition: Some(condition),
-    };
-    wire.send(&failed.to_element()).await?;
-    Ok(None)
+    }))
 }
 
 /// This node has ceased to serve meanwhile: the client comes again.
-fn elsewhere() -> Broken {
+pub fn elsewhere() -> Broken {
     let error = StreamError::new(StreamCondition::Reset);
     error
         .with_text("another node serves you from now on")
@@ -231,7 +269,7 @@ async fn take_up(
     speaker: Speaker,
     h: u32,
     previd: &str,
-) -> Result<Option<Bound>, Broken> {
+) -> Result<Option<(Bound, SmElement)>, Broken> {
     let node = &wire.node;
     let old: Option<Arc<Inbox>> = node.directory.inbox(speaker.id);
     let held = || Some(node.directory.inbox(speaker.id)?.arrival());
@@ -262,8 +300,7 @@ async fn take_up(
         h: handled as u32,
         previd: previd.to_owned().into(),
     };
-    let last = resumed.to_element().to_bytes(ns::CLIENT).to_vec();
-    let mut bound = bound(wire, session, last);
+    let mut bound = bound(wire, session);
     bound.claim = Some(claim);
-    Ok(Some(bound))
+    Ok(Some((bound, resumed)))
 }

@@ -7,13 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use pollux_domain::ids::WallMs;
+use pollux_domain::jid::BareJid;
 use pollux_links::end_point;
 use pollux_links::secret_file;
 use pollux_links::tickets::SharedTickets;
+use pollux_links::xmpp_address;
 use pollux_xmpp::sasl::Secret;
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
 use crate::node::Node;
 
@@ -52,6 +58,27 @@ pub struct Loaded {
     /// What an authentication may be bound to of the certificate (RFC 5929 section 4.1). None where
     /// that says nothing of the signature's algorithm.
     pub end_point: Option<Secret>,
+    /// Who judges certificates of clients; none are asked for without.
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl Loaded {
+    /// The addresses that a client has proved by its certificate. Judged once more: a resumed
+    /// session of TLS brings one that was judged then.
+    pub fn addresses(&self, chain: &[CertificateDer<'static>], now: WallMs) -> Vec<BareJid> {
+        let (Some(clients), Some((own, others))) = (&self.clients, chain.split_first()) else {
+            return Vec::new();
+        };
+        let now = UnixTime::since_unix_epoch(Duration::from_millis(now.0));
+        if let Err(error) = clients.verify_client_cert(own, others, now) {
+            tracing::debug!(%error, "certificate of a client is not good any more");
+            return Vec::new();
+        }
+        let addresses = xmpp_address::all_of(own).into_iter();
+        addresses
+            .filter_map(|address| BareJid::parse(&address).ok())
+            .collect()
+    }
 }
 
 /// Where it is read from.
@@ -59,31 +86,35 @@ pub struct Loaded {
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    /// Whoever signs certificates of clients; nobody else is believed.
+    client_ca: Option<PathBuf>,
     /// Of all nodes of a cluster, so that a client resumes its TLS at any of them; else those of
     /// this process.
     tickets: Option<Arc<SharedTickets>>,
 }
 
-/// How both files were at the last look, and when they were read.
+/// How the files were at the last look, and when they were read.
 #[derive(Debug)]
 struct Looks {
-    last: [Look; 2],
-    read: [Look; 2],
+    last: [Look; 3],
+    read: [Look; 3],
 }
 
 /// Of one file; none where there is none.
 type Look = Option<(SystemTime, u64, u64)>;
 
 impl Tls {
-    /// A chain and its key from PEM files.
+    /// A chain and its key from PEM files, and who signs certificates of clients.
     pub fn read(
         certificate: &Path,
         key: &Path,
+        client_ca: Option<&Path>,
         tickets: Option<SharedTickets>,
     ) -> Result<Arc<Tls>, CertificateError> {
         let files = Files {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
+            client_ca: client_ca.map(Path::to_owned),
             tickets: tickets.map(Arc::new),
         };
         let look = files.look();
@@ -146,9 +177,14 @@ pub async fn follow(node: Arc<Node>) {
 }
 
 impl Files {
-    fn look(&self) -> [Look; 2] {
-        [&self.certificate, &self.key].map(|path| {
-            let about = std::fs::metadata(path).ok()?;
+    fn look(&self) -> [Look; 3] {
+        let files = [
+            Some(&self.certificate),
+            Some(&self.key),
+            self.client_ca.as_ref(),
+        ];
+        files.map(|path| {
+            let about = std::fs::metadata(path?).ok()?;
             Some((about.modified().ok()?, about.len(), about.ino()))
         })
     }
@@ -157,26 +193,15 @@ impl Files {
         let Files {
             certificate, key, ..
         } = self;
-        let failed = |path: &Path, error: rustls::pki_types::pem::Error| CertificateError::Read {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect)
-            .map_err(|error| failed(certificate, error))?;
-        if chain.is_empty() {
-            let reason = "it holds no certificate".to_owned();
-            return Err(CertificateError::Read {
-                path: certificate.to_owned(),
-                reason,
-            });
-        }
+        let chain = certificates(certificate)?;
         let end_point = chain.first().and_then(|first| end_point::digest_of(first));
-        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error))?;
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = self.clients(&provider)?;
+        let asked = clients.clone();
         let mut starttls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(asked.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
             .with_single_cert(chain, secret)?;
         if let Some(tickets) = &self.tickets {
             starttls.ticketer = tickets.clone();
@@ -188,7 +213,47 @@ impl Files {
             starttls: Arc::new(starttls),
             direct: Arc::new(direct),
             end_point: end_point.map(Secret::new),
+            clients,
         })
+    }
+
+    /// Who judges certificates of clients: by this file, never by what the system trusts. A client
+    /// may come without one; with one that is not good it is refused by an alert.
+    fn clients(
+        &self,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, CertificateError> {
+        let Some(path) = &self.client_ca else {
+            return Ok(None);
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(path)? {
+            roots
+                .add(certificate)
+                .map_err(|error| failed(path, &error))?;
+        }
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let verifier = builder.allow_unauthenticated().build();
+        Ok(Some(verifier.map_err(|error| failed(path, &error))?))
+    }
+}
+
+/// All certificates of a PEM file, at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| failed(path, &error))?;
+    match certificates.is_empty() {
+        false => Ok(certificates),
+        true => Err(failed(path, &"it holds no certificate")),
+    }
+}
+
+fn failed(path: &Path, reason: &dyn std::fmt::Display) -> CertificateError {
+    CertificateError::Read {
+        path: path.to_owned(),
+        reason: reason.to_string(),
     }
 }
 
@@ -197,6 +262,7 @@ impl Files {
 pub fn self_signed(
     folder: &Path,
     domain: &str,
+    client_ca: Option<&Path>,
     tickets: Option<SharedTickets>,
 ) -> Result<Arc<Tls>, CertificateError> {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
@@ -211,5 +277,63 @@ pub fn self_signed(
         write(&key, made.signing_key.serialize_pem().as_bytes())?;
         write(&certificate, made.cert.pem().as_bytes())?;
     }
-    Tls::read(&certificate, &key, tickets)
+    Tls::read(&certificate, &key, client_ca, tickets)
+}
+
+#[cfg(test)]
+mod tests {
+    use pollux_domain::seams::Clock;
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd,
+    };
+
+    use super::*;
+    use crate::system::SystemClock;
+
+    fn authority() -> CertifiedIssuer<'static, KeyPair> {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    /// Of ann, good from 2000 to 2100.
+    fn of_ann(authority: &CertifiedIssuer<'static, KeyPair>) -> Vec<CertificateDer<'static>> {
+        let mut parameters = CertificateParams::default();
+        let kind = vec![1, 3, 6, 1, 5, 5, 7, 8, 5];
+        for text in ["ann@example.org", "no @ address"] {
+            let name = SanType::OtherName((kind.clone(), text.into()));
+            parameters.subject_alt_names.push(name);
+        }
+        parameters.not_before = date_time_ymd(2000, 1, 1);
+        parameters.not_after = date_time_ymd(2100, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        vec![
+            parameters
+                .signed_by(&key, &**authority)
+                .unwrap()
+                .der()
+                .clone(),
+        ]
+    }
+
+    /// A resumed session of TLS brings a certificate that nobody has looked at since.
+    #[test]
+    fn a_certificate_is_judged_when_it_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, others) = (authority(), authority());
+        let client_ca = folder.path().join("clients.pem");
+        std::fs::write(&client_ca, ours.pem()).unwrap();
+        let tls = self_signed(folder.path(), "example.org", Some(&client_ca), None).unwrap();
+        let now = SystemClock.wall();
+        let (chain, loaded) = (of_ann(&ours), tls.loaded());
+        let ann = BareJid::parse("ann@example.org").unwrap();
+        assert_eq!(loaded.addresses(&chain, now), [ann]);
+        assert_eq!(loaded.addresses(&chain, WallMs(0)), [], "before its time");
+        let year_2101 = WallMs(4_133_980_800_000);
+        assert_eq!(loaded.addresses(&chain, year_2101), [], "after its time");
+        assert_eq!(loaded.addresses(&of_ann(&others), now), []);
+        assert_eq!(loaded.addresses(&[], now), []);
+        let unasked = self_signed(folder.path(), "example.org", None, None).unwrap();
+        assert_eq!(unasked.loaded().addresses(&chain, now), []);
+    }
 }

@@ -1,12 +1,17 @@
-//! Streams until they have a session: accept, header, TLS, SASL (`negotiate`), then on the
-//! user's arbiter bind or resume (`bind`). Straight-line code, bounded in bytes, elements and time.
-//! Not for sessions.
+//! Streams until they have a session: accept, header, TLS (`negotiate`), SASL (`authenticate`),
+//! then on the user's arbiter bind or resume, asked for at once (`inline`) or after (`bind`).
+//! Straight-line code, bounded in bytes, elements and time. Not for sessions.
 
 mod accept;
+mod authenticate;
 mod bind;
 pub mod certificate;
 pub mod claims;
+mod guesses;
+mod inline;
+mod mechanisms;
 mod negotiate;
+mod profile;
 mod relay;
 pub mod strangers;
 mod wire;
@@ -15,10 +20,27 @@ pub use accept::{Entrance, serve};
 pub use relay::arrive;
 
 use pollux_domain::ids::SessionId;
+use pollux_domain::limits;
+use pollux_raft::state::SessionState;
+use pollux_xmpp::sm::SmElement;
 
-use crate::node::hex;
+use crate::node::{Node, hex};
 
 /// What a client resumes by: the session's number and its secret token.
-pub(crate) fn resume_id(session: SessionId, token: &[u8; 16]) -> String {
+fn resume_id(session: SessionId, token: &[u8; 16]) -> String {
     format!("{}-{}", session.0, hex(token))
+}
+
+/// What a client is told whose session has stream management from now on (XEP-0198 section 3).
+pub(crate) fn enabled(node: &Node, session: SessionId, state: &SessionState) -> SmElement {
+    let resumable = state.managed == Some(true);
+    SmElement::Enabled {
+        id: resumable.then(|| resume_id(session, &state.token).into()),
+        resume: resumable,
+        max_s: resumable.then_some((limits::RESUMPTION_MS / 1_000) as u32),
+        location: resumable
+            .then(|| node.client_address_of_twin())
+            .flatten()
+            .map(Into::into),
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
 use pollux_links::net::{Socket, Travelling};
+use pollux_raft::duty::Tenure;
 use pollux_store::codec;
 use pollux_xml::Framer;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
@@ -16,12 +17,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 
 use super::accept::farewell;
 use super::bind;
+use super::inline::{self, Asked};
 use super::wire::{CLIENT, Wire};
 use crate::node::Node;
 use crate::serving::{ServedBy, home_of, served_by};
 use crate::users;
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// A stream goes through so many nodes at most: the tables of two nodes may differ for a moment.
 const HOPS_MAX: u8 = 3;
 /// Before another look at who serves.
@@ -29,21 +31,35 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// For so long a client waits at a node that cannot go on with it: a takeover takes less. Then it
 /// is told of another node, which may be reached by it, or may know more.
 const WAIT: Duration = Duration::from_secs(1);
+/// For so long where the other node commits what the client has asked for before it says anything.
+const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 /// What a client may say before it is answered; what it says beyond waits in its socket.
 const SAID_MAX: usize = 16 * 1024;
 
 /// What the serving node is told of a stream that comes to it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Introduction {
     user: BareJid,
     hops: u8,
+    asked: Option<Asked>,
+}
+
+/// The same, without taking anything from who says it.
+#[derive(Debug, Serialize)]
+struct Introducing<'a> {
+    user: &'a BareJid,
+    hops: u8,
+    asked: &'a Option<Asked>,
 }
 
 /// Goes on with a client that is known: here, or at the node that serves it. To be called on the
-/// user's arbiter.
-pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
+/// user's arbiter. `asked`: what it waits for, where its stream does not begin afresh.
+pub async fn go_on(mut wire: Wire, user: BareJid, asked: Option<Asked>, hops: u8) {
     let node = wire.node.clone();
+    if asked.is_some() {
+        wire.has_begun();
+    }
     let mut serving = node.directory.serving();
     if !users::is_judged(&node, &user).await {
         return farewell(wire, StreamCondition::InternalServerError.into()).await;
@@ -52,7 +68,6 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
         return farewell(wire, StreamCondition::NotAuthorized.into()).await;
     };
     let begun = node.ambient.clock.now();
-    let mut wire = wire;
     while node.ambient.clock.now() < begun + crate::node::PREAUTH_PATIENCE {
         serving.borrow_and_update();
         let served = served_by(&node, home);
@@ -62,7 +77,7 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
             return farewell(wire, error.into()).await;
         }
         match served {
-            ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure).await,
+            ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure, asked).await,
             ServedBy::There(there) if hops < HOPS_MAX => {
                 if node.settings.see_other_host
                     && hops == 0
@@ -71,7 +86,7 @@ pub async fn go_on(wire: Wire, user: BareJid, hops: u8) {
                     let error = StreamError::see_other_host(address);
                     return farewell(wire, error.into()).await;
                 }
-                match relay(wire, &user, home, there, hops).await {
+                match relay(wire, &user, &asked, home, there, hops).await {
                     None => return,
                     Some(back) => wire = back,
                 }
@@ -100,12 +115,26 @@ fn elsewhere(node: &Node, served: &ServedBy, hops: u8) -> Option<StreamError> {
     })
 }
 
-async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<pollux_raft::duty::Tenure>) {
+async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<Tenure>, asked: Option<Asked>) {
     let patience = crate::node::PREAUTH_PATIENCE;
-    match tokio::time::timeout(patience, bind::bind(&mut wire, user, tenure)).await {
+    let bound = async {
+        match asked {
+            Some(asked) => {
+                wire.read_on(asked.header())?;
+                inline::complete(&mut wire, user, tenure, asked).await
+            }
+            None => bind::bind(&mut wire, user, tenure).await,
+        }
+    };
+    let bound = tokio::time::timeout(patience, bound).await;
+    match bound {
         Ok(Ok(bound)) => bound.begin(wire),
         Ok(Err(broken)) => farewell(wire, broken).await,
-        Err(_late) => farewell(wire, StreamCondition::ConnectionTimeout.into()).await,
+        Err(_late) => {
+            let late = &wire.node.metrics.strangers_late;
+            late.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            farewell(wire, StreamCondition::ConnectionTimeout.into()).await;
+        }
     }
 }
 
@@ -121,14 +150,16 @@ fn client_address(node: &Node, there: NodeId) -> Option<String> {
 async fn relay(
     mut wire: Wire,
     user: &BareJid,
+    asked: &Option<Asked>,
     home: NodeId,
     there: NodeId,
     hops: u8,
 ) -> Option<Wire> {
     let node = wire.node.clone();
-    let introduction = Introduction {
-        user: user.clone(),
+    let introduction = Introducing {
+        user,
         hops: hops + 1,
+        asked,
     };
     let Ok(header) = codec::encode(VERSION, &introduction) else {
         return Some(wire);
@@ -147,12 +178,16 @@ async fn relay(
             return Some(wire);
         }
     };
+    let patience = match asked {
+        None => WAIT,
+        Some(_) => COMMIT_WAIT,
+    };
     let mut said = wire.framer.take_buffered();
     let answered = tokio::select! {
         biased;
         answered = first_word(&mut wire, &mut other, &mut said) => answered,
         () = served_otherwise(&node, home, there) => Ok(None),
-        () = tokio::time::sleep(WAIT) => Ok(None),
+        () = tokio::time::sleep(patience) => Ok(None),
     };
     match answered {
         // From here on the client has a stream, which goes on there or ends.
@@ -296,7 +331,8 @@ pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Tra
             let socket: io::Result<Box<dyn Socket>> = socket.arrive();
             let Ok(socket) = socket else { return };
             let wire = Wire::resumed(there, socket, Framer::new(CLIENT), arrival);
-            actix_rt::spawn(go_on(wire, introduction.user, introduction.hops));
+            let Introduction { user, hops, asked } = introduction;
+            actix_rt::spawn(go_on(wire, user, asked, hops));
         }),
     );
 }

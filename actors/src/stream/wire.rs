@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use pollux_domain::ids::SessionId;
-use pollux_domain::jid::Jid;
+use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces};
 use pollux_xmpp::features::Features;
@@ -69,6 +69,10 @@ pub struct Wire {
     pub socket: Box<dyn Socket>,
     pub framer: Framer,
     pub namespaces: StreamNamespaces,
+    /// The client's header, as it came: a stream that does not begin afresh goes on with it.
+    pub header: Vec<u8>,
+    /// Who the client says there that it is.
+    pub claimed: Option<BareJid>,
     /// Our header is out, so that an error may follow.
     greeted: bool,
     /// Of the connection that the stream came by to this node.
@@ -84,7 +88,8 @@ impl Wire {
         wire
     }
 
-    /// Goes on with a socket that has moved here, of a client that is known.
+    /// Goes on with a socket that has moved here, of a client that is known and begins its stream
+    /// afresh.
     pub fn resumed(
         node: Arc<Node>,
         socket: Box<dyn Socket>,
@@ -97,10 +102,31 @@ impl Wire {
             socket,
             framer,
             namespaces,
+            header: Vec::new(),
+            claimed: None,
             greeted: false,
             arrival,
             received: None,
         }
+    }
+
+    /// The stream does not begin afresh: our header is out.
+    pub fn has_begun(&mut self) {
+        self.greeted = true;
+    }
+
+    /// Reads on in a stream that has begun elsewhere with this header.
+    pub fn read_on(&mut self, header: &[u8]) -> Result<(), Broken> {
+        let rest = self.framer.take_buffered();
+        self.framer = Framer::new(CLIENT);
+        self.framer.push(header);
+        let Some(Frame::Open(bytes)) = self.framer.next().map_err(StreamError::from)? else {
+            return Err(StreamCondition::InternalServerError.into());
+        };
+        let header = StreamHeader::parse(&bytes, ContentNamespace::Client)?;
+        self.namespaces = header.namespaces;
+        self.framer.push(&rest);
+        Ok(())
     }
 
     pub async fn frame(&mut self) -> Result<Frame, Broken> {
@@ -128,15 +154,29 @@ impl Wire {
     pub async fn element(&mut self) -> Result<Element, Broken> {
         loop {
             match self.frame().await? {
-                Frame::Element(bytes) => {
-                    return Ok(Element::parse(&bytes, &self.namespaces).map_err(StreamError::from)?);
-                }
                 Frame::Whitespace => {}
-                Frame::Open(_) => return Err(StreamCondition::NotWellFormed.into()),
-                Frame::Close => {
-                    self.close().await?;
-                    return Err(Broken::Gone);
-                }
+                frame => return self.parsed(frame).await,
+            }
+        }
+    }
+
+    /// The next, with nothing before it (XEP-0388 section 2.4).
+    pub async fn element_at_once(&mut self) -> Result<Element, Broken> {
+        match self.frame().await? {
+            Frame::Whitespace => Err(StreamCondition::NotAuthorized.into()),
+            frame => self.parsed(frame).await,
+        }
+    }
+
+    async fn parsed(&mut self, frame: Frame) -> Result<Element, Broken> {
+        match frame {
+            Frame::Element(bytes) => {
+                Ok(Element::parse(&bytes, &self.namespaces).map_err(StreamError::from)?)
+            }
+            Frame::Whitespace | Frame::Open(_) => Err(StreamCondition::NotWellFormed.into()),
+            Frame::Close => {
+                self.close().await?;
+                Err(Broken::Gone)
             }
         }
     }
@@ -147,7 +187,11 @@ impl Wire {
         self.greeted = false;
         let header = loop {
             match self.frame().await? {
-                Frame::Open(bytes) => break StreamHeader::parse(&bytes, ContentNamespace::Client)?,
+                Frame::Open(bytes) => {
+                    let header = StreamHeader::parse(&bytes, ContentNamespace::Client)?;
+                    self.header = bytes.to_vec();
+                    break header;
+                }
                 Frame::Whitespace => {}
                 Frame::Element(_) | Frame::Close => {
                     return Err(StreamCondition::InvalidNamespace.into());
@@ -161,15 +205,28 @@ impl Wire {
             self.socket.write_all(&out).await?;
             return Err(StreamCondition::HostUnknown.into());
         }
-        self.namespaces = header.namespaces.clone();
+        // XEP-0388 section 2.1: nobody from elsewhere.
+        if header
+            .from
+            .as_ref()
+            .is_some_and(|from| from.domain() != domain)
+        {
+            self.socket.write_all(&out).await?;
+            return Err(StreamCondition::InvalidFrom.into());
+        }
+        self.namespaces = header.namespaces;
+        self.claimed = header.from.map(|from| from.to_bare());
+        self.write_features(features, &mut out);
+        self.send_bytes(&out).await
+    }
+
+    /// With what this end takes from here on.
+    pub fn write_features(&self, features: Features, out: &mut Vec<u8>) {
         let features = Features {
             limits: Some(self.limits()),
             ..features
         };
-        features.to_element().write(&mut out, ns::CLIENT);
-        self.socket.write_all(&out).await?;
-        self.socket.flush().await?;
-        Ok(())
+        features.to_element().write(out, ns::CLIENT);
     }
 
     /// What it takes of the client from here on.
@@ -197,7 +254,11 @@ impl Wire {
     }
 
     pub async fn send(&mut self, element: &Element) -> Result<(), Broken> {
-        self.socket.write_all(&element.to_bytes(ns::CLIENT)).await?;
+        self.send_bytes(&element.to_bytes(ns::CLIENT)).await
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.socket.write_all(bytes).await?;
         self.socket.flush().await?;
         Ok(())
     }
@@ -233,13 +294,14 @@ impl Wire {
     }
 
     /// Gives the stream to its session, `last` first.
-    pub fn into_stream(self, last: &[u8]) -> crate::session::Stream {
+    pub fn into_stream(self, last: &[u8], inactive: bool) -> crate::session::Stream {
         crate::session::Stream {
             socket: self.socket,
             framer: self.framer,
             namespaces: self.namespaces,
             arrival: self.arrival,
             write_queue: BytesMut::from(last),
+            inactive,
         }
     }
 }

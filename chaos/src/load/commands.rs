@@ -335,6 +335,7 @@ async fn sign_in<G: Deliveries>(group: &Group<G>, count: usize) -> anyhow::Resul
             resource: "r".to_owned(),
             epoch,
             token: [0; 16],
+            carbons: false,
         };
         match group.execute(sign_in).await.context("sign in")? {
             Reply::Session { session, .. } => sessions.push(session),

@@ -104,7 +104,7 @@ s2s_direct_tls_ports = {{ }}
 http_ports = {{ }}
 https_ports = {{ }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "presence", "message", "iq", "offline",
-  "ping", "smacks", "posix" }}
+  "ping", "smacks", "carbons", "posix" }}
 modules_disabled = {{ "s2s", "limits" }}
 c2s_require_encryption = false
 authentication = "internal_hashed"

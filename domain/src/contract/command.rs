@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::availability::DeviceAvailability;
+use crate::blocking::BlockChange;
 use crate::contact::{Contact, ListVersion};
 use crate::contract::effect::EndReason;
 use crate::contract::outbox::{GroupName, OutboxLine};
@@ -18,6 +19,7 @@ use crate::ids::{
 use crate::jid::{BareJid, Jid};
 use crate::settings::Rules;
 use crate::subscription::SubscriptionRequest;
+use crate::tokens::TokenAct;
 
 /// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to
 /// it.
@@ -75,6 +77,15 @@ pub enum Command {
         resource: String,
         epoch: Epoch,
         token: [u8; 16],
+        /// It gets copies from its first moment (XEP-0386, XEP-0280).
+        carbons: bool,
+    },
+    /// The tokens of one client of a user (XEP-0484). By any node of the group: a sign-in may come
+    /// to the one that does not serve the user.
+    Token {
+        user: BareJid,
+        client: String,
+        act: TokenAct,
     },
     /// XEP-0198 `<enable/>`. `written`: how far this stream was written before.
     Enable {
@@ -123,6 +134,12 @@ pub enum Command {
     /// What the configuration says of users, and which configuration: whoever lags behind what the
     /// group has heard already would undo it.
     Agree { as_of: AsOf, part: Agreement },
+    /// What a user has decided about who may see it: names with values as a person writes them
+    /// (`domain::privacy`), all or none.
+    Privacy {
+        user: BareJid,
+        settings: Vec<(String, Option<String>)>,
+    },
     /// In the target: takes lines of another group, from number `first` on. `told`: the source was
     /// told that its lines up to there were taken.
     Take {
@@ -162,6 +179,12 @@ pub enum Action {
     Nothing,
     /// A message or IQ for somebody.
     Send(Arc<Parcel>),
+    /// One message for several (XEP-0033), each of which is `Send`. `outer`: as it was addressed to
+    /// the server, which is refused where nobody is to get it.
+    Broadcast {
+        outer: Arc<Parcel>,
+        parcels: Vec<Arc<Parcel>>,
+    },
     /// Presence without `to` (RFC 6121 sections 4.2, 4.4, 4.5). None: unavailable. The bytes have
     /// `from` but no `to`.
     Availability {
@@ -203,6 +226,15 @@ pub enum Action {
         iq: Arc<Parcel>,
         result: Bytes,
         change: ContactChange,
+    },
+    /// A get of the block list: as `Ask`, and pushes of its changes from now on (XEP-0191 section
+    /// 3.2).
+    AskBlockList { request: Bytes },
+    /// A change of the block list: answered by `result`, or by an error made from `iq`.
+    Block {
+        iq: Arc<Parcel>,
+        result: Bytes,
+        change: BlockChange,
     },
     /// The session gets copies of what goes to and from the user's other devices, or no more
     /// (XEP-0280 sections 4, 5). Answered with `result`.
@@ -255,6 +287,8 @@ pub enum Refusal {
     NoSuchSession,
     NoSuchUser,
     TooManySessions,
+    /// Another session of the user has the resource.
+    Conflict,
     TooManyUsers,
     /// The session was not enabled for resumption.
     NotResumable,
@@ -273,6 +307,10 @@ pub enum Refusal {
     NoSuchLine,
     /// Nobody waits for this answer any more.
     NoSuchInquiry,
+    /// A name or a value that is not known.
+    Invalid,
+    /// No such token, or one whose count was there before.
+    NoSuchToken,
 }
 
 /// A state of the configuration, as a subcluster orders them: a takeover that was forced may go on

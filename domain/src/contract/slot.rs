@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::blocking::BlockChange;
 use crate::contact::{Contact, ListVersion};
 use crate::contract::command::Position;
 use crate::hints::Hints;
@@ -104,6 +105,11 @@ impl ParcelKind {
         }
     }
 
+    /// A message that somebody says.
+    pub fn is_said(self) -> bool {
+        self.may_go_early() && self != ParcelKind::MessageError
+    }
+
     /// See [`Fate`]; RFC 6121 sections 8.5.2 and 8.5.3, XEP-0160 section 3.
     pub fn fate(self) -> Fate {
         match self {
@@ -167,6 +173,8 @@ pub enum SlotBody {
     Ask(Bytes),
     /// A change of the contact list (RFC 6121 section 2.1.6), and what the list is after it.
     Push(Arc<Contact>, ListVersion),
+    /// A change of the block list (XEP-0191 section 3.3).
+    BlockPush(Arc<BlockChange>),
     /// The server's answer, rendered.
     Answer(Bytes),
     /// The session's own stanza comes back as an error.
@@ -185,6 +193,7 @@ impl SlotBody {
                 SlotBody::Stored { .. } => 0,
                 SlotBody::Ask(bytes) | SlotBody::Answer(bytes) => bytes.len(),
                 SlotBody::Push(contact, _) => contact.weight(),
+                SlotBody::BlockPush(change) => change.weight(),
             }
     }
 }

@@ -102,6 +102,20 @@ operations! {
         password: Secret,
     }
 
+    #[doc = "Shows who may see a user and write to it without being asked about."]
+    PrivacyShow = "privacy.show", ReadUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+    }
+
+    #[doc = "Sets who may see a user and write to it: all that is given, or nothing."]
+    PrivacySet = "privacy.set", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+        #[doc = "Names with values; one without a value is as at the beginning."]
+        settings: Assignments,
+    }
+
     #[doc = "Lists sessions, connected or waiting for their client to resume."]
     SessionList = "session.list", ReadSessions {
         #[doc = "Only the sessions of this user."]

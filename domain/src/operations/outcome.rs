@@ -25,6 +25,8 @@ pub enum Outcome {
 pub struct UserRow {
     pub user: UserName,
     pub is_administrator: bool,
+    /// Composed of all devices: `available`, `away`, …
+    pub availability: String,
     pub session_count: u32,
     /// Messages that wait for the user's next sign-in.
     pub offline_count: u32,

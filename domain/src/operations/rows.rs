@@ -51,7 +51,7 @@ const FRAME: usize = 256;
 
 impl Row for UserRow {
     fn weight_max(&self) -> usize {
-        FRAME + ESCAPED * self.user.as_str().len()
+        FRAME + ESCAPED * self.user.as_str().len() + self.availability.len()
     }
 }
 
@@ -73,6 +73,7 @@ mod tests {
         UserRow {
             user,
             is_administrator: false,
+            availability: "unavailable".to_owned(),
             session_count: 0,
             offline_count: 0,
         }

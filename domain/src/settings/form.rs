@@ -79,6 +79,38 @@ impl<const LEAST: u64, const GREATEST: u64> fmt::Display for Limit<LEAST, GREATE
     }
 }
 
+/// What becomes of a session whose resource another client wants (RFC 6120 section 7.7.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Conflict {
+    /// The session ends, and the newcomer has the resource.
+    Replace,
+    /// The newcomer is told to choose another.
+    Refuse,
+}
+
+impl Form for Conflict {
+    fn words() -> String {
+        "replace or refuse".to_owned()
+    }
+
+    fn read(text: &str) -> Result<Conflict, String> {
+        match text {
+            "replace" => Ok(Conflict::Replace),
+            "refuse" => Ok(Conflict::Refuse),
+            _ => Err(format!("`{text}` is neither; write {}", Self::words())),
+        }
+    }
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Conflict::Replace => "replace",
+            Conflict::Refuse => "refuse",
+        })
+    }
+}
+
 /// A number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Number<const LEAST: u64, const GREATEST: u64>(pub u64);
@@ -127,6 +159,10 @@ mod tests {
         for text in ["on", "off"] {
             assert_eq!(Switch::read(text).unwrap().to_string(), text);
         }
+        for text in ["replace", "refuse"] {
+            assert_eq!(Conflict::read(text).unwrap().to_string(), text);
+        }
+        assert!(Conflict::read("kill").is_err());
         for text in ["", "ON", "true", "1"] {
             assert!(Switch::read(text).is_err(), "{text}");
         }

@@ -5,6 +5,7 @@ use pollux_xml::Element;
 
 use crate::ns;
 use crate::sasl::{ChannelBinding, Mechanism, offer};
+use crate::sasl2::Authentication;
 use crate::stream_limits::StreamLimits;
 use crate::{pre_approval, roster_versions, session, sm};
 
@@ -14,6 +15,8 @@ pub struct Features {
     pub starttls: Option<StartTls>,
     /// In the server's order of preference (RFC 6120 section 6.3.3).
     pub mechanisms: Vec<Mechanism>,
+    /// The same by XEP-0388, with what may be asked for at once.
+    pub authentication: Option<Authentication>,
     /// What the mechanisms that bind to the channel may be bound to (XEP-0440).
     pub channel_bindings: Vec<ChannelBinding>,
     /// Resource binding, which is mandatory where it is offered (RFC 6120 section 7.3.1), with the
@@ -55,6 +58,7 @@ impl Features {
                 .map(|mechanism| Element::new(ns::SASL, "mechanism").text(mechanism.as_str()));
             features.push(Element::new(ns::SASL, "mechanisms").children(names));
         }
+        features = features.children(self.authentication.as_ref().map(Authentication::to_element));
         if !self.channel_bindings.is_empty() {
             features.push(offer::feature(&self.channel_bindings));
         }
@@ -100,6 +104,9 @@ impl Features {
                     features.mechanisms = names
                         .filter_map(|name| Mechanism::from_name(&name.text_content()))
                         .collect();
+                }
+                (ns::SASL2, "authentication") => {
+                    features.authentication = Some(Authentication::from_feature(child));
                 }
                 (ns::SASL_CB, "sasl-channel-binding") => {
                     features.channel_bindings = offer::from_feature(child);

@@ -76,6 +76,7 @@ mod tests {
         reader.hints()
     }
 
+    /// XEP-0334 section 4.4: to be stored goes before what is fleeting otherwise.
     #[test]
     fn what_a_message_says_of_its_handling() {
         let none = Hints::default();

@@ -2,18 +2,22 @@
 //! randomness or routing.
 //!
 //! A first-level element is a [`Stanza`], a stream-management element ([`sm`]) or a part of the
-//! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`bind`]). What is wrong
-//! with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
+//! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`sasl2`], [`bind`]). What
+//! is wrong with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
 
 mod names;
 
+pub mod addresses;
 pub mod bind;
+pub mod bind2;
+pub mod blocking;
 pub mod carbons;
 pub mod chat_states;
 pub mod claims;
 pub mod client_state;
 pub mod delay;
 pub mod disco;
+pub mod fast;
 pub mod features;
 pub mod hints;
 pub mod last_activity;
@@ -24,6 +28,8 @@ pub mod private_data;
 pub mod roster;
 pub mod roster_versions;
 pub mod sasl;
+pub mod sasl2;
+pub mod server_contacts;
 pub mod session;
 pub mod sm;
 pub mod stanza;

@@ -17,6 +17,12 @@ pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// XEP-0440.
 pub const SASL_CB: &str = "urn:xmpp:sasl-cb:0";
+/// XEP-0388.
+pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// XEP-0386.
+pub const BIND2: &str = "urn:xmpp:bind:0";
+/// XEP-0484.
+pub const FAST: &str = "urn:xmpp:fast:0";
 /// RFC 6120 section 7.
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// RFC 3921 section 3, of which RFC 6120 only says that old clients ask for it.
@@ -57,6 +63,16 @@ pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 pub const FORWARD: &str = "urn:xmpp:forward:0";
 /// XEP-0085.
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// XEP-0004.
+pub const DATA_FORM: &str = "jabber:x:data";
+/// XEP-0157.
+pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
+/// XEP-0033.
+pub const ADDRESS: &str = "http://jabber.org/protocol/address";
+/// XEP-0191.
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// XEP-0191, of what is refused.
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
 /// XEP-0352.
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// XEP-0359.

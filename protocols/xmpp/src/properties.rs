@@ -4,18 +4,21 @@
 use pollux_domain::jid::Jid;
 use pollux_xml::{Element, StreamNamespaces};
 
+use crate::bind2::Bind2;
 use crate::delay::Delay;
 use crate::disco::DiscoInfo;
+use crate::fast::{Fast, GivenToken, TokenProof};
 use crate::features::Features;
 use crate::roster::{Roster, RosterRequest};
 use crate::sasl::scram::{ClientFirst, ScramClient, ScramHash, ScramKeys};
-use crate::sasl::{Mechanism, Offer, SaslElement, Sent};
+use crate::sasl::{Mechanism, Offer, SaslElement, Sent, chosen_address};
+use crate::sasl2::Sasl2Element;
 use crate::sm::SmElement;
 use crate::stanza::{PlainMessage, Stanza, StanzaError, StanzaKind};
 use crate::starttls::Starttls;
 use crate::stream_error::StreamError;
 use crate::stream_header::{ContentNamespace, StreamHeader};
-use crate::{bind, disco, ns};
+use crate::{bind, disco, fast, ns};
 
 /// One frame of a stream, taken for everything that it could be.
 pub fn check_frame(octets: &[u8]) {
@@ -126,7 +129,14 @@ fn check_nonzas(element: &Element) {
                 Some(Ok(sasl))
             );
         }
+        if let Some(Ok(sasl)) = Sasl2Element::from_element(element, sent) {
+            assert_eq!(
+                Sasl2Element::from_element(&sasl.to_element(), sent),
+                Some(Ok(sasl))
+            );
+        }
     }
+    check_inline(element);
     if let Some(error) = StreamError::from_element(element) {
         let again = StreamError::from_element(&error.to_element());
         assert_eq!(again.map(|again| again.condition), Some(error.condition));
@@ -137,7 +147,27 @@ fn check_nonzas(element: &Element) {
     );
 }
 
-/// One SCRAM message, taken for each of the four.
+/// What may be asked for with a proof, at any depth.
+fn check_inline(element: &Element) {
+    if let Some(bind) = Bind2::from_element(element) {
+        assert_eq!(Bind2::from_element(&bind.to_element()), Some(bind));
+    }
+    if let Some(Ok(known)) = Fast::from_element(element) {
+        assert_eq!(Fast::from_element(&known.to_element()), Some(Ok(known)));
+    }
+    if let Some(binding) = fast::requested(element) {
+        assert_eq!(
+            fast::requested(&fast::request_token(binding)),
+            Some(binding)
+        );
+    }
+    let _ = GivenToken::from_element(element);
+    for child in element.elements() {
+        check_inline(child);
+    }
+}
+
+/// One message of a mechanism: of SCRAM taken for each of the four, of a token, of EXTERNAL.
 pub fn check_scram(octets: &[u8]) {
     let Ok(keys) = ScramKeys::derive(ScramHash::Sha1, "pencil", b"salt", 1) else {
         return;
@@ -157,6 +187,10 @@ pub fn check_scram(octets: &[u8]) {
     {
         assert!(challenge.verify(octets).is_err(), "nobody knows the proof");
     }
+    if let Ok(proof) = TokenProof::parse(octets) {
+        assert!(!proof.username.is_empty() && !proof.hashed.is_empty());
+    }
+    assert!(chosen_address(octets, &[]).is_err(), "nobody is named");
     // Iterations would take the time of the test.
     if !String::from_utf8_lossy(octets).contains("i=")
         && let Ok(client) = ScramClient::new(ScramHash::Sha1, "user", "pencil", None, "a")
@@ -191,6 +225,21 @@ mod tests {
          xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
         "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biws</auth>",
         "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</success>",
+        "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='SCRAM-SHA-1'><initial-response>biws\
+         </initial-response><user-agent id='a'><software>b</software><device>c</device>\
+         </user-agent><bind xmlns='urn:xmpp:bind:0'><tag>d</tag><enable \
+         xmlns='urn:xmpp:sm:3'/></bind><fast xmlns='urn:xmpp:fast:0' count='1' \
+         invalidate='true'/><request-token xmlns='urn:xmpp:fast:0' \
+         mechanism='HT-SHA-256-NONE'/></authenticate>",
+        "<success xmlns='urn:xmpp:sasl:2'><additional-data>YQ==</additional-data>\
+         <authorization-identifier>a@b/c</authorization-identifier><token \
+         xmlns='urn:xmpp:fast:0' expiry='2020-03-12T14:36:15Z' token='e'/></success>",
+        "<failure xmlns='urn:xmpp:sasl:2'><aborted \
+         xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/><text>a</text></failure>",
+        "<stream:features><authentication xmlns='urn:xmpp:sasl:2'><mechanism>PLAIN</mechanism>\
+         <inline><bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:sm:3'/></inline>\
+         </bind><fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-NONE</mechanism></fast>\
+         </inline></authentication></stream:features>",
         "<stream:error><see-other-host \
          xmlns='urn:ietf:params:xml:ns:xmpp-streams'>a:1</see-other-host></stream:error>",
         "<stream:stream to='a' from='b@c' version='1.0' xmlns='jabber:client' \
@@ -198,6 +247,8 @@ mod tests {
         "n,a=user@example.com,n=user,r=fyko+d2lbb,x=y",
         "r=ab,s=QSXCR+Q6sek8bf92,x=1",
         "c=biws,r=ab,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+        "user\0hashed",
+        "user@example.com",
     ];
 
     /// A generator with nothing but its seed (splitmix64).

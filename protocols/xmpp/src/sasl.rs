@@ -2,6 +2,7 @@
 //! decision goes out.
 
 mod elements;
+mod external;
 mod failure;
 mod mechanism;
 pub(crate) mod offer;
@@ -9,9 +10,12 @@ mod plain;
 pub mod scram;
 mod secret;
 
+pub(crate) use elements::decode;
 pub use elements::{SaslElement, Sent};
+pub use external::chosen_address;
 pub use failure::{SaslCondition, SaslFailure};
 pub use mechanism::Mechanism;
 pub use offer::{ChannelBinding, Offer};
 pub use plain::PlainAuth;
+pub(crate) use scram::prepare_name;
 pub use secret::Secret;

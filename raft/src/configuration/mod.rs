@@ -24,6 +24,9 @@ pub struct Configuration {
     users: Arc<BTreeMap<BareJid, Account>>,
     /// Makes unknown users look like known ones (RFC 5802 section 9); made once, secret.
     decoy_secret: Option<Bytes>,
+    /// What tokens of clients are derived from (XEP-0484); made once, secret. It stands here so
+    /// that the database of a subcluster, where their numbers are, signs nobody in by itself.
+    token_secret: Option<Bytes>,
     topology: Arc<Topology>,
     settings: Arc<Settings>,
     /// How often it has changed.
@@ -36,6 +39,9 @@ pub struct Account {
     pub home: NodeId,
     /// Salted keys, one record for each mechanism; opaque here, never a password.
     pub credentials: Bytes,
+    /// The version of the configuration with which its password was set, whatever is proposed here.
+    /// What was given to its clients before is worth nothing.
+    pub password_version: u64,
     pub administrator: bool,
 }
 
@@ -44,6 +50,8 @@ pub struct Account {
 pub enum Change {
     /// Taken only once.
     DecoySecret(Bytes),
+    /// Taken only once.
+    TokenSecret(Bytes),
     AddUser {
         user: BareJid,
         account: Account,
@@ -79,6 +87,9 @@ impl Configuration {
             Change::DecoySecret(secret) => {
                 self.decoy_secret.get_or_insert_with(|| secret.clone());
             }
+            Change::TokenSecret(secret) => {
+                self.token_secret.get_or_insert_with(|| secret.clone());
+            }
             Change::AddUser { user, .. } if self.users.contains_key(user) => {
                 return ChangeReply::Exists;
             }
@@ -86,11 +97,18 @@ impl Configuration {
                 return ChangeReply::TooManyUsers;
             }
             Change::AddUser { user, account } => {
-                Arc::make_mut(&mut self.users).insert(user.clone(), account.clone());
+                let account = Account {
+                    password_version: self.version,
+                    ..account.clone()
+                };
+                Arc::make_mut(&mut self.users).insert(user.clone(), account);
             }
             Change::SetCredentials { user, credentials } => {
                 match Arc::make_mut(&mut self.users).get_mut(user) {
-                    Some(account) => account.credentials = credentials.clone(),
+                    Some(account) => {
+                        account.credentials = credentials.clone();
+                        account.password_version = self.version;
+                    }
                     None => return ChangeReply::NoSuchUser,
                 }
             }
@@ -138,6 +156,10 @@ impl Configuration {
         self.users.iter()
     }
 
+    pub fn token_secret(&self) -> Option<&Bytes> {
+        self.token_secret.as_ref()
+    }
+
     pub fn decoy_secret(&self) -> Option<&Bytes> {
         self.decoy_secret.as_ref()
     }
@@ -169,6 +191,7 @@ mod tests {
         let account = Account {
             home: NodeId(1),
             credentials: Bytes::from_static(b"k"),
+            password_version: 0,
             administrator: false,
         };
         let add = Change::AddUser {
@@ -177,6 +200,11 @@ mod tests {
         };
         assert_eq!(configuration.apply(&add), ChangeReply::Done);
         assert_eq!(configuration.apply(&add), ChangeReply::Exists);
+        let password_version = |configuration: &Configuration| {
+            let account = configuration.account(&user);
+            account.map(|account| account.password_version)
+        };
+        let first = password_version(&configuration);
         let credentials = Bytes::from_static(b"l");
         let set = Change::SetCredentials {
             user: user.clone(),
@@ -187,7 +215,12 @@ mod tests {
             configuration.account(&user).unwrap().credentials,
             credentials
         );
-        let remove = Change::RemoveUser { user };
+        let second = password_version(&configuration);
+        assert!(first < second, "a new password");
+        let remove = Change::RemoveUser { user: user.clone() };
+        assert_eq!(configuration.apply(&remove), ChangeReply::Done);
+        assert_eq!(configuration.apply(&add), ChangeReply::Done);
+        assert!(second < password_version(&configuration), "a new user");
         assert_eq!(configuration.apply(&remove), ChangeReply::Done);
         assert_eq!(configuration.apply(&remove), ChangeReply::NoSuchUser);
         assert_eq!(configuration.apply(&set), ChangeReply::NoSuchUser);

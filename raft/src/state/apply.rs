@@ -65,9 +65,11 @@ impl State {
                 resource,
                 epoch,
                 token,
+                carbons,
             } => {
-                return self.sign_in(user, resource, *epoch, *token, out);
+                return self.sign_in(user, resource, *epoch, *token, *carbons, out);
             }
+            Command::Token { user, client, act } => self.token(user, client, act)?,
             Command::Enable {
                 session,
                 resumable,
@@ -123,6 +125,7 @@ impl State {
             }
             Command::Name(name) => self.set_name(*name, out)?,
             Command::Agree { as_of, part } => self.agree(*as_of, part, out)?,
+            Command::Privacy { user, settings } => self.set_privacy(user, settings, out)?,
             Command::Take {
                 source,
                 told,
@@ -219,7 +222,7 @@ impl State {
             Agreement::Adopt { user, home } => self.adopt(user, *home)?,
             Agreement::Release { user } => self.release(user, out)?,
             Agreement::Foreign { users } => self.set_foreign(users, out)?,
-            Agreement::Rules(rules) => self.rules = rules.clone(),
+            Agreement::Rules(rules) => self.set_rules(rules, out),
         }
         self.configured = as_of;
         Ok(())
@@ -287,11 +290,15 @@ impl State {
     fn act(&mut self, id: SessionId, action: &Action, out: &mut Outcome) {
         match action {
             Action::Nothing => {}
-            Action::Send(parcel) => {
-                self.note_reply(id, parcel);
-                self.send(parcel.clone(), out);
-                self.copy_sent(id, parcel, out);
-            }
+            Action::Send(parcel) => match self.forbids(parcel) {
+                Some(condition) => self.bounce(parcel, condition, out),
+                None => {
+                    self.note_reply(id, parcel);
+                    self.send(parcel.clone(), out);
+                    self.copy_sent(id, parcel, out);
+                }
+            },
+            Action::Broadcast { outer, parcels } => self.broadcast(id, outer, parcels, out),
             Action::Availability {
                 device: Some(device),
                 bytes,
@@ -333,6 +340,10 @@ impl State {
             Action::Contact { iq, result, change } => {
                 self.change_contact(id, iq, result.clone(), change, out);
             }
+            Action::AskBlockList { request } => self.ask_blocks(id, request.clone(), out),
+            Action::Block { iq, result, change } => {
+                self.change_blocks(id, iq, result.clone(), change, out);
+            }
             Action::Carbons { on, result } => self.set_carbons(id, *on, result.clone(), out),
             Action::Answer(bytes) => self.answer(id, bytes.clone(), out),
         }
@@ -352,6 +363,9 @@ impl User {
             talks: Default::default(),
             documents: Default::default(),
             last_seen: Default::default(),
+            blocked: Default::default(),
+            privacy: Default::default(),
+            tokens: Default::default(),
         }
     }
 }

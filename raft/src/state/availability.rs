@@ -95,17 +95,19 @@ impl State {
         };
         let jid = session.jid.clone();
         let known = session.directed.contains(to);
+        if self.blocks(jid.bare_str(), to) {
+            if available {
+                self.refuse_directed(jid, to, bytes, Condition::Blocked, out);
+            }
+            return;
+        }
+        if available && !self.rules.sharing && to.bare_str() != jid.bare_str() {
+            self.refuse_directed(jid, to, bytes, Condition::NotAllowed, out);
+            return;
+        }
         let abroad = self.foreign_home(to.bare_str());
         if available && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
-            let parcel = Parcel {
-                from: jid,
-                to: to.clone(),
-                kind: ParcelKind::Directed,
-                bytes,
-                sent: self.stamp.wall,
-                hints: Hints::default(),
-            };
-            self.bounce(&Arc::new(parcel), Condition::ResourceConstraint, out);
+            self.refuse_directed(jid, to, bytes, Condition::ResourceConstraint, out);
             return;
         }
         if available && !known && limits::DIRECTED_MAX <= session.directed.len() {
@@ -127,6 +129,25 @@ impl State {
         self.tell_address(&jid, to, available, Some(bytes), out);
     }
 
+    fn refuse_directed(
+        &mut self,
+        from: Jid,
+        to: &Jid,
+        bytes: Bytes,
+        condition: Condition,
+        out: &mut Outcome,
+    ) {
+        let parcel = Parcel {
+            from,
+            to: to.clone(),
+            kind: ParcelKind::Directed,
+            bytes,
+            sent: self.stamp.wall,
+            hints: Hints::default(),
+        };
+        self.bounce(&Arc::new(parcel), condition, out);
+    }
+
     /// All that `user` is entitled to see: available devices of contacts and the user's own.
     /// `newcomer`: leave out this session, which has just been told of itself.
     pub(super) fn seen_by(&self, user: &BareJid, newcomer: Option<SessionId>) -> Vec<Announcement> {
@@ -145,6 +166,7 @@ impl State {
             {
                 let kept = watched.devices.iter();
                 let kept = kept.filter_map(|(jid, bytes)| Some((jid, bytes.as_ref()?)));
+                let kept = kept.filter(|(jid, _)| !self.blocks(user.as_str(), jid));
                 announcements.extend(kept.map(|(from, bytes)| Announcement {
                     from: from.clone(),
                     to: user.to_jid(),
@@ -155,7 +177,8 @@ impl State {
                 let Some((_, bytes)) = &session.availability else {
                     continue;
                 };
-                if newcomer == Some(id) || !self.may_see(user, other) {
+                let blocked = self.blocks(user.as_str(), &session.jid);
+                if newcomer == Some(id) || blocked || !self.may_see(user, other) {
                     continue;
                 }
                 announcements.push(Announcement {
@@ -180,7 +203,7 @@ impl State {
             .filter(|contact| contact.relation.to);
         let seen = contacts.map(|contact| &contact.jid).chain([user]);
         let departures = seen.filter_map(|other| match self.users.get(other) {
-            Some(record) => Some(&record.departures),
+            Some(record) => self.may_see(user, other).then_some(&record.departures),
             None => self.watched.get(other).map(|watched| &watched.departures),
         });
         let departed = departures.flat_map(|departures| {
@@ -209,12 +232,15 @@ impl State {
     /// Whether `observed` lets `observer` see it: the observed user's own word counts.
     pub fn may_see(&self, observer: &BareJid, observed: &BareJid) -> bool {
         observer == observed
-            || self.users.get(observed).is_some_and(|record| {
-                record
-                    .contacts
-                    .get(observer)
-                    .is_some_and(|contact| contact.relation.from)
-            })
+            || (self.shows(observed, observer) && !self.blocks_account(observer, observed))
+    }
+
+    /// A user of this group sees a contact, wherever that lives.
+    pub(super) fn sees(&self, observer: &BareJid, observed: &BareJid) -> bool {
+        match self.users.contains_key(observed) {
+            true => self.relation(observer, observed).0.to && self.may_see(observer, observed),
+            false => self.sees_abroad(observer, observed),
+        }
     }
 
     /// Tells the contacts that see this device, and the user's own available devices.
@@ -223,10 +249,12 @@ impl State {
         let Some(record) = self.users.get(&user) else {
             return;
         };
-        let watchers = record
-            .contacts
-            .values()
-            .filter(|contact| contact.relation.from);
+        let watchers = record.contacts.values().filter(|contact| {
+            self.rules.sharing
+                && contact.relation.from
+                && !record.blocks_account(&user, &contact.jid)
+                && !self.blocks_account(&contact.jid, &user)
+        });
         for watcher in watchers.map(|contact| &contact.jid).chain([&user]) {
             self.tell_user(from, watcher, bytes.as_ref(), out);
         }
@@ -241,7 +269,8 @@ impl State {
         out: &mut Outcome,
     ) {
         for (session, state) in self.sessions_of(watcher.as_str()) {
-            if state.availability.is_none() {
+            let blocked = bytes.is_some() && self.is_blocked_between(from, &state.jid);
+            if blocked || state.availability.is_none() {
                 continue;
             }
             let announcement = Announcement {
@@ -267,6 +296,9 @@ impl State {
         if to.resource().is_none() {
             self.tell_user(from, &to.to_bare(), bytes.as_ref(), out);
         } else if let Some(session) = self.session_of(to) {
+            if bytes.is_some() && self.is_blocked_between(from, to) {
+                return;
+            }
             let announcement = Announcement {
                 from: from.clone(),
                 to: to.clone(),
@@ -286,7 +318,10 @@ impl State {
             .get(user)
             .map(|user| user.requests.clone())
             .unwrap_or_default();
-        for parcel in requests.into_values() {
+        for (asker, parcel) in requests {
+            if self.blocks_account(user, &asker) {
+                continue;
+            }
             let stanza = self.new_stanza();
             self.slot(id, stanza, SlotBody::Parcel(parcel), Duty::Sole, out);
         }

@@ -36,10 +36,49 @@ impl State {
             self.bounce(&parcel, Condition::ServiceUnavailable, out);
             return;
         }
-        let spread = self.spread(user, &parcel);
-        let mut route = self.route(user, parcel.kind, to.resource(), spread);
+        let mut route = match self.blocks(user, &parcel.from) || self.would_leak(&parcel) {
+            // XEP-0191 section 3.3: as if the user were away.
+            true => Route::Bounce(Condition::ServiceUnavailable),
+            false => {
+                let spread = self.spread(user, &parcel);
+                self.route(user, parcel.kind, to.resource(), spread)
+            }
+        };
         self.honour_early(&mut route, out);
         self.follow(user, stanza, parcel, route, out);
+    }
+
+    /// RFC 6121 section 8.5.3.1: a request reaches a device of those alone who may know that it is
+    /// there; all others are told what they would be told if it were not.
+    fn would_leak(&self, parcel: &Parcel) -> bool {
+        let (from, to) = (&parcel.from, &parcel.to);
+        if parcel.kind != ParcelKind::IqRequest || from.bare_str() == to.bare_str() {
+            return false;
+        }
+        let session = self.session_of(to).and_then(|id| self.sessions.get(&id));
+        let Some(session) = session else { return false };
+        let directed = &session.directed;
+        let told = directed.contains(from) || directed.contains(from.bare_str());
+        !told && !self.shows(&to.to_bare(), &from.to_bare())
+    }
+
+    /// One message for several. Where one of them is blocked nobody gets it (XEP-0033 section 6,
+    /// step 5); the sender's other devices get one copy, as it was sent.
+    pub(super) fn broadcast(
+        &mut self,
+        id: SessionId,
+        outer: &Arc<Parcel>,
+        parcels: &[Arc<Parcel>],
+        out: &mut Outcome,
+    ) {
+        if let Some(condition) = parcels.iter().find_map(|parcel| self.forbids(parcel)) {
+            self.bounce(outer, condition, out);
+            return;
+        }
+        for parcel in parcels {
+            self.send(parcel.clone(), out);
+        }
+        self.copy_sent(id, outer, out);
     }
 
     /// Who has been written to before the commit has got it, whatever the route is by now.

@@ -13,6 +13,7 @@ mod admittance;
 mod apply;
 mod availability;
 mod between;
+mod blocking;
 mod carbons;
 mod contacts;
 mod deliver;
@@ -26,6 +27,8 @@ mod sessions;
 #[cfg(test)]
 mod state_test;
 mod subscriptions;
+mod switches;
+mod tokens;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -34,6 +37,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::blocking::AddressSet;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{
     AsOf, Effect, EndReason, GroupName, Parcel, Place, RowWrite, Slot, Stamp,
@@ -43,7 +47,9 @@ use pollux_domain::ids::{
     Connection, Epoch, GroupMs, Life, NodeId, Seq, SessionId, StanzaId, SubclusterId,
 };
 use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::privacy::Privacy;
 use pollux_domain::settings::Rules;
+use pollux_domain::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 
 use between::{Outbox, Taken, Watched};
@@ -119,6 +125,10 @@ pub(crate) struct User {
     talks: BTreeMap<BareJid, Talk>,
     documents: BTreeMap<DocumentName, Kept>,
     last_seen: LastSeen,
+    blocked: AddressSet,
+    privacy: Privacy,
+    /// By which its clients sign in again.
+    tokens: Tokens,
 }
 
 /// One session, with or without a stream.
@@ -148,6 +158,8 @@ pub struct SessionState {
     /// Has asked for its contact list and is told of changes (RFC 6121 section 2.2, "interested
     /// resource").
     wants_pushes: bool,
+    /// Has asked for the block list and is told of changes (XEP-0191 section 3.3).
+    wants_blocks: bool,
     /// Gets copies of what goes to and from the user's other devices (XEP-0280).
     carbons: bool,
 }

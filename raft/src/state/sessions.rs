@@ -10,6 +10,7 @@ use pollux_domain::contract::{
 use pollux_domain::ids::{Connection, Epoch, GroupMs, Seq, SessionId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
+use pollux_domain::settings::Conflict;
 
 use super::{Outcome, SessionState, State, User};
 
@@ -36,14 +37,15 @@ impl State {
             .map(|user| change(Arc::make_mut(user)))
     }
 
-    /// RFC 6120 section 7; a resource in use is taken over from its old session (7.7.2.2, third
-    /// way).
+    /// RFC 6120 section 7; a resource in use is taken over from its old session, or the newcomer
+    /// is refused (7.7.2.2, third and second way).
     pub(super) fn sign_in(
         &mut self,
         user: &BareJid,
         resource: &str,
         epoch: Epoch,
         token: [u8; 16],
+        carbons: bool,
         out: &mut Outcome,
     ) -> Result<Reply, Refusal> {
         let home = self.users.get(user).ok_or(Refusal::NoSuchUser)?.home;
@@ -53,7 +55,10 @@ impl State {
             .map_err(|_| Refusal::NoSuchUser)?;
         let twin = self.session_of(&jid);
         let count = self.users.get(user).map_or(0, |user| user.sessions.len());
-        if limits::SESSIONS_PER_USER_MAX <= count && twin.is_none() {
+        if twin.is_some() && self.rules.conflict == Conflict::Refuse {
+            return Err(Refusal::Conflict);
+        }
+        if self.rules.sessions_max <= count && twin.is_none() {
             return Err(Refusal::TooManySessions);
         }
         if let Some(twin) = twin {
@@ -77,7 +82,8 @@ impl State {
             availability: None,
             directed: Default::default(),
             wants_pushes: false,
-            carbons: false,
+            wants_blocks: false,
+            carbons,
         };
         self.sessions.insert(id, Arc::new(session));
         self.user_mut(user.as_str(), |user| user.sessions.push(id));
@@ -318,6 +324,7 @@ impl State {
             SlotBody::Carbon(_, Copied::Sent)
             | SlotBody::Ask(_)
             | SlotBody::Push(..)
+            | SlotBody::BlockPush(_)
             | SlotBody::Answer(_)
             | SlotBody::Bounce(..) => {}
         }

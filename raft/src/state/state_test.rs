@@ -2,6 +2,7 @@
 //! delivery contract, and tables of single rules written as short plays.
 
 mod agreement;
+mod blocking;
 mod carbons;
 mod contact_list;
 mod documents;
@@ -16,5 +17,7 @@ mod presence;
 mod sessions;
 mod step;
 mod subscriptions;
+mod switches;
+mod tokens;
 mod walk;
 mod world;

@@ -59,6 +59,9 @@ impl State {
         if user == to || (asks && abroad.is_none() && !is_here) {
             return Err(Condition::ItemNotFound);
         }
+        if self.blocks_account(user, to) {
+            return Err(Condition::Blocked);
+        }
         if abroad.is_some_and(|target| !self.has_outbox_room(target)) {
             return Err(Condition::ResourceConstraint);
         }
@@ -138,12 +141,17 @@ impl State {
         let (relation, pending_in) = self.relation(contact, user);
         let authorises = self.authorises(contact, user);
         let inbound = subscription::inbound(relation, pending_in, request, authorises);
-        if inbound.change.pass {
+        // XEP-0191 section 3.3: nothing is shown, no answer and no error. A request waits until the
+        // block ends.
+        let blocked = self.blocks_account(contact, user);
+        if inbound.change.pass && !blocked {
             self.show(contact, request, parcel.clone(), out);
         }
         let asks = request == SubscriptionRequest::Subscribe;
         self.set_relation(contact, user, inbound.change, asks.then_some(&parcel), out);
-        if let Some(answer) = inbound.answer {
+        if let Some(answer) = inbound.answer
+            && !blocked
+        {
             self.answer_for(contact, user, answer, out);
         }
     }
@@ -257,7 +265,7 @@ impl State {
     /// 3.1.3, rule 3), anything else also those that are told of changes of the list (sections
     /// 3.1.6, 3.2.3 and 3.3.3, "interested resources"). One that is available without a list is
     /// told as well: it has no push to go by.
-    fn show(
+    pub(super) fn show(
         &mut self,
         user: &BareJid,
         request: SubscriptionRequest,
@@ -285,13 +293,15 @@ impl State {
     }
 
     /// `observed` lets `observer` see it.
-    fn shows(&self, observed: &BareJid, observer: &BareJid) -> bool {
-        self.relation(observed, observer).0.from
+    pub(super) fn shows(&self, observed: &BareJid, observer: &BareJid) -> bool {
+        self.rules.sharing
+            && self.relation(observed, observer).0.from
+            && !self.blocks_account(observed, observer)
     }
 
     /// RFC 6121 sections 3.1.5, 3.2.3, 3.3.3: what the observer sees of the observed begins or ends
     /// now.
-    fn tell_new_view(
+    pub(super) fn tell_new_view(
         &mut self,
         observed: &BareJid,
         observer: &BareJid,

@@ -1,11 +1,14 @@
 //! What the owner of a user reads of the state. Reads only.
 
+use pollux_domain::availability::Availability;
 use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::blocking::AddressSet;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Announcement, Parcel, Session};
 use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId, Seq, SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
+use pollux_domain::privacy::Privacy;
 use pollux_domain::routing::Route;
 use pollux_domain::settings::Rules;
 
@@ -80,6 +83,9 @@ impl State {
     /// The sessions that a parcel would go to now. `apply` may find others.
     pub fn targets(&self, parcel: &Parcel) -> Vec<SessionId> {
         let user = parcel.to.bare_str();
+        if self.forbids(parcel).is_some() || self.blocks(user, &parcel.from) {
+            return Vec::new();
+        }
         let spread = self.spread(user, parcel);
         match self.route(user, parcel.kind, parcel.to.resource(), spread) {
             Route::Deliver(sessions) => sessions,
@@ -124,8 +130,28 @@ impl State {
         &self.rules
     }
 
+    /// What a user is shown as, over all devices.
+    pub fn availability(&self, user: &BareJid) -> Availability {
+        let devices = self.sessions_of(user.as_str());
+        let shows = devices.filter_map(|(_, session)| session.availability.as_ref());
+        Availability::of_devices(shows.map(|(device, _)| device.show))
+    }
+
     pub fn offline_count(&self, user: &BareJid) -> usize {
         self.users.get(user).map_or(0, |user| user.offline.len())
+    }
+
+    /// Whom a user has blocked (XEP-0191).
+    pub fn block_list(&self, user: &BareJid) -> Vec<Jid> {
+        let record = self.users.get(user);
+        let entries = record.map(|record| record.blocked.entries());
+        entries.into_iter().flatten().cloned().collect()
+    }
+
+    /// What a user has decided about who may see it.
+    pub fn privacy(&self, user: &BareJid) -> Option<(Privacy, AddressSet)> {
+        let record = self.users.get(user)?;
+        Some((record.privacy.clone(), record.blocked.clone()))
     }
 
     pub fn has_user(&self, user: &BareJid) -> bool {

@@ -39,6 +39,7 @@ impl Check<'_> {
                 .as_ref()
                 .is_some_and(|given| given.value),
             certificate,
+            client_ca: self.existing(&file.xmpp_client_ca, "xmpp.client_ca"),
             allow_plaintext,
         }
     }

@@ -8,7 +8,7 @@ mod wrap;
 
 use anyhow::{Context, bail};
 
-use crate::workspace;
+use crate::{coverage, workspace};
 
 /// A broken rule, with the line (from 1) where a person looks.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub fn check() -> anyhow::Result<()> {
             broken.join("\n  ")
         );
     }
+    coverage::check()?;
     println!(
         "tidy: {} sources and {} pages keep the house rules",
         sources.len(),

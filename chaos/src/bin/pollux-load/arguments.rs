@@ -12,8 +12,8 @@ pub use ceiling::CeilingArguments;
 
 use crate::compare::CompareArguments;
 use crate::workloads::{
-    AvailabilityArguments, CommandsArguments, HostileArguments, OfflineArguments, StormArguments,
-    TakeoverArguments,
+    AvailabilityArguments, CommandsArguments, ContactListsArguments, DevicesArguments,
+    HostileArguments, OfflineArguments, StormArguments, TakeoverArguments,
 };
 
 /// Drive, measure and drill an XMPP server
@@ -111,6 +111,25 @@ pub enum Command {
     /// Growth: --users 500, 2000, 8000; or --contacts 20, 80, 320.
     #[command(verbatim_doc_comment)]
     Availability(AvailabilityArguments),
+    /// Messages to users with several devices: CPU and latency of one delivery
+    ///
+    /// Half of the users write to the other half, each to one, in a closed loop; every device of a
+    /// receiver is to get every message. Without --carbons messages go to the user, and the server
+    /// forks them; with it to one device, and the others get copies. Ends with an error if a device
+    /// got a message twice, or not at all.
+    ///
+    /// Growth: --devices 2, 5, 10; or --receivers 20, 80, 320.
+    #[command(verbatim_doc_comment)]
+    Devices(DevicesArguments),
+    /// Contact lists: CPU and latency of a sign-in with a long one
+    ///
+    /// Makes the lists first, then signs one user in after the other: each asks for the list and,
+    /// with --kind sign-in, says that it is available and hears of every second contact. Needs a
+    /// server without lists.
+    ///
+    /// Growth: --contacts 100, 400, 1000.
+    #[command(verbatim_doc_comment)]
+    ContactLists(ContactListsArguments),
     /// Hostile neighbours: what others notice of them, and whether memory returns
     ///
     /// Pairs talk at a rate; their latency is measured before, while hostile neighbours act, and

@@ -82,6 +82,8 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Takeover(wanted) => workloads::takeover(&wanted),
         Command::Storm(wanted) => workloads::storm(&wanted),
         Command::Availability(wanted) => workloads::availability(&wanted),
+        Command::Devices(wanted) => workloads::devices(&wanted),
+        Command::ContactLists(wanted) => workloads::contact_lists(&wanted),
         Command::Hostile(wanted) => workloads::hostile(&wanted),
         Command::Drill(wanted) => drill(&wanted),
         Command::Compare(wanted) => compare::run(&wanted),

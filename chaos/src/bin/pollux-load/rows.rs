@@ -1,8 +1,8 @@
 //! The rows of offline, storm, availability and hostile; how a row is printed is in `show`.
 
 use pollux_chaos::load::{
-    AvailabilityReport, CommandsReport, HostileReport, Latency, OfflineReport, StormReport,
-    TakeoverReport,
+    AvailabilityReport, CommandsReport, ContactListsReport, DevicesReport, HostileReport, Latency,
+    OfflineReport, StormReport, TakeoverReport,
 };
 
 use crate::show::{json, latency, on, optional, row, table};
@@ -103,6 +103,41 @@ pub fn availability(report: &AvailabilityReport, as_json: bool) -> anyhow::Resul
     ];
     cells.extend(latency(&report.latency));
     cells.push(("superseded", report.superseded.to_string()));
+    row(&cells)
+}
+
+pub fn devices(report: &DevicesReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    let mut cells = vec![
+        ("receivers", report.receivers.to_string()),
+        ("devices", report.devices.to_string()),
+        ("carbons", on(report.carbons)),
+        ("sm", on(report.stream_management)),
+        ("deliveries", report.deliveries.to_string()),
+        (
+            "deliveries/s",
+            format!("{:.0}", report.deliveries_per_second),
+        ),
+        ("CPU ms/delivery", optional(report.cpu_ms_per_delivery, 4)),
+    ];
+    cells.extend(latency(&report.latency));
+    row(&cells)
+}
+
+pub fn contact_lists(report: &ContactListsReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    let mut cells = vec![
+        ("users", report.users.to_string()),
+        ("contacts", report.contacts.to_string()),
+        ("sm", on(report.stream_management)),
+        ("sign-ins", report.count.to_string()),
+        ("CPU ms/sign-in", optional(report.cpu_ms, 3)),
+    ];
+    cells.extend(latency(&report.latency));
     row(&cells)
 }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use pollux_chaos::load::{Availability, Commands, Hostile, HostileKind, Offline, Storm, Takeover};
+use pollux_chaos::load::{
+    Availability, Commands, ContactLists, ContactWork, Devices, Hostile, HostileKind, Offline,
+    Storm, Takeover,
+};
 use pollux_chaos::servers::Mode;
 use pollux_chaos::servers::pair::{Pair, PairOptions};
 
@@ -102,6 +105,62 @@ pub struct AvailabilityArguments {
     /// Measured
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub seconds: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct DevicesArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// Users who receive; as many send
+    #[arg(long, default_value = "20", value_parser = count)]
+    pub receivers: usize,
+    /// Devices of each receiver
+    #[arg(long, default_value = "10", value_parser = count)]
+    pub devices: usize,
+    /// Messages go to one device, the others get carbons
+    #[arg(long)]
+    pub carbons: bool,
+    /// Also turn stream management on
+    #[arg(long)]
+    pub stream_management: bool,
+    /// Octets of a message's text
+    #[arg(long, default_value = "64")]
+    pub body_bytes: usize,
+    /// Not measured, at the beginning
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub warm_up: Duration,
+    /// Measured
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub seconds: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListKind {
+    /// A user signs in and asks for the list
+    List,
+    /// And is available, and hears of every second contact
+    SignIn,
+}
+
+#[derive(Debug, Args)]
+pub struct ContactListsArguments {
+    #[command(flatten)]
+    pub site: SiteArguments,
+    /// What a user does
+    #[arg(long)]
+    pub kind: ListKind,
+    /// Users who do it in turn
+    #[arg(long, default_value = "10", value_parser = count)]
+    pub users: usize,
+    /// Contacts of each
+    #[arg(long, default_value = "200", value_parser = count)]
+    pub contacts: usize,
+    /// How often in all
+    #[arg(long, default_value = "200", value_parser = count)]
+    pub count: usize,
+    /// Also turn stream management on
+    #[arg(long)]
+    pub stream_management: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -249,6 +308,39 @@ pub fn availability(wanted: &AvailabilityArguments) -> anyhow::Result<bool> {
     rows::availability(&report, wanted.site.json).map(|()| true)
 }
 
+pub fn devices(wanted: &DevicesArguments) -> anyhow::Result<bool> {
+    let plan = Devices {
+        receivers: wanted.receivers,
+        devices: wanted.devices,
+        carbons: wanted.carbons,
+        body_bytes: wanted.body_bytes,
+        stream_management: wanted.stream_management,
+        warm_up: wanted.warm_up,
+        duration: wanted.seconds,
+    };
+    let place = Site::open(&wanted.site, plan.users())?;
+    let report = on_one_thread(plan.run(place.target()))?;
+    place.close()?;
+    rows::devices(&report, wanted.site.json).map(|()| true)
+}
+
+pub fn contact_lists(wanted: &ContactListsArguments) -> anyhow::Result<bool> {
+    let plan = ContactLists {
+        work: match wanted.kind {
+            ListKind::List => ContactWork::List,
+            ListKind::SignIn => ContactWork::SignIn,
+        },
+        users: wanted.users,
+        contacts: wanted.contacts,
+        count: wanted.count,
+        stream_management: wanted.stream_management,
+    };
+    let place = Site::open(&wanted.site, plan.accounts())?;
+    let report = on_one_thread(plan.run(place.target()))?;
+    place.close()?;
+    rows::contact_lists(&report, wanted.site.json).map(|()| true)
+}
+
 pub fn hostile(wanted: &HostileArguments) -> anyhow::Result<bool> {
     let (kind, usual) = match wanted.kind {
         Kind::Unauthenticated => (HostileKind::Unauthenticated, 10_000),
@@ -286,6 +378,8 @@ mod tests {
             "storm --start prosody",
             "availability --start prosody",
             "hostile --start prosody --kind flood",
+            "devices --start prosody --carbons",
+            "contact-lists --start prosody --kind sign-in",
         ] {
             let parsed =
                 Arguments::try_parse_from(["pollux-load"].into_iter().chain(words.split(' ')));

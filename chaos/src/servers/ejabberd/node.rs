@@ -123,6 +123,7 @@ shaper_rules:
   max_user_sessions: 100
   max_user_offline_messages: 10000
 modules:
+  mod_carboncopy: {{}}
   mod_disco: {{}}
   mod_offline:
     access_max_user_messages: max_user_offline_messages

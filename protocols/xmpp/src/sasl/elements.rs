@@ -72,7 +72,7 @@ impl SaslElement {
             SaslElement::Success(data) => {
                 with_optional(Element::new(ns::SASL, "success"), data.as_ref())
             }
-            SaslElement::Failure(failure) => failure.to_element(),
+            SaslElement::Failure(failure) => failure.to_element(ns::SASL),
         }
     }
 }
@@ -113,7 +113,7 @@ fn required(element: &Element) -> Result<Secret, SaslFailure> {
 
 /// RFC 6120 section 6.5.5: base 64 as in section 4 of RFC 4648, with its padding and without line
 /// feeds.
-fn decode(text: &str) -> Result<Secret, SaslFailure> {
+pub(crate) fn decode(text: &str) -> Result<Secret, SaslFailure> {
     if text.len() > DATA_BYTES_MAX.div_ceil(3) * 4 {
         return Err(SaslFailure::malformed("the data is too long"));
     }

@@ -49,15 +49,15 @@ impl SaslFailure {
         SaslFailure::new(SaslCondition::MalformedRequest).with_text(why)
     }
 
-    pub(crate) fn to_element(&self) -> Element {
+    /// In the profile that has this namespace (RFC 6120 section 6.5, XEP-0388 section 2.6.2).
+    pub(crate) fn to_element(&self, profile: &'static str) -> Element {
         let condition = Element::new(ns::SASL, self.condition.as_str());
-        let failure = Element::new(ns::SASL, "failure").child(condition);
+        let failure = Element::new(profile, "failure").child(condition);
         match &self.text {
-            Some(text) => failure.child(
-                Element::new(ns::SASL, "text")
-                    .attr("xml:lang", "en")
-                    .text(text),
-            ),
+            Some(text) => {
+                let text = Element::new(profile, "text").text(text);
+                failure.child(text.attr("xml:lang", "en"))
+            }
             None => failure,
         }
     }
@@ -65,16 +65,16 @@ impl SaslFailure {
     /// A condition that is not known counts as `not-authorized` (RFC 6120 section 6.5).
     pub(crate) fn from_element(element: &Element) -> SaslFailure {
         let mut failure = SaslFailure::new(SaslCondition::NotAuthorized);
-        for child in element
-            .elements()
-            .filter(|child| child.namespace() == ns::SASL)
-        {
-            match child.name() {
-                "text" => failure.text = Some(child.text_content()),
-                name => {
+        for child in element.elements() {
+            match (child.namespace(), child.name()) {
+                (namespace, "text") if namespace == element.namespace() => {
+                    failure.text = Some(child.text_content());
+                }
+                (ns::SASL, name) => {
                     failure.condition =
                         SaslCondition::from_name(name).unwrap_or(SaslCondition::NotAuthorized);
                 }
+                _ => {}
             }
         }
         failure

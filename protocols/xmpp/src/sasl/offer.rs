@@ -48,6 +48,13 @@ impl Offer {
         self
     }
 
+    /// The same with EXTERNAL, first (RFC 6120 section 6.3.4): where the certificate of the client
+    /// names somebody.
+    pub fn with_external(mut self) -> Offer {
+        self.mechanisms.insert(0, Mechanism::External);
+        self
+    }
+
     /// The data of one type.
     pub fn binding(&self, wanted: ChannelBinding) -> Option<&Secret> {
         let found = self.bindings.iter().find(|(binding, _)| *binding == wanted);
@@ -131,6 +138,8 @@ mod tests {
         let unbound = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"];
         assert_eq!(names(Offer::of(Vec::new())), unbound);
         assert_eq!(names(Offer::of(bindings())).len(), 6);
+        let external = names(Offer::of(bindings()).with_external());
+        assert_eq!((external.len(), external[0]), (7, "EXTERNAL"));
         let plain = names(Offer::of(bindings()).with_plain());
         assert_eq!(
             (plain.len(), plain[6]),

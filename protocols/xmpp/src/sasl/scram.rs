@@ -21,5 +21,5 @@ mod scram_test;
 pub use client::{Expected, ScramClient};
 pub use hash::ScramHash;
 pub use keys::{DeriveError, ITERATIONS_DEFAULT, SALT_BYTES, ScramKeys};
-pub(super) use message::prepare_name;
+pub(crate) use message::prepare_name;
 pub use server::{ClientFirst, ServerFinal, ServerFirst};

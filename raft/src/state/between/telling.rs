@@ -25,10 +25,11 @@ impl State {
     ) -> GroupsTold {
         let mut groups = GroupsTold::new();
         if let (true, Some(record)) = (watchers, self.users.get(user)) {
-            let watchers = record
-                .contacts
-                .values()
-                .filter(|contact| contact.relation.from);
+            let watchers = record.contacts.values().filter(|contact| {
+                self.rules.sharing
+                    && contact.relation.from
+                    && !record.blocks_account(user, &contact.jid)
+            });
             for home in watchers.filter_map(|contact| self.foreign_home(contact.jid.as_str())) {
                 groups.entry(home).or_default().0 = true;
             }

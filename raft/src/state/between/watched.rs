@@ -63,7 +63,9 @@ impl State {
             .watched
             .get(observed)
             .is_some_and(|watched| watched.watchers.contains(observer));
-        allowed && self.relation(observer, observed).0.to
+        allowed
+            && self.relation(observer, observed).0.to
+            && !self.blocks_account(observer, observed)
     }
 
     pub(in crate::state) fn take_availability(
@@ -185,7 +187,7 @@ impl State {
         contacts
             .into_iter()
             .flatten()
-            .filter(|contact| contact.relation.from)
+            .filter(|contact| self.shows(user, &contact.jid))
             .map(|contact| contact.jid.clone())
             .filter(move |watcher| self.foreign_home(watcher.as_str()) == Some(target))
     }
@@ -261,7 +263,7 @@ impl State {
         let seeing = watchers
             .into_iter()
             .flatten()
-            .filter(|watcher| self.relation(watcher, user).0.to);
+            .filter(|watcher| self.sees_abroad(watcher, user));
         seeing.cloned().collect()
     }
 

@@ -109,6 +109,7 @@ fn what_is_private_is_not_copied() {
     };
     world.hinted("ann/desk", "ben/desk", "psst", private);
     world.hinted("ben/desk", "ann", "psst too", private);
+    world.direct("ben/desk", "ann", true);
     world.say("ann/desk", "ben/desk", ParcelKind::IqRequest, "ask");
     world.wait(&[
         ("ben/desk", &["psst", "ask"]),

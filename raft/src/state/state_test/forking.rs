@@ -77,6 +77,7 @@ fn what_says_nothing_is_no_reply() {
     let mut world = begun();
     world.hinted("ben/desk", "ann", "types", Hints::default());
     world.say("ben/desk", "ann", ParcelKind::Headline, "news");
+    world.direct("ann/desk", "ben", true);
     world.say("ben/desk", "ann/desk", ParcelKind::IqRequest, "a question");
     world.reaches("ann/desk", "one", ALL);
     world.hinted("ben/desk", "ann", "words", SPEAKS);

@@ -320,12 +320,7 @@ fn watchers_are_told_once(step: &Step<'_>) {
 /// Whether `observer` was told that `device` is available.
 fn sees(state: &State, device: &SessionState, observer: &SessionState) -> bool {
     let (user, watcher) = (device.user(), observer.user());
-    let shown = || {
-        let contacts = state.users.get(&user).map(|user| &user.contacts);
-        contacts
-            .and_then(|contacts| contacts.get(&watcher))
-            .is_some_and(|contact| contact.relation.from)
-    };
+    let shown = || state.shows(&user, &watcher) && !state.blocks_account(&watcher, &user);
     let broadcast = device.availability.is_some()
         && observer.availability.is_some()
         && (user == watcher || shown());

@@ -55,7 +55,7 @@ fn each_kind_has_its_fate() {
     check(ParcelKind::Normal, "ben", false, 2);
     check(ParcelKind::Chat, "ben/gone", false, 3);
     check(ParcelKind::Normal, "ben/gone", true, 3);
-    check(ParcelKind::Headline, "ben", true, 3);
+    check(ParcelKind::Headline, "ben", false, 3);
     check(ParcelKind::Groupchat, "ben", true, 3);
     check(ParcelKind::IqRequest, "ben/gone", true, 3);
     check(ParcelKind::IqResponse, "ben/gone", false, 3);
@@ -71,6 +71,7 @@ fn what_waited_in_a_session_goes_on_when_it_ends() {
     let mut world = World::new(&["ann", "ben"]);
     world.online("ann/desk");
     world.online("ben/desk");
+    world.direct("ben/desk", "ann", true);
     world.chat("ann/desk", "ben", "one");
     world.say("ann/desk", "ben/desk", ParcelKind::IqRequest, "ask");
     world.chat("ann/desk", "ben", "two");

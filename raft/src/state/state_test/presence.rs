@@ -1,6 +1,6 @@
 //! Who hears of whose availability, and how often (RFC 6121 section 4).
 
-use pollux_domain::contract::EndReason;
+use pollux_domain::contract::{EndReason, ParcelKind};
 use pollux_domain::limits;
 
 use super::world::World;
@@ -145,4 +145,40 @@ fn the_oldest_departure_is_forgotten() {
     let departures = &world.state.users[&super::world::user("ann")].departures;
     assert_eq!(departures.len(), limits::DEPARTURES_MAX);
     assert_eq!(departures[0].1, super::world::jid("ann/4"));
+}
+
+/// RFC 6121 section 8.5.3.1: a request tells nobody who may not know it that a device is there.
+#[test]
+fn a_request_reaches_a_device_of_those_alone_who_may_see_it() {
+    let mut world = World::new(&["ann", "ben", "cid"]);
+    world.befriend("ann", "ben");
+    for device in ["ann/desk", "ann/phone", "ben/desk", "cid/desk"] {
+        world.online(device);
+    }
+    world.heard();
+    for asker in ["ben/desk", "cid/desk"] {
+        world.say(asker, "ann/desk", ParcelKind::IqRequest, asker);
+    }
+    world.say("ann/phone", "ann/desk", ParcelKind::IqRequest, "own");
+    world.hears(&[
+        "ann/desk: ben/desk",
+        "cid/desk: cid/desk refused, ServiceUnavailable",
+        "ann/desk: own",
+    ]);
+    // Directed presence is as good, as long as it holds; answers always pass.
+    world.direct("ann/desk", "cid", true);
+    world.say("cid/desk", "ann/desk", ParcelKind::IqRequest, "again");
+    world.direct("ann/desk", "cid", false);
+    world.say("cid/desk", "ann/desk", ParcelKind::IqRequest, "once more");
+    world.say("ann/desk", "cid/desk", ParcelKind::IqResponse, "answer");
+    let told = world.heard();
+    let told: Vec<&String> = told.iter().filter(|line| !line.contains(" is ")).collect();
+    assert_eq!(
+        told,
+        [
+            "ann/desk: again",
+            "cid/desk: once more refused, ServiceUnavailable",
+            "cid/desk: answer",
+        ]
+    );
 }

@@ -4,6 +4,7 @@
 use pollux_domain::contract::{Command, Effect, Refusal, Reply};
 use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId};
 use pollux_domain::limits;
+use pollux_domain::settings::Conflict;
 
 use super::world::{HOME, World, user};
 
@@ -41,6 +42,7 @@ fn a_user_has_only_so_many_sessions() {
         resource: resource.to_owned(),
         epoch: Epoch(1),
         token: [0; 16],
+        carbons: false,
     };
     refused(&mut world, &more("more"), Refusal::TooManySessions);
     // One that takes the place of another is none more.
@@ -233,4 +235,26 @@ fn an_epoch_is_taken_once() {
         refused(&mut world, &again, Refusal::StaleEpoch);
     }
     assert_eq!(world.state.serving(HOME).unwrap().node, NodeId(7));
+}
+
+/// RFC 6120 section 7.7.2.2, the second way; how many sessions there are is a setting.
+#[test]
+fn what_is_set_decides_who_may_sign_in() {
+    let mut world = World::new(&["ann"]);
+    world.rules(|rules| {
+        rules.conflict = Conflict::Refuse;
+        rules.sessions_max = 2;
+    });
+    let sign_in = |resource: &str| Command::SignIn {
+        user: user("ann"),
+        resource: resource.to_owned(),
+        epoch: Epoch(1),
+        token: [0; 16],
+    };
+    world.sign_in("ann/desk");
+    refused(&mut world, &sign_in("desk"), Refusal::Conflict);
+    world.sign_in("ann/phone");
+    refused(&mut world, &sign_in("web"), Refusal::TooManySessions);
+    world.rules(|rules| rules.conflict = Conflict::Replace);
+    world.done(sign_in("desk"));
 }

@@ -14,7 +14,7 @@ pub(super) mod chance;
 mod client;
 mod coverage;
 mod hostile;
-mod ledger;
+pub(super) mod ledger;
 mod stream;
 mod turns;
 

@@ -146,6 +146,7 @@ impl World {
             resource: jid.resource().unwrap().to_owned(),
             epoch,
             token: [1; 16],
+            carbons: false,
         });
         let Reply::Session { session, .. } = reply else {
             panic!("{reply:?}");
@@ -403,6 +404,7 @@ impl World {
             SlotBody::Stored { .. } => format!("stored {}", words(&self.rows[&slot.stanza])),
             SlotBody::Ask(request) => format!("answer to {}", String::from_utf8_lossy(request)),
             SlotBody::Push(contact, _) => format!("push {}", entry(contact)),
+            SlotBody::BlockPush(change) => format!("push {change:?}"),
             SlotBody::Answer(answer) => String::from_utf8_lossy(answer).into_owned(),
             SlotBody::Bounce(parcel, condition) => {
                 format!("{} refused, {condition:?}", words(parcel))

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use pollux_chaos::ceilings::RelayLoad;
 use pollux_chaos::load::{
-    Availability, Cast, Idle, Messages, MessagesReport, Offline, Recordings, SignIn, Storm, Target,
+    Availability, Cast, ContactLists, ContactWork, Devices, Idle, Messages, MessagesReport,
+    Offline, Recordings, SignIn, Storm, Target,
 };
 
 use super::arguments::CompareArguments;
@@ -19,6 +20,8 @@ use crate::on_one_thread;
 /// Users that sign-ins go round among.
 const SIGN_IN_USERS: usize = 100;
 const SIGN_INS_AT_ONCE: usize = 8;
+/// Users with long contact lists.
+const LIST_USERS: usize = 10;
 const BODY_BYTES: usize = 64;
 /// What is around the text of such a message on its way in, as the clients here write it.
 const AROUND_BYTES: usize = 96;
@@ -39,6 +42,10 @@ pub struct Sizes {
     pub offline: (usize, usize),
     /// People with contacts, and how many contacts each.
     pub watchers: (usize, usize),
+    /// Contacts of a long list; contacts of whom half are there.
+    pub lists: (usize, usize),
+    /// Who have several devices, and how many.
+    pub devices: (usize, usize),
 }
 
 impl Sizes {
@@ -54,6 +61,8 @@ impl Sizes {
                 storm: 100,
                 offline: (10, 20),
                 watchers: (20, 4),
+                lists: (100, 20),
+                devices: (4, 3),
             };
         }
         // As it grows, the largest is as large as the only one is otherwise.
@@ -71,6 +80,8 @@ impl Sizes {
             storm: least(wanted.storm),
             offline: (50, 200),
             watchers: (least(500), 20),
+            lists: (1_000, 200),
+            devices: (20, 10),
         }
     }
 
@@ -83,6 +94,7 @@ impl Sizes {
             storm: self.storm * factor,
             offline: (self.offline.0 * factor, self.offline.1),
             watchers: (self.watchers.0 * factor, self.watchers.1),
+            devices: (self.devices.0 * factor, self.devices.1),
             ..self
         }
     }
@@ -95,6 +107,9 @@ impl Sizes {
             Work::Storm => self.storm,
             Work::Offline => self.offline.0 * 2,
             Work::Availability | Work::AvailabilityRate => self.watchers.0,
+            Work::ContactList => LIST_USERS,
+            Work::SignInContacts => LIST_USERS + self.lists.1,
+            Work::Forking | Work::Carbons => 2 * self.devices.0,
             _ => self.pairs * 2,
         }
     }
@@ -163,6 +178,10 @@ pub fn measure(
         Work::Storm => storm(target, stall, sizes, record.is_some()),
         Work::Availability => availability(target, None, sizes),
         Work::AvailabilityRate => availability(target, Some(RATE), sizes),
+        Work::ContactList => lists(target, ContactWork::List, sizes.lists.0, sizes),
+        Work::SignInContacts => lists(target, ContactWork::SignIn, sizes.lists.1, sizes),
+        Work::Forking => devices(target, false, stream_management, sizes),
+        Work::Carbons => devices(target, true, stream_management, sizes),
     }
 }
 
@@ -256,6 +275,43 @@ fn availability(target: Rc<Target>, rate: Option<f64>, sizes: &Sizes) -> anyhow:
             Ok(vec![cpu.context("read the CPU time")?])
         }
     }
+}
+
+fn lists(
+    target: Rc<Target>,
+    work: ContactWork,
+    contacts: usize,
+    sizes: &Sizes,
+) -> anyhow::Result<Vec<f64>> {
+    let plan = ContactLists {
+        work,
+        users: LIST_USERS,
+        contacts,
+        count: sizes.sign_ins.div_ceil(5),
+        stream_management: true,
+    };
+    let report = on_one_thread(plan.run(target))?;
+    Ok(vec![report.cpu_ms.context("read the CPU time")?])
+}
+
+fn devices(
+    target: Rc<Target>,
+    carbons: bool,
+    stream_management: bool,
+    sizes: &Sizes,
+) -> anyhow::Result<Vec<f64>> {
+    let plan = Devices {
+        receivers: sizes.devices.0,
+        devices: sizes.devices.1,
+        carbons,
+        body_bytes: BODY_BYTES,
+        stream_management,
+        warm_up: sizes.warm_up,
+        duration: sizes.duration,
+    };
+    let report = on_one_thread(plan.run(target))?;
+    let cpu = report.cpu_ms_per_delivery;
+    Ok(vec![cpu.context("read the CPU time")?])
 }
 
 fn relay(target: &Target, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {

@@ -193,6 +193,9 @@ impl Bench {
                 return None;
             }
         };
+        if work.makes_lists() {
+            self.field.forget(contestant);
+        }
         for (figure, value) in figures.iter().zip(&measured) {
             self.say(format_args!("  {}: {value:.4} {}", figure.key, figure.unit));
         }

@@ -33,6 +33,14 @@ pub enum Work {
     Availability,
     /// The same at 1,000 deliveries a second: how long they take
     AvailabilityRate,
+    /// A sign-in with a contact list of 1,000
+    ContactList,
+    /// A sign-in of a user with 200 contacts, of whom half are there
+    SignInContacts,
+    /// Messages to users with ten devices, each of which gets them
+    Forking,
+    /// Messages to one of ten devices, the others with carbons
+    Carbons,
     /// A pair against a cluster: messages in a closed loop, CPU of all processes
     Pair,
     /// A pair against a cluster: messages at 1,000 a second, CPU of all processes
@@ -91,6 +99,10 @@ impl Work {
             Work::Latency => &[Prosody, Ejabberd, Early, Committed, Memory],
             Work::LatencySm => &[Prosody, Ejabberd, Committed],
             Work::Pair | Work::PairRate => &[Cluster, Committed, Pair],
+            // The ceiling knows neither contact lists nor carbons.
+            Work::ContactList | Work::SignInContacts | Work::Forking | Work::Carbons => {
+                &[Prosody, Ejabberd, Committed]
+            }
             _ => &[Prosody, Ejabberd, Committed, Memory],
         }
     }
@@ -105,7 +117,12 @@ impl Work {
     /// when a given number is done takes some hundred milliseconds, and wants more of them.
     pub fn frequency(self) -> u32 {
         match self {
-            Work::SignIn | Work::SignInTls | Work::Offline | Work::Storm => 4999,
+            Work::SignIn
+            | Work::SignInTls
+            | Work::Offline
+            | Work::Storm
+            | Work::ContactList
+            | Work::SignInContacts => 4999,
             _ => 997,
         }
     }
@@ -230,6 +247,22 @@ impl Work {
                     None,
                 )]
             }
+            Work::ContactList => {
+                let what = "a sign-in with a contact list of 1,000";
+                vec![one("contact-list", what, cpu, Committed, None, None)]
+            }
+            Work::SignInContacts => {
+                let what = "a sign-in with 200 contacts, half of them there";
+                vec![one("sign-in-contacts", what, cpu, Committed, None, None)]
+            }
+            Work::Forking => {
+                let what = "a message delivered to one of ten devices, forked";
+                vec![one("forking", what, cpu, Committed, None, None)]
+            }
+            Work::Carbons => {
+                let what = "a message delivered to one of ten devices, with carbons";
+                vec![one("carbons", what, cpu, Committed, None, None)]
+            }
             Work::Pair => {
                 let what = "a message of a pair, closed loop, CPU of all processes";
                 let (p50, p99) = (
@@ -264,12 +297,17 @@ impl Work {
 
     /// Whether it is done at several sizes too. A pair is made anew for each run, with all users.
     pub fn grows(self) -> bool {
-        !matches!(self, Work::Pair | Work::PairRate)
+        !matches!(self, Work::Pair | Work::PairRate) && !self.makes_lists()
+    }
+
+    /// Whether it makes contact lists that no other run may find.
+    pub fn makes_lists(self) -> bool {
+        matches!(self, Work::ContactList | Work::SignInContacts)
     }
 
     /// Whether people have contact lists: they are others then, whom no other work signs in.
     pub fn with_contacts(self) -> bool {
-        matches!(self, Work::Availability | Work::AvailabilityRate)
+        matches!(self, Work::Availability | Work::AvailabilityRate) || self.makes_lists()
     }
 
     /// Whether servers that have stream management use it.

@@ -40,7 +40,7 @@ impl ScramHash {
     }
 
     /// `HMAC(key, str)`; the string comes in pieces.
-    pub(super) fn hmac(self, key: &[u8], pieces: &[&[u8]]) -> Secret {
+    pub(crate) fn hmac(self, key: &[u8], pieces: &[&[u8]]) -> Secret {
         match self {
             ScramHash::Sha1 => mac(Hmac::<Sha1>::new_from_slice(key), pieces),
             ScramHash::Sha256 => mac(Hmac::<Sha256>::new_from_slice(key), pieces),

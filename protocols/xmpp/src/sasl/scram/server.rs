@@ -87,6 +87,11 @@ impl ClientFirst {
         &self.username
     }
 
+    /// The identity to act as, where one is named.
+    pub fn authzid(&self) -> Option<&str> {
+        self.authzid.as_deref()
+    }
+
     /// Challenges with the keys of the user, or with fake ones. `identity` is the account that the
     /// username stands for: an authorization identity that is another is refused (RFC 6120 sections
     /// 6.3.8, 6.5.6).

@@ -7,7 +7,7 @@ use super::super::world::{World, user};
 use crate::state::Shipment;
 
 /// See the module. Groups are called 1, 2, … ; a user is in the group that it is named in.
-pub(super) struct Cluster {
+pub(in crate::state::state_test) struct Cluster {
     users: Vec<Vec<String>>,
     worlds: Vec<World>,
 }
@@ -63,7 +63,7 @@ impl Cluster {
     }
 
     /// The group of a user, or of a user's device.
-    pub(super) fn of(&mut self, device: &str) -> &mut World {
+    pub(in crate::state::state_test) fn of(&mut self, device: &str) -> &mut World {
         let user = device.split('/').next().unwrap_or_default();
         let has = |users: &Vec<String>| users.iter().any(|name| name == user);
         let at = self.users.iter().position(has).expect("a user");
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     /// All that waits is taken, until nothing waits any more.
-    pub(super) fn carry(&mut self) {
+    pub(in crate::state::state_test) fn carry(&mut self) {
         loop {
             let mut carried = false;
             for source in 1..=self.count() {
@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     /// The two see each other; all that was said about it is forgotten.
-    pub(super) fn befriend(&mut self, one: &str, other: &str) {
+    pub(in crate::state::state_test) fn befriend(&mut self, one: &str, other: &str) {
         use pollux_domain::subscription::SubscriptionRequest::{Subscribe, Subscribed};
         for (asker, asked) in [(one, other), (other, one)] {
             let (from, to) = (format!("{asker}/maker"), format!("{asked}/maker"));
@@ -140,7 +140,7 @@ impl Cluster {
 }
 
 /// Two groups with two users each, who are all there.
-pub(super) fn two() -> Cluster {
+pub(in crate::state::state_test) fn two() -> Cluster {
     let mut cluster = Cluster::new(&[&["ann", "abe"], &["ben", "bob"]]);
     for device in ["ann/desk", "abe/desk", "ben/desk", "bob/desk"] {
         cluster.of(device).online(device);

@@ -99,6 +99,8 @@ fn the_end_of_a_session_is_told_when_there_is_room() {
 #[test]
 fn bounces_and_answers_use_the_reserve() {
     let mut cluster = two();
+    cluster.of("ann").direct("ann/desk", "ben/desk", true);
+    cluster.silence();
     cluster
         .of("ben")
         .say("ben/desk", "ann/desk", ParcelKind::IqRequest, "ask");

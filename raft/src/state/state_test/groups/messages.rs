@@ -92,6 +92,8 @@ fn what_cannot_be_delivered_is_stored_or_comes_back() {
 #[test]
 fn a_request_is_answered_across_groups() {
     let mut cluster = two();
+    cluster.of("ben").direct("ben/desk", "ann/desk", true);
+    cluster.silence();
     cluster
         .of("ann")
         .say("ann/desk", "ben/desk", ParcelKind::IqRequest, "ask");
@@ -112,9 +114,10 @@ fn a_request_is_answered_across_groups() {
         .of("ben")
         .end("ben/desk", super::super::world::CLOSED);
     cluster.carry();
-    cluster
-        .of("ann")
-        .hears(&["ann/desk: again refused, RecipientUnavailable"]);
+    cluster.of("ann").hears(&[
+        "ann/desk: ben/desk is gone",
+        "ann/desk: again refused, RecipientUnavailable",
+    ]);
 }
 
 /// Nobody knows the user, or the directory is wrong: back to the sender, never in circles.

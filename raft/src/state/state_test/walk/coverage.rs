@@ -131,6 +131,7 @@ fn body(body: &SlotBody) -> &'static str {
         SlotBody::Stored { .. } => "stored",
         SlotBody::Ask(_) => "ask",
         SlotBody::Push(..) => "push",
+        SlotBody::BlockPush(_) => "block push",
         SlotBody::Answer(_) => "answer",
         SlotBody::Bounce(..) => "bounce",
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pollux_domain::contract::{Action, Copied, Fate, Parcel, Slot, SlotBody};
+use pollux_domain::contract::{Action, Copied, Fate, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::BareJid;
 
@@ -43,6 +43,14 @@ pub(super) fn number(parcel: &Parcel) -> Option<u64> {
     std::str::from_utf8(&parcel.bytes).ok()?.parse().ok()
 }
 
+/// A headline for nobody in particular is for those who are there (RFC 6121 section 8.5.2.2.1).
+pub(in crate::state::state_test) fn fate(parcel: &Parcel) -> Fate {
+    match parcel.kind {
+        ParcelKind::Headline if parcel.to.is_bare() => Fate::Drop,
+        kind => kind.fate(),
+    }
+}
+
 impl Ledger {
     /// The group took a stanza. It takes none twice (design, section 5, rule 1).
     pub(super) fn accepted(&mut self, sender: SessionId, action: &Action) {
@@ -51,7 +59,7 @@ impl Ledger {
         let message = Message {
             sender,
             to: parcel.to.to_bare(),
-            fate: parcel.kind.fate(),
+            fate: fate(parcel),
             received: self.early.contains(&number),
             bounced: false,
             handed_on: false,

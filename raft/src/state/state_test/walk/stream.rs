@@ -257,6 +257,7 @@ pub(super) fn parcel_of(slot: &Slot, table: &super::Table) -> Option<Arc<Parcel>
         SlotBody::Carbon(_, Copied::Sent)
         | SlotBody::Ask(_)
         | SlotBody::Push(..)
+        | SlotBody::BlockPush(_)
         | SlotBody::Answer(_) => None,
     }
 }

@@ -172,6 +172,7 @@ impl Walk {
                     resource: jid.resource().unwrap_or_default().to_owned(),
                     epoch,
                     token: [7; 16],
+                    carbons: false,
                 };
                 self.ask(client, sign_in);
             }

@@ -102,6 +102,7 @@ impl Walk {
             resource: one.jid.resource().unwrap().to_owned(),
             epoch: Epoch(1),
             token: [7; 16],
+            carbons: false,
         };
         let group = one.group;
         let Reply::Session { session, .. } = self.done(group, &sign_in) else {

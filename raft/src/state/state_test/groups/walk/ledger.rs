@@ -96,7 +96,7 @@ impl Ledger {
         let message = Message {
             sender,
             to: parcel.to.to_bare(),
-            fate: parcel.kind.fate(),
+            fate: super::super::super::walk::ledger::fate(parcel),
             received: BTreeSet::new(),
             bounced: false,
             refused: false,

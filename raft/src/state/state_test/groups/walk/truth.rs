@@ -135,6 +135,7 @@ impl Walk {
             };
             let other = &other.state;
             let taken = state.taken_through(*target).unwrap_or_default();
+            let taken_before = before.taken_through(*target).unwrap_or_default();
             let coming = other.outboxes.get(&id(group + 1));
             for line in new {
                 if let OutboxLine::Bounce(parcel, _) = line.line.as_ref() {
@@ -145,12 +146,14 @@ impl Walk {
                 };
                 let Some(pair) = said(parcel) else { continue };
                 let coming = coming.iter().flat_map(|outbox| &outbox.lines);
-                let crosses = coming.into_iter().any(|line| {
-                    taken < (line.incarnation, line.number)
-                        && matches!(line.line.as_ref(), OutboxLine::Parcel(parcel)
-                            if said(parcel) == Some(pair.clone()))
+                let of_the_two = coming.filter(|line| {
+                    matches!(line.line.as_ref(), OutboxLine::Parcel(parcel)
+                        if said(parcel) == Some(pair.clone()))
                 });
-                if crosses {
+                let numbers = of_the_two.map(|line| (line.incarnation, line.number));
+                let numbers: Vec<_> = numbers.filter(|number| taken_before < *number).collect();
+                // The server's own answer to one line crosses those that were taken with it.
+                if 1 < numbers.len() || numbers.iter().any(|number| taken < *number) {
                     self.crossed.insert(pair);
                 }
             }

@@ -1,0 +1,20 @@
+//! The node as a service of systemd: the unit that starts it, and what it tells the service
+//! manager. Not for any other manager: without one, nothing is said.
+
+pub mod notify;
+pub mod pulse;
+
+pub use notify::Notifier;
+
+/// The unit of a node, which `pollux example-unit` prints.
+const UNIT: &str = include_str!("pollux.service");
+
+/// The unit of a node or of a witness.
+pub fn unit(is_witness: bool) -> String {
+    match is_witness {
+        false => UNIT.to_owned(),
+        true => UNIT
+            .replace("pollux node --config", "pollux witness --config")
+            .replace("Description=Pollux, ", "Description=Pollux witness, "),
+    }
+}

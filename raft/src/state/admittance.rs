@@ -4,6 +4,7 @@
 
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
+use pollux_domain::privacy::Verdict;
 use pollux_domain::stanza_error::{Condition, Holding};
 use pollux_domain::subscription::SubscriptionRequest;
 
@@ -78,9 +79,19 @@ impl State {
         }
     }
 
-    /// Users of one domain let each other in without being asked, where that is set (RFC 6121
-    /// section 3.1.3, rule 1c).
+    /// Whether the user is let in without being asked about (RFC 6121 section 3.1.3, rule 1c): by
+    /// what the contact has decided, or, where that is nothing, because users of one domain are.
     pub(super) fn authorises(&self, contact: &BareJid, user: &BareJid) -> bool {
-        self.rules.auto_authorise && contact.domain() == user.domain()
+        let Some(record) = self.users.get(contact) else {
+            return false;
+        };
+        match record.verdict(contact.as_str(), &user.to_jid()) {
+            Verdict::Allow => true,
+            Verdict::Deny => false,
+            Verdict::Ask => {
+                let same = contact.domain() == user.domain();
+                self.rules.auto_authorise && same && record.privacy.internal.is_none()
+            }
+        }
     }
 }

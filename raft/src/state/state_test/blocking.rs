@@ -366,3 +366,22 @@ fn blocking_by_policy_and_by_client_is_one_list() {
     assert_eq!(world.run(&wrong).reply, Reply::Refused(Refusal::Invalid));
     assert_eq!(world.state.block_list(&user), jids(&["cid"]));
 }
+
+/// Cisco's "Allow" and "Ask me": what a user has decided goes before what is set for all.
+#[test]
+fn a_policy_says_who_is_let_in_unasked() {
+    let mut world = begun();
+    for (auto, internal, expected) in [
+        (true, "default", true),
+        (true, "ask", false),
+        (false, "default", false),
+        (false, "allow", true),
+    ] {
+        world.rules(|rules| rules.auto_authorise = auto);
+        world.decides("ann", &[("internal", internal)]);
+        let authorises = world
+            .state
+            .authorises(&super::world::user("ann"), &super::world::user("cid"));
+        assert_eq!(authorises, expected, "{auto} {internal}");
+    }
+}

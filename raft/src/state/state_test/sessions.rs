@@ -250,6 +250,7 @@ fn what_is_set_decides_who_may_sign_in() {
         resource: resource.to_owned(),
         epoch: Epoch(1),
         token: [0; 16],
+        carbons: false,
     };
     world.sign_in("ann/desk");
     refused(&mut world, &sign_in("desk"), Refusal::Conflict);

@@ -157,9 +157,9 @@ settings! {
 
     client_silence_seconds: Limit<15, 86_400> = Limit(Some(limits::CLIENT_SILENCE_SECONDS)),
         "client.silence-seconds",
-        "A client of whom nothing was heard for so many seconds is asked whether it is there: under \
-         stream management it has a minute to answer, and is let go else; its session waits for it. \
-         Without stream management it is sent white space, so that a dead connection is noticed. \
+        "A client of whom nothing was heard for so many seconds is asked whether it is there: \
+         under stream management it has a minute to answer, and is let go else; its session waits \
+         for it. Without stream management it is sent white space, so that a dead connection is noticed. \
          Holds for sessions that get a stream afterwards.";
 
     forking: Switch = Switch(true), "messages.forking",

@@ -180,7 +180,8 @@ mod tests {
                  <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
                  <sm xmlns='urn:xmpp:sm:3'/><ver xmlns='urn:xmpp:features:rosterver'/>\
                  <sub xmlns='urn:xmpp:features:pre-approval'/>\
-                 <limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>9</max-bytes></limits></stream:features>",
+                 <limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>9</max-bytes></limits>\
+                 </stream:features>",
             ),
         ] {
             let element = features.to_element();

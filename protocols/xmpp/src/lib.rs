@@ -3,7 +3,8 @@
 //!
 //! A first-level element is a [`Stanza`], a stream-management element ([`sm`]) or a part of the
 //! negotiation ([`stream_header`], [`features`], [`starttls`], [`sasl`], [`sasl2`], [`bind`]). What
-//! is wrong with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a SASL failure.
+//! is wrong with it is a value to be answered: a [`StanzaError`], a [`StreamError`], a failure of
+//! SASL.
 
 mod names;
 

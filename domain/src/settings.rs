@@ -159,8 +159,8 @@ settings! {
         "client.silence-seconds",
         "A client of whom nothing was heard for so many seconds is asked whether it is there: \
          under stream management it has a minute to answer, and is let go else; its session waits \
-         for it. Without stream management it is sent white space, so that a dead connection is noticed. \
-         Holds for sessions that get a stream afterwards.";
+         for it. Without stream management it is sent white space, so that a dead connection is \
+         noticed. Holds for sessions that get a stream afterwards.";
 
     forking: Switch = Switch(true), "messages.forking",
         "A message to a user with several devices goes to each that is available, until the user \

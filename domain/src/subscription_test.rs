@@ -1,4 +1,6 @@
-//! The tables of RFC 6121 appendix A, row by row, and of section 3.4 for approval in advance.
+//! The tables of RFC 6121 appendix A, row by row, and of section 3.4 for approval in advance: RFC
+//! 6121 sections A.2.1, A.2.2, A.2.3 and A.2.4 of what a user says, RFC 6121 sections A.3.1, A.3.2,
+//! A.3.3 and A.3.4 of what it is told.
 
 use super::SubscriptionRequest::*;
 use super::*;

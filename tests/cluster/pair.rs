@@ -202,6 +202,9 @@ fn a_node_that_stops_leaves_its_users_to_its_twin() {
     castor.add_user("alice");
     let mut alice = castor.client("alice");
     alice.round_trip();
+    while !alice.waiting().is_empty() {
+        alice.element();
+    }
     castor.stop();
     assert!(
         castor.log().contains("home is given back"),

@@ -8,6 +8,7 @@ impl Check<'_> {
     pub(super) fn xmpp(&mut self, file: &File) -> XmppConfig {
         let domain = self.text(&file.xmpp_domain, "xmpp.domain", DEFAULTS.domain, |text| {
             Domain::new(text).map_err(|reason| {
+                let text = text.escape_debug();
                 format!("`{text}` is not a domain: {reason}; write for example \"example.org\"")
             })
         });

@@ -103,7 +103,7 @@ impl Fast {
         })
     }
 
-    pub fn to_element(&self) -> Element {
+    pub fn to_element(self) -> Element {
         Element::new(ns::FAST, "fast")
             .attr_opt("count", self.count.map(|count| count.to_string()))
             .attr_opt("invalidate", self.invalidate.then_some("true"))

@@ -121,7 +121,7 @@ impl Walk {
         }
         walk.commit(2);
         let mut rules = walk.state.rules().clone();
-        rules.auto_authorise = seed % 3 == 0;
+        rules.auto_authorise = seed.is_multiple_of(3);
         walk.apply(&Agreement::Rules(rules).under(AsOf::default()));
         walk
     }

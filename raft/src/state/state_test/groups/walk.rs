@@ -125,7 +125,7 @@ impl Walk {
             let users = directory.clone();
             walk.done(at, &Agreement::Foreign { users }.under(AsOf::default()));
             let mut rules = walk.groups[at].state.rules().clone();
-            rules.auto_authorise = seed % 3 == 0;
+            rules.auto_authorise = seed.is_multiple_of(3);
             walk.done(at, &Agreement::Rules(rules).under(AsOf::default()));
         }
         walk

@@ -466,6 +466,8 @@ fn a_silent_client_is_asked_and_let_go_where_it_does_not_answer() {
         assert!(last.contains("<connection-timeout"), "{last}");
         assert!(last.ends_with("</stream:stream>"), "{last}");
         assert_eq!(counter(&metrics.given_up_silent), 1);
+        // The end of the stream is a command of its own.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let rows = stage.node.subcluster.read(|state| state.session_rows(None));
         assert!(rows.len() == 1 && !rows[0].attached, "its session waits");
     });

@@ -21,7 +21,7 @@ pub enum BlockChange {
 }
 
 impl AddressSet {
-    /// Section 5, in its order: that device, all devices of that account, that resource of a
+    /// Section 6, in its order: that device, all devices of that account, that resource of a
     /// domain, a whole domain.
     pub fn matches(&self, other: &Jid) -> bool {
         if self.0.is_empty() {
@@ -109,7 +109,7 @@ mod tests {
         AddressSet::default().changed(&change).unwrap()
     }
 
-    /// Section 5.
+    /// XEP-0191 section 6.
     #[test]
     fn what_an_entry_matches() {
         let check = |entry: &str, matching: &[&str], others: &[&str]| {

@@ -134,9 +134,6 @@ settings! {
         "client.stanzas-a-second",
         "The same in stanzas: messages, requests, changes of availability.";
 
-    server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
-        "Where those who run the server are reached, for clients that ask (XEP-0157).";
-
     sessions_max: Number<1, 100> = Number(limits::SESSIONS_PER_USER_MAX as u64),
         "client.sessions-max",
         "How many sessions one user may have at a time, with a stream or waiting to be resumed. \
@@ -146,21 +143,16 @@ settings! {
         "What happens when a client asks for a resource that another session of its user has: the \
          session ends, or the client has to ask for another resource.";
 
-    messages: Switch = Switch(true), "messages.allowed",
-        "Users may send messages to each other. Off: every message comes back to its sender as \
-         not allowed. What is kept for users who are away is delivered.";
-
-    sharing: Switch = Switch(true), "availability.sharing",
-        "Users see the availability of those who let them. Off: everybody sees the own devices \
-         alone; all others seem to have gone, whoever was subscribed to them, until it is on \
-         again.";
-
     client_silence_seconds: Limit<15, 86_400> = Limit(Some(limits::CLIENT_SILENCE_SECONDS)),
         "client.silence-seconds",
         "A client of whom nothing was heard for so many seconds is asked whether it is there: \
          under stream management it has a minute to answer, and is let go else; its session waits \
          for it. Without stream management it is sent white space, so that a dead connection is \
          noticed. Holds for sessions that get a stream afterwards.";
+
+    messages: Switch = Switch(true), "messages.allowed",
+        "Users may send messages to each other. Off: every message comes back to its sender as \
+         not allowed. What is kept for users who are away is delivered.";
 
     forking: Switch = Switch(true), "messages.forking",
         "A message to a user with several devices goes to each that is available, until the user \
@@ -176,6 +168,14 @@ settings! {
 
     offline_max: Number<1, 10_000> = Number(limits::OFFLINE_MAX as u64), "messages.offline-max",
         "How many messages are kept for one user; more go back to their senders with an error.";
+
+    broadcast_max: Number<0, 1_000> = Number(50), "messages.broadcast-max",
+        "To how many users one message may be addressed (XEP-0033). Nobody may with 0.";
+
+    sharing: Switch = Switch(true), "availability.sharing",
+        "Users see the availability of those who let them. Off: everybody sees the own devices \
+         alone; all others seem to have gone, whoever was subscribed to them, until it is on \
+         again.";
 
     auto_authorise: Switch = Switch(true), "contacts.auto-authorise",
         "A user of the domain who asks to see another's availability is let in at once, and the \
@@ -193,8 +193,8 @@ settings! {
          many there are. Those who see it already go on seeing it. Unlimited means the product's \
          own limit of 2,000.";
 
-    broadcast_max: Number<0, 1_000> = Number(50), "messages.broadcast-max",
-        "To how many users one message may be addressed (XEP-0033). Nobody may with 0.";
+    server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
+        "Where those who run the server are reached, for clients that ask (XEP-0157).";
 }
 
 /// What of it the database of a subcluster goes by. Each group has its own copy, so that all its

@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 use sha2::{Digest, Sha256};
 
 use super::client::{Answers, Client, Counts, SM};
-use super::node::{DOMAIN, PASSWORD, TestNode};
+use super::node::{DOMAIN, PASSWORD, Plaintext, TestNode};
 use super::stream::{Stream, xml};
 use super::tls::trust;
 
@@ -25,6 +25,16 @@ pub const BIND2: &str = "urn:xmpp:bind:0";
 pub const FAST: &str = "urn:xmpp:fast:0";
 /// What an installation calls itself.
 pub const PHONE: &str = "d4565fa7-4d72-4749-b3d3-740edbf87770";
+
+/// A node with alice and bob, and a client's TLS that trusts it.
+#[track_caller]
+pub fn node_with_two() -> (TestNode, Arc<ClientConfig>) {
+    let node = TestNode::start(Plaintext::Refused);
+    node.add_user("alice");
+    node.add_user("bob");
+    let trust = trust(&[&node.path("data/certificate.pem")]);
+    (node, trust)
+}
 
 /// A stream under TLS with what is offered there, its client unnamed.
 #[track_caller]

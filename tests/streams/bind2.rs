@@ -1,4 +1,4 @@
-//! XEP-0386, and XEP-0198 section 9: a resource is bound, stream management enabled or a session
+//! XEP-0386 sections 3.1 and 3.2, XEP-0198 sections 9.1 and 9.2: a resource is bound, stream management enabled or a session
 //! resumed together with the proof of who the client is.
 
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use pollux_xmpp::stanza::ErrorCondition;
 use rustls::ClientConfig;
 
 use crate::common::client::{Client, SM};
-use crate::common::node::{PASSWORD, Plaintext, TestNode};
+use crate::common::node::{PASSWORD, TestNode};
 use crate::common::sasl2::{
-    BIND2, PHONE, bound, by_password, encrypted_as, sign_in, success, user_agent,
+    BIND2, PHONE, bound, by_password, encrypted_as, node_with_two, sign_in, success, user_agent,
 };
 use crate::common::stream::{Event, xml};
-use crate::common::tls::trust;
 
 struct Scene {
     node: TestNode,
@@ -23,10 +22,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let node = TestNode::start(Plaintext::Refused);
-        node.add_user("alice");
-        node.add_user("bob");
-        let trust = trust(&[&node.path("data/certificate.pem")]);
+        let (node, trust) = node_with_two();
         Scene { node, trust }
     }
 

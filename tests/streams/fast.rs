@@ -1,5 +1,6 @@
 //! Tokens of XEP-0484: given with a sign-in, good for one installation of one client and one
-//! mechanism, renewed, and worthless when they should be.
+//! mechanism, renewed, and worthless when they should be (XEP-0484 sections 3.1, 3.3, 3.4, 3.5 and
+//! 3.6).
 
 use std::sync::Arc;
 
@@ -9,13 +10,12 @@ use pollux_xmpp::sasl::{Mechanism, Secret};
 use rustls::ClientConfig;
 
 use crate::common::deadline::wait_for;
-use crate::common::node::{PASSWORD, Plaintext, TestNode};
+use crate::common::node::{PASSWORD, TestNode};
 use crate::common::sasl2::{
     BIND2, FAST, PHONE, authenticate, bound, by_password, by_token, channel, encrypted_as,
-    fails_with, given, success, user_agent,
+    fails_with, given, node_with_two, success, user_agent,
 };
 use crate::common::stream::{Stream, xml};
-use crate::common::tls::trust;
 
 struct Scene {
     node: TestNode,
@@ -24,10 +24,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let node = TestNode::start(Plaintext::Refused);
-        node.add_user("alice");
-        node.add_user("bob");
-        let trust = trust(&[&node.path("data/certificate.pem")]);
+        let (node, trust) = node_with_two();
         Scene { node, trust }
     }
 

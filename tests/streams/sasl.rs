@@ -247,7 +247,7 @@ fn after_success_the_stream_begins_afresh() {
             .is_some()
     );
     assert!(features.find("urn:xmpp:sm:3", "sm").is_some());
-    // RFC 6121 sections 2.6.1 and 3.4.
+    // RFC 6121 sections 2.6.1 and 3.4, XEP-0237 section 2.1.
     for (name, namespace) in [
         ("ver", "urn:xmpp:features:rosterver"),
         ("sub", "urn:xmpp:features:pre-approval"),

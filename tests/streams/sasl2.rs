@@ -1,5 +1,5 @@
 //! XEP-0388: sign-in without a second beginning of the stream, with the rules and words of the
-//! first profile.
+//! first profile (XEP-0388 sections 2.1, 2.3, 2.5, 2.6.1 and 2.6.2).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -42,8 +42,9 @@ impl Session {
         };
         let id = self.speaker().id;
         let (targets, between_two) = self.node.subcluster.read(|state| {
-            let between_two = state.is_between_two(id, parcel);
-            (state.early_targets(parcel), between_two)
+            let targets = state.early_targets(parcel);
+            let between_two = state.is_between_two(id, parcel, &targets);
+            (targets, between_two)
         });
         // Whatever stands in no inbox may come to one later.
         let in_order = self.unordered <= self.handled && parcel.kind.may_go_early();

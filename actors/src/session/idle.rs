@@ -31,7 +31,7 @@ impl Idle {
 
 impl Session {
     /// False: the element says something else. What waited is written before what comes next is
-    /// read (section 4.1).
+    /// read (section 5.1).
     pub(super) fn take_client_state(&mut self, element: &Element) -> bool {
         let Some(active) = client_state::is_active(element) else {
             return false;

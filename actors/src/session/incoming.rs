@@ -225,11 +225,8 @@ impl Session {
         match action {
             Action::Send(parcel) => {
                 let id = self.speaker().id;
-                let sessions = self.node.subcluster.read(|state| {
-                    let mut sessions = state.targets(parcel);
-                    sessions.extend(state.copies(id, parcel));
-                    sessions
-                });
+                let subcluster = &self.node.subcluster;
+                let sessions = subcluster.read(|state| state.receivers(id, parcel));
                 self.reserve_all(&sessions)
             }
             Action::Ask { .. }

@@ -201,6 +201,8 @@ pub fn check_scram(octets: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use pollux_domain::properties::Dice;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -251,43 +253,30 @@ mod tests {
         "user@example.com",
     ];
 
-    /// A generator with nothing but its seed (splitmix64).
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
-        }
-
-        fn octets(&mut self) -> Vec<u8> {
-            let mut octets = SEEDS[self.below(SEEDS.len())].as_bytes().to_vec();
-            for _ in 0..self.below(4) {
-                let at = self.below(octets.len());
-                let end = (at + 1 + self.below(12)).min(octets.len());
-                let other = SEEDS[self.below(SEEDS.len())].as_bytes();
-                let from = self.below(other.len());
-                match self.below(4) {
-                    0 => octets[at] = self.below(128) as u8,
-                    1 => drop(octets.drain(at..end)),
-                    2 => drop(octets.splice(at..end, other[from..].iter().take(20).copied())),
-                    _ => octets.swap(at, end - 1),
-                }
-                if octets.is_empty() {
-                    break;
-                }
+    fn octets(dice: &mut Dice) -> Vec<u8> {
+        let mut octets = SEEDS[dice.below(SEEDS.len())].as_bytes().to_vec();
+        for _ in 0..dice.below(4) {
+            let at = dice.below(octets.len());
+            let end = (at + 1 + dice.below(12)).min(octets.len());
+            let other = SEEDS[dice.below(SEEDS.len())].as_bytes();
+            let from = dice.below(other.len());
+            match dice.below(4) {
+                0 => octets[at] = dice.below(128) as u8,
+                1 => drop(octets.drain(at..end)),
+                2 => drop(octets.splice(at..end, other[from..].iter().take(20).copied())),
+                _ => octets.swap(at, end - 1),
             }
-            octets
+            if octets.is_empty() {
+                break;
+            }
         }
+        octets
     }
 
     #[test]
     fn mutated_frames_keep_the_properties() {
         for seed in 0..40_000 {
-            let octets = Dice(seed).octets();
+            let octets = octets(&mut Dice(seed));
             let result = std::panic::catch_unwind(|| {
                 check_frame(&octets);
                 check_scram(&octets);

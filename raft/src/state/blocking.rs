@@ -20,7 +20,7 @@ use super::{Outcome, State, User};
 
 impl State {
     /// Whether the user hears nothing of this address, and says nothing to it. Own devices are
-    /// never blocked (section 4, note 1).
+    /// never blocked (section 5, note 1).
     pub(super) fn blocks(&self, user: &str, other: &Jid) -> bool {
         let record = self.users.get(user);
         record.is_some_and(|record| {

@@ -17,8 +17,16 @@ use super::{Outcome, State};
 impl State {
     /// A session asks about another user.
     pub(super) fn inquire(&mut self, id: SessionId, parcel: &Arc<Parcel>, out: &mut Outcome) {
+        if let Some(condition) = self.forbids(parcel) {
+            self.bounce(parcel, condition, out);
+            return;
+        }
         if let Some(target) = self.foreign_home(parcel.to.bare_str()) {
             self.send_abroad(target, parcel.clone(), out);
+            return;
+        }
+        if self.blocks(parcel.to.bare_str(), &parcel.from) {
+            self.bounce(parcel, Condition::ServiceUnavailable, out);
             return;
         }
         let stanza = self.new_stanza();
@@ -29,7 +37,10 @@ impl State {
     /// Another group asks about a user of this one. Outlives this replica: whoever serves the user
     /// next answers it.
     pub(super) fn take_inquiry(&mut self, parcel: &Arc<Parcel>, out: &mut Outcome) {
-        let home = self.users.get(parcel.to.bare_str()).map(|user| user.home);
+        let user = parcel.to.bare_str();
+        let home = self.users.get(user).map(|user| user.home);
+        // XEP-0191 section 3.3: who is blocked is told what is told of nobody.
+        let home = home.filter(|_| !self.blocks(user, &parcel.from));
         let Some(home) = home else {
             self.bounce(parcel, Condition::ServiceUnavailable, out);
             return;

@@ -1,7 +1,6 @@
 //! What the owner of a user reads of the state. Reads only.
 
-use pollux_domain::availability::Availability;
-use pollux_domain::availability::DeviceAvailability;
+use pollux_domain::availability::{Availability, DeviceAvailability};
 use pollux_domain::blocking::AddressSet;
 use pollux_domain::contact::Contact;
 use pollux_domain::contract::{Announcement, Parcel, Session};
@@ -93,17 +92,32 @@ impl State {
         }
     }
 
-    /// The sessions that would get a carbon of what this one sends.
-    pub fn copies(&self, from: SessionId, parcel: &Parcel) -> Vec<SessionId> {
+    /// The sessions that would get a carbon of what this one sends. `targets`: that get the parcel
+    /// itself.
+    fn copies(&self, from: SessionId, parcel: &Parcel, targets: &[SessionId]) -> Vec<SessionId> {
         let mut copies = self.sent_copies(from, parcel);
-        copies.extend(self.received_copies(parcel, &self.targets(parcel)));
+        copies.extend(self.received_copies(parcel, targets));
         copies
     }
 
-    /// Whether what this session sends concerns nobody but whom it goes to, and leaves nothing to
-    /// be remembered.
-    pub fn is_between_two(&self, from: SessionId, parcel: &Parcel) -> bool {
-        !self.is_reply(parcel) && self.copies(from, parcel).is_empty()
+    /// All that get something of what this session sends: the parcel, or a copy.
+    pub fn receivers(&self, from: SessionId, parcel: &Parcel) -> Vec<SessionId> {
+        let mut receivers = self.targets(parcel);
+        let copies = self.copies(from, parcel, &receivers);
+        receivers.extend(copies);
+        receivers
+    }
+
+    /// Whether what this session sends concerns nobody but those whom it goes to, and leaves
+    /// nothing to be remembered.
+    pub fn is_between_two(
+        &self,
+        from: SessionId,
+        parcel: &Parcel,
+        targets: &[EarlyTarget],
+    ) -> bool {
+        let targets: Vec<SessionId> = targets.iter().map(|target| target.session).collect();
+        !self.is_reply(parcel) && self.copies(from, parcel, &targets).is_empty()
     }
 
     /// The same as [`State::targets`], with what a parcel that is to go early must know of each.

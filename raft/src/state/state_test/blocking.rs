@@ -174,7 +174,7 @@ fn directed_presence_ends_for_the_blocked() {
     assert!(told.iter().all(|line| !line.starts_with("cid")), "{told:?}");
 }
 
-/// Section 5: an entry for one device leaves the others alone.
+/// Section 6: an entry for one device leaves the others alone.
 #[test]
 fn one_device_can_be_blocked_alone() {
     let mut world = begun();
@@ -196,7 +196,7 @@ fn one_device_can_be_blocked_alone() {
     ]);
 }
 
-/// Section 4, note 1: not even by the own domain.
+/// Section 5, note 1: not even by the own domain.
 #[test]
 fn own_devices_are_never_blocked() {
     let mut world = begun();

@@ -90,7 +90,11 @@ impl Walk {
         stream.proposed += 1;
         let early = |place: &Place| place.early.is_some();
         let copied = match &action {
-            Action::Send(parcel) => !self.state.is_between_two(stream.speaker.id, parcel),
+            Action::Send(parcel) => {
+                let targets = self.state.early_targets(parcel);
+                let id = stream.speaker.id;
+                !self.state.is_between_two(id, parcel, &targets)
+            }
             _ => false,
         };
         if copied || !places.iter().any(early) {

@@ -1,5 +1,5 @@
-//! XEP-0386 sections 3.1 and 3.2, XEP-0198 sections 9.1 and 9.2: a resource is bound, stream management enabled or a session
-//! resumed together with the proof of who the client is.
+//! XEP-0386 sections 3.1 and 3.2, XEP-0198 sections 9.1 and 9.2: a resource is bound, stream
+//! management enabled or a session resumed together with the proof of who the client is.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! SASL EXTERNAL (XEP-0178 section 2, RFC 6120 section 13.7.2.2): who shows a certificate of the right authority is who it names, in
-//! either profile; every other certificate is refused or says nothing.
+//! SASL EXTERNAL (XEP-0178 section 2, RFC 6120 section 13.7.2.2): who shows a certificate of the
+//! right authority is who it names, in either profile; every other certificate is refused or says
+//! nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

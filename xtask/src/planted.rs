@@ -55,7 +55,8 @@ const TABLE: [Row; 7] = [
     Row {
         plant: "write-before-placed",
         package: "pollux-actors",
-        by: By::Seeds(1, 40, &["not twice"]),
+        // Of a message, or of the answer to a question.
+        by: By::Seeds(1, 40, &["not twice", "refused once"]),
     },
     Row {
         plant: "no-epoch-check",

@@ -4,6 +4,7 @@
 mod acts;
 mod catalogue;
 mod faults;
+mod keepsakes;
 mod recovery;
 mod report;
 mod run;

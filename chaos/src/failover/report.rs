@@ -22,6 +22,8 @@ pub struct Findings {
     pub ghosts: u64,
     /// Contacts who did not see somebody who was here.
     pub unseen: u64,
+    /// What users had put down and did not find again, in words.
+    pub forgotten: Vec<String>,
     /// From the healing to a whole pair.
     pub whole_ms: Option<f64>,
     /// Acts under an epoch after another had acted under a higher one; see `acts`.
@@ -96,6 +98,9 @@ impl Report {
         none("acts of an old epoch", self.sum(|run| run.late_acts));
         for (run, number) in self.runs.iter().zip(1..) {
             let mut say = |words: &str| broken.push(format!("run {number}: {words}"));
+            if !run.forgotten.is_empty() {
+                say(&format!("forgotten: {}", run.forgotten.join(", ")));
+            }
             if run.verdict.acknowledged < ACKNOWLEDGED_LEAST {
                 say("too few messages for a proof");
             }
@@ -179,6 +184,9 @@ mod tests {
         bad.verdict.twice = 1;
         check(&bad, "twice: 1");
         assert_eq!(judge(&bad, Mode::EARLY), "");
+        bad = good.clone();
+        bad.forgotten = vec!["vCard".to_owned(), "blocking".to_owned()];
+        check(&bad, "run 1: forgotten: vCard, blocking");
         bad = good.clone();
         bad.late_acts = 1;
         check(&bad, "acts of an old epoch: 1");

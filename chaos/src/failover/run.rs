@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 
 use super::acts::Acts;
 use super::catalogue::{Expectation, Leader, Plan};
+use super::keepsakes::{self, Keepsakes};
 use super::recovery::Recovery;
 use super::report::Findings;
 use super::scene::Scene;
@@ -61,8 +62,9 @@ impl Crowd {
         }
     }
 
+    /// Who chat, and who only keep what they have.
     fn users(&self) -> Users {
-        Users::new(self.pairs * 2)
+        Users::new(self.pairs * 2 + keepsakes::USERS)
     }
 
     fn target(&self, pair: &Pair, users: &Users, progress: bool) -> anyhow::Result<Target> {
@@ -111,11 +113,14 @@ pub fn run(
 ) -> anyhow::Result<Findings> {
     pair.wait_healthy(WHOLE_AT_ALL)
         .context("wait for a pair to break")?;
-    let target = Rc::new(crowd.target(pair, &crowd.users(), progress)?);
+    let users = crowd.users();
+    let target = Rc::new(crowd.target(pair, &users, progress)?);
     arrange(plan, pair)?;
+    keepsakes::set_policy(pair, &users)?;
     let (tell, told) = sync_channel(1);
     let (done, is_done) = oneshot::channel();
-    std::thread::scope(|scope| {
+    let mut findings = std::thread::scope(|scope| {
+        let pair = &mut *pair;
         let breaking = scope.spawn(move || {
             let result = break_and_heal(plan, pair, &told);
             // If nobody listens any more, the run has failed on the other side.
@@ -135,8 +140,12 @@ pub fn run(
         findings.late_acts = broken.acts.late();
         findings.accounts = broken.acts.count();
         findings.remarks = broken.remarks;
-        Ok(findings)
-    })
+        anyhow::Ok(findings)
+    })?;
+    if keepsakes::is_policy_lost(pair, &users)? {
+        findings.forgotten.push("the privacy policy".to_owned());
+    }
+    Ok(findings)
 }
 
 /// How often somebody else began to serve the users of castor.
@@ -243,6 +252,8 @@ async fn chat(
         watch: true,
         seed,
     };
+    let keepsakes = Keepsakes::put(&target, seed).await;
+    let keepsakes = keepsakes.context("put down what must be kept")?;
     let mut stage = Stage::open(target.clone(), cast).await?;
     target.say(format_args!("{} clients chat", crowd.pairs * 2));
     tell.send(()).context("begin to break things")?;
@@ -255,6 +266,8 @@ async fn chat(
     let shared = stage.shared.clone();
     let unseen = stage.unseen(TRUTH_LIMIT).await;
     let ghosts = stage.part(TRUTH_LIMIT).await;
+    let forgotten = keepsakes.missing(&target).await;
+    let forgotten = forgotten.context("look for what was kept")?;
     let timeline = stage.take_timeline();
     let lost = shared.oracle.borrow().lost(10);
     let false_unavailable = shared.false_unavailable();
@@ -265,6 +278,7 @@ async fn chat(
             false_unavailable,
             ghosts: ghosts as u64,
             unseen: unseen as u64,
+            forgotten,
             lost,
             faults: shared.faults.take(),
             ..Findings::default()

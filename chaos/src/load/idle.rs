@@ -20,11 +20,12 @@ use crate::client::{Client, Error, Event, StreamManagement};
 const SIGN_INS_AT_ONCE: usize = 16;
 /// Memory has settled when it has moved by less than one in this many kibibytes …
 const SETTLED_PART: u64 = 200;
-/// … over this many readings, this far apart.
-const SETTLED_READINGS: usize = 6;
+/// … over this many readings, this far apart: for longer than jemalloc keeps what was freed, 10 s.
+/// What a start has left would be taken for memory of the sessions that take its place.
+const SETTLED_READINGS: usize = 26;
 const READ_AGAIN: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(2);
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_LIMIT: Duration = Duration::from_secs(90);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Idle {

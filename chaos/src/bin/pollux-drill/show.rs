@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::say;
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "drill",
     "runs",
     "acknowledged",
@@ -18,6 +18,7 @@ const COLUMNS: [&str; 15] = [
     "out of order",
     "false unavailable",
     "ghosts",
+    "forgotten",
     "acts of an old epoch",
     "moves",
     "elections",
@@ -70,6 +71,7 @@ fn row(report: &Report) -> Vec<String> {
         sum(|run| run.verdict.out_of_order),
         sum(|run| run.false_unavailable),
         sum(|run| run.ghosts),
+        sum(|run| run.forgotten.len() as u64),
         sum(|run| run.late_acts),
         sum(|run| run.epochs),
         sum(|run| run.terms),
@@ -123,6 +125,9 @@ pub fn run(plan: &Plan, number: usize, found: &Findings) {
     ));
     for (sender, message) in &found.lost {
         say(format_args!("lost: message {message} of sender {sender}"));
+    }
+    for words in &found.forgotten {
+        say(format_args!("forgotten: {words}"));
     }
     for words in found.faults.iter().chain(&found.remarks) {
         say(format_args!("remark: {words}"));

@@ -64,10 +64,9 @@ struct Heard {
     subscribed: Cell<u64>,
 }
 
-/// Consents to whoever asks, and asks back.
+/// Consents to whoever asks.
 struct Contact {
     heard: Rc<Heard>,
-    asks_back: bool,
 }
 
 impl Ear for Contact {
@@ -79,11 +78,7 @@ impl Ear for Contact {
                 let to = escape(bare);
                 match &*presence.kind() {
                     "subscribe" => {
-                        let mut answers = vec![format!("<presence to='{to}' type='subscribed'/>")];
-                        if self.asks_back {
-                            answers.push(format!("<presence to='{to}' type='subscribe'/>"));
-                        }
-                        return Ok(answers);
+                        return Ok(vec![format!("<presence to='{to}' type='subscribed'/>")]);
                     }
                     "subscribed" => self.heard.subscribed.set(self.heard.subscribed.get() + 1),
                     "error" => bail!("a presence is refused: {}", presence.as_str()),
@@ -170,7 +165,6 @@ impl ContactLists {
         let heard = Rc::new(Heard::default());
         let ear = Rc::new(Contact {
             heard: heard.clone(),
-            asks_back: false,
         });
         let off = StreamManagement::Off;
         let mut crowd = Crowd::gather(target, 0..self.users, RESOURCE, off, ear).await?;
@@ -200,25 +194,29 @@ impl ContactLists {
     /// Users and contacts see each other; every second contact stays.
     async fn befriend(&self, target: &Rc<Target>) -> anyhow::Result<Crowd> {
         let heard = Rc::new(Heard::default());
-        let ear = |asks_back| {
-            Rc::new(Contact {
-                heard: heard.clone(),
-                asks_back,
-            })
-        };
+        let ear = Rc::new(Contact {
+            heard: heard.clone(),
+        });
         let off = StreamManagement::Off;
         let contacts = self.users..self.users + self.contacts;
-        let mut all = Crowd::gather(target, contacts.clone(), RESOURCE, off, ear(true)).await?;
-        let mut askers = Crowd::gather(target, 0..self.users, RESOURCE, off, ear(false)).await?;
+        let mut all = Crowd::gather(target, contacts.clone(), RESOURCE, off, ear.clone()).await?;
+        let mut askers = Crowd::gather(target, 0..self.users, RESOURCE, off, ear.clone()).await?;
         for crowd in [&all, &askers] {
             crowd.tell_all("<presence/>")?;
+            crowd.tell_all("<iq type='get' id='here'><query xmlns='jabber:iq:roster'/></iq>")?;
         }
+        // A request that comes before its user is kept by some servers, and lost by others.
+        let everybody = (self.users + self.contacts) as u64;
+        let away = || everybody.saturating_sub(heard.results.get());
+        askers.until(PATIENCE, "users", away).await?;
         let mut wanted = 0;
-        for contact in contacts.clone() {
+        for (index, contact) in contacts.clone().enumerate() {
             let to = target.users.account(contact, "")?.bare_jid();
             for me in 0..self.users {
-                let to = escape(&to);
-                askers.tell(me, format!("<presence to='{to}' type='subscribe'/>"))?;
+                let from = target.users.account(me, "")?.bare_jid();
+                let asks = |to: &str| format!("<presence to='{}' type='subscribe'/>", escape(to));
+                askers.tell(me, asks(&to))?;
+                all.tell(index, asks(&from))?;
                 wanted += 2;
             }
             let open = || wanted - heard.subscribed.get();
@@ -231,7 +229,7 @@ impl ContactLists {
         askers.dismiss().await?;
         all.dismiss().await?;
         let half = contacts.start..contacts.start + self.contacts / 2;
-        let there = Crowd::gather(target, half, RESOURCE, off, ear(false)).await?;
+        let there = Crowd::gather(target, half, RESOURCE, off, ear).await?;
         there.tell_all("<presence/>")?;
         Ok(there)
     }

@@ -251,7 +251,6 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
     let id = NodeId(config.node.id.get());
     let alone = Settings {
         allow_plaintext: config.xmpp.allow_plaintext,
-        see_other_host: config.xmpp.see_other_host,
         deliver: config.delivery.deliver,
         tls: Some(tls),
         snapshot_entries: config.cluster.snapshot_entries,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pollux_domain::metrics::Sample;
+use pollux_xmpp::stream_error::StreamCondition;
 
 use crate::stream::strangers::Strangers;
 
@@ -21,7 +22,7 @@ pub struct Metrics {
     pub stanzas: AtomicU64,
     pub pauses: AtomicU64,
     pub forgeries: AtomicU64,
-    pub stream_errors: AtomicU64,
+    pub stream_errors: StreamErrors,
     pub strangers_late: AtomicU64,
     pub silent_asked: AtomicU64,
     pub given_up_silent: AtomicU64,
@@ -30,6 +31,32 @@ pub struct Metrics {
     pub session_panics: AtomicU64,
     pub relayed_streams: AtomicU64,
     pub wall_clock_jumps: AtomicU64,
+}
+
+/// Streams that this node closed with an error, by its condition.
+#[derive(Debug, Default)]
+pub struct StreamErrors([AtomicU64; StreamCondition::ALL.len()]);
+
+impl StreamErrors {
+    pub fn count(&self, condition: StreamCondition) {
+        for (one, count) in StreamCondition::ALL.iter().zip(&self.0) {
+            if *one == condition {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Of what has happened, so that the rest does not fill pages.
+    fn samples(&self) -> impl Iterator<Item = Sample> {
+        let help = "Streams closed with an error.";
+        let all = StreamCondition::ALL.iter().zip(&self.0);
+        let all = all.map(|(condition, count)| (condition, count.load(Ordering::Relaxed)));
+        all.filter(|(_, count)| *count > 0)
+            .map(move |(condition, count)| {
+                let sample = Sample::counter("pollux_stream_errors_total", help, count);
+                sample.with("condition", condition.as_str())
+            })
+    }
 }
 
 impl Metrics {
@@ -51,7 +78,7 @@ impl Metrics {
             let help = "Streams ended because the client did not answer, or did not read.";
             counter("pollux_streams_given_up_total", help, value).with("why", why)
         };
-        vec![
+        let mut samples = vec![
             gauge(
                 "pollux_relayed_streams",
                 "Clients that came to this node and are served by another.",
@@ -113,11 +140,6 @@ impl Metrics {
                 &self.forgeries,
             ),
             counter(
-                "pollux_stream_errors_total",
-                "Streams closed with an error before a session was bound.",
-                &self.stream_errors,
-            ),
-            counter(
                 "pollux_strangers_late_total",
                 "Connections closed because no session was bound in time.",
                 &self.strangers_late,
@@ -144,6 +166,8 @@ impl Metrics {
                 "Session actors that died.",
                 &self.session_panics,
             ),
-        ]
+        ];
+        samples.extend(self.stream_errors.samples());
+        samples
     }
 }

@@ -52,8 +52,6 @@ pub struct Settings {
     pub domain: String,
     /// Passwords may be proved on streams without TLS.
     pub allow_plaintext: bool,
-    /// A client that came to the other node is sent on to it, rather than relayed.
-    pub see_other_host: bool,
     /// Whether a message waits for its commit before it is written.
     pub deliver: Deliver,
     pub tls: Option<Arc<Tls>>,
@@ -76,7 +74,6 @@ impl Settings {
             begin_subcluster: Begin::Found,
             domain,
             allow_plaintext: false,
-            see_other_host: false,
             deliver: Deliver::Committed,
             tls: None,
             scram_iterations: limits::SCRAM_ITERATIONS,

@@ -230,7 +230,12 @@ impl Stage {
 
     /// A bound session with stream management, available.
     async fn sign_in(&self, name: &str) -> Client {
-        let mut client = self.sign_in_plain(name).await;
+        self.sign_in_at(name, "r").await
+    }
+
+    /// The same with a resource of its own.
+    async fn sign_in_at(&self, name: &str, resource: &str) -> Client {
+        let mut client = self.bind(name, resource).await;
         client
             .say("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
             .await;
@@ -242,6 +247,10 @@ impl Stage {
 
     /// A bound session.
     async fn sign_in_plain(&self, name: &str) -> Client {
+        self.bind(name, "r").await
+    }
+
+    async fn bind(&self, name: &str, resource: &str) -> Client {
         let mut client = self.connect().await;
         client.say(HEADER).await;
         client.hear("</stream:features>").await;
@@ -269,10 +278,10 @@ impl Stage {
         client.say(HEADER).await;
         client.hear("</stream:features>").await;
         client
-            .say(
+            .say(&format!(
                 "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
-                 <resource>r</resource></bind></iq>",
-            )
+                 <resource>{resource}</resource></bind></iq>"
+            ))
             .await;
         client.hear("</iq>").await;
         client
@@ -436,6 +445,49 @@ fn a_peer_that_does_not_answer_is_given_up_and_its_session_waits_then_expires() 
                 .read(|state| state.session_rows(None).len()),
             0
         );
+    });
+}
+
+/// Design, section 5: what waits for a client that never comes back goes to the user's device that
+/// is there; where none is, into the store.
+#[test]
+fn what_waits_for_a_client_that_never_comes_back_goes_on() {
+    with_node(|stage| async move {
+        let lost = stage.sign_in("ann").await;
+        let mut ben = stage.sign_in("ben").await;
+        drop(lost);
+        let say = |id: &str| {
+            format!(
+                "<message to='ann@example.org/r' type='chat' id='{id}'><body>Hello</body></message>\
+                 <iq type='get' id='p{id}' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>"
+            )
+        };
+        ben.say(&say("m1")).await;
+        ben.hear("id='pm1'").await;
+        let mut desk = stage.sign_in_at("ann", "desk").await;
+        tokio::time::sleep(Duration::from_secs(310)).await;
+        desk.hear("id='m1'").await;
+        desk.say("<a xmlns='urn:xmpp:sm:3' h='3'/>").await;
+        drop(desk);
+        drop(ben);
+
+        // Nobody is there when the next one expires, nor when the one that it goes to does.
+        let lost = stage.sign_in("ann").await;
+        let mut ben = stage.sign_in("ben").await;
+        drop(lost);
+        ben.say(&say("m2")).await;
+        ben.hear("id='pm2'").await;
+        drop(ben);
+        tokio::time::sleep(Duration::from_secs(700)).await;
+        let left = |stage: &Stage| {
+            let rows = stage.node.subcluster.read(|state| state.session_rows(None));
+            rows.len()
+        };
+        assert_eq!(left(&stage), 0);
+        let mut back = stage.sign_in_at("ann", "desk").await;
+        let heard = back.hear("id='m2'").await;
+        assert!(!heard.contains("id='m1'"), "{heard}");
+        back.hear("<delay").await;
     });
 }
 

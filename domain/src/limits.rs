@@ -126,10 +126,10 @@ pub const CLIENT_BYTES_A_SECOND: u64 = 1024 * 1024;
 /// Elements that one client may say in a second; as above.
 pub const CLIENT_STANZAS_A_SECOND: u64 = 2_000;
 /// Bytes in a socket's write queue. From 64 KiB on slots and announcements wait where they are and
-/// the client is not read; above this the slow reader's stream is closed with
-/// `resource-constraint` where that can still be written, and its session waits for resumption.
+/// the client is not read; where this much waits, an error that ends the stream is left out.
 pub const WRITE_QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// Seconds for which a write queue may stand without a byte taken; then as above.
+/// Seconds for which a write queue may stand without a byte taken. Then the stream is cut, since
+/// nothing can be said on it any more, and its session waits for resumption.
 pub const WRITE_STALL_SECONDS_MAX: u64 = 60;
 /// Seconds of silence after which a client is asked whether it is there (RFC 6120 section 4.6). A
 /// default.

@@ -191,11 +191,16 @@ fn addresses(text: Option<&str>) -> Result<AddressSet, String> {
         None | Some("none") => return Ok(AddressSet::default()),
         Some(text) => text,
     };
-    let jids = text.split(',').map(|one| {
-        let one = one.trim();
-        Jid::parse(one).map_err(|error| format!("`{one}` is no address: {error}"))
-    });
-    let jids = jids.collect::<Result<Vec<Jid>, String>>()?;
+    let (mut jids, mut wrong) = (Vec::new(), Vec::new());
+    for one in text.split(',').map(str::trim) {
+        match Jid::parse(one) {
+            Ok(jid) => jids.push(jid),
+            Err(error) => wrong.push(format!("`{one}` is no address: {error}")),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("; "));
+    }
     let most = limits::BLOCKED_MAX;
     AddressSet::new(jids).ok_or_else(|| format!("more than {most} addresses"))
 }

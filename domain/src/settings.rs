@@ -150,6 +150,11 @@ settings! {
          for it. Without stream management it is sent white space, so that a dead connection is \
          noticed. Holds for sessions that get a stream afterwards.";
 
+    see_other_host: Switch = Switch(false), "client.see-other-host",
+        "Sends a client that came to the other node on to the one that serves it (RFC 6120 section \
+         4.9.3.19). Off: its stream is relayed, which no client notices. Clients that are relayed \
+         already stay so.";
+
     messages: Switch = Switch(true), "messages.allowed",
         "Users may send messages to each other. Off: every message comes back to its sender as \
          not allowed. What is kept for users who are away is delivered.";
@@ -185,13 +190,13 @@ settings! {
 
     contacts_max: Limit<1, 2_000> = Limit(None), "contacts.max",
         "How many contacts one user may have; one more is refused with an error that says how many \
-         there are. Lists that are longer already are kept. Unlimited means the product's own \
-         limit of 2,000.";
+         there are. Lists that are longer already are kept. Cisco Unified Presence has 200. \
+         Unlimited means the product's own limit of 2,000.";
 
     watchers_max: Limit<1, 2_000> = Limit(None), "contacts.max-watchers",
         "How many may see one user's availability; one more is refused with an error that says how \
-         many there are. Those who see it already go on seeing it. Unlimited means the product's \
-         own limit of 2,000.";
+         many there are. Those who see it already go on seeing it. Cisco Unified Presence has 200. \
+         Unlimited means the product's own limit of 2,000.";
 
     server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
         "Where those who run the server are reached, for clients that ask (XEP-0157).";

@@ -23,7 +23,8 @@ pub enum Condition {
     RemoteServerNotFound,
     ResourceConstraint,
     ServiceUnavailable,
-    /// `resource-constraint` whose text says how many there are, and how many there may be.
+    /// An error whose text says how many there are, and how many there may be: `service-unavailable`
+    /// of messages that are kept (XEP-0160 section 2), `resource-constraint` of all else.
     Full(Full),
 }
 
@@ -50,6 +51,8 @@ pub enum Holding {
     PrivateEntries,
     /// Octets of all private data.
     PrivateBytes,
+    /// Messages for a user who is away (XEP-0160).
+    Stored,
 }
 
 impl Condition {
@@ -82,6 +85,7 @@ impl fmt::Display for Full {
             Holding::PrivateBytes => {
                 write!(f, "the private data would take {count} octets of {most}")
             }
+            Holding::Stored => write!(f, "{count} messages of {most} wait for the user"),
         }
     }
 }

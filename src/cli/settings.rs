@@ -3,10 +3,12 @@
 
 use std::fmt::Write;
 
+use pollux_domain::blocking::AddressSet;
 use pollux_domain::operations::{
     Assignment, Assignments, Operation, Outcome, SettingRow, UserName,
 };
-use pollux_domain::settings::descriptions;
+use pollux_domain::privacy::Privacy;
+use pollux_domain::settings::{Mistake, Settings, descriptions};
 
 use super::Failure;
 use super::arguments::SettingsCommand;
@@ -52,9 +54,8 @@ pub(super) fn run(node: &Node, command: SettingsCommand) -> Result<Shown, Failur
             });
         }
         SettingsCommand::Set { settings } => {
-            let wanted: Result<Vec<Assignment>, Failure> =
-                settings.iter().map(|one| read(one)).collect();
-            ("set", wanted?)
+            let tried = |rest: &[Assignment]| Settings::default().set_all(pairs(rest));
+            ("set", read(&settings, tried)?)
         }
         SettingsCommand::Reset { names } => {
             let wanted = names
@@ -81,23 +82,43 @@ pub(super) fn privacy(node: &Node, name: String, settings: &[String]) -> Result<
             other => Err(unexpected(&other)),
         };
     }
-    let wanted: Result<Vec<Assignment>, Failure> = settings.iter().map(|one| read(one)).collect();
-    let settings = Assignments::new(wanted?)?;
+    let tried =
+        |rest: &[Assignment]| Privacy::default().set_all(&mut AddressSet::default(), pairs(rest));
+    let settings = Assignments::new(read(settings, tried)?)?;
     let subject = user.to_string();
     node.done(Operation::PrivacySet { user, settings })?;
     let what = "privacy set";
     Ok(Shown::Done { what, subject })
 }
 
-fn read(text: &str) -> Result<Assignment, Failure> {
-    let (name, value) = text.split_once('=').ok_or_else(|| {
-        let message = format!("'{text}' has no `=`; write NAME=VALUE");
-        Failure::new(Exit::Usage, message)
-    })?;
-    Ok(Assignment {
-        name: name.trim().to_owned(),
-        value: Some(value.trim().to_owned()),
-    })
+/// What is written as NAME=VALUE. Where a word is not, everything that is wrong is said at once:
+/// `tried` says what is with the rest.
+fn read(
+    words: &[String],
+    tried: impl Fn(&[Assignment]) -> Result<(), Vec<Mistake>>,
+) -> Result<Vec<Assignment>, Failure> {
+    let (mut wanted, mut wrong) = (Vec::new(), Vec::new());
+    for word in words {
+        match word.split_once('=') {
+            Some((name, value)) => wanted.push(Assignment {
+                name: name.trim().to_owned(),
+                value: Some(value.trim().to_owned()),
+            }),
+            None => wrong.push(format!("'{word}' has no `=`; write NAME=VALUE")),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(wanted);
+    }
+    let mistakes = tried(&wanted).err().unwrap_or_default();
+    wrong.extend(mistakes.iter().map(Mistake::to_string));
+    let message = format!("nothing was set:\n  {}", wrong.join("\n  "));
+    Err(Failure::new(Exit::Usage, message))
+}
+
+fn pairs(all: &[Assignment]) -> impl Iterator<Item = (&str, Option<&str>)> {
+    all.iter()
+        .map(|one| (one.name.as_str(), one.value.as_deref()))
 }
 
 fn rows(node: &Node) -> Result<Vec<SettingRow>, Failure> {
@@ -167,10 +188,28 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_value_is_a_wrong_command_line() {
-        assert!(read("sign-in.plain").is_err());
+    fn what_has_no_value_is_told_with_everything_else_that_is_wrong() {
+        let words = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let tried = |rest: &[Assignment]| Settings::default().set_all(pairs(rest));
+        let wrong = read(
+            &words(&["sign-in.plain", "a = b=c", "messages.offline"]),
+            tried,
+        );
+        let expected = "nothing was set:\n  'sign-in.plain' has no `=`; write NAME=VALUE\n  \
+                        'messages.offline' has no `=`; write NAME=VALUE\n  \
+                        a: there is no such setting; `pollux ctl settings list` shows all";
         assert_eq!(
-            read("a = b=c").ok().and_then(|one| one.value),
+            wrong.err().map(|failure| failure.message),
+            Some(expected.to_owned())
+        );
+        let right = read(&words(&["a = b=c"]), tried).ok();
+        assert_eq!(
+            right.and_then(|all| all[0].value.clone()),
             Some("b=c".to_owned())
         );
     }

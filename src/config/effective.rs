@@ -31,10 +31,6 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             or_off(config.xmpp.direct_tls_listen),
         ),
         ("xmpp.address", config.xmpp.address.clone()),
-        (
-            "xmpp.see_other_host",
-            config.xmpp.see_other_host.to_string(),
-        ),
         ("xmpp.certificate", certificate),
         ("xmpp.key", key),
         ("xmpp.client_ca", client_ca),

@@ -121,10 +121,6 @@ settings! {
         "Where clients reach this node, as host and port: what a client of the other node is told \
          for the case that it has to come back.";
 
-    xmpp.see_other_host => xmpp_see_other_host: bool = Value("false"),
-        "Sends a client that came to the other node on to the one that serves it. Without, its \
-         stream is relayed, which no client notices.";
-
     xmpp.certificate => xmpp_certificate: String =
         Said("a self-signed one, made in the data folder", "\"/etc/pollux/tls/fullchain.pem\""),
         "The certificate chain for the domain, in PEM, the server's own certificate first. Goes \

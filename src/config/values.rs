@@ -43,7 +43,6 @@ pub struct XmppConfig {
     pub direct_tls_listen: Option<SocketAddr>,
     /// `host:port` at which clients reach this node.
     pub address: String,
-    pub see_other_host: bool,
     pub certificate: Certificate,
     /// None: no client is asked for its certificate.
     pub client_ca: Option<PathBuf>,

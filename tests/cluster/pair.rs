@@ -154,13 +154,9 @@ fn a_session_is_resumed_where_the_server_said() {
 #[test]
 fn a_client_is_sent_on_where_that_is_set() {
     let castor = Member::first("castor");
-    let mut pollux = castor.invite("pollux", &[]);
+    let pollux = castor.invite("pollux", &[]);
     castor.wait_served(&[(1, 1), (2, 2)]);
-    pollux.stop();
-    let set = "allow_plaintext = true\nsee_other_host = true";
-    pollux.change_setting("allow_plaintext = true", set);
-    pollux.begin();
-    pollux.wait_served(&[(1, 1), (2, 2)]);
+    pollux.ctl(&["settings", "set", "client.see-other-host=on"]);
     castor.add_user("alice");
     let mut lost = Stream::connect(pollux.clients());
     lost.open();

@@ -1,7 +1,10 @@
 //! The settings of the cluster, by the command line: all that are given are set, or none, with
 //! every mistake named; they outlive the node.
 
+use serde_json::Value;
+
 use super::common::node::{Plaintext, TestNode};
+use super::site::{Member, pair};
 
 fn value(node: &TestNode, name: &str) -> String {
     let text = node.ctl_done(&["settings", "list", "--json"]);
@@ -32,12 +35,26 @@ fn all_are_set_or_none_and_they_outlive_the_node() {
         assert!(refused.err.contains(part), "{}", refused.err);
     }
     assert_eq!(value(&node, plain), "off");
-    let twice = node.ctl(&["settings", "set", "sign-in.plain=on", "sign-in.plain=off"]);
-    assert!(
-        twice.err.contains("sign-in.plain is set twice"),
-        "{}",
-        twice.err
-    );
+    let twice = ["sign-in.plain=on", "no.such=1", "sign-in.plain=off"];
+    let twice = node.ctl(&[&["settings", "set"][..], &twice].concat());
+    for part in ["no.such: there is no", "sign-in.plain: is set twice"] {
+        assert!(twice.err.contains(part), "{}", twice.err);
+    }
+    let privacy = "user privacy alice internal=maybe blocked=@,a@b,@/ no.such=1";
+    node.add_user("alice");
+    let refused = node.ctl(&privacy.split(' ').collect::<Vec<_>>());
+    assert_eq!(refused.code, Some(65), "{}", refused.err);
+    for part in [
+        "nothing was set",
+        "internal: `maybe` is none of them",
+        "blocked: `@` is no address",
+        "`@/` is no address",
+        "no.such: there is nothing of that name",
+    ] {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+    let rows = node.ctl_done(&["user", "privacy", "alice"]);
+    assert!(!rows.contains('*'), "{rows}");
     let unknown = node.ctl(&["settings", "show", "no.such"]);
     assert_eq!(unknown.code, Some(65), "{}", unknown.err);
 
@@ -55,4 +72,57 @@ fn all_are_set_or_none_and_they_outlive_the_node() {
     let words = node.ctl_done(&reset);
     assert_eq!(words, "sign-in.plain, client.bytes-a-second: reset\n");
     assert_eq!(value(&node, plain), "off");
+}
+
+fn rows(member: &Member) -> Vec<Value> {
+    let text = member.ctl(&["settings", "list", "--json"]);
+    serde_json::from_str(&text).expect("a list of settings")
+}
+
+/// A value of this form that is not the default.
+fn another(form: &str, default: &str) -> String {
+    if form == "on or off" {
+        return if default == "on" { "off" } else { "on" }.to_owned();
+    }
+    if let Some(range) = form.strip_prefix("a number from ") {
+        let ends = range
+            .split([' ', ','])
+            .filter_map(|word| word.parse::<u64>().ok());
+        let mut ends = ends.map(|end| end.to_string());
+        return ends.find(|end| end != default).expect("another number");
+    }
+    match form.split(',').next() {
+        Some("replace or refuse") => "refuse",
+        Some("none") => "admin=mailto:admin@example.org",
+        _ => panic!("a value of the form «{form}»"),
+    }
+    .to_owned()
+}
+
+/// None needs a restart, none is forgotten by a takeover.
+#[test]
+fn each_setting_that_is_set_at_one_node_holds_at_the_other_and_at_the_twin() {
+    let [mut castor, pollux, _witness] = pair();
+    let text = |row: &Value, what: &str| row[what].as_str().expect("text").to_owned();
+    let mut wanted = Vec::new();
+    for row in rows(&castor) {
+        let value = another(&text(&row, "form"), &text(&row, "default"));
+        let name = text(&row, "name");
+        castor.ctl(&["settings", "set", &format!("{name}={value}")]);
+        wanted.push((name, value));
+    }
+    let there = || -> Vec<(String, String)> {
+        let all = rows(&pollux).into_iter();
+        all.map(|row| (text(&row, "name"), text(&row, "value")))
+            .collect()
+    };
+    assert_eq!(there(), wanted);
+    castor.kill();
+    pollux.wait_served(&[(1, 2), (2, 2)]);
+    assert_eq!(there(), wanted);
+    let reset: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
+    pollux.ctl(&[&["settings", "reset"][..], &reset].concat());
+    for row in rows(&pollux) {
+        assert_eq!(row["value"], row["default"], "{row}");
+    }
 }

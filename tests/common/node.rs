@@ -176,6 +176,28 @@ impl TestNode {
         ended.out
     }
 
+    /// What the process has in memory of its own, by the kernel's count: its program is shared with
+    /// nodes of other tests, and counts for more when they end.
+    #[track_caller]
+    pub fn memory_kib(&self) -> u64 {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()));
+        let rollup = rollup.expect("the kernel tells");
+        let line = rollup
+            .lines()
+            .find_map(|line| line.strip_prefix("Pss_Anon:"));
+        let value = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let value = value.and_then(|value| value.trim().parse().ok());
+        value.expect("a number of KiB")
+    }
+
+    /// What the node measures under this name; nothing where it does not.
+    #[track_caller]
+    pub fn figure(&self, name: &str) -> Option<u64> {
+        let text = self.ctl_done(&["statistics", "--json"]);
+        let figures: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        figures.get(name)?.as_u64()
+    }
+
     /// Sets settings of the cluster, each as `name=value`.
     #[track_caller]
     pub fn set_cluster(&self, settings: &[&str]) {

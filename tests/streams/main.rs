@@ -20,6 +20,7 @@ mod lockout;
 mod pace;
 mod patience;
 mod plain;
+mod refusals;
 mod sasl;
 mod sasl2;
 mod sasl_errors;

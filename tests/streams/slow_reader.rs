@@ -18,17 +18,6 @@ const ROUNDS: usize = 40;
 /// is said in them.
 const GROWN_MAX_KIB: u64 = (ROUNDS * MESSAGES * BODY_BYTES / 5 / 1024) as u64;
 
-/// What the node's process has in memory, by the kernel's count.
-fn resident_kib(node: &TestNode) -> u64 {
-    let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", node.id()));
-    let rollup = rollup.expect("the kernel tells");
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let value = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    value
-        .and_then(|value| value.trim().parse().ok())
-        .expect("a number of KiB")
-}
-
 fn body(number: usize) -> String {
     format!("{number} {}", "x".repeat(BODY_BYTES))
 }
@@ -145,11 +134,11 @@ fn check(management: bool) {
     for _ in 0..ROUNDS_BEFORE {
         round(&node, management);
     }
-    let before = resident_kib(&node);
+    let before = node.memory_kib();
     for _ in 0..ROUNDS {
         round(&node, management);
     }
-    let after = resident_kib(&node);
+    let after = node.memory_kib();
     let grown = after.saturating_sub(before);
     assert!(
         grown < GROWN_MAX_KIB,

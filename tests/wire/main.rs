@@ -36,7 +36,9 @@ plays! {
     bind_refused
     bind_made_up
     blocking
+    blocking_list
     broadcast
+    capabilities
     carbons
     client_state
     contact_list
@@ -59,6 +61,7 @@ plays! {
     message_forged_claims
     message_forged_from
     message_forked
+    message_forwarded
     message_not_kept
     message_of_each_type
     message_to_bare
@@ -73,7 +76,9 @@ plays! {
     presence_stream_closed
     presence_stream_lost
     presence_to_contacts
+    privacy
     private_data
+    receipts
     routing_most_available
     routing_negative
     routing_no_account

@@ -1,10 +1,13 @@
 //! Writes and compares the files that the program's own tables produce. Does not know what is in
 //! them.
 
+use std::process::Command;
+
 use anyhow::{Context, bail};
 
 use crate::coverage;
-use crate::workspace::{cargo, root};
+use crate::step::run;
+use crate::workspace::{cargo, root, target_folder};
 
 /// A generated file and what makes it.
 struct Generated {
@@ -43,6 +46,7 @@ const GENERATED: &[Generated] = &[
 ];
 
 pub fn write() -> anyhow::Result<()> {
+    build()?;
     for file in GENERATED {
         let text = produce(file)?;
         let path = root().join(file.path);
@@ -61,6 +65,7 @@ pub fn write() -> anyhow::Result<()> {
 }
 
 pub fn check() -> anyhow::Result<()> {
+    build()?;
     let mut stale = Vec::new();
     for file in GENERATED {
         let on_disk = std::fs::read_to_string(root().join(file.path)).unwrap_or_default();
@@ -77,13 +82,20 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The whole workspace is named, so that outside libraries are built with the features that the
+/// tests want of them, and once.
+fn build() -> anyhow::Result<()> {
+    run(cargo().args(["build", "--quiet", "--workspace", "--bin", "pollux"]))
+}
+
 fn produce(file: &Generated) -> anyhow::Result<String> {
     let arguments = match file.maker {
         Maker::Program(arguments) => arguments,
         Maker::Own(make) => return make(),
     };
-    let output = cargo()
-        .args(["run", "--quiet", "--package", "pollux", "--"])
+    let program = target_folder().join("debug/pollux");
+    let output = Command::new(program)
+        .current_dir(root())
         .args(arguments)
         .stderr(std::process::Stdio::inherit())
         .output()

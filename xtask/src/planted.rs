@@ -6,10 +6,11 @@ use std::process::{Command, Output};
 use anyhow::{Context, bail};
 
 use crate::step::run;
-use crate::workspace::cargo;
+use crate::workspace::{cargo, target_folder};
 
 /// All defects are in one build; which is there is chosen at run time.
-const FEATURE: &str = "plants";
+const FEATURES: &str = "pollux-chaos/plants";
+const PROGRAM: &str = "pollux-sim";
 
 /// One defect.
 struct Row {
@@ -81,9 +82,17 @@ const TABLE: [Row; 7] = [
 ];
 
 pub fn check() -> anyhow::Result<()> {
-    // What does not build finds nothing: it is built before anything may fail.
-    run(cargo().args(simulation("build")))?;
-    run(cargo().args(walks()).arg("--no-run"))?;
+    // What does not build finds nothing: it is built before anything may fail. The whole workspace
+    // is named, so that outside libraries have the features with which the tests have built them.
+    run(cargo().args([
+        "build",
+        "--workspace",
+        "--bin",
+        PROGRAM,
+        "--features",
+        FEATURES,
+    ]))?;
+    run(walks().arg("--no-run"))?;
     nothing_is_planted()?;
     let mut missed = Vec::new();
     for row in &TABLE {
@@ -114,32 +123,31 @@ pub fn check() -> anyhow::Result<()> {
 
 /// The same program without a defect finds none: it does not call everything broken.
 fn nothing_is_planted() -> anyhow::Result<()> {
-    let mut program = cargo();
-    program.args(simulation("run"));
-    run(program.args(["--quiet", "--", "--pairs", "1", "--count", "4"]))
+    run(simulation().args(["--pairs", "1", "--count", "4"]))
         .context("seeds are broken in which nothing is planted")
 }
 
-fn simulation(verb: &str) -> [&str; 7] {
-    let [package, program] = ["pollux-chaos", "pollux-sim"];
-    [verb, "-p", package, "--bin", program, "--features", FEATURE]
+fn simulation() -> Command {
+    Command::new(target_folder().join("debug").join(PROGRAM))
 }
 
-fn walks() -> [&'static str; 6] {
-    ["test", "-p", "pollux-raft", "--lib", "--features", FEATURE]
+fn walks() -> Command {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--lib", "--features", FEATURES]);
+    command
 }
 
 impl By {
     /// What a person types to see it.
     fn command(&self, plant: &str) -> String {
         match self {
-            By::Seeds(..) => {
-                let words = [&simulation("run")[..], &["--"]].concat().join(" ");
-                format!("cargo {words} {}", self.arguments(plant).join(" "))
-            }
-            By::Walk(test) => {
-                format!("POLLUX_PLANT={plant} cargo {} {test}", walks().join(" "))
-            }
+            By::Seeds(..) => format!(
+                "cargo run -p pollux-chaos --bin {PROGRAM} --features plants -- {}",
+                self.arguments(plant).join(" ")
+            ),
+            By::Walk(test) => format!(
+                "POLLUX_PLANT={plant} cargo test -p pollux-raft --lib --features plants {test}"
+            ),
         }
     }
 
@@ -156,11 +164,13 @@ impl By {
 
     /// How it was found, or why it was not.
     fn find(&self, plant: &str) -> anyhow::Result<Result<String, String>> {
-        let mut command = cargo();
-        match self {
-            By::Seeds(..) => command.args(simulation("run")).args(["--quiet", "--"]),
-            By::Walk(_) => command.args(walks()).env("POLLUX_PLANT", plant),
+        let mut command = match self {
+            By::Seeds(..) => simulation(),
+            By::Walk(_) => walks(),
         };
+        if matches!(self, By::Walk(_)) {
+            command.env("POLLUX_PLANT", plant);
+        }
         command.args(self.arguments(plant));
         let output = output(&mut command)?;
         Ok(self.judge(

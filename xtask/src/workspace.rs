@@ -21,6 +21,12 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Where cargo builds to.
+pub fn target_folder() -> PathBuf {
+    let told = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    root().join(told.unwrap_or_else(|| PathBuf::from("target")))
+}
+
 /// A file of the workspace: its path from the root, and its text.
 pub struct SourceFile {
     pub path: String,

@@ -7,7 +7,7 @@ use pollux_domain::operations::{
 };
 
 use super::Executor;
-use super::settings::refusal;
+use super::settings::all_right;
 use crate::users::UserError;
 
 impl Executor {
@@ -38,9 +38,7 @@ impl Executor {
         let wanted = assignments
             .iter()
             .map(|one| (one.name.as_str(), one.value.as_deref()));
-        privacy
-            .set_all(&mut blocked, wanted)
-            .map_err(|mistakes| refusal(&mistakes))?;
+        all_right(privacy.set_all(&mut blocked, wanted), assignments)?;
         let settings = assignments.iter().cloned();
         let settings = settings.map(|one| (one.name, one.value)).collect();
         let command = Command::Privacy {

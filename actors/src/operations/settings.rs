@@ -32,9 +32,8 @@ impl Executor {
             .iter()
             .map(|one| (one.name.as_str(), one.value.as_deref()));
         let mut tried = Settings::clone(&self.node.cluster_settings());
-        tried
-            .set_all(wanted)
-            .map_err(|mistakes| refusal(&mistakes))?;
+        let tried = tried.set_all(wanted);
+        all_right(tried, assignments)?;
         let wanted = assignments.iter().cloned();
         let wanted = wanted.map(|one| (one.name, one.value));
         let change = Change::Set(wanted.collect());
@@ -53,8 +52,17 @@ impl Executor {
     }
 }
 
-pub(super) fn refusal(mistakes: &[Mistake]) -> OperationError {
+/// What was tried, or everything that is wrong with it.
+pub(super) fn all_right(
+    tried: Result<(), Vec<Mistake>>,
+    assignments: &Assignments,
+) -> Result<(), OperationError> {
+    let mut mistakes = tried.err().unwrap_or_default();
+    mistakes.extend(assignments.repeated());
+    if mistakes.is_empty() {
+        return Ok(());
+    }
     let lines = mistakes.iter().map(|mistake| format!("\n  {mistake}"));
     let message = format!("nothing was set:{}", lines.collect::<String>());
-    OperationError::new(ErrorKind::Invalid, message)
+    Err(OperationError::new(ErrorKind::Invalid, message))
 }

@@ -217,6 +217,7 @@ impl Session {
         if self.closing {
             return;
         }
+        self.node.metrics.stream_errors.count(error.condition);
         let mut last = Vec::new();
         error.write(&mut last);
         self.close(&last, ending);

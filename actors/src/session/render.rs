@@ -9,7 +9,7 @@ use pollux_domain::contact::{Contact, ListVersion};
 use pollux_domain::contract::{Announcement, Copied, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::WallMs;
 use pollux_domain::jid::Jid;
-use pollux_domain::stanza_error::Condition;
+use pollux_domain::stanza_error::{Condition, Holding};
 use pollux_domain::subscription::{Subscription, SubscriptionRequest};
 use pollux_raft::rows;
 use pollux_xml::{Element, StreamNamespaces};
@@ -134,8 +134,11 @@ fn bounce(parcel: &Parcel, condition: Condition) -> io::Result<Bytes> {
 fn wire_error(condition: Condition) -> StanzaError {
     let condition = match condition {
         Condition::Full(full) => {
-            let error = StanzaError::new(ErrorCondition::ResourceConstraint);
-            return error.with_text(full.to_string());
+            let condition = match full.of {
+                Holding::Stored => ErrorCondition::ServiceUnavailable,
+                _ => ErrorCondition::ResourceConstraint,
+            };
+            return StanzaError::new(condition).with_text(full.to_string());
         }
         Condition::Blocked => return blocking::refusal(),
         Condition::BadRequest => ErrorCondition::BadRequest,

@@ -79,8 +79,8 @@ pub async fn go_on(mut wire: Wire, user: BareJid, asked: Option<Asked>, hops: u8
         match served {
             ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure, asked).await,
             ServedBy::There(there) if hops < HOPS_MAX => {
-                if node.settings.see_other_host
-                    && hops == 0
+                if hops == 0
+                    && node.cluster_settings().see_other_host.is_on()
                     && let Some(address) = client_address(&node, there)
                 {
                     let error = StreamError::see_other_host(address);

@@ -278,10 +278,7 @@ impl Wire {
     /// Tells the client why it ends (RFC 6120 section 4.9.1.2: after our own header).
     pub async fn end(mut self, broken: Broken) {
         let Broken::Error(error) = broken else { return };
-        let metrics = &self.node.metrics;
-        metrics
-            .stream_errors
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.node.metrics.stream_errors.count(error.condition);
         tracing::debug!(condition = %error.condition, "stream ends in an error");
         let mut out = Vec::new();
         if !self.greeted {

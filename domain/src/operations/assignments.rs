@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorKind, OperationError};
+use crate::settings::Mistake;
 
 /// One setting with its new value; without one it is as at the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Assignment {
     pub value: Option<String>,
 }
 
-/// Settings that are set together, each once.
+/// Settings that are set together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Assignment>", into = "Vec<Assignment>")]
 pub struct Assignments(Vec<Assignment>);
@@ -25,12 +26,26 @@ impl Assignments {
         if all.is_empty() {
             return Err(invalid("nothing is to be set".to_owned()));
         }
-        for (index, one) in all.iter().enumerate() {
-            if all.iter().take(index).any(|other| other.name == one.name) {
-                return Err(invalid(format!("{} is set twice", one.name)));
+        Ok(Assignments(all))
+    }
+
+    /// Each that is set more than once: which value is meant nobody knows.
+    pub fn repeated(&self) -> Vec<Mistake> {
+        let mut mistakes: Vec<Mistake> = Vec::new();
+        for (index, one) in self.0.iter().enumerate() {
+            let earlier = self
+                .0
+                .iter()
+                .take(index)
+                .filter(|other| other.name == one.name);
+            if earlier.count() == 1 {
+                mistakes.push(Mistake {
+                    name: one.name.clone(),
+                    text: "is set twice".to_owned(),
+                });
             }
         }
-        Ok(Assignments(all))
+        mistakes
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Assignment> {
@@ -85,8 +100,11 @@ mod tests {
     fn each_is_set_once_and_said_on_one_line() {
         let all = Assignments::new(vec![one("a", Some("1\n")), one("b", None)]).unwrap();
         assert_eq!(all.to_string(), "a=1·,b=(default)");
-        let twice = Assignments::new(vec![one("a", None), one("a", Some("1"))]);
-        assert_eq!(twice.unwrap_err().message, "a is set twice");
+        assert_eq!(all.repeated(), []);
+        let (again, third) = (one("a", Some("1")), one("a", None));
+        let twice = Assignments::new(vec![one("a", None), again, one("b", None), third]).unwrap();
+        let words: Vec<String> = twice.repeated().iter().map(Mistake::to_string).collect();
+        assert_eq!(words, ["a: is set twice"]);
         assert!(Assignments::new(Vec::new()).is_err());
     }
 }

@@ -12,7 +12,7 @@ use pollux_domain::ids::{SessionId, StanzaId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::routing::{Candidate, Route, Spread, route};
-use pollux_domain::stanza_error::Condition;
+use pollux_domain::stanza_error::{Condition, Holding};
 use pollux_domain::subscription::SubscriptionRequest;
 
 use super::{Outcome, SessionState, State};
@@ -297,19 +297,20 @@ impl State {
         let most = self.rules.offline_max;
         let bytes = u32::try_from(parcel.bytes.len()).unwrap_or(u32::MAX);
         let stored = self.user_mut(user, |user| {
-            let room = user.offline.len() < most;
-            if room {
-                user.offline.insert(stanza, bytes);
+            let count = user.offline.len();
+            if most <= count {
+                return Err(Condition::full(Holding::Stored, count, most));
             }
-            room
+            user.offline.insert(stanza, bytes);
+            Ok(())
         });
-        if stored == Some(true) {
-            out.rows.push(RowWrite::Put {
+        match stored {
+            Some(Ok(())) => out.rows.push(RowWrite::Put {
                 row: stanza,
                 parcel,
-            });
-        } else {
-            self.bounce(&parcel, Condition::ServiceUnavailable, out);
+            }),
+            Some(Err(full)) => self.bounce(&parcel, full, out),
+            None => self.bounce(&parcel, Condition::ServiceUnavailable, out),
         }
     }
 

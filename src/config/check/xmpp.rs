@@ -35,10 +35,6 @@ impl Check<'_> {
             listen,
             direct_tls_listen,
             address: self.host_port(&file.xmpp_address, "xmpp.address", listen),
-            see_other_host: file
-                .xmpp_see_other_host
-                .as_ref()
-                .is_some_and(|given| given.value),
             certificate,
             client_ca: self.existing(&file.xmpp_client_ca, "xmpp.client_ca"),
             allow_plaintext,

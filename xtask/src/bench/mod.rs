@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 use crate::step::run;
-use crate::workspace::{cargo, root};
+use crate::workspace::{cargo, root, target_folder};
 use crate::{help, packages};
 use figures::Figures;
 use profile::Profile;
@@ -65,12 +65,6 @@ fn load_tool(folder: &Path, options: &[&str]) -> anyhow::Result<PathBuf> {
     build.args(["--bin", "pollux", "--bin", "pollux-load"]);
     run(build.arg("--target-dir").arg(folder).args(options))?;
     Ok(folder.join("release"))
-}
-
-/// Where cargo builds to.
-fn target_folder() -> PathBuf {
-    let told = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    root().join(told.unwrap_or_else(|| PathBuf::from("target")))
 }
 
 /// Keeps what was measured, under the name of its file, in place of what had that name; of profiles

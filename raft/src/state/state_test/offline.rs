@@ -3,6 +3,7 @@
 use pollux_domain::contract::{EndReason, ParcelKind};
 use pollux_domain::hints::Hints;
 use pollux_domain::limits;
+use pollux_domain::stanza_error::{Condition, Holding};
 
 use super::world::World;
 
@@ -126,7 +127,8 @@ fn a_full_session_overflows_into_the_store_and_a_full_store_refuses() {
     }
     assert_eq!(world.waits("ben/desk").len(), limits::SLOTS_MAX);
     assert_eq!(world.stored("ben"), limits::OFFLINE_MAX);
-    let refused = format!("{} refused, ServiceUnavailable", all + 1);
+    let full = Condition::full(Holding::Stored, limits::OFFLINE_MAX, limits::OFFLINE_MAX);
+    let refused = format!("{} refused, {full:?}", all + 1);
     assert_eq!(world.waits("ann/desk"), [refused]);
     let base = world.state.session(world.id("ben/desk")).unwrap().acked as u32;
     world.resume("ben/desk", base);
@@ -238,9 +240,10 @@ fn the_store_can_be_switched_off_and_made_smaller() {
     for words in ["one", "two", "three"] {
         world.chat("ann/desk", "ben", words);
     }
+    let full = Condition::full(Holding::Stored, 2, 2);
     assert_eq!(
         world.waits("ann/desk"),
-        ["three refused, ServiceUnavailable"]
+        [format!("three refused, {full:?}")]
     );
     world.read("ann/desk");
     world.rules(|rules| rules.offline = false);

@@ -43,6 +43,13 @@ fn availability_is_shared_no_more_and_again() {
     );
     world.end("ben/web", super::world::CLOSED);
     world.heard();
+    // Nobody has a device to ask, but for the own ones.
+    world.say("ann/desk", "ben/desk", ParcelKind::IqRequest, "ask");
+    world.say("ann/desk", "ann/phone", ParcelKind::IqRequest, "ask");
+    world.hears(&[
+        "ann/desk: ask refused, ServiceUnavailable",
+        "ann/phone: ask",
+    ]);
     world.rules(|rules| rules.sharing = true);
     world.hears(&[
         "ben/desk: ann/desk is here 1",

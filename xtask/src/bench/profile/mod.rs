@@ -14,9 +14,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use super::figures::{Cell, Figures, Row as Measured};
-use super::{load_tool, target_folder};
+use super::load_tool;
 use crate::packages;
 use crate::step::run;
+use crate::workspace::target_folder;
 pub use account::Profile;
 use account::{Account, Column, Row};
 use flame::Folded;

@@ -216,8 +216,9 @@ impl Bench {
                 }
                 let sizes = sizes.times(factor);
                 let measured = self.once(work, figures[0].judged, &sizes, run);
+                let people = if work.is_of_all() { factor as f64 } else { 1.0 };
                 for (values, value) in values.iter_mut().zip(measured.unwrap_or_default()) {
-                    values[index].push(value);
+                    values[index].push(value / people);
                 }
             }
         }

@@ -300,6 +300,12 @@ impl Work {
         !matches!(self, Work::Pair | Work::PairRate) && !self.makes_lists()
     }
 
+    /// Whether its number is of all people together: as they grow, it is shown for as many as there
+    /// were first.
+    pub fn is_of_all(self) -> bool {
+        self == Work::Storm
+    }
+
     /// Whether it makes contact lists that no other run may find.
     pub fn makes_lists(self) -> bool {
         matches!(self, Work::ContactList | Work::SignInContacts)

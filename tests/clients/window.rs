@@ -53,6 +53,7 @@ impl Window {
             _screen: screen,
         };
         window.opens(LIST);
+        window.logs(&format!("Successfully verified certificate for {DOMAIN}"));
         window
     }
 
@@ -67,10 +68,7 @@ impl Window {
     /// those who are there.
     #[track_caller]
     pub fn chooses(&self, contact: &str) {
-        let told = format!("Updating buddy status for {contact}");
-        wait_for(&format!("{told:?} in the client's log"), || {
-            self.log().contains(&told).then_some(())
-        });
+        self.logs(&format!("Updating buddy status for {contact}"));
         // Into the list, to its end, and what is there.
         self.opens_by(&["Down", "End", "Return"], contact);
     }
@@ -144,6 +142,14 @@ impl Window {
     /// The text that is selected in a window.
     fn selected(&self) -> String {
         self.said(Command::new("timeout").args(["5", "xclip", "-out", "-selection", "primary"]))
+    }
+
+    /// Waits until the client's own log has this text.
+    #[track_caller]
+    fn logs(&self, text: &str) {
+        wait_for(&format!("{text:?} in the client's log"), || {
+            self.log().contains(text).then_some(())
+        });
     }
 
     fn log(&self) -> String {

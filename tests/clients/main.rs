@@ -1,14 +1,19 @@
-//! Two unmodified clients of different make chat through a node: Profanity, driven in a terminal,
-//! and slixmpp, a library. Then the node is killed, and they go on.
+//! Three unmodified clients of different make chat through a node: Profanity, driven in a terminal,
+//! slixmpp, a library, and Pidgin, in a window. Under two of them the node is killed, and they go
+//! on.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod library;
 mod terminal;
+mod window;
 
+use common::client::{CLIENT, Client};
 use common::node::{Plaintext, TestNode};
 use library::Library;
+use pollux_xml::Element;
 use terminal::Terminal;
+use window::Window;
 
 #[test]
 fn a_terminal_client_and_a_library_chat_and_go_on_after_a_kill() {
@@ -36,4 +41,50 @@ fn a_terminal_client_and_a_library_chat_and_go_on_after_a_kill() {
     terminal.types("/msg bob@localhost so am I");
     library.hears("got alice@localhost so am I");
     terminal.shows("still here");
+}
+
+#[test]
+fn a_client_in_a_window_shows_who_is_there_and_chats() {
+    let node = TestNode::start(Plaintext::Refused);
+    node.add_user("alice");
+    node.add_user("bob");
+    let certificate = node.path("data/certificate.pem");
+    let mut bob = Client::sign_in(node.address(), "bob", Some(&certificate));
+    bob.bind(Some("desk"));
+    bob.send("<presence/><presence type='subscribe' to='alice@localhost'/>");
+
+    let window = Window::sign_in(&node, "alice");
+    hears(&mut bob, "presence", None);
+    window.adds("bob@localhost");
+    window.chooses("bob@localhost");
+    bob.send("<presence><show>away</show></presence>");
+    window.shows("bob@localhost", "bob@localhost has gone away.");
+    bob.send("<presence/>");
+    window.shows("bob@localhost", "bob@localhost is no longer away.");
+
+    bob.send(
+        "<message type='chat' to='alice@localhost'><body>good morning, window</body></message>",
+    );
+    window.shows("bob@localhost", "bob@localhost: good morning, window");
+    window.types("bob@localhost", "and a good day, whoever you are");
+    let answer = hears(&mut bob, "message", Some("chat"));
+    let body = answer.find(CLIENT, "body").map(Element::text_content);
+    assert_eq!(body.as_deref(), Some("and a good day, whoever you are"));
+    window.shows("bob@localhost", "and a good day, whoever you are");
+
+    window.quits();
+    hears(&mut bob, "presence", Some("unavailable"));
+}
+
+/// The next with this name and type that comes from alice's window.
+#[track_caller]
+fn hears(client: &mut Client, name: &str, kind: Option<&str>) -> Element {
+    loop {
+        let element = client.element();
+        let from = element.attribute("from");
+        let said = element.is(CLIENT, name) && element.attribute("type") == kind;
+        if said && from == Some("alice@localhost/window") {
+            return element;
+        }
+    }
 }

@@ -26,6 +26,13 @@ const PACKAGES: &[(&str, &str)] = &[
     ),
     ("tmux", "drives the terminal client and reads its screen"),
     (
+        "pidgin",
+        "an unmodified graphical client that signs in and chats in a window",
+    ),
+    ("xvfb", "a screen in memory for the graphical client"),
+    ("xdotool", "presses the keys of the graphical client"),
+    ("xclip", "takes out what the graphical client shows"),
+    (
         "python3-slixmpp",
         "an unmodified client library of other make",
     ),

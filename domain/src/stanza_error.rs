@@ -23,8 +23,9 @@ pub enum Condition {
     RemoteServerNotFound,
     ResourceConstraint,
     ServiceUnavailable,
-    /// An error whose text says how many there are, and how many there may be: `service-unavailable`
-    /// of messages that are kept (XEP-0160 section 2), `resource-constraint` of all else.
+    /// An error whose text says how many there are, and how many there may be:
+    /// `service-unavailable` of messages that are kept (XEP-0160 section 2), `resource-constraint`
+    /// of all else.
     Full(Full),
 }
 

@@ -36,7 +36,7 @@ Examples:
   pollux ctl settings list                          all settings, those that were changed with a *
   pollux ctl settings show sign-in.plain            what one does, and what may be written
   pollux ctl settings set client.bytes-a-second=unlimited sign-in.plain=on
-  pollux ctl settings set contacts.max=200 contacts.max-watchers=200     as Cisco Unified Presence has it
+  pollux ctl settings set contacts.max=200 contacts.max-watchers=200     as Cisco has it
   pollux ctl settings reset sign-in.plain
 ";
 

@@ -72,15 +72,20 @@ async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupEr
     make_secrets(node).await?;
     put(node, as_of, Agreement::Begin).await?;
     agree_on_rules(node, as_of).await?;
-    let configured: Vec<(BareJid, NodeId)> = node.configuration.read(|state| {
+    let configured: Vec<(BareJid, NodeId, bool)> = node.configuration.read(|state| {
         let users = state.users();
         let mine = users.filter(|(_, account)| homes.contains(&account.home));
-        mine.map(|(user, account)| (user.clone(), account.home))
+        mine.map(|(user, account)| (user.clone(), account.home, account.disabled))
             .collect()
     });
-    for (user, home) in configured {
-        if !node.subcluster.read(|state| state.has_user(&user)) {
+    for (user, home, disabled) in configured {
+        let known = node.subcluster.read(|state| state.is_disabled(&user));
+        if known.is_none() {
+            let user = user.clone();
             put(node, as_of, Agreement::Adopt { user, home }).await?;
+        }
+        if known.unwrap_or(false) != disabled {
+            put(node, as_of, Agreement::Disabled { user, disabled }).await?;
         }
     }
     agree_on_others(node, as_of).await?;

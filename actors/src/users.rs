@@ -67,10 +67,8 @@ pub async fn add_at(
     }
     let credentials = credentials(node, password).await?;
     let account = Account {
-        home,
-        credentials,
-        password_version: 0,
         administrator,
+        ..Account::new(home, credentials)
     };
     change(
         node,
@@ -115,6 +113,17 @@ pub async fn remove(node: &Node, user: &BareJid) -> Result<(), UserError> {
     change(node, Change::RemoveUser { user: user.clone() }).await?;
     let user = user.clone();
     agree(node, Agreement::Release { user }).await
+}
+
+/// Lets nobody sign in as that user any more and ends its sessions, or lets it in again.
+pub async fn set_disabled(node: &Node, user: &BareJid, disabled: bool) -> Result<(), UserError> {
+    let user = user.clone();
+    let disable = Change::SetDisabled {
+        user: user.clone(),
+        disabled,
+    };
+    change(node, disable).await?;
+    agree(node, Agreement::Disabled { user, disabled }).await
 }
 
 /// How long a stranger waits for a node that has just started.

@@ -198,12 +198,7 @@ async fn fill(group: &Group<ConfigurationGroup>) {
         if 200 <= number && 150 <= group.indexes().2 {
             return;
         }
-        let account = Account {
-            home: NodeId(1),
-            credentials: Bytes::from(vec![number as u8; 20 * 1024]),
-            password_version: 0,
-            administrator: false,
-        };
+        let account = Account::new(NodeId(1), Bytes::from(vec![number as u8; 20 * 1024]));
         let user = BareJid::parse(&format!("u{number}@example.org")).unwrap();
         let add = Change::AddUser { user, account };
         assert_eq!(group.execute(add).await.unwrap(), ChangeReply::Done);

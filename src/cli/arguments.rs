@@ -230,7 +230,7 @@ pub struct Ctl {
 
 #[derive(Debug, Subcommand)]
 pub enum CtlCommand {
-    /// Add, list and remove users, set passwords
+    /// Add, list, disable and remove users, set passwords
     #[command(subcommand)]
     User(UserCommand),
     /// List and end sessions
@@ -264,6 +264,13 @@ pub enum UserCommand {
     List,
     /// Remove a user with contact list and stored messages, and end the user's sessions
     Remove { name: String },
+    /// Let nobody sign in as a user, and end the user's sessions; everything that is kept stays
+    ///
+    /// Contacts see the user as away, and messages wait. Who proves the password, or has a token
+    /// or a certificate, is told `account-disabled`.
+    Disable { name: String },
+    /// Let a disabled user sign in again
+    Enable { name: String },
     /// Show who may see a user and write to it, or set it: all that is given, or nothing if one is
     /// wrong
     ///

@@ -85,6 +85,22 @@ fn user(node: &Node, command: UserCommand) -> Result<Shown, Failure> {
                 subject: user.to_string(),
             })
         }
+        UserCommand::Disable { name } => {
+            let user = UserName::new(name)?;
+            node.done(Operation::UserDisable { user: user.clone() })?;
+            Ok(Shown::Done {
+                what: "disabled",
+                subject: user.to_string(),
+            })
+        }
+        UserCommand::Enable { name } => {
+            let user = UserName::new(name)?;
+            node.done(Operation::UserEnable { user: user.clone() })?;
+            Ok(Shown::Done {
+                what: "enabled",
+                subject: user.to_string(),
+            })
+        }
         UserCommand::List => node.users().map(Shown::Users),
     }
 }

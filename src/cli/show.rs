@@ -50,10 +50,14 @@ pub fn text(shown: &Shown) -> String {
                 } else {
                     "user"
                 };
+                let availability = match row.is_disabled {
+                    true => "disabled".to_owned(),
+                    false => row.availability.clone(),
+                };
                 vec![
                     row.user.to_string(),
                     role.to_owned(),
-                    row.availability.clone(),
+                    availability,
                     row.session_count.to_string(),
                     row.offline_count.to_string(),
                 ]
@@ -274,13 +278,23 @@ mod tests {
         let row = UserRow {
             user: UserName::new("alice@localhost").unwrap(),
             is_administrator: true,
+            is_disabled: false,
             availability: "away".to_owned(),
             session_count: 2,
             offline_count: 0,
         };
-        let shown = Shown::Users(vec![row]);
+        let bob = UserRow {
+            user: UserName::new("bob@localhost").unwrap(),
+            is_administrator: false,
+            is_disabled: true,
+            availability: "unavailable".to_owned(),
+            session_count: 0,
+            offline_count: 3,
+        };
+        let shown = Shown::Users(vec![row, bob]);
         let expected = "USER             ROLE           AVAILABILITY  SESSIONS  OFFLINE\n\
-                        alice@localhost  administrator  away          2         0\n";
+                        alice@localhost  administrator  away          2         0\n\
+                        bob@localhost    user           disabled      0         3\n";
         assert_eq!(text(&shown), expected);
         let value: Value = serde_json::from_str(&json(&shown)).unwrap();
         assert_eq!(value[0]["session_count"], 2);

@@ -1,6 +1,7 @@
 //! Clusters of real processes on loopback: made by an operator's steps, with clients that do not
 //! know who serves them. Not for how fast anything is: the drills measure.
 
+mod accounts;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;

@@ -199,6 +199,18 @@ fn who_is_named_signs_in_by_either_profile_at_either_port() {
     bound(direct, "alice", &outcome, false).round_trip();
 }
 
+/// RFC 6120 section 6.5.2.
+#[test]
+fn whose_account_is_disabled_is_told_so() {
+    let scene = Scene::new();
+    let config = scene.shows("alice", "clients", &address("alice@localhost"));
+    scene.node.ctl_done(&["user", "disable", "alice"]);
+    fails_with(&scene.says(&config, "=").1, "account-disabled");
+    scene.node.ctl_done(&["user", "enable", "alice"]);
+    let (_, outcome) = scene.says(&config, "=");
+    assert!(outcome.is(SASL, "success"), "{}", xml(&outcome));
+}
+
 #[test]
 fn who_is_named_twice_says_as_whom() {
     let scene = Scene::new();

@@ -11,6 +11,7 @@ mod bind2;
 mod certificate;
 mod channel_binding;
 mod direct_tls;
+mod disabled;
 mod early;
 mod external;
 mod fast;

@@ -1,13 +1,12 @@
 //! Every error of RFC 6120 section 6.5 that the server sends, each by its name and in both
-//! profiles. It does not send two: there are no accounts that are disabled, and what is too weak
-//! is not offered.
+//! profiles. It does not send one: what is too weak is not offered.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pollux_xml::Element;
 
 use crate::common::client::SASL;
-use crate::common::node::{Plaintext, TestNode};
+use crate::common::node::{PASSWORD, Plaintext, TestNode};
 use crate::common::sasl2::{self, SASL2};
 use crate::common::stream::{Stream, xml};
 use crate::{connect, sasl};
@@ -89,6 +88,23 @@ fn gets_after_challenge(name: &str, data: &str, condition: &str) {
 #[test]
 fn aborted() {
     gets_after_challenge("abort", "", "aborted");
+}
+
+/// Only to who has proved the password; more of it: see `disabled`.
+#[test]
+fn account_disabled() {
+    let node = node();
+    node.set_cluster(&["sign-in.plain=on"]);
+    node.ctl_done(&["user", "disable", "alice"]);
+    let right = STANDARD.encode(format!("\0alice\0{PASSWORD}"));
+    let wrong = STANDARD.encode("\0alice\0wrong");
+    for profile in Profile::EACH {
+        let mut stream = encrypted(&node);
+        stream.send(profile.begins("PLAIN", &wrong));
+        profile.fails_with(&stream.element(), "not-authorized");
+        stream.send(profile.begins("PLAIN", &right));
+        profile.fails_with(&stream.element(), "account-disabled");
+    }
 }
 
 /// Of a token: see `fast`, where it is the second profile's alone.

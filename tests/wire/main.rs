@@ -109,6 +109,7 @@ plays! {
     subscription_refused
     subscription_states
     subscription_unsubscribed_by_watcher
+    user_disabled
     user_removed
     vcard
     vcard_photo_in_presence

@@ -84,6 +84,16 @@ impl Executor {
                 users::remove(&self.node, &user).await?;
                 Ok(Outcome::Done)
             }
+            Operation::UserDisable { user } => {
+                let user = self.address(&user)?;
+                users::set_disabled(&self.node, &user, true).await?;
+                Ok(Outcome::Done)
+            }
+            Operation::UserEnable { user } => {
+                let user = self.address(&user)?;
+                users::set_disabled(&self.node, &user, false).await?;
+                Ok(Outcome::Done)
+            }
             Operation::UserList { after } => self.user_list(after),
             Operation::PrivacyShow { user } => self.privacy_show(&user),
             Operation::PrivacySet { user, settings } => self.privacy_set(&user, &settings).await,
@@ -130,15 +140,15 @@ impl Executor {
 
     fn user_list(&self, after: Option<UserName>) -> Result<Outcome, OperationError> {
         let after = after.map(|after| self.address(&after)).transpose()?;
-        let users: Vec<(BareJid, bool)> = self.node.configuration.read(|state| {
+        let users: Vec<(BareJid, bool, bool)> = self.node.configuration.read(|state| {
             let users = state
                 .users()
                 .filter(|(user, _)| Some(*user) > after.as_ref());
             users
-                .map(|(user, account)| (user.clone(), account.administrator))
+                .map(|(user, account)| (user.clone(), account.administrator, account.disabled))
                 .collect()
         });
-        let rows = users.into_iter().filter_map(|(user, is_administrator)| {
+        let rows = users.into_iter().filter_map(|(user, is_administrator, is_disabled)| {
             let (availability, sessions, offline) = self.node.subcluster.read(|state| {
                 let sessions = state.sessions_by_jid(&user).len();
                 (
@@ -150,6 +160,7 @@ impl Executor {
             Some(UserRow {
                 user: UserName::new(user.as_str()).ok()?,
                 is_administrator,
+                is_disabled,
                 availability: availability.to_string(),
                 session_count: sessions as u32,
                 offline_count: offline as u32,

@@ -95,6 +95,10 @@ impl Session {
         let (condition, text) = match reason {
             EndReason::Conflict => (StreamCondition::Conflict, "another client has the resource"),
             EndReason::UserRemoved => (StreamCondition::NotAuthorized, "the user was removed"),
+            EndReason::UserDisabled => (
+                StreamCondition::NotAuthorized,
+                "the account was disabled",
+            ),
             EndReason::TooMuchWaiting => (
                 StreamCondition::ResourceConstraint,
                 "too much waits for this session",

@@ -74,6 +74,16 @@ async fn attempt(
         Ok(proved) => proved,
         Err(failure) => return Ok(Err(failure)),
     };
+    // RFC 6120 section 6.5.2. Nobody else hears of it: who has proved nothing is told the same of
+    // every account.
+    let node = &wire.node;
+    if node
+        .configuration
+        .read(|state| state.is_disabled(&proved.user))
+    {
+        let failure = SaslFailure::new(SaslCondition::AccountDisabled);
+        return Ok(Err(failure.with_text("the account is disabled")));
+    }
     note_succeeded(&wire.node, &proved.user, address);
     wire.node.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
     let user = proved.user.clone();

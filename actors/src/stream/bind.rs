@@ -204,6 +204,11 @@ pub async fn sign_in(
         Ok(Reply::Refused(Refusal::NoSuchUser)) => {
             Err(StanzaError::new(ErrorCondition::NotAllowed))
         }
+        // Since the proof.
+        Ok(Reply::Refused(Refusal::UserDisabled)) => {
+            let error = StanzaError::new(ErrorCondition::NotAllowed);
+            Err(error.with_text("the account was disabled"))
+        }
         Ok(_) => Err(StanzaError::new(ErrorCondition::InternalServerError)),
     })
 }

@@ -300,6 +300,8 @@ pub enum Refusal {
     StaleIncarnation,
     /// An older configuration.
     StaleConfiguration,
+    /// The user's account is disabled.
+    UserDisabled,
     /// Lines before these have not been taken; the last that has is this.
     Gap {
         through: u64,
@@ -330,6 +332,8 @@ pub enum Agreement {
     Adopt { user: BareJid, home: NodeId },
     /// The user is gone: sessions end, contacts are told, everything kept for the user goes.
     Release { user: BareJid },
+    /// The user's account is disabled, so that its sessions end and it gets no other; or enabled.
+    Disabled { user: BareJid, disabled: bool },
     /// Where users of other groups live; None: nowhere any more.
     Foreign {
         users: Vec<(BareJid, Option<SubclusterId>)>,

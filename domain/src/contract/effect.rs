@@ -103,6 +103,8 @@ pub enum EndReason {
     Conflict,
     /// The user was removed.
     UserRemoved,
+    /// The user's account was disabled.
+    UserDisabled,
     /// An administrator ended it.
     Administrator,
     /// More waited for it than a session may hold.

@@ -94,6 +94,18 @@ operations! {
         user: UserName,
     }
 
+    #[doc = "Disables an account: nobody signs in to it, its sessions end, its data stays."]
+    UserDisable = "user.disable", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+    }
+
+    #[doc = "Enables a disabled account; everything is as before."]
+    UserEnable = "user.enable", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+    }
+
     #[doc = "Gives a user a new password; open sessions stay."]
     UserSetPassword = "user.set-password", ChangeUsers {
         #[doc = "The local part, or the whole address in the domain of the node."]

@@ -25,6 +25,8 @@ pub enum Outcome {
 pub struct UserRow {
     pub user: UserName,
     pub is_administrator: bool,
+    /// May not sign in.
+    pub is_disabled: bool,
     /// Composed of all devices: `available`, `away`, …
     pub availability: String,
     pub session_count: u32,

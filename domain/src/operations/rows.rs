@@ -73,6 +73,7 @@ mod tests {
         UserRow {
             user,
             is_administrator: false,
+            is_disabled: false,
             availability: "unavailable".to_owned(),
             session_count: 0,
             offline_count: 0,

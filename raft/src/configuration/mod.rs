@@ -43,6 +43,20 @@ pub struct Account {
     /// What was given to its clients before is worth nothing.
     pub password_version: u64,
     pub administrator: bool,
+    /// Its user may not sign in until an administrator says otherwise (RFC 6120 section 6.5.2).
+    pub disabled: bool,
+}
+
+impl Account {
+    pub fn new(home: NodeId, credentials: Bytes) -> Account {
+        Account {
+            home,
+            credentials,
+            password_version: 0,
+            administrator: false,
+            disabled: false,
+        }
+    }
 }
 
 /// One change.
@@ -62,6 +76,10 @@ pub enum Change {
     },
     RemoveUser {
         user: BareJid,
+    },
+    SetDisabled {
+        user: BareJid,
+        disabled: bool,
     },
     Topology(TopologyChange),
     /// Settings by name, as a person writes them; without text one is as at the beginning. All of
@@ -117,6 +135,12 @@ impl Configuration {
                     return ChangeReply::NoSuchUser;
                 }
             }
+            Change::SetDisabled { user, disabled } => {
+                match Arc::make_mut(&mut self.users).get_mut(user) {
+                    Some(account) => account.disabled = *disabled,
+                    None => return ChangeReply::NoSuchUser,
+                }
+            }
             Change::Topology(change) => {
                 let topology = Arc::make_mut(&mut self.topology);
                 return ChangeReply::Topology(topology.apply(change));
@@ -149,6 +173,10 @@ impl Configuration {
 
     pub fn account(&self, user: &BareJid) -> Option<&Account> {
         self.users.get(user)
+    }
+
+    pub fn is_disabled(&self, user: &BareJid) -> bool {
+        self.account(user).is_some_and(|account| account.disabled)
     }
 
     /// All users in alphabetical order.
@@ -188,12 +216,7 @@ mod tests {
     fn users_come_change_and_go() {
         let mut configuration = Configuration::default();
         let user = BareJid::parse("ann@example.org").unwrap();
-        let account = Account {
-            home: NodeId(1),
-            credentials: Bytes::from_static(b"k"),
-            password_version: 0,
-            administrator: false,
-        };
+        let account = Account::new(NodeId(1), Bytes::from_static(b"k"));
         let add = Change::AddUser {
             user: user.clone(),
             account,
@@ -217,6 +240,18 @@ mod tests {
         );
         let second = password_version(&configuration);
         assert!(first < second, "a new password");
+        let disable = Change::SetDisabled {
+            user: user.clone(),
+            disabled: true,
+        };
+        assert!(!configuration.is_disabled(&user));
+        assert_eq!(configuration.apply(&disable), ChangeReply::Done);
+        assert!(configuration.is_disabled(&user));
+        assert_eq!(
+            password_version(&configuration),
+            second,
+            "the password is as it was"
+        );
         let remove = Change::RemoveUser { user: user.clone() };
         assert_eq!(configuration.apply(&remove), ChangeReply::Done);
         assert_eq!(configuration.apply(&add), ChangeReply::Done);
@@ -224,5 +259,7 @@ mod tests {
         assert_eq!(configuration.apply(&remove), ChangeReply::Done);
         assert_eq!(configuration.apply(&remove), ChangeReply::NoSuchUser);
         assert_eq!(configuration.apply(&set), ChangeReply::NoSuchUser);
+        assert_eq!(configuration.apply(&disable), ChangeReply::NoSuchUser);
+        assert!(!configuration.is_disabled(&user));
     }
 }

@@ -221,6 +221,7 @@ impl State {
             Agreement::Begin => {}
             Agreement::Adopt { user, home } => self.adopt(user, *home)?,
             Agreement::Release { user } => self.release(user, out)?,
+            Agreement::Disabled { user, disabled } => self.set_disabled(user, *disabled, out)?,
             Agreement::Foreign { users } => self.set_foreign(users, out)?,
             Agreement::Rules(rules) => self.set_rules(rules, out),
         }
@@ -257,6 +258,26 @@ impl State {
         self.forget_documents(user, out);
         self.users.remove(user);
         self.end_inquiries(user.as_str(), out);
+        Ok(())
+    }
+
+    /// A user without sessions is one who is away: what was on its way to them is kept.
+    fn set_disabled(
+        &mut self,
+        user: &BareJid,
+        disabled: bool,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        let changed = self.user_mut(user.as_str(), |user| {
+            user.disabled = disabled;
+            user.sessions.clone()
+        });
+        let sessions = changed.ok_or(Refusal::NoSuchUser)?;
+        if disabled {
+            for session in sessions {
+                self.end_session(session, EndReason::UserDisabled, out);
+            }
+        }
         Ok(())
     }
 
@@ -354,6 +375,7 @@ impl User {
     fn new(home: NodeId) -> User {
         User {
             home,
+            disabled: false,
             contacts: Default::default(),
             list: Default::default(),
             requests: Default::default(),

@@ -111,6 +111,8 @@ pub struct Serving {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct User {
     home: NodeId,
+    /// Has no session, and gets none.
+    disabled: bool,
     contacts: BTreeMap<BareJid, Contact>,
     list: ListHistory,
     /// Requests that wait for the user's answer, as they were sent.

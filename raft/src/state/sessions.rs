@@ -48,8 +48,12 @@ impl State {
         carbons: bool,
         out: &mut Outcome,
     ) -> Result<Reply, Refusal> {
-        let home = self.users.get(user).ok_or(Refusal::NoSuchUser)?.home;
+        let record = self.users.get(user).ok_or(Refusal::NoSuchUser)?;
+        let (home, disabled) = (record.home, record.disabled);
         self.check_epoch(home, epoch)?;
+        if disabled {
+            return Err(Refusal::UserDisabled);
+        }
         let jid = user
             .with_resource(resource)
             .map_err(|_| Refusal::NoSuchUser)?;

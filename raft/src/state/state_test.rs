@@ -5,6 +5,7 @@ mod agreement;
 mod blocking;
 mod carbons;
 mod contact_list;
+mod disabled;
 mod documents;
 mod early;
 mod forking;

@@ -172,6 +172,11 @@ impl State {
         self.users.contains_key(user)
     }
 
+    /// Whether the user's account is disabled; None: there is no such user.
+    pub fn is_disabled(&self, user: &BareJid) -> Option<bool> {
+        self.users.get(user).map(|user| user.disabled)
+    }
+
     /// All users in alphabetical order.
     pub fn users(&self) -> Vec<BareJid> {
         let mut users: Vec<BareJid> = self.users.keys().cloned().collect();

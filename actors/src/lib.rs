@@ -12,6 +12,7 @@ pub mod directory;
 pub mod expiry;
 pub mod inbox;
 pub mod inquiries;
+pub mod keys;
 pub mod membership;
 pub mod metrics;
 pub mod node;

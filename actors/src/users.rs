@@ -1,26 +1,20 @@
 //! Users come and go, in both groups: credentials in the configuration, everything else in the
-//! subcluster. Passwords become salted keys at once, off the arbiters, and are kept nowhere.
+//! subcluster. Not for what an account is proved by: see `keys`.
 
-use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pollux_domain::contract::Agreement;
 use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
-use pollux_domain::limits;
-use pollux_raft::configuration::{Account, Change, ChangeReply};
+use pollux_raft::configuration::{Account, Change, ChangeReply, Credentials};
 use pollux_raft::group::GroupError;
-use pollux_store::codec::{self, CodecError};
-use pollux_xmpp::sasl::Secret;
-use pollux_xmpp::sasl::scram::{DeriveError, ScramHash, ScramKeys};
-use tokio::sync::oneshot;
+use pollux_store::codec::CodecError;
+use pollux_xmpp::sasl::scram::{DeriveError, read_keys};
 
 use crate::agreement;
+use crate::keys;
 use crate::node::Node;
-
-const CREDENTIALS_VERSION: u16 = 1;
 
 /// Why a user cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +33,8 @@ pub enum UserError {
     Codec(#[from] CodecError),
     #[error("the hashing was given up")]
     GivenUp,
+    #[error("the password was changed meanwhile")]
+    Changed,
 }
 
 /// Adds a user.
@@ -59,25 +55,41 @@ pub async fn add_at(
     password: String,
     administrator: bool,
 ) -> Result<(), UserError> {
-    if node
-        .configuration
-        .read(|state| state.account(user).is_some())
-    {
-        return Err(UserError::Exists);
-    }
-    let credentials = credentials(node, password).await?;
+    check_new(node, user)?;
+    let credentials = keys::of_password(node, password).await?;
     let account = Account {
         administrator,
         ..Account::new(home, credentials)
     };
-    change(
-        node,
-        Change::AddUser {
-            user: user.clone(),
-            account,
-        },
-    )
-    .await?;
+    enter(node, user, account).await
+}
+
+/// Adds a user with the keys that another server has kept, in the forms of
+/// [`pollux_xmpp::sasl::scram::read_keys`].
+pub async fn import(node: &Node, user: &BareJid, text: &str) -> Result<(), UserError> {
+    check_new(node, user)?;
+    let credentials: Credentials = keys::encoded(&read_keys(text)?)?;
+    enter(node, user, Account::new(home_for(node), credentials)).await
+}
+
+/// Before anything is computed; `apply` has the last word.
+fn check_new(node: &Node, user: &BareJid) -> Result<(), UserError> {
+    let exists = node
+        .configuration
+        .read(|state| state.account(user).is_some());
+    match exists {
+        true => Err(UserError::Exists),
+        false => Ok(()),
+    }
+}
+
+async fn enter(node: &Node, user: &BareJid, account: Account) -> Result<(), UserError> {
+    let home = account.home;
+    let add = Change::AddUser {
+        user: user.clone(),
+        account,
+    };
+    change(node, add).await?;
     adopt(node, user, home).await
 }
 
@@ -97,15 +109,12 @@ fn home_for(node: &Node) -> NodeId {
 
 /// Gives a user a new password.
 pub async fn set_password(node: &Node, user: &BareJid, password: String) -> Result<(), UserError> {
-    let credentials = credentials(node, password).await?;
-    change(
-        node,
-        Change::SetCredentials {
-            user: user.clone(),
-            credentials,
-        },
-    )
-    .await
+    let credentials = keys::of_password(node, password).await?;
+    let set = Change::SetCredentials {
+        user: user.clone(),
+        credentials,
+    };
+    change(node, set).await
 }
 
 /// Removes a user with everything that was kept.
@@ -146,40 +155,6 @@ pub async fn is_judged(node: &Node, user: &BareJid) -> bool {
     informed || known()
 }
 
-/// The keys of a user for one hash; fake ones for an unknown user, by the same work.
-pub fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> io::Result<ScramKeys> {
-    let (credentials, secret) = node.configuration.read(|state| {
-        let credentials = state
-            .account(user)
-            .map(|account| account.credentials.clone());
-        (credentials, state.decoy_secret().cloned())
-    });
-    let secret = secret.unwrap_or_default().to_vec().into();
-    let fake = ScramKeys::fake(hash, &secret, user.as_str(), node.settings.scram_iterations);
-    let known: Vec<ScramKeys> = match credentials {
-        Some(credentials) => codec::decode(CREDENTIALS_VERSION, &credentials)?,
-        None => Vec::new(),
-    };
-    match known.into_iter().find(|keys| keys.hash() == hash) {
-        Some(keys) => Ok(keys),
-        None => fake.map_err(io::Error::other),
-    }
-}
-
-/// Whether the keys are those of the password. Hashed aside, as many at a time as the node has
-/// doors; none if it is given up.
-pub async fn has_password(node: &Node, keys: ScramKeys, password: Secret) -> Option<bool> {
-    let turn = node.hashing.acquire().await.ok()?;
-    let (tell, told) = oneshot::channel();
-    let job = move || {
-        let _gone = tell.send(keys.are_of(&password));
-    };
-    node.placement.run_aside(Box::new(job));
-    let answer = told.await.ok();
-    drop(turn);
-    answer
-}
-
 async fn adopt(node: &Node, user: &BareJid, home: NodeId) -> Result<(), UserError> {
     let user = user.clone();
     agree(node, Agreement::Adopt { user, home }).await
@@ -192,34 +167,13 @@ async fn agree(node: &Node, part: Agreement) -> Result<(), UserError> {
     Ok(())
 }
 
-async fn change(node: &Node, change: Change) -> Result<(), UserError> {
+pub(crate) async fn change(node: &Node, change: Change) -> Result<(), UserError> {
     match node.configuration.execute(change).await? {
         ChangeReply::Done => Ok(()),
         ChangeReply::Exists => Err(UserError::Exists),
         ChangeReply::NoSuchUser => Err(UserError::NoSuchUser),
         ChangeReply::TooManyUsers => Err(UserError::TooMany),
+        ChangeReply::Stale => Err(UserError::Changed),
         ChangeReply::BadSettings | ChangeReply::Topology(_) => Err(UserError::GivenUp),
     }
-}
-
-/// Salted keys for each hash, each with a salt of its own (XEP-0438).
-async fn credentials(node: &Node, password: String) -> Result<Bytes, UserError> {
-    let hashes = [ScramHash::Sha1, ScramHash::Sha256, ScramHash::Sha512];
-    let mut salts = [[0; limits::SALT_BYTES]; 3];
-    for salt in &mut salts {
-        node.ambient.rand.fill(salt);
-    }
-    let iterations = node.settings.scram_iterations;
-    let (tell, told) = oneshot::channel();
-    let job = move || {
-        let keys: Result<Vec<ScramKeys>, DeriveError> = hashes
-            .into_iter()
-            .zip(salts)
-            .map(|(hash, salt)| ScramKeys::derive(hash, &password, &salt, iterations))
-            .collect();
-        let _gone = tell.send(keys);
-    };
-    node.placement.run_aside(Box::new(job));
-    let keys = told.await.map_err(|_| UserError::GivenUp)??;
-    Ok(codec::encode(CREDENTIALS_VERSION, &keys)?.into())
 }

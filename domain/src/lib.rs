@@ -6,6 +6,7 @@ pub mod contact;
 pub mod contract;
 pub mod delivery;
 pub mod document;
+pub mod hashes;
 pub mod hints;
 pub mod ids;
 pub mod jid;

@@ -88,8 +88,8 @@ impl Kind for ConfigurationGroup {
 }
 
 impl Machine for State {
-    // 2: outboxes. 3: which configuration was agreed with.
-    const VERSION: u16 = 5;
+    // 2: outboxes. 3: which configuration was agreed with. 6: who is disabled.
+    const VERSION: u16 = 6;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -179,8 +179,8 @@ fn action_weight(action: &Action) -> usize {
 }
 
 impl Machine for Configuration {
-    // 2: settings, tokens.
-    const VERSION: u16 = 2;
+    // 2: settings, tokens. 3: which keys accounts have, and which are disabled.
+    const VERSION: u16 = 3;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();
@@ -189,15 +189,20 @@ impl Machine for Configuration {
         match change {
             configuration::Change::DecoySecret(bytes)
             | configuration::Change::TokenSecret(bytes) => bytes.len(),
-            configuration::Change::AddUser { account, .. } => account.credentials.len(),
-            configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
+            configuration::Change::AddUser { account, .. } => account.credentials.keys.len(),
+            configuration::Change::SetCredentials { credentials, .. } => credentials.keys.len(),
+            configuration::Change::AddKeys {
+                known, credentials, ..
+            } => known.keys.len() + credentials.keys.len(),
             configuration::Change::Set(wanted) => {
                 let texts = wanted
                     .iter()
                     .map(|(name, text)| name.len() + text.as_ref().map_or(0, String::len));
                 texts.sum()
             }
-            configuration::Change::RemoveUser { .. } | configuration::Change::Topology(_) => 0,
+            configuration::Change::RemoveUser { .. }
+            | configuration::Change::SetDisabled { .. }
+            | configuration::Change::Topology(_) => 0,
         }
     }
 

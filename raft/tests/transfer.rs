@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use pollux_domain::hashes::Hashes;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, Voter, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Subject, Topic};
-use pollux_raft::configuration::{Account, Change, ChangeReply};
+use pollux_raft::configuration::{Account, Change, ChangeReply, Credentials};
 use pollux_raft::group::{Begin, Group, GroupParts, NoEffects, check_record};
 use pollux_raft::log::JournalLog;
 use pollux_raft::machine::ConfigurationGroup;
@@ -198,7 +199,11 @@ async fn fill(group: &Group<ConfigurationGroup>) {
         if 200 <= number && 150 <= group.indexes().2 {
             return;
         }
-        let account = Account::new(NodeId(1), Bytes::from(vec![number as u8; 20 * 1024]));
+        let credentials = Credentials {
+            keys: Bytes::from(vec![number as u8; 20 * 1024]),
+            hashes: Hashes::ALL,
+        };
+        let account = Account::new(NodeId(1), credentials);
         let user = BareJid::parse(&format!("u{number}@example.org")).unwrap();
         let add = Change::AddUser { user, account };
         assert_eq!(group.execute(add).await.unwrap(), ChangeReply::Done);

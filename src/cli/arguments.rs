@@ -260,6 +260,18 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Add a user with what another server has kept of the password, so that nobody needs a new one
+    ///
+    /// The file has a line of RFC 5803 for each hash, SCRAM-SHA-1$4096:SALT$STOREDKEY:SERVERKEY in
+    /// base64 (SHA-256 and SHA-512 likewise), or it is the file of an account of Prosody. Clients
+    /// that can (XEP-0480) add the keys of stronger hashes when they sign in.
+    Import {
+        /// `alice`, or `alice@` and the domain of the node
+        name: String,
+        /// Take the keys from this file; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        keys_file: PathBuf,
+    },
     /// List all users
     List,
     /// Remove a user with contact list and stored messages, and end the user's sessions

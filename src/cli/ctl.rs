@@ -67,6 +67,19 @@ fn user(node: &Node, command: UserCommand) -> Result<Shown, Failure> {
             node.done(operation)?;
             Ok(with_password("added", user, password))
         }
+        UserCommand::Import { name, keys_file } => {
+            let user = UserName::new(name)?;
+            let keys = password::keys(&keys_file)?;
+            let operation = Operation::UserImport {
+                user: user.clone(),
+                keys,
+            };
+            node.done(operation)?;
+            Ok(Shown::Done {
+                what: "imported",
+                subject: user.to_string(),
+            })
+        }
         UserCommand::SetPassword { name, password } => {
             let user = UserName::new(name)?;
             let password = password::take(password.password_file.as_deref())?;

@@ -1,10 +1,10 @@
-//! Where a password comes from: the first line of a file, or chance. Never the command line, which
-//! every process of the machine can read.
+//! Where a password comes from: the first line of a file, or chance; or the keys of one: a file.
+//! Never the command line, which every process of the machine can read.
 
 use std::io::Read;
 use std::path::Path;
 
-use pollux_domain::operations::{PASSWORD_BYTES_MAX, Secret};
+use pollux_domain::operations::{KEYS_BYTES_MAX, KeysText, PASSWORD_BYTES_MAX, Secret};
 
 use super::Failure;
 use crate::exit::Exit;
@@ -35,15 +35,26 @@ pub fn take(file: Option<&Path>) -> Result<Password, Failure> {
     }
 }
 
+/// What another server has kept of a password.
+pub fn keys(path: &Path) -> Result<KeysText, Failure> {
+    // One byte more than is allowed tells too many from as many as there may be.
+    let text = read_text("keys", path, KEYS_BYTES_MAX as u64 + 1)?;
+    Ok(KeysText::new(text)?)
+}
+
 fn read(path: &Path) -> Result<Secret, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(
-            Exit::NoInput,
-            format!("read the password from {}: {error}", path.display()),
-        )
-    };
     // One byte more than is allowed, and a newline, tell a long password from a right one.
-    let limit = PASSWORD_BYTES_MAX as u64 + 2;
+    let text = read_text("password", path, PASSWORD_BYTES_MAX as u64 + 2)?;
+    let line = text.lines().next().unwrap_or_default();
+    Ok(Secret::new(line.to_owned())?)
+}
+
+fn read_text(what: &str, path: &Path, limit: u64) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        let path = path.display();
+        let message = format!("read the {what} from {path}: {error}");
+        Failure::new(Exit::NoInput, message)
+    };
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin()
@@ -55,8 +66,7 @@ fn read(path: &Path) -> Result<Secret, Failure> {
         let file = std::fs::File::open(path).map_err(failed)?;
         file.take(limit).read_to_string(&mut text).map_err(failed)?;
     }
-    let line = text.lines().next().unwrap_or_default();
-    Ok(Secret::new(line.to_owned())?)
+    Ok(text)
 }
 
 fn generate() -> Result<Secret, Failure> {

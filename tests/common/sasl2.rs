@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pollux_xml::Element;
+use pollux_xml::{Element, Text};
 use pollux_xmpp::fast::{self, Fast, GivenToken};
 use pollux_xmpp::features::Features;
-use pollux_xmpp::sasl::scram::ScramClient;
+use pollux_xmpp::sasl::scram::{ScramClient, ScramHash, salted_password};
 use pollux_xmpp::sasl::{ChannelBinding, Mechanism, Secret, Sent};
 use pollux_xmpp::sasl2::{Authentication, Sasl2Element, Success};
+use pollux_xmpp::upgrades::{self, Salt};
 use rustls::ClientConfig;
 use sha2::{Digest, Sha256};
 
@@ -23,6 +24,10 @@ use super::tls::trust;
 pub const SASL2: &str = "urn:xmpp:sasl:2";
 pub const BIND2: &str = "urn:xmpp:bind:0";
 pub const FAST: &str = "urn:xmpp:fast:0";
+/// Of the password of all test users, by SHA-1 alone, as ejabberd has it in its database.
+pub const KEYS: &str =
+    "SCRAM-SHA-1$4096:YSBzYWx0IG9mIGVqYWJiZXJk$Qe/YutUylsTyEUyVzujFQK+u0ww=:\
+     BzKagIL2dHNM324HH+dUSYEH9Ys=";
 /// What an installation calls itself.
 pub const PHONE: &str = "d4565fa7-4d72-4749-b3d3-740edbf87770";
 
@@ -113,12 +118,36 @@ pub fn by_password(
     let answer = STANDARD.encode(answer);
     stream.send(format!("<response xmlns='{SASL2}'>{answer}</response>"));
     let outcome = stream.element();
-    if outcome.is(SASL2, "success") {
-        let proof = success(&outcome).additional.expect("the server's proof");
-        let proof = expected.check(proof.expose());
-        proof.expect("the server knows the password too");
-    }
+    let proof = match Sasl2Element::from_element(&outcome, Sent::ByReceiver) {
+        Some(Ok(Sasl2Element::Success(success))) => success.additional,
+        Some(Ok(Sasl2Element::Continue(next))) => next.additional,
+        _ => return outcome,
+    };
+    let proof = expected.check(proof.expect("the server's proof").expose());
+    proof.expect("the server knows the password too");
     outcome
+}
+
+/// Does the task that `answer` asks for, which must be this one (XEP-0480). What is said then.
+#[track_caller]
+pub fn upgrade(stream: &mut Stream, answer: &Element, hash: ScramHash, password: &str) -> Element {
+    let Some(Ok(Sasl2Element::Continue(next))) =
+        Sasl2Element::from_element(answer, Sent::ByReceiver)
+    else {
+        panic!("waited for a task: {}", xml(answer));
+    };
+    let task = upgrades::task(hash);
+    assert_eq!(next.tasks, [Text::from(task)], "{}", xml(answer));
+    stream.send(xml(&Sasl2Element::Next(task.into()).to_element()));
+    let data = stream.element();
+    let salt = data.elements().find_map(Salt::from_element);
+    let salt = salt.unwrap_or_else(|| panic!("no salt: {}", xml(&data)));
+    let salt = salt.expect("a salt");
+    assert!(16 <= salt.octets.len() && 4096 <= salt.iterations);
+    let salted = salted_password(hash, password, &salt.octets, salt.iterations);
+    let salted = upgrades::salted(&salted.expect("a password"));
+    stream.send(xml(&Sasl2Element::TaskData(vec![salted]).to_element()));
+    stream.element()
 }
 
 /// The exchange by a token. Where it succeeds, the server has proved itself.

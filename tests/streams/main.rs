@@ -29,6 +29,7 @@ mod shutdown;
 mod slow_reader;
 mod starttls;
 mod stranger;
+mod upgrade;
 
 use common::node::TestNode;
 use common::stream::Stream;

@@ -94,6 +94,11 @@ impl Executor {
                 users::set_disabled(&self.node, &user, false).await?;
                 Ok(Outcome::Done)
             }
+            Operation::UserImport { user, keys } => {
+                let user = self.address(&user)?;
+                users::import(&self.node, &user, keys.expose_secret()).await?;
+                Ok(Outcome::Done)
+            }
             Operation::UserList { after } => self.user_list(after),
             Operation::PrivacyShow { user } => self.privacy_show(&user),
             Operation::PrivacySet { user, settings } => self.privacy_set(&user, &settings).await,
@@ -324,6 +329,7 @@ impl From<UserError> for OperationError {
             UserError::Password(_) => ErrorKind::Invalid,
             UserError::Group(_) => ErrorKind::Unavailable,
             UserError::Codec(_) | UserError::GivenUp => ErrorKind::Internal,
+            UserError::Changed => ErrorKind::ResourceConstraint,
         };
         OperationError::new(kind, error.to_string())
     }

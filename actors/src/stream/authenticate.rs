@@ -14,6 +14,7 @@ use super::guesses::note_succeeded;
 use super::inline::Asked;
 use super::mechanisms::{Offered, exchange};
 use super::profile::{self, Means, Profile, Request, Said};
+use super::upgrade::upgrade;
 use super::wire::{Broken, Wire};
 
 /// Who has signed in, and how the stream goes on.
@@ -70,7 +71,7 @@ async fn attempt(
     if let Err(failure) = check_offered(profile, request.means, offered) {
         return Ok(Err(failure));
     }
-    let proved = match exchange(wire, profile, &mut request, offered, address).await? {
+    let mut proved = match exchange(wire, profile, &mut request, offered, address).await? {
         Ok(proved) => proved,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -85,6 +86,11 @@ async fn attempt(
         return Ok(Err(failure.with_text("the account is disabled")));
     }
     note_succeeded(&wire.node, &proved.user, address);
+    if let Some(authenticate) = &request.authenticate
+        && let Err(failure) = upgrade(wire, &mut proved, authenticate, offered).await?
+    {
+        return Ok(Err(failure));
+    }
     wire.node.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
     let user = proved.user.clone();
     let asked = match request.authenticate {

@@ -52,6 +52,7 @@ pub fn offer(offered: &Offered) -> Option<Authentication> {
         sm: true,
         bind: Some(SESSION_FEATURES.map(Text::from).to_vec()),
         tokens: offered.tokens.clone(),
+        upgrades: offered.upgrades.clone(),
     })
 }
 

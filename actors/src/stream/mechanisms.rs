@@ -18,6 +18,7 @@ use pollux_xmpp::stream_error::StreamCondition;
 use super::guesses::{locked_out, note_failed};
 use super::profile::{self, Means, Profile, Request, Said};
 use super::wire::{Broken, Wire};
+use crate::keys;
 use crate::node::{Node, hex};
 use crate::tokens::{self, Question, Verdict};
 use crate::users;
@@ -30,6 +31,8 @@ pub struct Offered {
     pub sasl2: bool,
     /// What tokens may be bound to; none where they are off.
     pub tokens: Vec<TokenBinding>,
+    /// For which hashes keys may be added (XEP-0480).
+    pub upgrades: Vec<ScramHash>,
     /// Accounts here that the certificate of the client names.
     pub named: Vec<BareJid>,
 }
@@ -51,15 +54,26 @@ pub struct Proved {
     pub last: Option<Secret>,
     /// The token that it was proved by is due for another.
     pub renew: Option<TokenBinding>,
+    /// The client knows the password.
+    pub by_password: bool,
 }
 
 impl Account {
-    fn proved(self, last: Option<Secret>) -> Proved {
+    fn proved_by_password(self, last: Option<Secret>) -> Proved {
+        Proved {
+            by_password: true,
+            last,
+            ..self.proved()
+        }
+    }
+
+    fn proved(self) -> Proved {
         Proved {
             user: self.user,
             password_version: self.password_version,
-            last,
+            last: None,
             renew: None,
+            by_password: false,
         }
     }
 }
@@ -115,7 +129,7 @@ async fn scram(
     let challenge = async {
         let account = account(&node, first.username(), address).await?;
         may_act_as(wire, profile, first.authzid(), &account.user)?;
-        let keys = keys(&node, &account.user, hash)?;
+        let keys = keys_of(&node, &account.user, hash)?;
         let nonce = hex(&node.ambient.rand.token());
         let challenge = first.challenge(keys, &account.user, &nonce)?;
         Ok((account, challenge))
@@ -131,7 +145,10 @@ async fn scram(
     };
     let proved = challenge.verify(proof.expose());
     let proved = proved.inspect_err(|_| note_failed(&node, &account.user, address));
-    Ok(proved.map(|proved| account.proved(Some(Secret::new(proved.message.into_bytes())))))
+    Ok(proved.map(|proved| {
+        let last = Secret::new(proved.message.into_bytes());
+        account.proved_by_password(Some(last))
+    }))
 }
 
 /// PLAIN (RFC 4616): the password is hashed as it was for the account, aside, one after the other.
@@ -145,9 +162,10 @@ async fn plain(
     let auth = PlainAuth::parse(message.expose())?;
     let account = account(node, &auth.username, address).await?;
     may_act_as(wire, profile, auth.authzid.as_deref(), &account.user)?;
-    let keys = keys(node, &account.user, ScramHash::Sha256)?;
-    match users::has_password(node, keys, auth.password).await {
-        Some(true) => Ok(account.proved(None)),
+    let hash = keys::compared(node, &account.user);
+    let keys = keys_of(node, &account.user, hash)?;
+    match keys::has_password(node, keys, auth.password).await {
+        Some(true) => Ok(account.proved_by_password(None)),
         Some(false) => {
             note_failed(node, &account.user, address);
             Err(SaslCondition::NotAuthorized.into())
@@ -174,7 +192,7 @@ async fn external(
         .configuration
         .read(|state| state.account(&account.user).is_some())
     {
-        true => Ok(account.proved(None)),
+        true => Ok(account.proved()),
         false => Err(SaslCondition::NotAuthorized.into()),
     }
 }
@@ -219,6 +237,7 @@ async fn token(
             password_version,
             last: Some(answer),
             renew: (is_due && !said.invalidate).then_some(binding),
+            by_password: false,
         }),
         Verdict::Expired => Err(SaslCondition::CredentialsExpired.into()),
         Verdict::Wrong => {
@@ -272,8 +291,8 @@ async fn account_of(node: &Node, user: BareJid, address: IpAddr) -> Result<Accou
     })
 }
 
-fn keys(node: &Node, user: &BareJid, hash: ScramHash) -> Result<ScramKeys, SaslFailure> {
-    let keys = users::keys(node, user, hash);
+fn keys_of(node: &Node, user: &BareJid, hash: ScramHash) -> Result<ScramKeys, SaslFailure> {
+    let keys = keys::of_user(node, user, hash);
     keys.map_err(|_| SaslCondition::TemporaryAuthFailure.into())
 }
 

@@ -14,6 +14,7 @@ mod negotiate;
 mod profile;
 mod relay;
 pub mod strangers;
+mod upgrade;
 mod wire;
 
 pub use accept::{Entrance, serve};

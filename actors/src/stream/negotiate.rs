@@ -9,6 +9,7 @@ use pollux_links::tls::TlsSocket;
 use pollux_xml::Framer;
 use pollux_xmpp::fast;
 use pollux_xmpp::features::{Features, StartTls};
+use pollux_xmpp::sasl::scram::ScramHash;
 use pollux_xmpp::sasl::{ChannelBinding, Offer, Secret};
 use pollux_xmpp::starttls::Starttls;
 
@@ -19,6 +20,7 @@ use super::inline;
 use super::mechanisms::Offered;
 use super::relay;
 use super::wire::{Broken, CLIENT, Wire};
+use crate::keys;
 
 /// Negotiates until the client, who comes from `address`, has proved who it is.
 pub async fn sign_in(
@@ -33,25 +35,22 @@ pub async fn sign_in(
         encrypted = Some(encrypt(wire, &tls.loaded(), entrance).await?);
     }
     loop {
+        let greeting = wire.hear().await?;
         let offered = offered(wire, encrypted.as_ref());
         let starttls = match (&tls, encrypted.is_some(), plaintext) {
             (Some(_), false, false) => Some(StartTls::Required),
             (Some(_), false, true) => Some(StartTls::Optional),
             _ => None,
         };
-        wire.open(Features {
+        let bindings = offered.offer.bindings.iter();
+        let features = Features {
             starttls,
             mechanisms: offered.offer.mechanisms.clone(),
             authentication: inline::offer(&offered),
-            channel_bindings: offered
-                .offer
-                .bindings
-                .iter()
-                .map(|(binding, _)| *binding)
-                .collect(),
+            channel_bindings: bindings.map(|(binding, _)| *binding).collect(),
             ..Features::default()
-        })
-        .await?;
+        };
+        wire.welcome(greeting, features).await?;
         let element = wire.element().await?;
         match (Starttls::from_element(&element), &tls) {
             (Some(Starttls::Request), Some(tls)) if encrypted.is_none() => {
@@ -81,6 +80,9 @@ fn offered(wire: &Wire, encrypted: Option<&Encrypted>) -> Offered {
         None if wire.node.settings.allow_plaintext => Offer::of(Vec::new()),
         None => Offer::default(),
     };
+    // What would fail is not offered (RFC 6120 section 6.3.4), and nothing stands in its way.
+    let (known, missing) = keys::known_and_missing(&wire.node, wire.claimed.as_ref());
+    offer = offer.with_keys_of(known);
     if encrypted.is_some() && settings.plain.is_on() {
         offer = offer.with_plain();
     }
@@ -102,8 +104,12 @@ fn offered(wire: &Wire, encrypted: Option<&Encrypted>) -> Offered {
         true => fast::BINDINGS.into_iter().filter(is_usable).collect(),
         false => Vec::new(),
     };
+    // XEP-0480: to what is stronger than what the account has.
+    let upgrades = [ScramHash::Sha512, ScramHash::Sha256].into_iter();
+    let upgrades = upgrades.filter(|hash| encrypted.is_some() && hash.is_of(missing));
     Offered {
         tokens,
+        upgrades: upgrades.collect(),
         // XEP-0388 section 3: never without TLS.
         sasl2: encrypted.is_some(),
         named,

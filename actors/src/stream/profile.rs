@@ -80,9 +80,13 @@ fn said_in_2(element: Sasl2Element) -> Result<Said, SaslFailure> {
         }
         Sasl2Element::Response(data) => Ok(Said::Response(data)),
         Sasl2Element::Abort => Ok(Said::Abort),
-        Sasl2Element::Challenge(_) | Sasl2Element::Success(_) | Sasl2Element::Failure(_) => {
-            Err(SaslCondition::MalformedRequest.into())
-        }
+        Sasl2Element::Challenge(_)
+        | Sasl2Element::Success(_)
+        | Sasl2Element::Failure(_)
+        | Sasl2Element::Continue(_)
+        // No task is due: see `upgrade`, where one is.
+        | Sasl2Element::Next(_)
+        | Sasl2Element::TaskData(_) => Err(SaslCondition::MalformedRequest.into()),
     }
 }
 

@@ -184,6 +184,13 @@ impl Wire {
     /// Takes the client's header and answers with ours and the features (RFC 6120 sections 4.2,
     /// 4.3).
     pub async fn open(&mut self, features: Features) -> Result<(), Broken> {
+        let greeting = self.hear().await?;
+        self.welcome(greeting, features).await
+    }
+
+    /// Takes the client's header. Ours, for [`Wire::welcome`], which may depend on who the client
+    /// says that it is.
+    pub async fn hear(&mut self) -> Result<Vec<u8>, Broken> {
         self.greeted = false;
         let header = loop {
             match self.frame().await? {
@@ -216,6 +223,12 @@ impl Wire {
         }
         self.namespaces = header.namespaces;
         self.claimed = header.from.map(|from| from.to_bare());
+        Ok(out)
+    }
+
+    /// Our header with the features.
+    pub async fn welcome(&mut self, greeting: Vec<u8>, features: Features) -> Result<(), Broken> {
+        let mut out = greeting;
         self.write_features(features, &mut out);
         self.send_bytes(&out).await
     }

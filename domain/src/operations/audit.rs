@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Assignments, Caller, Permission, Secret, SessionRef, UserName};
+use super::{Assignments, Caller, KeysText, Permission, Secret, SessionRef, UserName};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditLine {
@@ -82,6 +82,12 @@ impl AuditField for u16 {
 }
 
 impl AuditField for Secret {
+    fn shown(&self) -> Option<String> {
+        None
+    }
+}
+
+impl AuditField for KeysText {
     fn shown(&self) -> Option<String> {
         None
     }

@@ -28,4 +28,4 @@ pub use outcome::{
     Outcome, SessionRow, SettingRow, SubclusterStatus, UserRow,
 };
 pub use rows::{ROWS_MAX, Row, Rows};
-pub use secret::{PASSWORD_BYTES_MAX, Secret};
+pub use secret::{KEYS_BYTES_MAX, KeysText, PASSWORD_BYTES_MAX, Secret};

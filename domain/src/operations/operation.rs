@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::audit::{AuditField, AuditLine};
-use super::{Assignments, Caller, Permission, Secret, SessionRef, UserName};
+use super::{Assignments, Caller, KeysText, Permission, Secret, SessionRef, UserName};
 
 /// What a face shows of an operation without running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,14 @@ operations! {
         user: UserName,
         #[doc = "Kept only as salted keys."]
         password: Secret,
+    }
+
+    #[doc = "Adds a user with what another server has kept of the password."]
+    UserImport = "user.import", ChangeUsers {
+        #[doc = "The local part, or the whole address in the domain of the node."]
+        user: UserName,
+        #[doc = "Lines of RFC 5803, one for each hash, or the file of an account of Prosody."]
+        keys: KeysText,
     }
 
     #[doc = "Lists users in the order of their names."]

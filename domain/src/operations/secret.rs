@@ -1,4 +1,5 @@
-//! A password on its way in. Cannot be printed; not for keeping: what is kept are salted keys.
+//! A password on its way in, or what another server has kept of one. Cannot be printed; not for
+//! keeping: what is kept are salted keys.
 
 use std::fmt;
 
@@ -8,6 +9,52 @@ use super::{ErrorKind, OperationError};
 
 /// RFC 8265 section 4.2.1 lets a server set a limit; this one stops nobody and bounds the hashing.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// Three hashes with long salts; more than the file of an account of any server.
+pub const KEYS_BYTES_MAX: usize = 4096;
+
+/// Keys of one account as another server has kept them, as text: whether they are some, and in
+/// which form, who takes them says. Shows itself as `KeysText(…)`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KeysText(String);
+
+impl KeysText {
+    pub fn new(text: String) -> Result<Self, OperationError> {
+        match text.len() <= KEYS_BYTES_MAX {
+            true => Ok(Self(text)),
+            false => Err(OperationError::new(
+                ErrorKind::Invalid,
+                "the keys are longer than 4096 bytes",
+            )),
+        }
+    }
+
+    /// The text itself, as [`Secret::expose_secret`].
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeysText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeysText(…)")
+    }
+}
+
+impl TryFrom<String> for KeysText {
+    type Error = OperationError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(text)
+    }
+}
+
+impl From<KeysText> for String {
+    fn from(keys: KeysText) -> Self {
+        keys.0
+    }
+}
 
 /// Shows itself as `Secret(…)`. It crosses a wire in the clear, so such a wire is local or
 /// encrypted.
@@ -65,6 +112,9 @@ mod tests {
         let secret = Secret::new("swordfish".to_owned()).unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(secret.expose_secret(), "swordfish");
+        let keys = KeysText::new("SCRAM-SHA-1$1:a$b:c".to_owned()).unwrap();
+        assert_eq!(format!("{keys:?}"), "KeysText(…)");
+        assert!(KeysText::new("x".repeat(KEYS_BYTES_MAX + 1)).is_err());
     }
 
     #[test]

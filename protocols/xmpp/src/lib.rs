@@ -39,6 +39,7 @@ pub mod stream_error;
 pub mod stream_header;
 pub mod stream_limits;
 pub mod time;
+pub mod upgrades;
 pub mod vcard;
 pub mod version;
 

@@ -19,6 +19,9 @@ pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub const SASL_CB: &str = "urn:xmpp:sasl-cb:0";
 /// XEP-0388.
 pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// XEP-0480, of the tasks, and of those of SCRAM.
+pub const SASL_UPGRADE: &str = "urn:xmpp:sasl:upgrade:0";
+pub const SCRAM_UPGRADE: &str = "urn:xmpp:scram-upgrade:0";
 /// XEP-0386.
 pub const BIND2: &str = "urn:xmpp:bind:0";
 /// XEP-0484.

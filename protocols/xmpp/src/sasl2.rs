@@ -8,8 +8,9 @@ use pollux_domain::limits;
 use pollux_domain::tokens::TokenBinding;
 use pollux_xml::{Element, Text};
 
+use crate::sasl::scram::ScramHash;
 use crate::sasl::{Mechanism, SaslCondition, SaslFailure, Secret, Sent, decode};
-use crate::{bind2, fast, ns, sm};
+use crate::{bind2, fast, ns, sm, upgrades};
 
 #[cfg(test)]
 mod sasl2_test;
@@ -23,6 +24,11 @@ pub enum Sasl2Element {
     Abort,
     Success(Success),
     Failure(SaslFailure),
+    Continue(Continue),
+    /// A client begins a task (section 2.6.3), by its name.
+    Next(Text),
+    /// What either side says in a task.
+    TaskData(Vec<Element>),
 }
 
 /// A client begins (section 2.3).
@@ -55,6 +61,14 @@ pub struct Success {
     pub inline: Vec<Element>,
 }
 
+/// The client has proved itself and has something to do before it is known (section 2.6.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Continue {
+    pub additional: Option<Secret>,
+    /// It chooses one.
+    pub tasks: Vec<Text>,
+}
+
 impl Sasl2Element {
     /// None for an element of another namespace, or one that this side does not send; the failure
     /// to answer with where it is malformed.
@@ -71,6 +85,14 @@ impl Sasl2Element {
             }
             (Sent::ByInitiator, "response") => Some(data(element).map(Sasl2Element::Response)),
             (Sent::ByInitiator, "abort") => Some(Ok(Sasl2Element::Abort)),
+            (Sent::ByInitiator, "next") => Some(parse_next(element).map(Sasl2Element::Next)),
+            (_, "task-data") => {
+                let data = element.elements().cloned();
+                Some(Ok(Sasl2Element::TaskData(data.collect())))
+            }
+            (Sent::ByReceiver, "continue") => {
+                Some(parse_continue(element).map(Sasl2Element::Continue))
+            }
             (Sent::ByReceiver, "challenge") => Some(data(element).map(Sasl2Element::Challenge)),
             (Sent::ByReceiver, "success") => {
                 Some(parse_success(element).map(Sasl2Element::Success))
@@ -90,6 +112,11 @@ impl Sasl2Element {
             Sasl2Element::Abort => Element::new(ns::SASL2, "abort"),
             Sasl2Element::Success(success) => success.to_element(),
             Sasl2Element::Failure(failure) => failure.to_element(ns::SASL2),
+            Sasl2Element::Continue(next) => next.to_element(),
+            Sasl2Element::Next(task) => Element::new(ns::SASL2, "next").attr("task", task),
+            Sasl2Element::TaskData(data) => {
+                Element::new(ns::SASL2, "task-data").children(data.iter().cloned())
+            }
         }
     }
 }
@@ -143,6 +170,34 @@ impl Success {
             .child(identity)
             .children(self.inline.iter().cloned())
     }
+}
+
+impl Continue {
+    fn to_element(&self) -> Element {
+        let additional = self.additional.as_ref();
+        let additional = additional.map(|data| with_data("additional-data", data));
+        let tasks = self.tasks.iter();
+        let tasks = tasks.map(|task| Element::new(ns::SASL2, "task").text(task));
+        Element::new(ns::SASL2, "continue")
+            .children(additional)
+            .child(Element::new(ns::SASL2, "tasks").children(tasks))
+    }
+}
+
+fn parse_continue(element: &Element) -> Result<Continue, SaslFailure> {
+    let additional = element.find(ns::SASL2, "additional-data");
+    let tasks = element.find(ns::SASL2, "tasks");
+    let tasks = tasks.ok_or(SaslFailure::malformed("the tasks are missing"))?;
+    let tasks = tasks.elements().filter(|task| task.is(ns::SASL2, "task"));
+    Ok(Continue {
+        additional: additional.map(data).transpose()?,
+        tasks: tasks.map(Element::text_content).collect(),
+    })
+}
+
+fn parse_next(element: &Element) -> Result<Text, SaslFailure> {
+    let task = element.attribute_text("task");
+    task.ok_or(SaslFailure::malformed("the task has no name"))
 }
 
 fn parse_authenticate(element: &Element) -> Result<Authenticate, SaslFailure> {
@@ -220,6 +275,8 @@ pub struct Authentication {
     pub bind: Option<Vec<Text>>,
     /// What tokens may be bound to; none where there are no tokens (XEP-0484).
     pub tokens: Vec<TokenBinding>,
+    /// For which hashes keys may be added (XEP-0480).
+    pub upgrades: Vec<ScramHash>,
 }
 
 impl Authentication {
@@ -242,6 +299,7 @@ impl Authentication {
         Element::new(ns::SASL2, "authentication")
             .children(names)
             .children(inline)
+            .children(self.upgrades.iter().copied().map(upgrades::upgrade))
     }
 
     /// Mechanisms that are not known here are left out.
@@ -252,6 +310,7 @@ impl Authentication {
             mechanisms: names
                 .filter_map(|name| Mechanism::from_name(&name.text_content()))
                 .collect(),
+            upgrades: upgrades::named(element.elements()),
             ..Authentication::default()
         };
         let inline = element.find(ns::SASL2, "inline");

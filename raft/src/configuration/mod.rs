@@ -1,18 +1,20 @@
 //! The cluster's configuration as a pure state machine: users with their credentials and homes, the
 //! topology, and the settings of the cluster. The rest joins it with the issues that need it.
 
+mod accounts;
 mod topology;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pollux_domain::ids::NodeId;
+use pollux_domain::hashes::Lacking;
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 use pollux_domain::settings::Settings;
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Account, Credentials};
 pub use topology::{
     ClusterSecrets, Invitation, NodeEntry, Role, SubclusterEntry, Topology, TopologyChange,
     TopologyReply,
@@ -22,6 +24,8 @@ pub use topology::{
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Configuration {
     users: Arc<BTreeMap<BareJid, Account>>,
+    /// How many of them have no keys for a hash.
+    lacking: Lacking,
     /// Makes unknown users look like known ones (RFC 5802 section 9); made once, secret.
     decoy_secret: Option<Bytes>,
     /// What tokens of clients are derived from (XEP-0484); made once, secret. It stands here so
@@ -31,32 +35,6 @@ pub struct Configuration {
     settings: Arc<Settings>,
     /// How often it has changed.
     version: u64,
-}
-
-/// One user as the cluster knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    pub home: NodeId,
-    /// Salted keys, one record for each mechanism; opaque here, never a password.
-    pub credentials: Bytes,
-    /// The version of the configuration with which its password was set, whatever is proposed here.
-    /// What was given to its clients before is worth nothing.
-    pub password_version: u64,
-    pub administrator: bool,
-    /// Its user may not sign in until an administrator says otherwise (RFC 6120 section 6.5.2).
-    pub disabled: bool,
-}
-
-impl Account {
-    pub fn new(home: NodeId, credentials: Bytes) -> Account {
-        Account {
-            home,
-            credentials,
-            password_version: 0,
-            administrator: false,
-            disabled: false,
-        }
-    }
 }
 
 /// One change.
@@ -72,7 +50,13 @@ pub enum Change {
     },
     SetCredentials {
         user: BareJid,
-        credentials: Bytes,
+        credentials: Credentials,
+    },
+    /// More keys for the same password, as long as these are those that the account has.
+    AddKeys {
+        user: BareJid,
+        known: Credentials,
+        credentials: Credentials,
     },
     RemoveUser {
         user: BareJid,
@@ -94,6 +78,8 @@ pub enum ChangeReply {
     Exists,
     NoSuchUser,
     TooManyUsers,
+    /// The credentials are others by now.
+    Stale,
     BadSettings,
     Topology(TopologyReply),
 }
@@ -119,27 +105,41 @@ impl Configuration {
                     password_version: self.version,
                     ..account.clone()
                 };
+                self.lacking.enter(account.credentials.hashes);
                 Arc::make_mut(&mut self.users).insert(user.clone(), account);
             }
             Change::SetCredentials { user, credentials } => {
-                match Arc::make_mut(&mut self.users).get_mut(user) {
-                    Some(account) => {
-                        account.credentials = credentials.clone();
-                        account.password_version = self.version;
+                let version = self.version;
+                return self.change_account(user, |account| {
+                    account.credentials = credentials.clone();
+                    account.password_version = version;
+                    ChangeReply::Done
+                });
+            }
+            Change::AddKeys {
+                user,
+                known,
+                credentials,
+            } => {
+                return self.change_account(user, |account| {
+                    if account.credentials != *known {
+                        return ChangeReply::Stale;
                     }
-                    None => return ChangeReply::NoSuchUser,
-                }
+                    account.credentials = credentials.clone();
+                    ChangeReply::Done
+                });
             }
             Change::RemoveUser { user } => {
-                if Arc::make_mut(&mut self.users).remove(user).is_none() {
+                let Some(account) = Arc::make_mut(&mut self.users).remove(user) else {
                     return ChangeReply::NoSuchUser;
-                }
+                };
+                self.lacking.leave(account.credentials.hashes);
             }
             Change::SetDisabled { user, disabled } => {
-                match Arc::make_mut(&mut self.users).get_mut(user) {
-                    Some(account) => account.disabled = *disabled,
-                    None => return ChangeReply::NoSuchUser,
-                }
+                return self.change_account(user, |account| {
+                    account.disabled = *disabled;
+                    ChangeReply::Done
+                });
             }
             Change::Topology(change) => {
                 let topology = Arc::make_mut(&mut self.topology);
@@ -175,6 +175,25 @@ impl Configuration {
         self.users.get(user)
     }
 
+    fn change_account(
+        &mut self,
+        user: &BareJid,
+        change: impl FnOnce(&mut Account) -> ChangeReply,
+    ) -> ChangeReply {
+        let Some(account) = Arc::make_mut(&mut self.users).get_mut(user) else {
+            return ChangeReply::NoSuchUser;
+        };
+        self.lacking.leave(account.credentials.hashes);
+        let reply = change(account);
+        self.lacking.enter(account.credentials.hashes);
+        reply
+    }
+
+    /// Which hashes accounts have no keys for, all together.
+    pub fn lacking(&self) -> Lacking {
+        self.lacking
+    }
+
     pub fn is_disabled(&self, user: &BareJid) -> bool {
         self.account(user).is_some_and(|account| account.disabled)
     }
@@ -195,7 +214,15 @@ impl Configuration {
 
 #[cfg(test)]
 mod tests {
+    use pollux_domain::hashes::Hashes;
+    use pollux_domain::ids::NodeId;
+
     use super::*;
+
+    fn credentials(keys: &'static [u8], hashes: Hashes) -> Credentials {
+        let keys = Bytes::from_static(keys);
+        Credentials { keys, hashes }
+    }
 
     #[test]
     fn settings_are_all_set_or_none() {
@@ -216,7 +243,7 @@ mod tests {
     fn users_come_change_and_go() {
         let mut configuration = Configuration::default();
         let user = BareJid::parse("ann@example.org").unwrap();
-        let account = Account::new(NodeId(1), Bytes::from_static(b"k"));
+        let account = Account::new(NodeId(1), credentials(b"k", Hashes::ALL));
         let add = Change::AddUser {
             user: user.clone(),
             account,
@@ -228,7 +255,7 @@ mod tests {
             account.map(|account| account.password_version)
         };
         let first = password_version(&configuration);
-        let credentials = Bytes::from_static(b"l");
+        let credentials = credentials(b"l", Hashes::ALL);
         let set = Change::SetCredentials {
             user: user.clone(),
             credentials: credentials.clone(),
@@ -261,5 +288,43 @@ mod tests {
         assert_eq!(configuration.apply(&set), ChangeReply::NoSuchUser);
         assert_eq!(configuration.apply(&disable), ChangeReply::NoSuchUser);
         assert!(!configuration.is_disabled(&user));
+    }
+
+    #[test]
+    fn keys_are_added_to_those_that_are_known_and_the_password_stays() {
+        let mut configuration = Configuration::default();
+        let user = BareJid::parse("ann@example.org").unwrap();
+        let sha1 = Hashes {
+            sha1: true,
+            ..Hashes::default()
+        };
+        let first = credentials(b"1", sha1);
+        let both = credentials(b"12", Hashes::ALL);
+        let add = Change::AddUser {
+            user: user.clone(),
+            account: Account::new(NodeId(1), first.clone()),
+        };
+        let upgrade = Change::AddKeys {
+            user: user.clone(),
+            known: first,
+            credentials: both.clone(),
+        };
+        assert_eq!(configuration.apply(&upgrade), ChangeReply::NoSuchUser);
+        configuration.apply(&add);
+        assert_eq!(configuration.lacking().common(), sha1);
+        let before = configuration.account(&user).unwrap().password_version;
+        assert_eq!(configuration.apply(&upgrade), ChangeReply::Done);
+        let account = configuration.account(&user).unwrap();
+        assert_eq!(account.credentials, both);
+        assert_eq!(account.password_version, before);
+        assert_eq!(configuration.lacking(), Lacking::default());
+        assert_eq!(configuration.apply(&upgrade), ChangeReply::Stale, "said twice");
+        configuration.apply(&Change::RemoveUser { user: user.clone() });
+        configuration.apply(&add);
+        configuration.apply(&Change::SetCredentials {
+            user,
+            credentials: both,
+        });
+        assert_eq!(configuration.lacking(), Lacking::default());
     }
 }

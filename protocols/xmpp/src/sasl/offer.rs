@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pollux_domain::hashes::Hashes;
 use pollux_xml::Element;
 
 use super::mechanism::Mechanism;
@@ -40,6 +41,13 @@ impl Offer {
             mechanisms: Mechanism::ALL.iter().filter(usable).copied().collect(),
             bindings,
         }
+    }
+
+    /// The same without the forms of SCRAM for which there are no keys.
+    pub fn with_keys_of(mut self, hashes: Hashes) -> Offer {
+        let has_keys = |mechanism: &Mechanism| mechanism.hash().is_none_or(|of| of.is_of(hashes));
+        self.mechanisms.retain(has_keys);
+        self
     }
 
     /// The same with PLAIN: where nobody else can read the stream (RFC 4616 section 4).
@@ -138,6 +146,12 @@ mod tests {
         let unbound = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"];
         assert_eq!(names(Offer::of(Vec::new())), unbound);
         assert_eq!(names(Offer::of(bindings())).len(), 6);
+        let sha1 = Hashes {
+            sha1: true,
+            ..Hashes::default()
+        };
+        let few = names(Offer::of(bindings()).with_plain().with_keys_of(sha1));
+        assert_eq!(few, ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN"]);
         let external = names(Offer::of(bindings()).with_external());
         assert_eq!((external.len(), external[0]), (7, "EXTERNAL"));
         let plain = names(Offer::of(bindings()).with_plain());

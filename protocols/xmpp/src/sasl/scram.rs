@@ -14,12 +14,14 @@ mod hash;
 mod keys;
 mod message;
 mod server;
+mod stored;
 
 #[cfg(test)]
 mod scram_test;
 
 pub use client::{Expected, ScramClient};
 pub use hash::ScramHash;
-pub use keys::{DeriveError, ITERATIONS_DEFAULT, SALT_BYTES, ScramKeys};
+pub use keys::{DeriveError, ITERATIONS_DEFAULT, SALT_BYTES, ScramKeys, salted_password};
 pub(crate) use message::prepare_name;
 pub use server::{ClientFirst, ServerFinal, ServerFirst};
+pub use stored::read_keys;

@@ -100,6 +100,44 @@ fn a_server_is_written_and_read() {
     );
 }
 
+/// Section 2.6.3.
+#[test]
+fn tasks_are_written_and_read() {
+    let task = |additional| {
+        Sasl2Element::Continue(Continue {
+            additional,
+            tasks: vec!["UPGR-SCRAM-SHA-256".into()],
+        })
+    };
+    check(
+        Sent::ByReceiver,
+        task(None),
+        "<continue><tasks><task>UPGR-SCRAM-SHA-256</task></tasks></continue>",
+    );
+    check(
+        Sent::ByReceiver,
+        task(Some(secret("v="))),
+        "<continue><additional-data>dj0=</additional-data>\
+         <tasks><task>UPGR-SCRAM-SHA-256</task></tasks></continue>",
+    );
+    check(
+        Sent::ByInitiator,
+        Sasl2Element::Next("UPGR-SCRAM-SHA-256".into()),
+        "<next task='UPGR-SCRAM-SHA-256'/>",
+    );
+    for sent in [Sent::ByInitiator, Sent::ByReceiver] {
+        check(
+            sent,
+            Sasl2Element::TaskData(vec![Element::new(ns::SCRAM_UPGRADE, "salt")]),
+            "<task-data><salt xmlns='urn:xmpp:scram-upgrade:0'/></task-data>",
+        );
+    }
+    let malformed = Some(Err(SaslCondition::MalformedRequest));
+    assert_eq!(parse("<next/>", Sent::ByInitiator), malformed);
+    assert_eq!(parse("<continue/>", Sent::ByReceiver), malformed);
+    assert_eq!(parse("<next task='x'/>", Sent::ByReceiver), None);
+}
+
 #[test]
 fn refusals() {
     let long = format!("<response>{}</response>", "A".repeat(6_000));
@@ -150,12 +188,16 @@ fn the_feature_is_written_and_read() {
                 sm: true,
                 bind: Some(vec![ns::SM.into()]),
                 tokens: vec![TokenBinding::None],
+                upgrades: vec![ScramHash::Sha512, ScramHash::Sha256],
             },
             "<authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-1-PLUS</mechanism>\
              <mechanism>SCRAM-SHA-1</mechanism><inline><sm xmlns='urn:xmpp:sm:3'/>\
              <bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:sm:3'/></inline>\
              </bind><fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-NONE</mechanism>\
-             </fast></inline></authentication>",
+             </fast></inline>\
+             <upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-512</upgrade>\
+             <upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>\
+             </authentication>",
         ),
     ] {
         let element = feature.to_element();

@@ -1,6 +1,7 @@
 //! The three functions of RFC 5802 section 2.2 for each hash. Not for messages.
 
 use hmac::{Hmac, KeyInit, Mac};
+use pollux_domain::hashes::Hashes;
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -16,6 +17,26 @@ pub enum ScramHash {
 }
 
 impl ScramHash {
+    /// Weakest first.
+    pub const ALL: [ScramHash; 3] = [ScramHash::Sha1, ScramHash::Sha256, ScramHash::Sha512];
+
+    /// The mechanism that does not bind to the channel.
+    pub fn mechanism(self) -> &'static str {
+        match self {
+            ScramHash::Sha1 => "SCRAM-SHA-1",
+            ScramHash::Sha256 => "SCRAM-SHA-256",
+            ScramHash::Sha512 => "SCRAM-SHA-512",
+        }
+    }
+
+    pub fn is_of(self, hashes: Hashes) -> bool {
+        match self {
+            ScramHash::Sha1 => hashes.sha1,
+            ScramHash::Sha256 => hashes.sha256,
+            ScramHash::Sha512 => hashes.sha512,
+        }
+    }
+
     /// Octets of its output.
     pub fn len(self) -> usize {
         match self {

@@ -42,6 +42,11 @@ pub enum DeriveError {
     Iterations,
     #[error("a key has another length than its hash")]
     Length,
+    #[error(
+        "these are no keys: write lines like SCRAM-SHA-1$4096:SALT$STOREDKEY:SERVERKEY (RFC 5803), \
+         one for each hash, or give the file of an account of Prosody"
+    )]
+    Form,
 }
 
 impl ScramKeys {
@@ -54,6 +59,20 @@ impl ScramKeys {
         iterations: u32,
     ) -> Result<ScramKeys, DeriveError> {
         let salted = salted_password(hash, password, salt, iterations)?;
+        ScramKeys::of_salted(hash, &salted, salt, iterations)
+    }
+
+    /// The keys of a password that its client has salted: the quick part of [`ScramKeys::derive`].
+    pub fn of_salted(
+        hash: ScramHash,
+        salted: &Secret,
+        salt: &[u8],
+        iterations: u32,
+    ) -> Result<ScramKeys, DeriveError> {
+        check(salt, iterations)?;
+        if salted.len() != hash.len() {
+            return Err(DeriveError::Length);
+        }
         let client_key = hash.hmac(salted.expose(), &[b"Client Key"]);
         Ok(ScramKeys {
             hash,
@@ -146,8 +165,8 @@ impl ScramHash {
     }
 }
 
-/// `SaltedPassword` of RFC 5802 section 3.
-pub(super) fn salted_password(
+/// `SaltedPassword` of RFC 5802 section 3. Slow on purpose, as [`ScramKeys::derive`].
+pub fn salted_password(
     hash: ScramHash,
     password: &str,
     salt: &[u8],

@@ -40,6 +40,16 @@ pub async fn of_password(node: &Node, password: String) -> Result<Credentials, U
     Ok(encoded(&keys)?)
 }
 
+/// The same for those who may ask for it as often as they like: as many at a time as the node has
+/// doors.
+pub async fn in_turn(node: &Node, password: String) -> Result<Credentials, UserError> {
+    let turn = node.hashing.acquire().await;
+    let turn = turn.map_err(|_| UserError::GivenUp)?;
+    let credentials = of_password(node, password).await;
+    drop(turn);
+    credentials
+}
+
 /// As an account has them.
 pub fn encoded(keys: &[ScramKeys]) -> Result<Credentials, CodecError> {
     let has = |hash| keys.iter().any(|keys| keys.hash() == hash);

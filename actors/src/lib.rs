@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod node;
 pub mod operations;
 pub mod placement;
+pub mod registration;
 pub mod reminders;
 pub mod serving;
 pub mod session;

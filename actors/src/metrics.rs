@@ -17,6 +17,9 @@ pub struct Metrics {
     pub sign_ins: AtomicU64,
     pub sign_in_failures: AtomicU64,
     pub sign_ins_locked_out: AtomicU64,
+    pub registrations: AtomicU64,
+    pub registrations_refused: AtomicU64,
+    pub keys_added: AtomicU64,
     pub resumptions: AtomicU64,
     pub resumption_failures: AtomicU64,
     pub stanzas: AtomicU64,
@@ -113,6 +116,21 @@ impl Metrics {
                 "pollux_sign_ins_locked_out_total",
                 "Attempts to sign in that were not tried, because too many had failed.",
                 &self.sign_ins_locked_out,
+            ),
+            counter(
+                "pollux_registrations_total",
+                "Accounts that strangers have made.",
+                &self.registrations,
+            ),
+            counter(
+                "pollux_registrations_refused_total",
+                "Accounts that strangers were refused, because their address had asked for many.",
+                &self.registrations_refused,
+            ),
+            counter(
+                "pollux_keys_added_total",
+                "Keys of stronger hashes that clients have added to their accounts.",
+                &self.keys_added,
             ),
             counter(
                 "pollux_resumptions_total",

@@ -12,6 +12,7 @@ use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter
 use pollux_domain::limits;
 use pollux_domain::lockout::Lockouts;
 use pollux_domain::metrics::Sample;
+use pollux_domain::registrations::Registrations;
 use pollux_domain::seams::Ambient;
 use pollux_domain::settings;
 use pollux_links::peers::{Desks, Peers, Visits};
@@ -119,6 +120,8 @@ pub struct Node {
     pub claims: Arc<Claims>,
     /// Of this node alone: its twin counts for itself.
     pub(crate) lockouts: Mutex<Lockouts>,
+    /// Of this node alone, too.
+    pub(crate) registrations: Mutex<Registrations>,
     /// Places for those whose passwords are hashed.
     pub(crate) hashing: Semaphore,
     pub metrics: Metrics,
@@ -244,6 +247,7 @@ impl Node {
             directory,
             claims: Arc::default(),
             lockouts: Mutex::default(),
+            registrations: Mutex::default(),
             hashing,
             metrics: Metrics::default(),
             tenures: Arc::default(),

@@ -72,6 +72,23 @@ pub async fn import(node: &Node, user: &BareJid, text: &str) -> Result<(), UserE
     enter(node, user, Account::new(home_for(node), credentials)).await
 }
 
+/// Adds a user who has chosen the name and the password.
+pub async fn register(node: &Node, user: &BareJid, password: String) -> Result<(), UserError> {
+    check_new(node, user)?;
+    let credentials = keys::in_turn(node, password).await?;
+    enter(node, user, Account::new(home_for(node), credentials)).await
+}
+
+/// Gives a user a new password, as the user has asked for.
+pub async fn change_password(
+    node: &Node,
+    user: &BareJid,
+    password: String,
+) -> Result<(), UserError> {
+    let credentials = keys::in_turn(node, password).await?;
+    set_credentials(node, user, credentials).await
+}
+
 /// Before anything is computed; `apply` has the last word.
 fn check_new(node: &Node, user: &BareJid) -> Result<(), UserError> {
     let exists = node
@@ -110,6 +127,14 @@ fn home_for(node: &Node) -> NodeId {
 /// Gives a user a new password.
 pub async fn set_password(node: &Node, user: &BareJid, password: String) -> Result<(), UserError> {
     let credentials = keys::of_password(node, password).await?;
+    set_credentials(node, user, credentials).await
+}
+
+async fn set_credentials(
+    node: &Node,
+    user: &BareJid,
+    credentials: Credentials,
+) -> Result<(), UserError> {
     let set = Change::SetCredentials {
         user: user.clone(),
         credentials,

@@ -47,9 +47,9 @@ impl Lacking {
 
     pub fn leave(&mut self, account: Hashes) {
         let missing = account.missing();
-        self.sha1 -= usize::from(missing.sha1);
-        self.sha256 -= usize::from(missing.sha256);
-        self.sha512 -= usize::from(missing.sha512);
+        self.sha1 = self.sha1.saturating_sub(usize::from(missing.sha1));
+        self.sha256 = self.sha256.saturating_sub(usize::from(missing.sha256));
+        self.sha512 = self.sha512.saturating_sub(usize::from(missing.sha512));
     }
 
     /// What somebody lacks.

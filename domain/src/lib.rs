@@ -17,6 +17,7 @@ pub mod operations;
 pub mod pace;
 pub mod privacy;
 pub mod properties;
+pub mod registrations;
 pub mod routing;
 pub mod seams;
 pub mod settings;

@@ -188,6 +188,15 @@ pub const USER_AGENT_ID_BYTES_MAX: usize = 64;
 /// Seconds for which such a token is good. A default.
 pub const TOKEN_SECONDS: u64 = 21 * 86_400;
 
+/// Accounts that one address may ask for in an hour, where strangers may. A default.
+pub const REGISTRATIONS_AN_HOUR: u64 = 5;
+/// Seconds for which they are counted.
+pub const REGISTRATION_WINDOW_SECONDS: u64 = 3_600;
+/// Addresses whose requests a node counts; one more is refused until the hour of another is over.
+pub const REGISTRATION_ADDRESSES_MAX: usize = 65_536;
+/// Bytes of the name of an account that a stranger makes; a longer one gets `not-acceptable`.
+pub const REGISTERED_NAME_BYTES_MAX: usize = 64;
+
 /// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at
 /// each sign-in).
 pub const SCRAM_ITERATIONS: u32 = 10_000;

@@ -97,7 +97,7 @@ impl Lockouts {
 }
 
 /// One customer of a provider: an address of version 4, and of version 6 the first half.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let prefix = address.to_bits() >> 64 << 64;

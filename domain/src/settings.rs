@@ -198,6 +198,27 @@ settings! {
          many there are. Those who see it already go on seeing it. Cisco Unified Presence has 200. \
          Unlimited means the product's own limit of 2,000.";
 
+    registration: Switch = Switch(false), "accounts.registration",
+        "Strangers may make an account of their own, in TLS alone (XEP-0077). Off: administrators \
+         make accounts.";
+
+    registrations_an_hour: Limit<1, 1_000_000> = Limit(Some(limits::REGISTRATIONS_AN_HOUR)),
+        "accounts.registrations-an-hour",
+        "How many accounts may be asked for from one address (of IPv6, from its first 64 bits) in \
+         an hour, names that are taken included. Each node counts for itself.";
+
+    password_change: Switch = Switch(false), "accounts.password-change",
+        "Users may change their password with their client, in TLS alone (XEP-0077). The client \
+         is not asked for the old one.";
+
+    password_length: Number<1, 64> = Number(8), "accounts.password-length",
+        "How many characters a password has at least that a user chooses. Holds for passwords \
+         that are chosen afterwards; administrators give what they like.";
+
+    cancellation: Switch = Switch(false), "accounts.cancellation",
+        "Users may remove their account with all that is kept of it, with their client \
+         (XEP-0077). The accounts of administrators are not removed so.";
+
     server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
         "Where those who run the server are reached, for clients that ask (XEP-0157).";
 }

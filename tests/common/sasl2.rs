@@ -25,8 +25,7 @@ pub const SASL2: &str = "urn:xmpp:sasl:2";
 pub const BIND2: &str = "urn:xmpp:bind:0";
 pub const FAST: &str = "urn:xmpp:fast:0";
 /// Of the password of all test users, by SHA-1 alone, as ejabberd has it in its database.
-pub const KEYS: &str =
-    "SCRAM-SHA-1$4096:YSBzYWx0IG9mIGVqYWJiZXJk$Qe/YutUylsTyEUyVzujFQK+u0ww=:\
+pub const KEYS: &str = "SCRAM-SHA-1$4096:YSBzYWx0IG9mIGVqYWJiZXJk$Qe/YutUylsTyEUyVzujFQK+u0ww=:\
      BzKagIL2dHNM324HH+dUSYEH9Ys=";
 /// What an installation calls itself.
 pub const PHONE: &str = "d4565fa7-4d72-4749-b3d3-740edbf87770";

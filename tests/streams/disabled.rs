@@ -69,7 +69,11 @@ fn no_mechanism_signs_in_and_no_token_until_it_is_enabled() {
     success(&comes());
     success(&by(Mechanism::ScramSha512Plus, PASSWORD, ""));
     let unknown = node.ctl(&["user", "disable", "mallory"]);
-    assert!(unknown.err.contains("there is no such user"), "{}", unknown.err);
+    assert!(
+        unknown.err.contains("there is no such user"),
+        "{}",
+        unknown.err
+    );
 }
 
 /// The restart is of no help: the word of the administrator is kept.
@@ -81,8 +85,17 @@ fn a_session_ends_and_is_not_resumed() {
     away.stream.socket.cut();
     set(&node, "disable");
     let error = alice.stream.element();
-    assert_eq!(stream_condition(&error), "not-authorized", "{}", xml(&error));
-    assert!(xml(&error).contains("the account was disabled"), "{}", xml(&error));
+    assert_eq!(
+        stream_condition(&error),
+        "not-authorized",
+        "{}",
+        xml(&error)
+    );
+    assert!(
+        xml(&error).contains("the account was disabled"),
+        "{}",
+        xml(&error)
+    );
     node.kill();
     node.begin();
     let resume = away.resume_element();
@@ -111,9 +124,9 @@ fn who_has_proved_it_before_binds_nothing() {
     let mut alice = Client::sign_in(node.address(), "alice", None);
     set(&node, "disable");
     let bind = client::BIND;
-    alice
-        .stream
-        .send(format!("<iq type='set' id='b1'><bind xmlns='{bind}'/></iq>"));
+    alice.stream.send(format!(
+        "<iq type='set' id='b1'><bind xmlns='{bind}'/></iq>"
+    ));
     let answer = alice.stream.element();
     assert!(xml(&answer).contains("<not-allowed"), "{}", xml(&answer));
     set(&node, "enable");

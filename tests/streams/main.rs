@@ -22,6 +22,7 @@ mod pace;
 mod patience;
 mod plain;
 mod refusals;
+mod registration;
 mod sasl;
 mod sasl2;
 mod sasl_errors;

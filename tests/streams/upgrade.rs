@@ -162,12 +162,19 @@ fn a_task_that_goes_wrong_is_a_failure_and_leaves_no_keys() {
     let asked = wanted(&[ScramHash::Sha256]);
     let next = |task: &str| xml(&Sasl2Element::Next(task.to_owned().into()).to_element());
     let data = |inner: &str| format!("<task-data xmlns='{SASL2}'>{inner}</task-data>");
-    let hash = |text: &str| data(&format!("<hash xmlns='urn:xmpp:scram-upgrade:0'>{text}</hash>"));
+    let hash = |text: &str| {
+        data(&format!(
+            "<hash xmlns='urn:xmpp:scram-upgrade:0'>{text}</hash>"
+        ))
+    };
     let right = next("UPGR-SCRAM-SHA-256");
     let abort = format!("<abort xmlns='{SASL2}'/>");
     for (said, condition) in [
         (vec![next("UPGR-SCRAM-SHA-512")], "malformed-request"),
-        (vec![format!("<next xmlns='{SASL2}'/>")], "malformed-request"),
+        (
+            vec![format!("<next xmlns='{SASL2}'/>")],
+            "malformed-request",
+        ),
         (vec![abort.clone()], "aborted"),
         (vec![right.clone(), abort], "aborted"),
         (vec![right.clone(), data("")], "malformed-request"),
@@ -263,11 +270,16 @@ fn keys_are_imported_as_other_servers_keep_them() {
         let file = scene.node.path("keys");
         std::fs::write(&file, keys).expect("a file of keys");
         let file = file.to_str().expect("a plain name");
-        let refused = scene.node.ctl(&["user", "import", name, "--keys-file", file]);
+        let refused = scene
+            .node
+            .ctl(&["user", "import", name, "--keys-file", file]);
         assert!(refused.err.contains(words), "{keys}: {}", refused.err);
         assert!(!refused.err.contains("hunter2"), "{}", refused.err);
     }
     let log = scene.node.log();
     assert!(log.contains("user.import user=petra"), "{log}");
-    assert!(!log.contains("SHA-1$") && !log.contains("fbc99f30"), "{log}");
+    assert!(
+        !log.contains("SHA-1$") && !log.contains("fbc99f30"),
+        "{log}"
+    );
 }

@@ -79,6 +79,8 @@ plays! {
     privacy
     private_data
     receipts
+    registration_cancelled
+    registration_refused
     routing_most_available
     routing_negative
     routing_no_account

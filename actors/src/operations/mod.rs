@@ -153,24 +153,26 @@ impl Executor {
                 .map(|(user, account)| (user.clone(), account.administrator, account.disabled))
                 .collect()
         });
-        let rows = users.into_iter().filter_map(|(user, is_administrator, is_disabled)| {
-            let (availability, sessions, offline) = self.node.subcluster.read(|state| {
-                let sessions = state.sessions_by_jid(&user).len();
-                (
-                    state.availability(&user),
-                    sessions,
-                    state.offline_count(&user),
-                )
+        let rows = users
+            .into_iter()
+            .filter_map(|(user, is_administrator, is_disabled)| {
+                let (availability, sessions, offline) = self.node.subcluster.read(|state| {
+                    let sessions = state.sessions_by_jid(&user).len();
+                    (
+                        state.availability(&user),
+                        sessions,
+                        state.offline_count(&user),
+                    )
+                });
+                Some(UserRow {
+                    user: UserName::new(user.as_str()).ok()?,
+                    is_administrator,
+                    is_disabled,
+                    availability: availability.to_string(),
+                    session_count: sessions as u32,
+                    offline_count: offline as u32,
+                })
             });
-            Some(UserRow {
-                user: UserName::new(user.as_str()).ok()?,
-                is_administrator,
-                is_disabled,
-                availability: availability.to_string(),
-                session_count: sessions as u32,
-                offline_count: offline as u32,
-            })
-        });
         Ok(Outcome::Users(Rows::fill(rows)))
     }
 

@@ -32,6 +32,7 @@ impl Session {
     pub(super) fn may_read(&self) -> bool {
         !self.closing
             && !self.enabling
+            && !self.changing
             && self.stalled.is_empty()
             && self.stream.write_queue.len() < WRITE_AHEAD_BYTES
             && self.in_flight.len() < limits::IN_FLIGHT_MAX
@@ -115,6 +116,9 @@ impl Session {
         }
         let action = match judged {
             Ok(mut stanza) => {
+                if self.take_registration(&stanza, bytes.len(), ctx) {
+                    return;
+                }
                 self.strip_forged(&mut stanza);
                 match self.is_server(stanza.to.as_ref()) && broadcast::is_broadcast(&stanza) {
                     true => {
@@ -173,7 +177,7 @@ impl Session {
 
     /// One stanza, one entry (design, section 5, rule 1); without stream management what changes
     /// nothing needs none.
-    fn act(&mut self, action: Action, size: usize, _ctx: &mut Context<Session>) {
+    pub(super) fn act(&mut self, action: Action, size: usize, _ctx: &mut Context<Session>) {
         if self.managed.is_none() && self.answer_at_once(&action) {
             return;
         }

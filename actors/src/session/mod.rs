@@ -7,6 +7,7 @@
 //!   group ─► Inbox ─► slots in order, announcements between ─► socket   (outgoing)
 //! ```
 
+mod account;
 mod broadcast;
 mod decide;
 mod early;
@@ -28,7 +29,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
 use pollux_domain::ids::{Connection, Seq, SessionId};
 use pollux_domain::jid::Jid;
@@ -59,6 +60,8 @@ pub struct Stream {
     pub write_queue: BytesMut,
     /// Nobody looks at the client (XEP-0352).
     pub inactive: bool,
+    /// Nobody reads it on its way from the client.
+    pub encrypted: bool,
 }
 
 /// See the module.
@@ -89,6 +92,10 @@ pub struct Session {
     waits_for_room: bool,
     /// `<enable/>` is under way: nothing is read or written until it is committed.
     enabling: bool,
+    /// What the user does about the account is under way: nothing is read before it is done.
+    changing: bool,
+    /// What is said first when the session ends because the user was removed.
+    parting: Option<Bytes>,
     /// In octets and in elements.
     paces: [Pace; 2],
     /// The client has said more than it may: it is read again when it is reminded.
@@ -195,6 +202,8 @@ impl Session {
             stalled: VecDeque::new(),
             waits_for_room: false,
             enabling: false,
+            changing: false,
+            parting: None,
             paces,
             pauses: false,
             owes_answer: None,

@@ -92,13 +92,14 @@ impl Session {
     }
 
     fn take_end(&mut self, reason: EndReason) {
+        // XEP-0077 section 3.2: the one who asked for it is told that it is done.
+        if let (EndReason::UserRemoved, Some(result)) = (reason, self.parting.take()) {
+            self.stream.write_queue.extend_from_slice(&result);
+        }
         let (condition, text) = match reason {
             EndReason::Conflict => (StreamCondition::Conflict, "another client has the resource"),
             EndReason::UserRemoved => (StreamCondition::NotAuthorized, "the user was removed"),
-            EndReason::UserDisabled => (
-                StreamCondition::NotAuthorized,
-                "the account was disabled",
-            ),
+            EndReason::UserDisabled => (StreamCondition::NotAuthorized, "the account was disabled"),
             EndReason::TooMuchWaiting => (
                 StreamCondition::ResourceConstraint,
                 "too much waits for this session",

@@ -13,11 +13,13 @@ use pollux_raft::state::{Activity, Document};
 use pollux_xml::{Element, StreamNamespaces, Text};
 use pollux_xmpp::disco::{self, DiscoInfo, Identity};
 use pollux_xmpp::private_data::{self, PrivateRequest};
+use pollux_xmpp::registration::{self as wire_form, RegistrationRequest};
 use pollux_xmpp::stanza::{ErrorCondition, IqType, Stanza, StanzaKind};
 use pollux_xmpp::version::SoftwareVersion;
 use pollux_xmpp::{last_activity, ns, ping, server_contacts, time, vcard, version};
 
 use crate::node::Node;
+use crate::registration;
 
 /// See the module. The contact list is asked for elsewhere: it is of the account alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Question {
     VCard,
     /// XEP-0049.
     Private(PrivateName),
+    /// XEP-0077: what is known of the own account.
+    Registration,
 }
 
 /// Of whom it is asked.
@@ -69,6 +73,7 @@ impl Question {
             (time::is_request(stanza), Question::Time),
             (last_activity::is_request(stanza), Question::LastActivity),
             (to_account && vcard::is_get(stanza), Question::VCard),
+            (RegistrationRequest::is_form(stanza), Question::Registration),
         ];
         let asked = asked.into_iter().find(|(is_asked, _)| *is_asked);
         asked.map(|(_, question)| question)
@@ -96,6 +101,9 @@ impl Question {
         to: Option<&Jid>,
     ) -> Result<Option<Element>, ErrorCondition> {
         match subject(asker, to) {
+            Subject::Server | Subject::Account(_) if self == Question::Registration => {
+                registered(node, asker)
+            }
             Subject::Server => self.about_server(node),
             Subject::Account(user) => self.about_account(node, &user),
             Subject::Other(user) => self.about_other(node, &asker.to_bare(), &user),
@@ -149,7 +157,10 @@ impl Question {
                 let WallMs(now) = node.ambient.clock.wall();
                 Some(time::to_element(now))
             }
-            Question::LastActivity | Question::VCard | Question::Private(_) => {
+            Question::LastActivity
+            | Question::VCard
+            | Question::Private(_)
+            | Question::Registration => {
                 return Err(ErrorCondition::ServiceUnavailable);
             }
         })
@@ -192,6 +203,15 @@ fn subject(asker: &Jid, to: Option<&Jid>) -> Subject {
         Some(to) if to.local().is_none() => Subject::Server,
         Some(to) if to.bare_str() != asker.bare_str() => Subject::Other(to.to_bare()),
         _ => Subject::Account(asker.to_bare()),
+    }
+}
+
+/// XEP-0077 section 3.1, to one who has signed in.
+fn registered(node: &Node, asker: &Jid) -> Result<Option<Element>, ErrorCondition> {
+    let name = asker.local().unwrap_or_default();
+    match registration::is_supported(&node.cluster_settings()) {
+        true => Ok(Some(wire_form::registered(name))),
+        false => Err(ErrorCondition::ServiceUnavailable),
     }
 }
 
@@ -286,6 +306,11 @@ fn info(node: &Node, server: bool) -> DiscoInfo {
         true => &[ns::ADDRESS, ns::BLOCKING][..],
         false => &[],
     };
+    // XEP-0077 section 10.
+    let register = match server && registration::is_supported(&node.cluster_settings()) {
+        true => &[ns::REGISTER][..],
+        false => &[],
+    };
     DiscoInfo {
         disco_node: None,
         identities: vec![Identity {
@@ -296,6 +321,7 @@ fn info(node: &Node, server: bool) -> DiscoInfo {
         features: features
             .iter()
             .chain(alone)
+            .chain(register)
             .map(|name| (*name).into())
             .collect(),
         forms: match server {

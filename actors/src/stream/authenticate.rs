@@ -14,6 +14,7 @@ use super::guesses::note_succeeded;
 use super::inline::Asked;
 use super::mechanisms::{Offered, exchange};
 use super::profile::{self, Means, Profile, Request, Said};
+use super::register::Registrar;
 use super::upgrade::upgrade;
 use super::wire::{Broken, Wire};
 
@@ -30,8 +31,9 @@ pub async fn authenticate(
     wire: &mut Wire,
     mut element: Element,
     offered: &Offered,
-    address: IpAddr,
+    registrar: &mut Registrar,
 ) -> Result<SignedIn, Broken> {
+    let address = registrar.address();
     for _attempt in 0..limits::SIGN_IN_ATTEMPTS_MAX {
         // RFC 6120 section 4.9.3.12: nothing else before authentication.
         let Some((profile, said)) = profile::heard(&element) else {
@@ -53,7 +55,7 @@ pub async fn authenticate(
             .sign_in_failures
             .fetch_add(1, Ordering::Relaxed);
         wire.send(&profile.failure(failure)).await?;
-        element = wire.element().await?;
+        element = registrar.element(wire, offered).await?;
     }
     let error = StreamError::new(StreamCondition::PolicyViolation);
     Err(error

@@ -29,6 +29,8 @@ pub struct Offered {
     pub offer: Offer,
     /// By XEP-0388, too.
     pub sasl2: bool,
+    /// Nobody else reads the stream.
+    pub encrypted: bool,
     /// What tokens may be bound to; none where they are off.
     pub tokens: Vec<TokenBinding>,
     /// For which hashes keys may be added (XEP-0480).

@@ -12,6 +12,7 @@ mod inline;
 mod mechanisms;
 mod negotiate;
 mod profile;
+mod register;
 mod relay;
 pub mod strangers;
 mod upgrade;

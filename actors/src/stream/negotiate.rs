@@ -6,18 +6,19 @@ use std::net::IpAddr;
 use pollux_domain::jid::BareJid;
 use pollux_domain::tokens::TokenBinding;
 use pollux_links::tls::TlsSocket;
-use pollux_xml::Framer;
-use pollux_xmpp::fast;
+use pollux_xml::{Element, Framer};
 use pollux_xmpp::features::{Features, StartTls};
 use pollux_xmpp::sasl::scram::ScramHash;
 use pollux_xmpp::sasl::{ChannelBinding, Offer, Secret};
 use pollux_xmpp::starttls::Starttls;
+use pollux_xmpp::{fast, registration};
 
 use super::accept::Entrance;
 use super::authenticate::{SignedIn, authenticate};
 use super::certificate::Loaded;
 use super::inline;
 use super::mechanisms::Offered;
+use super::register::Registrar;
 use super::relay;
 use super::wire::{Broken, CLIENT, Wire};
 use crate::keys;
@@ -31,6 +32,7 @@ pub async fn sign_in(
     let tls = wire.node.settings.tls.clone();
     let plaintext = wire.node.settings.allow_plaintext;
     let mut encrypted = None;
+    let mut registrar = Registrar::new(address);
     if let (Entrance::DirectTls, Some(tls)) = (entrance, &tls) {
         encrypted = Some(encrypt(wire, &tls.loaded(), entrance).await?);
     }
@@ -48,10 +50,11 @@ pub async fn sign_in(
             mechanisms: offered.offer.mechanisms.clone(),
             authentication: inline::offer(&offered),
             channel_bindings: bindings.map(|(binding, _)| *binding).collect(),
+            others: others(wire, &offered),
             ..Features::default()
         };
         wire.welcome(greeting, features).await?;
-        let element = wire.element().await?;
+        let element = registrar.element(wire, &offered).await?;
         match (Starttls::from_element(&element), &tls) {
             (Some(Starttls::Request), Some(tls)) if encrypted.is_none() => {
                 wire.send(&Starttls::Proceed.to_element()).await?;
@@ -67,9 +70,16 @@ pub async fn sign_in(
                 wire.close().await?;
                 return Err(Broken::Gone);
             }
-            (None, _) => return authenticate(wire, element, &offered, address).await,
+            (None, _) => return authenticate(wire, element, &offered, &mut registrar).await,
         }
     }
+}
+
+/// XEP-0077 section 8.
+fn others(wire: &Wire, offered: &Offered) -> Vec<Element> {
+    let is_on = wire.node.cluster_settings().registration.is_on();
+    let register = (offered.encrypted && is_on).then(registration::feature);
+    register.into_iter().collect()
 }
 
 /// What this stream offers.
@@ -112,6 +122,7 @@ fn offered(wire: &Wire, encrypted: Option<&Encrypted>) -> Offered {
         upgrades: upgrades.collect(),
         // XEP-0388 section 3: never without TLS.
         sasl2: encrypted.is_some(),
+        encrypted: encrypted.is_some(),
         named,
         offer,
     }
@@ -139,6 +150,7 @@ async fn encrypt(wire: &mut Wire, tls: &Loaded, entrance: Entrance) -> Result<En
     let exporter = socket.exporter().map(|data| Secret::new(data.to_vec()));
     let addresses = tls.addresses(socket.peer_chain(), wire.node.ambient.clock.wall());
     wire.socket = Box::new(socket);
+    wire.encrypted = true;
     let bindings = [
         (ChannelBinding::TlsExporter, exporter),
         (ChannelBinding::TlsServerEndPoint, tls.end_point.clone()),
@@ -161,6 +173,7 @@ pub fn hand_over(wire: Wire, signed_in: SignedIn) {
         socket,
         mut framer,
         arrival,
+        encrypted,
         ..
     } = wire;
     match &asked {
@@ -184,7 +197,8 @@ pub fn hand_over(wire: Wire, signed_in: SignedIn) {
             let Ok(socket) = travelling.arrive() else {
                 return;
             };
-            let wire = Wire::resumed(there, socket, framer, arrival);
+            let mut wire = Wire::resumed(there, socket, framer, arrival);
+            wire.encrypted = encrypted;
             actix_rt::spawn(relay::go_on(wire, user, asked, 0));
         }),
     );

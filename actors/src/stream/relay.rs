@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::serving::{ServedBy, home_of, served_by};
 use crate::users;
 
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// A stream goes through so many nodes at most: the tables of two nodes may differ for a moment.
 const HOPS_MAX: u8 = 3;
 /// Before another look at who serves.
@@ -42,6 +42,7 @@ const SAID_MAX: usize = 16 * 1024;
 struct Introduction {
     user: BareJid,
     hops: u8,
+    encrypted: bool,
     asked: Option<Asked>,
 }
 
@@ -50,6 +51,7 @@ struct Introduction {
 struct Introducing<'a> {
     user: &'a BareJid,
     hops: u8,
+    encrypted: bool,
     asked: &'a Option<Asked>,
 }
 
@@ -159,6 +161,7 @@ async fn relay(
     let introduction = Introducing {
         user,
         hops: hops + 1,
+        encrypted: wire.encrypted,
         asked,
     };
     let Ok(header) = codec::encode(VERSION, &introduction) else {
@@ -330,8 +333,14 @@ pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Tra
         Box::new(move || {
             let socket: io::Result<Box<dyn Socket>> = socket.arrive();
             let Ok(socket) = socket else { return };
-            let wire = Wire::resumed(there, socket, Framer::new(CLIENT), arrival);
-            let Introduction { user, hops, asked } = introduction;
+            let mut wire = Wire::resumed(there, socket, Framer::new(CLIENT), arrival);
+            let Introduction {
+                user,
+                hops,
+                encrypted,
+                asked,
+            } = introduction;
+            wire.encrypted = encrypted;
             actix_rt::spawn(go_on(wire, user, asked, hops));
         }),
     );

@@ -2,6 +2,7 @@
 //! XEP-0480, before `<success/>`, at the node that the client came to. Not for what is offered: see
 //! `negotiate`.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pollux_domain::limits;
@@ -32,8 +33,7 @@ pub async fn upgrade(
         return Ok(Ok(()));
     }
     for hash in upgrades::named(&authenticate.inline) {
-        let is_due =
-            offered.upgrades.contains(&hash) && !keys::has(&wire.node, &proved.user, hash);
+        let is_due = offered.upgrades.contains(&hash) && !keys::has(&wire.node, &proved.user, hash);
         if !is_due {
             continue;
         }
@@ -85,7 +85,10 @@ async fn task(
     };
     let kept = keys::add(&wire.node, &proved.user, proved.password_version, keys);
     Ok(match tokio::time::timeout(PATIENCE, kept).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => {
+            wire.node.metrics.keys_added.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
         failed => {
             tracing::debug!(?failed, "keys of a client were not kept");
             let failure = SaslFailure::new(SaslCondition::TemporaryAuthFailure);

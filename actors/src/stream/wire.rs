@@ -77,6 +77,8 @@ pub struct Wire {
     greeted: bool,
     /// Of the connection that the stream came by to this node.
     pub arrival: Arrival,
+    /// Nobody reads it on its way from the client, to whichever node that came.
+    pub encrypted: bool,
     /// Bytes that a stranger has sent so far; none are counted for one who has signed in.
     received: Option<usize>,
 }
@@ -106,6 +108,7 @@ impl Wire {
             claimed: None,
             greeted: false,
             arrival,
+            encrypted: false,
             received: None,
         }
     }
@@ -312,6 +315,7 @@ impl Wire {
             arrival: self.arrival,
             write_queue: BytesMut::from(last),
             inactive,
+            encrypted: self.encrypted,
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod ns;
 pub mod ping;
 pub mod pre_approval;
 pub mod private_data;
+pub mod registration;
 pub mod roster;
 pub mod roster_versions;
 pub mod sasl;

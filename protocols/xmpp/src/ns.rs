@@ -46,6 +46,10 @@ pub const SM: &str = "urn:xmpp:sm:3";
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// XEP-0199.
 pub const PING: &str = "urn:xmpp:ping";
+/// XEP-0077.
+pub const REGISTER: &str = "jabber:iq:register";
+/// XEP-0077 section 8.
+pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
 /// XEP-0092.
 pub const VERSION: &str = "jabber:iq:version";
 /// XEP-0202.

@@ -17,5 +17,5 @@ pub use failure::{SaslCondition, SaslFailure};
 pub use mechanism::Mechanism;
 pub use offer::{ChannelBinding, Offer};
 pub use plain::PlainAuth;
-pub(crate) use scram::prepare_name;
+pub use scram::prepare_name;
 pub use secret::Secret;

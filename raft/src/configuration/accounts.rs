@@ -1,5 +1,5 @@
-//! One user as the cluster knows it: what it is proved by, and where it is at home. Not for what the
-//! user keeps: that is in the database of its subcluster.
+//! One user as the cluster knows it: what it is proved by, and where it is at home. Not for what
+//! the user keeps: that is in the database of its subcluster.
 
 use std::fmt;
 

@@ -318,7 +318,11 @@ mod tests {
         assert_eq!(account.credentials, both);
         assert_eq!(account.password_version, before);
         assert_eq!(configuration.lacking(), Lacking::default());
-        assert_eq!(configuration.apply(&upgrade), ChangeReply::Stale, "said twice");
+        assert_eq!(
+            configuration.apply(&upgrade),
+            ChangeReply::Stale,
+            "said twice"
+        );
         configuration.apply(&Change::RemoveUser { user: user.clone() });
         configuration.apply(&add);
         configuration.apply(&Change::SetCredentials {

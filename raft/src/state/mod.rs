@@ -10,6 +10,7 @@
 //! log may be applied again over newer tables.
 
 mod admittance;
+mod agreement;
 mod apply;
 mod availability;
 mod between;

@@ -22,6 +22,6 @@ mod scram_test;
 pub use client::{Expected, ScramClient};
 pub use hash::ScramHash;
 pub use keys::{DeriveError, ITERATIONS_DEFAULT, SALT_BYTES, ScramKeys, salted_password};
-pub(crate) use message::prepare_name;
+pub use message::prepare_name;
 pub use server::{ClientFirst, ServerFinal, ServerFirst};
 pub use stored::read_keys;

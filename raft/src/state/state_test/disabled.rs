@@ -48,7 +48,11 @@ fn sessions_end_contacts_are_told_and_messages_wait() {
     assert!(!world.is_signed_in("ann/phone") && !world.is_signed_in("ann/desk"));
     world.chat("ben/desk", "ann", "said later");
     assert_eq!(world.stored("ann"), 2);
-    assert_eq!(world.contacts("ben"), ["ann both"], "they are contacts still");
+    assert_eq!(
+        world.contacts("ben"),
+        ["ann both"],
+        "they are contacts still"
+    );
 
     world.done(disabled("ann", false));
     world.heard();

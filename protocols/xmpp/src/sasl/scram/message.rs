@@ -100,7 +100,7 @@ pub(super) fn is_nonce(nonce: &str) -> bool {
 }
 
 /// SASLprep of a name (RFC 5802 section 5.1: the server prepares it, or aborts where that fails).
-pub(crate) fn prepare_name(name: &str) -> Result<String, SaslFailure> {
+pub fn prepare_name(name: &str) -> Result<String, SaslFailure> {
     let prepared = stringprep::saslprep(name).map_err(|_| SaslCondition::NotAuthorized)?;
     if prepared.is_empty() {
         return Err(SaslCondition::NotAuthorized.into());

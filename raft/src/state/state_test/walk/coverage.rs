@@ -10,7 +10,7 @@ use super::super::step::Applied;
 pub(super) struct Coverage(BTreeMap<String, u64>);
 
 /// Each must have been met at least so often in a run of all seeds.
-const WANTED: [(&str, u64); 26] = [
+const WANTED: [(&str, u64); 27] = [
     ("announced unavailable", 1_000),
     ("done Enable", 1_000),
     ("done Placed", 1_000),
@@ -22,6 +22,7 @@ const WANTED: [(&str, u64); 26] = [
     ("ended Conflict", 300),
     ("ended Expired", 500),
     ("ended TooMuchWaiting", 1),
+    ("ended UserDisabled", 20),
     ("ended UserRemoved", 20),
     ("moved", 100),
     ("placed slot bounce", 500),

@@ -410,13 +410,21 @@ impl Walk {
         }
     }
 
-    /// Floods, which reach the limits; a user who is removed and comes back.
+    /// Floods, which reach the limits; a user who is removed and comes back, or disabled and
+    /// enabled.
     fn rarely(&mut self, client: usize) {
         if self.chance.one_in(5) {
             let user = self.clients[client].user.clone();
             let home = self.clients[client].home;
             self.propose(Agreement::Release { user: user.clone() }.under(AsOf::default()));
             self.propose(Agreement::Adopt { user, home }.under(AsOf::default()));
+            return;
+        }
+        if self.chance.one_in(5) {
+            for disabled in [true, false] {
+                let user = self.clients[client].user.clone();
+                self.propose(Agreement::Disabled { user, disabled }.under(AsOf::default()));
+            }
             return;
         }
         if !self.clients[client].is_idle() {

@@ -81,7 +81,7 @@ fn no_mechanism_signs_in_and_no_token_until_it_is_enabled() {
 fn a_session_ends_and_is_not_resumed() {
     let (mut node, trust) = node_with_two();
     let mut alice = sign_in(node.address(), "alice", &trust, Some(PHONE), true);
-    let mut away = sign_in(node.address(), "alice", &trust, None, true);
+    let away = sign_in(node.address(), "alice", &trust, None, true);
     away.stream.socket.cut();
     set(&node, "disable");
     let error = alice.stream.element();

@@ -155,6 +155,10 @@ fn action_weight(action: &Action) -> usize {
             let parcels = parcels.iter().map(|parcel| parcel.bytes.len());
             outer.bytes.len() + parcels.sum::<usize>()
         }
+        Action::DirectedToSeveral { outer, copies, .. } => {
+            let copies = copies.iter().map(|(_, bytes)| bytes.len());
+            outer.bytes.len() + copies.sum::<usize>()
+        }
         Action::Availability { bytes, .. }
         | Action::Directed { bytes, .. }
         | Action::Subscription { bytes, .. }
@@ -179,7 +183,7 @@ fn action_weight(action: &Action) -> usize {
 }
 
 impl Machine for Configuration {
-    // 2: settings, tokens.
+    // 2: settings, tokens, the secret of TURN servers.
     const VERSION: u16 = 2;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
@@ -189,6 +193,9 @@ impl Machine for Configuration {
         match change {
             configuration::Change::DecoySecret(bytes)
             | configuration::Change::TokenSecret(bytes) => bytes.len(),
+            configuration::Change::ExternalSecret(secret) => secret
+                .as_ref()
+                .map_or(0, |secret| secret.expose_secret().len()),
             configuration::Change::AddUser { account, .. } => account.credentials.len(),
             configuration::Change::SetCredentials { credentials, .. } => credentials.len(),
             configuration::Change::Set(wanted) => {

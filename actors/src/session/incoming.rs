@@ -160,6 +160,7 @@ impl Session {
             jid: &self.jid,
             domain: &self.node.settings.domain,
             now: self.node.ambient.clock.wall(),
+            lang: self.stream.lang.as_ref(),
         }
     }
 
@@ -248,6 +249,7 @@ impl Session {
             Action::Nothing
             | Action::Availability { .. }
             | Action::Directed { .. }
+            | Action::DirectedToSeveral { .. }
             | Action::Subscription { .. } => Vec::new(),
         }
     }

@@ -11,12 +11,15 @@ use pollux_domain::jid::{BareJid, Jid};
 use pollux_raft::rows;
 use pollux_raft::state::{Activity, Document};
 use pollux_xml::{Element, StreamNamespaces, Text};
-use pollux_xmpp::disco::{self, DiscoInfo, Identity};
+use pollux_xmpp::disco;
+use pollux_xmpp::external_services::{Credentials, ExternalRequest};
 use pollux_xmpp::private_data::{self, PrivateRequest};
+use pollux_xmpp::sasl::Secret;
 use pollux_xmpp::stanza::{ErrorCondition, IqType, Stanza, StanzaKind};
 use pollux_xmpp::version::SoftwareVersion;
-use pollux_xmpp::{last_activity, ns, ping, server_contacts, time, vcard, version};
+use pollux_xmpp::{last_activity, ns, ping, time, vcard, version};
 
+use super::abilities::{self, NAME};
 use crate::node::Node;
 
 /// See the module. The contact list is asked for elsewhere: it is of the account alone.
@@ -26,7 +29,8 @@ pub enum Question {
     Ping,
     /// XEP-0030, of a disco node where one is named.
     Info(Option<Text>),
-    Items,
+    /// The same of its items.
+    Items(Option<Text>),
     /// XEP-0092.
     Version,
     /// XEP-0202.
@@ -37,6 +41,8 @@ pub enum Question {
     VCard,
     /// XEP-0049.
     Private(PrivateName),
+    /// XEP-0215, or what is wrong with it.
+    External(Result<ExternalRequest, ErrorCondition>),
 }
 
 /// Of whom it is asked.
@@ -56,15 +62,20 @@ impl Question {
         if let Some(disco_node) = disco::info_request(stanza) {
             return Some(Question::Info(disco_node));
         }
+        if let Some(disco_node) = disco::items_request(stanza) {
+            return Some(Question::Items(disco_node));
+        }
         let to_account = !is_server(stanza.to.as_ref());
         if let (true, Some(Ok(PrivateRequest::Get(name)))) =
             (to_account, PrivateRequest::from_stanza(stanza))
         {
             return Some(Question::Private(name));
         }
+        if let Some(request) = ExternalRequest::from_stanza(stanza) {
+            return Some(Question::External(request));
+        }
         let asked = [
             (ping::is_request(stanza), Question::Ping),
-            (disco::is_items_request(stanza), Question::Items),
             (version::is_request(stanza), Question::Version),
             (time::is_request(stanza), Question::Time),
             (last_activity::is_request(stanza), Question::LastActivity),
@@ -78,7 +89,7 @@ impl Question {
     pub fn is_about_users(&self) -> bool {
         matches!(
             self,
-            Question::Info(_) | Question::Items | Question::LastActivity | Question::VCard
+            Question::Info(_) | Question::Items(_) | Question::LastActivity | Question::VCard
         )
     }
 
@@ -96,15 +107,20 @@ impl Question {
         to: Option<&Jid>,
     ) -> Result<Option<Element>, ErrorCondition> {
         match subject(asker, to) {
-            Subject::Server => self.about_server(node),
+            Subject::Server => self.about_server(node, asker),
             Subject::Account(user) => self.about_account(node, &user),
             Subject::Other(user) => self.about_other(node, &asker.to_bare(), &user),
         }
     }
 
-    fn about_server(self, node: &Node) -> Result<Option<Element>, ErrorCondition> {
+    fn about_server(self, node: &Node, asker: &Jid) -> Result<Option<Element>, ErrorCondition> {
         match self {
-            Question::Info(None) => Ok(Some(info(node, true).to_element())),
+            Question::Info(disco_node) => {
+                let info = abilities::of_server(node, disco_node);
+                let info = info.ok_or(ErrorCondition::ItemNotFound)?;
+                Ok(Some(info.to_element()))
+            }
+            Question::External(request) => external(node, &asker.to_bare(), request?).map(Some),
             Question::LastActivity => {
                 let running = node.ambient.clock.now().saturating_sub(node.started);
                 Ok(Some(last_activity::to_element(running.as_secs())))
@@ -116,7 +132,7 @@ impl Question {
 
     fn about_account(self, node: &Node, user: &BareJid) -> Result<Option<Element>, ErrorCondition> {
         match self {
-            Question::Info(None) => Ok(Some(info(node, false).to_element())),
+            Question::Info(None) => Ok(Some(abilities::of_account().to_element())),
             // XEP-0012 section 3: whoever asks is there.
             Question::LastActivity => Ok(Some(last_activity::to_element(0))),
             Question::VCard => match vcard_of(node, user)? {
@@ -136,8 +152,11 @@ impl Question {
     fn about_both(self, node: &Node) -> Result<Option<Element>, ErrorCondition> {
         Ok(match self {
             Question::Ping => None,
-            Question::Info(_) => return Err(ErrorCondition::ItemNotFound),
-            Question::Items => Some(Element::new(ns::DISCO_ITEMS, "query")),
+            // XEP-0030 section 7.
+            Question::Info(_) | Question::Items(Some(_)) => {
+                return Err(ErrorCondition::ItemNotFound);
+            }
+            Question::Items(None) => Some(Element::new(ns::DISCO_ITEMS, "query")),
             Question::Version => {
                 let version = SoftwareVersion {
                     name: NAME.into(),
@@ -149,9 +168,10 @@ impl Question {
                 let WallMs(now) = node.ambient.clock.wall();
                 Some(time::to_element(now))
             }
-            Question::LastActivity | Question::VCard | Question::Private(_) => {
-                return Err(ErrorCondition::ServiceUnavailable);
-            }
+            Question::LastActivity
+            | Question::VCard
+            | Question::Private(_)
+            | Question::External(_) => return Err(ErrorCondition::ServiceUnavailable),
         })
     }
 
@@ -169,13 +189,14 @@ impl Question {
             },
             Question::LastActivity => activity(node, asker, user).map(Some),
             // XEP-0030 section 8: who does not see the user does not learn that there is one.
-            Question::Items => Ok(Some(Element::new(ns::DISCO_ITEMS, "query"))),
+            Question::Items(Some(_)) => Err(ErrorCondition::ItemNotFound),
+            Question::Items(None) => Ok(Some(Element::new(ns::DISCO_ITEMS, "query"))),
             Question::Info(disco_node) => {
                 let sees = node.subcluster.read(|state| state.may_see(asker, user));
                 match (sees, disco_node) {
                     (false, _) => Err(ErrorCondition::ServiceUnavailable),
                     (true, Some(_)) => Err(ErrorCondition::ItemNotFound),
-                    (true, None) => Ok(Some(info(node, false).to_element())),
+                    (true, None) => Ok(Some(abilities::of_account().to_element())),
                 }
             }
             _ => Err(ErrorCondition::ServiceUnavailable),
@@ -193,6 +214,27 @@ fn subject(asker: &Jid, to: Option<&Jid>) -> Subject {
         Some(to) if to.bare_str() != asker.bare_str() => Subject::Other(to.to_bare()),
         _ => Subject::Account(asker.to_bare()),
     }
+}
+
+/// XEP-0215: what there is beside the server, with credentials where the cluster knows the secret.
+fn external(
+    node: &Node,
+    user: &BareJid,
+    request: ExternalRequest,
+) -> Result<Element, ErrorCondition> {
+    if user.domain() != node.settings.domain {
+        // Nobody relays for strangers.
+        return Err(ErrorCondition::Forbidden);
+    }
+    let settings = node.cluster_settings();
+    let secret = node.configuration.read(|configuration| {
+        let secret = configuration.external_secret()?;
+        Some(Secret::new(secret.expose_secret().as_bytes().to_vec()))
+    });
+    let WallMs(now) = node.ambient.clock.wall();
+    let seconds = settings.external_seconds.0;
+    let credentials = secret.map(|secret| Credentials::new(&secret, user, now, seconds));
+    request.answer(&settings.external_services, credentials.as_ref())
 }
 
 // === What a user keeps ===
@@ -257,54 +299,4 @@ fn activity(node: &Node, asker: &BareJid, user: &BareJid) -> Result<Element, Err
 fn status(presence: Bytes) -> Option<Text> {
     let element = Element::parse(&presence, &StreamNamespaces::new(ns::CLIENT)).ok()?;
     Stanza::from_element(element).ok()?.status()
-}
-
-// === What server and accounts can do ===
-
-const NAME: &str = "Pollux";
-
-/// What the server, or an account, is and can do.
-fn info(node: &Node, server: bool) -> DiscoInfo {
-    let (category, kind) = match server {
-        true => ("server", "im"),
-        false => ("account", "registered"),
-    };
-    let features = [
-        ns::CARBONS,
-        ns::DISCO_INFO,
-        ns::DISCO_ITEMS,
-        ns::LAST_ACTIVITY,
-        ns::PING,
-        ns::PRIVATE,
-        ns::ROSTER,
-        ns::TIME,
-        ns::VCARD,
-        ns::VERSION,
-    ];
-    // XEP-0033 section 2, XEP-0191 section 3.1: of the server alone.
-    let alone = match server {
-        true => &[ns::ADDRESS, ns::BLOCKING][..],
-        false => &[],
-    };
-    DiscoInfo {
-        disco_node: None,
-        identities: vec![Identity {
-            category: category.into(),
-            kind: kind.into(),
-            name: server.then(|| NAME.into()),
-        }],
-        features: features
-            .iter()
-            .chain(alone)
-            .map(|name| (*name).into())
-            .collect(),
-        forms: match server {
-            true => {
-                let settings = node.cluster_settings();
-                let contacts = settings.server_contacts.by_role();
-                server_contacts::form(&contacts).into_iter().collect()
-            }
-            false => Vec::new(),
-        },
-    }
 }

@@ -17,7 +17,7 @@ use super::authenticate::{SignedIn, authenticate};
 use super::certificate::Loaded;
 use super::inline;
 use super::mechanisms::Offered;
-use super::relay;
+use super::relay::{self, Unbound};
 use super::wire::{Broken, CLIENT, Wire};
 
 /// Negotiates until the client, who comes from `address`, has proved who it is.
@@ -172,6 +172,7 @@ pub fn hand_over(wire: Wire, signed_in: SignedIn) {
         return;
     };
     let there = node.clone();
+    let unbound = Unbound::begin(&node);
     node.placement.run(
         arbiter,
         Box::new(move || {
@@ -179,7 +180,7 @@ pub fn hand_over(wire: Wire, signed_in: SignedIn) {
                 return;
             };
             let wire = Wire::resumed(there, socket, framer, arrival);
-            actix_rt::spawn(relay::go_on(wire, user, asked, 0));
+            actix_rt::spawn(relay::go_on(wire, user, asked, 0, unbound));
         }),
     );
 }

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use pollux_domain::ids::SessionId;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
-use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces};
+use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces, Text};
 use pollux_xmpp::features::Features;
 use pollux_xmpp::ns;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
@@ -35,6 +35,9 @@ pub const CLIENT: Limits = Limits {
     elements_max: None,
     ..STRANGER
 };
+
+/// Of all that the server says to people.
+const LANGUAGE: &str = "en";
 
 /// Why a negotiation ended without a session.
 #[derive(Debug)]
@@ -73,8 +76,13 @@ pub struct Wire {
     pub header: Vec<u8>,
     /// Who the client says there that it is.
     pub claimed: Option<BareJid>,
+    /// Of what the client says to people, where it is another than the server's: then whoever hears
+    /// it is told (RFC 6120 section 4.7.4).
+    lang: Option<Text>,
     /// Our header is out, so that an error may follow.
     greeted: bool,
+    /// This node has said something.
+    spoken: bool,
     /// Of the connection that the stream came by to this node.
     pub arrival: Arrival,
     /// Bytes that a stranger has sent so far; none are counted for one who has signed in.
@@ -104,7 +112,9 @@ impl Wire {
             namespaces,
             header: Vec::new(),
             claimed: None,
+            lang: None,
             greeted: false,
+            spoken: false,
             arrival,
             received: None,
         }
@@ -113,6 +123,11 @@ impl Wire {
     /// The stream does not begin afresh: our header is out.
     pub fn has_begun(&mut self) {
         self.greeted = true;
+    }
+
+    /// Whether the client has heard anything from this node.
+    pub fn has_spoken(&self) -> bool {
+        self.spoken
     }
 
     /// Reads on in a stream that has begun elsewhere with this header.
@@ -124,6 +139,7 @@ impl Wire {
             return Err(StreamCondition::InternalServerError.into());
         };
         let header = StreamHeader::parse(&bytes, ContentNamespace::Client)?;
+        self.note_language(&header);
         self.namespaces = header.namespaces;
         self.framer.push(&rest);
         Ok(())
@@ -214,10 +230,17 @@ impl Wire {
             self.socket.write_all(&out).await?;
             return Err(StreamCondition::InvalidFrom.into());
         }
+        self.note_language(&header);
         self.namespaces = header.namespaces;
         self.claimed = header.from.map(|from| from.to_bare());
         self.write_features(features, &mut out);
         self.send_bytes(&out).await
+    }
+
+    fn note_language(&mut self, header: &StreamHeader) {
+        let lang = header.lang.as_ref();
+        let other = lang.filter(|lang| !lang.eq_ignore_ascii_case(LANGUAGE));
+        self.lang = other.cloned();
     }
 
     /// With what this end takes from here on.
@@ -249,7 +272,7 @@ impl Wire {
             return;
         };
         header
-            .reply(from, hex(&self.node.ambient.rand.token()), "en")
+            .reply(from, hex(&self.node.ambient.rand.token()), LANGUAGE)
             .write(out);
     }
 
@@ -258,6 +281,7 @@ impl Wire {
     }
 
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.spoken = true;
         self.socket.write_all(bytes).await?;
         self.socket.flush().await?;
         Ok(())
@@ -296,6 +320,7 @@ impl Wire {
             socket: self.socket,
             framer: self.framer,
             namespaces: self.namespaces,
+            lang: self.lang,
             arrival: self.arrival,
             write_queue: BytesMut::from(last),
             inactive,

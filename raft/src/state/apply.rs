@@ -322,6 +322,13 @@ impl State {
             } => {
                 self.directed(id, to, *available, bytes.clone(), out);
             }
+            Action::DirectedToSeveral {
+                outer,
+                available,
+                copies,
+            } => {
+                self.directed_to_several(id, outer, *available, copies, out);
+            }
             Action::Subscription { to, request, bytes } => {
                 self.subscription(id, to, *request, bytes.clone(), out);
             }
@@ -346,26 +353,6 @@ impl State {
             }
             Action::Carbons { on, result } => self.set_carbons(id, *on, result.clone(), out),
             Action::Answer(bytes) => self.answer(id, bytes.clone(), out),
-        }
-    }
-}
-
-impl User {
-    fn new(home: NodeId) -> User {
-        User {
-            home,
-            contacts: Default::default(),
-            list: Default::default(),
-            requests: Default::default(),
-            sessions: Vec::new(),
-            offline: Default::default(),
-            departures: Default::default(),
-            talks: Default::default(),
-            documents: Default::default(),
-            last_seen: Default::default(),
-            blocked: Default::default(),
-            privacy: Default::default(),
-            tokens: Default::default(),
         }
     }
 }

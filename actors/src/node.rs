@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
 use pollux_store::tables::{MemoryTables, Tables};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::acts::Onlooker;
 use crate::control;
@@ -135,7 +135,9 @@ pub struct Node {
     pub listeners: Mutex<Vec<Listening>>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
-    stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
+    /// Streams of clients who have signed in and have no session here: they bind, or are relayed.
+    pub(crate) unbound: AtomicU64,
     /// The replica of the configuration has heard the leader since the start.
     pub(crate) informed: AtomicBool,
     /// What sessions ask to be reminded of; `expiry` reminds them.
@@ -256,7 +258,8 @@ impl Node {
             started,
             listeners: Mutex::default(),
             onlooker: OnceLock::new(),
-            stopping: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
+            unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),
             reminders: Reminders::default(),
             unsaid: Mutex::default(),
@@ -470,7 +473,20 @@ impl Node {
     }
 
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
+    }
+
+    /// Resolves when the node stops.
+    pub async fn stops(&self) {
+        let mut stopping = self.stopping.subscribe();
+        let _told = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Nobody has a stream here any more.
+    fn is_left(&self) -> bool {
+        self.directory.is_empty()
+            && self.metrics.strangers.count() == 0
+            && self.unbound.load(Ordering::Relaxed) == 0
     }
 
     /// A node that stops asks its twin to serve its users, where it may and does: nobody waits for
@@ -513,10 +529,10 @@ impl Node {
     pub async fn stop(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
         self.leave_to_twin().await;
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
         self.directory.shut_down();
         let begun = self.ambient.clock.now();
-        while !self.directory.is_empty() && self.ambient.clock.now() < begun + PATIENCE {
+        while !self.is_left() && self.ambient.clock.now() < begun + PATIENCE {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.subcluster.shutdown().await;

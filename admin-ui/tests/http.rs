@@ -156,6 +156,30 @@ fn nothing_but_questions_is_taken() {
     check(&format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), "431");
 }
 
+/// Nothing before, behind or between makes one page of another.
+#[test]
+fn no_path_is_taken_for_another() {
+    let (server, _) = running();
+    for path in [
+        "//metrics",
+        "/metrics/",
+        "/./metrics",
+        "/healthz/../metrics",
+        "/healthz/..;/metrics",
+        "/healthz;/metrics",
+        "/healthz%2f..%2fmetrics",
+        "/healthz/%2e%2e/metrics",
+        "/healthz/%u002e%u002e/metrics",
+        "/..%5cmetrics",
+        "/METRICS",
+        "/metrics%00",
+    ] {
+        let (head, body) = get(&server, path);
+        assert!(!head.starts_with("http/1.1 200 "), "{path}: {head}");
+        assert!(!body.contains("pollux_"), "{path}: {body}");
+    }
+}
+
 #[test]
 fn who_says_nothing_more_is_let_go() {
     let (server, _) = running();

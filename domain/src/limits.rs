@@ -197,6 +197,13 @@ pub const REGISTRATION_ADDRESSES_MAX: usize = 65_536;
 /// Bytes of the name of an account that a stranger makes; a longer one gets `not-acceptable`.
 pub const REGISTERED_NAME_BYTES_MAX: usize = 64;
 
+/// Octets of the language of a stream (RFC 5646 section 4.4.1 means 35 to be enough); a longer one is
+/// taken for none.
+pub const LANGUAGE_BYTES_MAX: usize = 64;
+
+/// Seconds for which credentials at a TURN server are good: as other servers have it. A default.
+pub const EXTERNAL_CREDENTIALS_SECONDS: u64 = 86_400;
+
 /// Iterations of PBKDF2 for new passwords (XEP-0438: at least 10,000; the field's clients hash at
 /// each sign-in).
 pub const SCRAM_ITERATIONS: u32 = 10_000;

@@ -2,6 +2,7 @@
 //! meanings (decision 0010). Not for what belongs to a machine: that stands in its file.
 
 mod contacts;
+mod external;
 mod form;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 pub use contacts::ServerContacts;
+pub use external::{ExternalService, ExternalServices, ServiceKind, Transport};
 pub use form::{Conflict, Form, Limit, Number, Switch};
 
 /// One setting as a face shows it.
@@ -175,7 +177,8 @@ settings! {
         "How many messages are kept for one user; more go back to their senders with an error.";
 
     broadcast_max: Number<0, 1_000> = Number(50), "messages.broadcast-max",
-        "To how many users one message may be addressed (XEP-0033). Nobody may with 0.";
+        "To how many users one message, or one word of presence, may be addressed (XEP-0033). \
+         Nobody may with 0.";
 
     sharing: Switch = Switch(true), "availability.sharing",
         "Users see the availability of those who let them. Off: everybody sees the own devices \
@@ -221,6 +224,17 @@ settings! {
 
     server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
         "Where those who run the server are reached, for clients that ask (XEP-0157).";
+
+    external_services: ExternalServices = ExternalServices::default(), "external.services",
+        "Servers beside this one that clients need for calls, told to clients that ask (XEP-0215): \
+         STUN, by which a client learns its own address, and TURN, which relays what two clients \
+         cannot send each other. TURN servers are given credentials for as soon as the node knows \
+         the secret that it shares with them: `pollux ctl external set-secret`.";
+
+    external_seconds: Number<60, 604_800> = Number(limits::EXTERNAL_CREDENTIALS_SECONDS),
+        "external.credential-seconds",
+        "For how many seconds such credentials are good. A call that lasts longer asks for new \
+         ones.";
 }
 
 /// What of it the database of a subcluster goes by. Each group has its own copy, so that all its

@@ -155,6 +155,10 @@ fn action_weight(action: &Action) -> usize {
             let parcels = parcels.iter().map(|parcel| parcel.bytes.len());
             outer.bytes.len() + parcels.sum::<usize>()
         }
+        Action::DirectedToSeveral { outer, copies, .. } => {
+            let copies = copies.iter().map(|(_, bytes)| bytes.len());
+            outer.bytes.len() + copies.sum::<usize>()
+        }
         Action::Availability { bytes, .. }
         | Action::Directed { bytes, .. }
         | Action::Subscription { bytes, .. }
@@ -179,7 +183,8 @@ fn action_weight(action: &Action) -> usize {
 }
 
 impl Machine for Configuration {
-    // 2: settings, tokens. 3: which keys accounts have, and which are disabled.
+    // 2: settings, tokens. 3: which keys accounts have, and which are disabled;
+    // the secret of TURN servers.
     const VERSION: u16 = 3;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
@@ -189,6 +194,9 @@ impl Machine for Configuration {
         match change {
             configuration::Change::DecoySecret(bytes)
             | configuration::Change::TokenSecret(bytes) => bytes.len(),
+            configuration::Change::ExternalSecret(secret) => secret
+                .as_ref()
+                .map_or(0, |secret| secret.expose_secret().len()),
             configuration::Change::AddUser { account, .. } => account.credentials.keys.len(),
             configuration::Change::SetCredentials { credentials, .. } => credentials.keys.len(),
             configuration::Change::AddKeys {

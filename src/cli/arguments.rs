@@ -40,6 +40,13 @@ Examples:
   pollux ctl settings reset sign-in.plain
 ";
 
+const EXTERNAL_EXAMPLES: &str = "\
+Examples:
+  pollux ctl settings set \"external.services=stun:turn.example.org turn:turn.example.org\"
+  pollux ctl external set-secret                           prints what coturn is to be told
+  pollux ctl external set-secret --secret-file secret.txt  takes what coturn has been told
+";
+
 const CLUSTER_EXAMPLES: &str = "\
 A pair with its witness, on three machines:
   castor$  pollux cluster init --config castor.toml
@@ -245,6 +252,9 @@ pub enum CtlCommand {
     /// Show and change the settings of the cluster, while it runs
     #[command(subcommand, after_help = SETTINGS_EXAMPLES)]
     Settings(SettingsCommand),
+    /// Show which servers clients are told of for calls, and set the secret that they share
+    #[command(subcommand, after_help = EXTERNAL_EXAMPLES)]
+    External(ExternalCommand),
     /// Show the counters and gauges of the node
     Statistics,
     /// Show what the node is and how it is
@@ -318,6 +328,22 @@ pub enum SettingsCommand {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExternalCommand {
+    /// Show the services, and whether their secret is known
+    Show,
+    /// Set the secret that TURN servers know too; without --secret-file one is made, and printed
+    ///
+    /// coturn knows it as `static-auth-secret`, beside `use-auth-secret`.
+    SetSecret {
+        /// Take the first line of this file; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+    },
+    /// Forget the secret: clients are given no credentials any more
+    ForgetSecret,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ use pollux_domain::operations::{
 use super::arguments::{
     ClusterCommand, Ctl, CtlCommand, SessionCommand, SubclusterCommand, UserCommand,
 };
+use super::external;
 use super::password::{self, Password};
 use super::settings;
 use super::show::{self, Shown};
@@ -29,6 +30,7 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
         CtlCommand::Cluster(command) => cluster(&node, command)?,
         CtlCommand::Subcluster(command) => subcluster(&node, command)?,
         CtlCommand::Settings(command) => settings::run(&node, command)?,
+        CtlCommand::External(command) => external::run(&node, command)?,
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
             other => return Err(unexpected(&other)),

@@ -4,6 +4,7 @@
 mod arguments;
 mod check;
 mod ctl;
+mod external;
 mod password;
 mod settings;
 mod show;

@@ -25,6 +25,8 @@ pub enum Shown {
     Statistics(Vec<Figure>),
     Status(NodeStatus),
     Token(String),
+    /// One that was made, and that another program is to be told.
+    Secret(Secret),
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
     Digests(Vec<DigestRow>),
@@ -102,6 +104,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Status(status) => status_text(status),
         // Alone on its line, so that a script can take it.
         Shown::Token(token) => format!("{token}\n"),
+        Shown::Secret(secret) => format!("{}\n", secret.expose_secret()),
         Shown::Nodes(rows) => {
             let rows = rows.iter().map(|row| {
                 vec![
@@ -258,6 +261,7 @@ pub fn json(shown: &Shown) -> String {
             .collect(),
         Shown::Status(status) => json!(status),
         Shown::Token(token) => json!({ "token": token }),
+        Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),
         Shown::Nodes(rows) => json!(rows),
         Shown::Subcluster(status) => json!(status),
         Shown::Digests(rows) => json!(rows),

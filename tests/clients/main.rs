@@ -1,18 +1,21 @@
 //! Three unmodified clients of different make chat through a node: Profanity, driven in a terminal,
 //! slixmpp, a library, and Pidgin, in a window. Under two of them the node is killed, and they go
-//! on.
+//! on. A TURN server of other make takes the credentials that the node has given.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod library;
 mod terminal;
+mod turn;
 mod window;
 
 use common::client::{CLIENT, Client};
 use common::node::{Plaintext, TestNode};
+use common::stream::xml;
 use library::Library;
 use pollux_xml::Element;
 use terminal::Terminal;
+use turn::TurnServer;
 use window::Window;
 
 #[test]
@@ -87,4 +90,31 @@ fn hears(client: &mut Client, name: &str, kind: Option<&str>) -> Element {
             return element;
         }
     }
+}
+
+#[test]
+fn a_turn_server_takes_the_credentials_that_a_client_was_given() {
+    let node = TestNode::start(Plaintext::Allowed);
+    node.add_user("alice");
+    let secret = node.ctl_done(&["external", "set-secret"]);
+    let server = TurnServer::start(node.folder(), secret.trim());
+    let port = server.port;
+    node.set_cluster(&[&format!("external.services=turn:127.0.0.1:{port}")]);
+    let mut alice = Client::connect(node.address(), "alice", Some("phone"));
+    alice.send(&format!(
+        "<iq type='get' id='c1' to='localhost'><credentials xmlns='urn:xmpp:extdisco:2'>\
+         <service type='turn' host='127.0.0.1' port='{port}'/></credentials></iq>"
+    ));
+    let answer = alice.element();
+    let service = answer
+        .find("urn:xmpp:extdisco:2", "credentials")
+        .and_then(|credentials| credentials.elements().next());
+    let service = service.unwrap_or_else(|| panic!("no credentials: {}", xml(&answer)));
+    let attribute = |name| service.attribute(name).unwrap_or_default();
+    let (username, password) = (attribute("username"), attribute("password"));
+    assert!(server.relays(username, password), "{}", xml(&answer));
+    // With another password, and at another time, it relays nothing.
+    assert!(!server.relays(username, "bm8gcGFzc3dvcmQgYXQgYWxsIQ=="));
+    let (_, name) = username.split_once(':').expect("until when, and a name");
+    assert!(!server.relays(&format!("1:{name}"), password));
 }

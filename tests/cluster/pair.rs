@@ -214,6 +214,36 @@ fn a_node_that_stops_leaves_its_users_to_its_twin() {
     alice.round_trip();
 }
 
+/// Her session lives on the other node, which goes on (RFC 6120 section 4.9.3.20): the node that
+/// she came to says why her stream ends, behind all that was said to her before, and she goes on
+/// with the same session.
+#[test]
+fn a_node_that_stops_says_so_to_those_whom_it_relays() {
+    let [mut castor, pollux, _witness] = pair();
+    for user in ["alice", "bob", "carol"] {
+        pollux.add_user(user);
+    }
+    let mut alice = pollux.client("alice");
+    let mut bob = castor.client("bob");
+    say(&mut alice, "bob", "m1");
+    hear(&mut bob, "m1");
+    bob.round_trip();
+    while !bob.waiting().is_empty() {
+        bob.element();
+    }
+    // One more who has not bound a resource there.
+    let mut carol = Client::sign_in(castor.clients(), "carol", None);
+    castor.stop();
+    bob.ends_with("system-shutdown");
+    carol.ends_with("system-shutdown");
+    pollux.wait_served(&[(1, 2), (2, 2)]);
+    say(&mut alice, "bob", "m2");
+    bob.resume(pollux.clients());
+    hear(&mut bob, "m2");
+    say(&mut bob, "alice", "m3");
+    hear(&mut alice, "m3");
+}
+
 #[test]
 fn high_availability_is_refused_without_a_witness() {
     let castor = super::site::Member::first("castor");

@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
+use super::common::client::Client;
 use super::common::node::{Plaintext, TestNode};
+use super::common::stream::xml;
 use super::site::{Member, pair};
 
 fn value(node: &TestNode, name: &str) -> String {
@@ -93,6 +95,7 @@ fn another(form: &str, default: &str) -> String {
     }
     match form.split(',').next() {
         Some("replace or refuse") => "refuse",
+        Some("none") if form.contains("stun:") => "stun:stun.example.org:3478",
         Some("none") => "admin=mailto:admin@example.org",
         _ => panic!("a value of the form «{form}»"),
     }
@@ -125,4 +128,44 @@ fn each_setting_that_is_set_at_one_node_holds_at_the_other_and_at_the_twin() {
     for row in rows(&pollux) {
         assert_eq!(row["value"], row["default"], "{row}");
     }
+}
+
+/// How a TURN server would know the client: the same for one user under one secret.
+#[track_caller]
+fn turn_name(client: &mut Client) -> String {
+    client
+        .send("<iq type='get' id='e1' to='localhost'><services xmlns='urn:xmpp:extdisco:2'/></iq>");
+    loop {
+        let answer = client.element();
+        if answer.attribute("id") != Some("e1") {
+            continue;
+        }
+        let services = answer.find("urn:xmpp:extdisco:2", "services");
+        let service = services.and_then(|services| services.elements().next());
+        let name = service.and_then(|service| service.attribute("username"));
+        let name = name.and_then(|name| name.split_once(':'));
+        let (_until, name) = name.unwrap_or_else(|| panic!("no name: {}", xml(&answer)));
+        return name.to_owned();
+    }
+}
+
+/// The secret that TURN servers know (XEP-0215) is kept by the cluster: the twin makes the same of
+/// it, and neither shows it.
+#[test]
+fn a_secret_is_with_the_twin_and_in_no_log() {
+    let [mut castor, pollux, _witness] = pair();
+    castor.add_user("alice");
+    let services = "external.services=turn:turn.example.org";
+    castor.ctl(&["settings", "set", services]);
+    let secret = castor.ctl(&["external", "set-secret"]);
+    let mut alice = castor.client("alice");
+    let name = turn_name(&mut alice);
+    castor.kill();
+    pollux.wait_served(&[(1, 2)]);
+    alice.resume(pollux.clients());
+    assert_eq!(turn_name(&mut alice), name);
+    for log in [castor.log(), pollux.log()] {
+        assert!(!log.contains(secret.trim()), "{log}");
+    }
+    assert!(castor.log().contains("external.set-secret"));
 }

@@ -281,6 +281,29 @@ fn a_certificate_that_names_nobody_here_says_nothing() {
     assert!(!features.mechanisms.contains(&Mechanism::External));
 }
 
+/// What a certificate calls its subject names nobody, whatever it looks like.
+#[test]
+fn a_common_name_is_no_address() {
+    let scene = Scene::new();
+    for (name, names) in [
+        ("alice@localhost", String::new()),
+        ("alice", address("mallory@localhost")),
+    ] {
+        let config = scene.shows(name, "clients", &names);
+        let (mut stream, features) = scene.stream(&config);
+        assert!(
+            !features.mechanisms.contains(&Mechanism::External),
+            "{name}"
+        );
+        for message in ["=", &encoded("alice@localhost")] {
+            stream.send(format!(
+                "<auth xmlns='{SASL}' mechanism='EXTERNAL'>{message}</auth>"
+            ));
+            fails_with(&stream.element(), "invalid-mechanism");
+        }
+    }
+}
+
 #[track_caller]
 fn is_refused(scene: &Scene, config: &Arc<ClientConfig>) {
     let mut stream = Stream::connect(scene.node.address());

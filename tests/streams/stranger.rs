@@ -1,7 +1,11 @@
 //! What one may say who has not signed in: little, and nothing but the negotiation (RFC 6120
-//! sections 4.9.3.12, 4.9.3.14 and 13.12).
+//! sections 4.9.3.12, 4.9.3.14 and 13.12), and no more of them than there is room for.
+
+use pollux_domain::limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::common::client::{Client, SASL};
+use crate::common::deadline::wait_for;
 use crate::common::node::{Plaintext, TestNode};
 use crate::common::stream::{Event, Stream, xml};
 use crate::{Delivery, case, connect};
@@ -90,6 +94,37 @@ fn a_stream_may_be_closed_at_once() {
         assert_eq!(stream.next(), Event::Closed);
         assert_eq!(stream.next(), Event::Gone);
     }
+}
+
+/// RFC 6120 section 4.9.3.17: who comes to a full house is told so, and who comes when somebody has
+/// left comes in.
+#[test]
+fn who_comes_to_a_full_house_is_told_so() {
+    let node = TestNode::start(Plaintext::Allowed);
+    node.add_user("alice");
+    let mut alice = Client::connect(node.address(), "alice", Some("phone"));
+    let most = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: most.maximum,
+        ..most
+    };
+    setrlimit(Resource::Nofile, raised).expect("as many sockets as may be");
+    let inside: Vec<Stream> = (0..limits::PREAUTH_CONNECTIONS_MAX)
+        .map(|_| connect(&node))
+        .collect();
+    connect(&node).ends_with("resource-constraint");
+    // Nobody else notices.
+    alice.round_trip();
+    drop(inside);
+    wait_for("a place for one more", || {
+        let mut stream = connect(&node);
+        stream.send(Stream::header());
+        let Event::Open(_) = stream.next() else {
+            return None;
+        };
+        let is_in = matches!(stream.next(), Event::Element(first) if first.name() == "features");
+        is_in.then_some(())
+    });
 }
 
 /// Those who break off at any octet of a sign-in leave nothing behind.

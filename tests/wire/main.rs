@@ -38,6 +38,7 @@ plays! {
     blocking
     blocking_list
     broadcast
+    broadcast_presence
     capabilities
     carbons
     client_state
@@ -47,6 +48,7 @@ plays! {
     contact_list_versions
     contact_removed_ends_subscriptions
     disco
+    domain_resource
     iq_between_clients
     iq_malformed
     iq_unknown
@@ -68,6 +70,7 @@ plays! {
     message_to_full
     message_to_nobody
     message_without_address
+    no_proxy
     offline_store
     offline_survives_kill
     ping

@@ -36,6 +36,10 @@ const PACKAGES: &[(&str, &str)] = &[
         "python3-slixmpp",
         "an unmodified client library of other make",
     ),
+    (
+        "coturn",
+        "a TURN server of other make, which takes the credentials that a node gives",
+    ),
     ("procps", "reads what a process costs"),
     ("libfaketime", "shows a node a wall clock that jumps"),
     (

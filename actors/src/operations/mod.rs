@@ -3,6 +3,7 @@
 
 mod cluster;
 pub(crate) mod digests;
+mod external;
 mod privacy;
 mod settings;
 
@@ -108,6 +109,9 @@ impl Executor {
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
+            Operation::ExternalShow {} => Ok(self.external_show()),
+            Operation::ExternalSetSecret { secret } => self.external_secret(Some(secret)).await,
+            Operation::ExternalForgetSecret {} => self.external_secret(None).await,
             Operation::ClusterInvite {
                 witness,
                 subcluster,

@@ -10,16 +10,19 @@ use crate::users::UserError;
 
 impl Executor {
     pub(super) fn settings_list(&self) -> Outcome {
+        Outcome::Settings(self.setting_rows().collect())
+    }
+
+    pub(super) fn setting_rows(&self) -> impl Iterator<Item = SettingRow> {
         let values = self.node.cluster_settings().shown();
         let rows = descriptions().into_iter().zip(values);
-        let rows = rows.map(|(one, value)| SettingRow {
+        rows.map(|(one, value)| SettingRow {
             name: one.name.to_owned(),
             value,
             default: one.default,
             form: one.form,
             meaning: one.meaning.to_owned(),
-        });
-        Outcome::Settings(rows.collect())
+        })
     }
 
     /// All of them or none. It is tried first on what this node knows, so that the caller hears of

@@ -13,6 +13,7 @@ use pollux_domain::ids::WallMs;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest;
+use pollux_xml::Text;
 use pollux_xmpp::blocking::BlockRequest;
 use pollux_xmpp::roster::RosterRequest;
 use pollux_xmpp::stanza::{
@@ -31,6 +32,8 @@ pub struct Sender<'a> {
     /// The domain that this cluster serves.
     pub domain: &'a str,
     pub now: WallMs,
+    /// In which it is said what does not name its own language; none needs none.
+    pub lang: Option<&'a Text>,
 }
 
 /// Whom a stanza concerns.
@@ -39,16 +42,26 @@ enum Target {
     Account,
     /// The server itself.
     Server,
+    /// A resource of the server's (RFC 6120 section 10.5.2): there is none.
+    ServerResource,
     /// A user of this domain, or one of the user's devices.
     User(Jid),
     /// Another domain, which is not served yet.
     Foreign,
 }
 
-/// The action of a stanza. Its `from` is replaced by the sender's address (RFC 6120 section
-/// 8.1.2.1).
-pub fn decide(mut stanza: Stanza, sender: Sender<'_>) -> Action {
+/// What the server adds to a stanza that its client sends: the sender's address in place of what
+/// stands there (RFC 6120 section 8.1.2.1), and the language where none does (section 8.1.5).
+pub(super) fn stamp(stanza: &mut Stanza, sender: Sender<'_>) {
     stanza.from = Some(sender.jid.clone());
+    if stanza.lang.is_none() {
+        stanza.lang = sender.lang.cloned();
+    }
+}
+
+/// The action of a stanza.
+pub fn decide(mut stanza: Stanza, sender: Sender<'_>) -> Action {
+    stamp(&mut stanza, sender);
     let target = target(stanza.to.as_ref(), sender);
     match stanza.kind {
         StanzaKind::Message(kind) => message(stanza, kind, target, sender),
@@ -68,9 +81,10 @@ pub fn decide_plain(message: &PlainMessage<'_>, sender: Sender<'_>) -> Option<Ac
     let to = match target(to.as_ref(), sender) {
         Target::Account => sender.jid.to_bare().to_jid(),
         Target::User(to) => to,
-        Target::Server | Target::Foreign => return None,
+        Target::Server | Target::ServerResource | Target::Foreign => return None,
     };
-    let bytes = message.to_bytes(sender.jid, &to)?;
+    let lang = sender.lang.map(Text::as_str);
+    let bytes = message.to_bytes(sender.jid, &to, lang)?;
     Some(Action::Send(Arc::new(Parcel {
         from: sender.jid.clone(),
         to,
@@ -95,7 +109,10 @@ fn target(to: Option<&Jid>, sender: Sender<'_>) -> Target {
         return Target::Foreign;
     }
     if to.local().is_none() {
-        return Target::Server;
+        return match to.resource() {
+            None => Target::Server,
+            Some(_) => Target::ServerResource,
+        };
     }
     if to.resource().is_none() && to.as_str() == sender.jid.bare_str() {
         return Target::Account;
@@ -146,7 +163,9 @@ fn message(stanza: Stanza, kind: MessageType, target: Target, sender: Sender<'_>
             Action::Send(parcel(&stanza, sender.jid.to_bare().to_jid(), kind, sender))
         }
         Target::User(to) => Action::Send(parcel(&stanza, to, kind, sender)),
-        Target::Server => refuse(&stanza, ErrorCondition::ServiceUnavailable),
+        Target::Server | Target::ServerResource => {
+            refuse(&stanza, ErrorCondition::ServiceUnavailable)
+        }
         Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
     }
 }
@@ -164,7 +183,9 @@ fn presence(stanza: Stanza, kind: PresenceType, target: Target, sender: Sender<'
     };
     match target {
         Target::User(to) => subscription(stanza, to.to_bare(), request, sender),
-        Target::Account | Target::Server => refuse(&stanza, ErrorCondition::BadRequest),
+        Target::Account | Target::Server | Target::ServerResource => {
+            refuse(&stanza, ErrorCondition::BadRequest)
+        }
         Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
     }
 }
@@ -193,7 +214,7 @@ fn availability(mut stanza: Stanza, available: bool, target: Target) -> Action {
         Target::Account if stanza.to.is_none() => None,
         Target::Account => stanza.to.take(),
         Target::User(to) => Some(to),
-        Target::Server => return Action::Nothing,
+        Target::Server | Target::ServerResource => return Action::Nothing,
         Target::Foreign => return refuse(&stanza, ErrorCondition::RemoteServerNotFound),
     };
     stanza.to = None;
@@ -235,9 +256,10 @@ fn iq(stanza: Stanza, target: Target, sender: Sender<'_>) -> Action {
     let request = stanza.kind.is_request();
     match target {
         Target::Foreign => refuse(&stanza, ErrorCondition::RemoteServerNotFound),
-        Target::Account | Target::Server if !request => Action::Nothing,
+        Target::Account | Target::Server | Target::ServerResource if !request => Action::Nothing,
         Target::Account => own_account(stanza, sender),
         Target::Server => server(stanza),
+        Target::ServerResource => refuse(&stanza, ErrorCondition::ServiceUnavailable),
         Target::User(to) if to.resource().is_none() => stored::about_user(stanza, to, sender),
         Target::User(to) => {
             let kind = if request {

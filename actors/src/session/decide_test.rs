@@ -17,6 +17,7 @@ fn of(text: &str) -> Action {
         jid: &jid,
         domain: "localhost",
         now: WallMs(1),
+        lang: None,
     };
     decide(parse(text), sender)
 }

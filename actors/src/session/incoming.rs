@@ -164,6 +164,7 @@ impl Session {
             jid: &self.jid,
             domain: &self.node.settings.domain,
             now: self.node.ambient.clock.wall(),
+            lang: self.stream.lang.as_ref(),
         }
     }
 
@@ -252,6 +253,7 @@ impl Session {
             Action::Nothing
             | Action::Availability { .. }
             | Action::Directed { .. }
+            | Action::DirectedToSeveral { .. }
             | Action::Subscription { .. } => Vec::new(),
         }
     }

@@ -7,6 +7,7 @@
 //!   group ─► Inbox ─► slots in order, announcements between ─► socket   (outgoing)
 //! ```
 
+pub mod abilities;
 mod account;
 mod broadcast;
 mod decide;
@@ -37,7 +38,7 @@ use pollux_domain::limits;
 use pollux_domain::pace::Pace;
 use pollux_raft::duty::Tenure;
 use pollux_raft::state::SessionState;
-use pollux_xml::{Framer, StreamNamespaces};
+use pollux_xml::{Framer, StreamNamespaces, Text};
 
 use crate::inbox::{Behind, Inbox};
 use crate::node::Node;
@@ -55,6 +56,8 @@ pub struct Stream {
     pub socket: Box<dyn Socket>,
     pub framer: Framer,
     pub namespaces: StreamNamespaces,
+    /// Of what the client says to people, where it is another than the server's.
+    pub lang: Option<Text>,
     pub arrival: Arrival,
     /// What the socket has not taken yet.
     pub write_queue: BytesMut,
@@ -165,6 +168,10 @@ impl Session {
         // From here on effects come in; what was there before is read after, and told apart by its
         // number.
         node.directory.enter(inbox.clone());
+        if node.is_stopping() {
+            // Those who were there have been told already.
+            inbox.shut_down();
+        }
         let state = node
             .subcluster
             .read(|state| state.session(speaker.id).cloned());

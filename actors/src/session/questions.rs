@@ -11,13 +11,16 @@ use pollux_domain::jid::{BareJid, Jid};
 use pollux_raft::rows;
 use pollux_raft::state::{Activity, Document};
 use pollux_xml::{Element, StreamNamespaces, Text};
-use pollux_xmpp::disco::{self, DiscoInfo, Identity};
+use pollux_xmpp::disco;
+use pollux_xmpp::external_services::{Credentials, ExternalRequest};
 use pollux_xmpp::private_data::{self, PrivateRequest};
 use pollux_xmpp::registration::{self as wire_form, RegistrationRequest};
+use pollux_xmpp::sasl::Secret;
 use pollux_xmpp::stanza::{ErrorCondition, IqType, Stanza, StanzaKind};
 use pollux_xmpp::version::SoftwareVersion;
-use pollux_xmpp::{last_activity, ns, ping, server_contacts, time, vcard, version};
+use pollux_xmpp::{last_activity, ns, ping, time, vcard, version};
 
+use super::abilities::{self, NAME};
 use crate::node::Node;
 use crate::registration;
 
@@ -28,7 +31,8 @@ pub enum Question {
     Ping,
     /// XEP-0030, of a disco node where one is named.
     Info(Option<Text>),
-    Items,
+    /// The same of its items.
+    Items(Option<Text>),
     /// XEP-0092.
     Version,
     /// XEP-0202.
@@ -41,6 +45,8 @@ pub enum Question {
     Private(PrivateName),
     /// XEP-0077: what is known of the own account.
     Registration,
+    /// XEP-0215, or what is wrong with it.
+    External(Result<ExternalRequest, ErrorCondition>),
 }
 
 /// Of whom it is asked.
@@ -60,15 +66,20 @@ impl Question {
         if let Some(disco_node) = disco::info_request(stanza) {
             return Some(Question::Info(disco_node));
         }
+        if let Some(disco_node) = disco::items_request(stanza) {
+            return Some(Question::Items(disco_node));
+        }
         let to_account = !is_server(stanza.to.as_ref());
         if let (true, Some(Ok(PrivateRequest::Get(name)))) =
             (to_account, PrivateRequest::from_stanza(stanza))
         {
             return Some(Question::Private(name));
         }
+        if let Some(request) = ExternalRequest::from_stanza(stanza) {
+            return Some(Question::External(request));
+        }
         let asked = [
             (ping::is_request(stanza), Question::Ping),
-            (disco::is_items_request(stanza), Question::Items),
             (version::is_request(stanza), Question::Version),
             (time::is_request(stanza), Question::Time),
             (last_activity::is_request(stanza), Question::LastActivity),
@@ -83,7 +94,7 @@ impl Question {
     pub fn is_about_users(&self) -> bool {
         matches!(
             self,
-            Question::Info(_) | Question::Items | Question::LastActivity | Question::VCard
+            Question::Info(_) | Question::Items(_) | Question::LastActivity | Question::VCard
         )
     }
 
@@ -104,15 +115,20 @@ impl Question {
             Subject::Server | Subject::Account(_) if self == Question::Registration => {
                 registered(node, asker)
             }
-            Subject::Server => self.about_server(node),
+            Subject::Server => self.about_server(node, asker),
             Subject::Account(user) => self.about_account(node, &user),
             Subject::Other(user) => self.about_other(node, &asker.to_bare(), &user),
         }
     }
 
-    fn about_server(self, node: &Node) -> Result<Option<Element>, ErrorCondition> {
+    fn about_server(self, node: &Node, asker: &Jid) -> Result<Option<Element>, ErrorCondition> {
         match self {
-            Question::Info(None) => Ok(Some(info(node, true).to_element())),
+            Question::Info(disco_node) => {
+                let info = abilities::of_server(node, disco_node);
+                let info = info.ok_or(ErrorCondition::ItemNotFound)?;
+                Ok(Some(info.to_element()))
+            }
+            Question::External(request) => external(node, &asker.to_bare(), request?).map(Some),
             Question::LastActivity => {
                 let running = node.ambient.clock.now().saturating_sub(node.started);
                 Ok(Some(last_activity::to_element(running.as_secs())))
@@ -124,7 +140,7 @@ impl Question {
 
     fn about_account(self, node: &Node, user: &BareJid) -> Result<Option<Element>, ErrorCondition> {
         match self {
-            Question::Info(None) => Ok(Some(info(node, false).to_element())),
+            Question::Info(None) => Ok(Some(abilities::of_account().to_element())),
             // XEP-0012 section 3: whoever asks is there.
             Question::LastActivity => Ok(Some(last_activity::to_element(0))),
             Question::VCard => match vcard_of(node, user)? {
@@ -144,8 +160,11 @@ impl Question {
     fn about_both(self, node: &Node) -> Result<Option<Element>, ErrorCondition> {
         Ok(match self {
             Question::Ping => None,
-            Question::Info(_) => return Err(ErrorCondition::ItemNotFound),
-            Question::Items => Some(Element::new(ns::DISCO_ITEMS, "query")),
+            // XEP-0030 section 7.
+            Question::Info(_) | Question::Items(Some(_)) => {
+                return Err(ErrorCondition::ItemNotFound);
+            }
+            Question::Items(None) => Some(Element::new(ns::DISCO_ITEMS, "query")),
             Question::Version => {
                 let version = SoftwareVersion {
                     name: NAME.into(),
@@ -160,9 +179,8 @@ impl Question {
             Question::LastActivity
             | Question::VCard
             | Question::Private(_)
-            | Question::Registration => {
-                return Err(ErrorCondition::ServiceUnavailable);
-            }
+            | Question::Registration
+            | Question::External(_) => return Err(ErrorCondition::ServiceUnavailable),
         })
     }
 
@@ -180,13 +198,14 @@ impl Question {
             },
             Question::LastActivity => activity(node, asker, user).map(Some),
             // XEP-0030 section 8: who does not see the user does not learn that there is one.
-            Question::Items => Ok(Some(Element::new(ns::DISCO_ITEMS, "query"))),
+            Question::Items(Some(_)) => Err(ErrorCondition::ItemNotFound),
+            Question::Items(None) => Ok(Some(Element::new(ns::DISCO_ITEMS, "query"))),
             Question::Info(disco_node) => {
                 let sees = node.subcluster.read(|state| state.may_see(asker, user));
                 match (sees, disco_node) {
                     (false, _) => Err(ErrorCondition::ServiceUnavailable),
                     (true, Some(_)) => Err(ErrorCondition::ItemNotFound),
-                    (true, None) => Ok(Some(info(node, false).to_element())),
+                    (true, None) => Ok(Some(abilities::of_account().to_element())),
                 }
             }
             _ => Err(ErrorCondition::ServiceUnavailable),
@@ -213,6 +232,27 @@ fn registered(node: &Node, asker: &Jid) -> Result<Option<Element>, ErrorConditio
         true => Ok(Some(wire_form::registered(name))),
         false => Err(ErrorCondition::ServiceUnavailable),
     }
+}
+
+/// XEP-0215: what there is beside the server, with credentials where the cluster knows the secret.
+fn external(
+    node: &Node,
+    user: &BareJid,
+    request: ExternalRequest,
+) -> Result<Element, ErrorCondition> {
+    if user.domain() != node.settings.domain {
+        // Nobody relays for strangers.
+        return Err(ErrorCondition::Forbidden);
+    }
+    let settings = node.cluster_settings();
+    let secret = node.configuration.read(|configuration| {
+        let secret = configuration.external_secret()?;
+        Some(Secret::new(secret.expose_secret().as_bytes().to_vec()))
+    });
+    let WallMs(now) = node.ambient.clock.wall();
+    let seconds = settings.external_seconds.0;
+    let credentials = secret.map(|secret| Credentials::new(&secret, user, now, seconds));
+    request.answer(&settings.external_services, credentials.as_ref())
 }
 
 // === What a user keeps ===
@@ -277,60 +317,4 @@ fn activity(node: &Node, asker: &BareJid, user: &BareJid) -> Result<Element, Err
 fn status(presence: Bytes) -> Option<Text> {
     let element = Element::parse(&presence, &StreamNamespaces::new(ns::CLIENT)).ok()?;
     Stanza::from_element(element).ok()?.status()
-}
-
-// === What server and accounts can do ===
-
-const NAME: &str = "Pollux";
-
-/// What the server, or an account, is and can do.
-fn info(node: &Node, server: bool) -> DiscoInfo {
-    let (category, kind) = match server {
-        true => ("server", "im"),
-        false => ("account", "registered"),
-    };
-    let features = [
-        ns::CARBONS,
-        ns::DISCO_INFO,
-        ns::DISCO_ITEMS,
-        ns::LAST_ACTIVITY,
-        ns::PING,
-        ns::PRIVATE,
-        ns::ROSTER,
-        ns::TIME,
-        ns::VCARD,
-        ns::VERSION,
-    ];
-    // XEP-0033 section 2, XEP-0191 section 3.1: of the server alone.
-    let alone = match server {
-        true => &[ns::ADDRESS, ns::BLOCKING][..],
-        false => &[],
-    };
-    // XEP-0077 section 10.
-    let register = match server && registration::is_supported(&node.cluster_settings()) {
-        true => &[ns::REGISTER][..],
-        false => &[],
-    };
-    DiscoInfo {
-        disco_node: None,
-        identities: vec![Identity {
-            category: category.into(),
-            kind: kind.into(),
-            name: server.then(|| NAME.into()),
-        }],
-        features: features
-            .iter()
-            .chain(alone)
-            .chain(register)
-            .map(|name| (*name).into())
-            .collect(),
-        forms: match server {
-            true => {
-                let settings = node.cluster_settings();
-                let contacts = settings.server_contacts.by_role();
-                server_contacts::form(&contacts).into_iter().collect()
-            }
-            false => Vec::new(),
-        },
-    }
 }

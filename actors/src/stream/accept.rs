@@ -91,7 +91,12 @@ async fn welcome(
     let mut wire = Wire::new(node.clone(), socket, arrival);
     tracing::debug!("connection accepted");
     let signed_in = negotiate::sign_in(&mut wire, entrance, address);
-    match tokio::time::timeout(PREAUTH_PATIENCE, signed_in).await {
+    let signed_in = tokio::select! {
+        biased;
+        signed_in = tokio::time::timeout(PREAUTH_PATIENCE, signed_in) => signed_in,
+        () = node.stops() => Ok(Err(StreamCondition::SystemShutdown.into())),
+    };
+    match signed_in {
         Ok(Ok(signed_in)) => negotiate::hand_over(wire, signed_in),
         Ok(Err(broken)) => farewell(wire, broken).await,
         Err(_late) => {

@@ -21,7 +21,7 @@ use super::claims::Claim;
 use super::wire::{Broken, Wire, parse_resume_id};
 use crate::inbox::Inbox;
 use crate::node::{Node, made_up_resource};
-use crate::session::Session;
+use crate::session::{Session, abilities};
 
 /// A session of the user, and what its client is told first.
 pub struct Bound {
@@ -89,20 +89,20 @@ async fn begin_session(node: &Arc<Node>, command: Command) -> Result<Reply, Grou
 }
 
 /// What may be negotiated while no resource is bound.
-pub fn features() -> Features {
+pub fn features(node: &Node) -> Features {
     Features {
         bind: true,
         sm: true,
         roster_versions: true,
         pre_approval: true,
-        others: vec![client_state::feature()],
+        others: vec![client_state::feature(), abilities::caps(node)],
         ..Features::default()
     }
 }
 
 /// Begins the stream of a client that is known, and negotiates until there is a session.
 pub async fn bind(wire: &mut Wire, user: &BareJid, tenure: &Tenure) -> Result<Bound, Broken> {
-    wire.open(features()).await?;
+    wire.open(features(&wire.node)).await?;
     choose(wire, user, tenure).await
 }
 

@@ -155,7 +155,7 @@ pub async fn complete(
         }
     }
     let mut said = success.to_element().to_bytes(ns::CLIENT).to_vec();
-    wire.write_features(bind::features(), &mut said);
+    wire.write_features(bind::features(&wire.node), &mut said);
     wire.send_bytes(&said).await?;
     bind::choose(wire, user, tenure).await
 }

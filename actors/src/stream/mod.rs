@@ -5,6 +5,7 @@
 mod accept;
 mod authenticate;
 mod bind;
+mod carry;
 pub mod certificate;
 pub mod claims;
 mod guesses;

@@ -19,7 +19,7 @@ use super::certificate::Loaded;
 use super::inline;
 use super::mechanisms::Offered;
 use super::register::Registrar;
-use super::relay;
+use super::relay::{self, Unbound};
 use super::wire::{Broken, CLIENT, Wire};
 use crate::keys;
 
@@ -191,6 +191,7 @@ pub fn hand_over(wire: Wire, signed_in: SignedIn) {
         return;
     };
     let there = node.clone();
+    let unbound = Unbound::begin(&node);
     node.placement.run(
         arbiter,
         Box::new(move || {
@@ -199,7 +200,7 @@ pub fn hand_over(wire: Wire, signed_in: SignedIn) {
             };
             let mut wire = Wire::resumed(there, socket, framer, arrival);
             wire.encrypted = encrypted;
-            actix_rt::spawn(relay::go_on(wire, user, asked, 0));
+            actix_rt::spawn(relay::go_on(wire, user, asked, 0, unbound));
         }),
     );
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
@@ -13,10 +14,11 @@ use pollux_store::codec;
 use pollux_xml::Framer;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::accept::farewell;
 use super::bind;
+use super::carry::{Over, Relayed, carry};
 use super::inline::{self, Asked};
 use super::wire::{CLIENT, Wire};
 use crate::node::Node;
@@ -57,7 +59,13 @@ struct Introducing<'a> {
 
 /// Goes on with a client that is known: here, or at the node that serves it. To be called on the
 /// user's arbiter. `asked`: what it waits for, where its stream does not begin afresh.
-pub async fn go_on(mut wire: Wire, user: BareJid, asked: Option<Asked>, hops: u8) {
+pub async fn go_on(
+    mut wire: Wire,
+    user: BareJid,
+    asked: Option<Asked>,
+    hops: u8,
+    _until_bound: Unbound,
+) {
     let node = wire.node.clone();
     if asked.is_some() {
         wire.has_begun();
@@ -72,6 +80,9 @@ pub async fn go_on(mut wire: Wire, user: BareJid, asked: Option<Asked>, hops: u8
     let begun = node.ambient.clock.now();
     while node.ambient.clock.now() < begun + crate::node::PREAUTH_PATIENCE {
         serving.borrow_and_update();
+        if node.is_stopping() {
+            return part(wire, hops).await;
+        }
         let served = served_by(&node, home);
         if begun + WAIT <= node.ambient.clock.now()
             && let Some(error) = elsewhere(&node, &served, hops)
@@ -79,7 +90,7 @@ pub async fn go_on(mut wire: Wire, user: BareJid, asked: Option<Asked>, hops: u8
             return farewell(wire, error.into()).await;
         }
         match served {
-            ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure, asked).await,
+            ServedBy::Here(tenure) => return bind_here(wire, &user, &tenure, asked, hops).await,
             ServedBy::There(there) if hops < HOPS_MAX => {
                 if hops == 0
                     && node.cluster_settings().see_other_host.is_on()
@@ -117,7 +128,22 @@ fn elsewhere(node: &Node, served: &ServedBy, hops: u8) -> Option<StreamError> {
     })
 }
 
-async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<Tenure>, asked: Option<Asked>) {
+/// This node stops. A client that another node relays, and that has heard nothing from here, is
+/// hung up without a word: that node goes on with it.
+async fn part(wire: Wire, hops: u8) {
+    if hops == 0 || wire.has_spoken() {
+        farewell(wire, StreamCondition::SystemShutdown.into()).await;
+    }
+}
+
+async fn bind_here(
+    mut wire: Wire,
+    user: &BareJid,
+    tenure: &Arc<Tenure>,
+    asked: Option<Asked>,
+    hops: u8,
+) {
+    let node = wire.node.clone();
     let patience = crate::node::PREAUTH_PATIENCE;
     let bound = async {
         match asked {
@@ -128,13 +154,18 @@ async fn bind_here(mut wire: Wire, user: &BareJid, tenure: &Arc<Tenure>, asked: 
             None => bind::bind(&mut wire, user, tenure).await,
         }
     };
-    let bound = tokio::time::timeout(patience, bound).await;
+    let bound = tokio::select! {
+        biased;
+        bound = tokio::time::timeout(patience, bound) => Some(bound),
+        () = node.stops() => None,
+    };
     match bound {
-        Ok(Ok(bound)) => bound.begin(wire),
-        Ok(Err(broken)) => farewell(wire, broken).await,
-        Err(_late) => {
-            let late = &wire.node.metrics.strangers_late;
-            late.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        None => part(wire, hops).await,
+        Some(Ok(Ok(bound))) => bound.begin(wire),
+        Some(Ok(Err(broken))) => farewell(wire, broken).await,
+        Some(Err(_late)) => {
+            let late = &node.metrics.strangers_late;
+            late.fetch_add(1, Ordering::Relaxed);
             farewell(wire, StreamCondition::ConnectionTimeout.into()).await;
         }
     }
@@ -190,6 +221,7 @@ async fn relay(
         biased;
         answered = first_word(&mut wire, &mut other, &mut said) => answered,
         () = served_otherwise(&node, home, there) => Ok(None),
+        () = node.stops() => Ok(None),
         () = tokio::time::sleep(patience) => Ok(None),
     };
     match answered {
@@ -211,7 +243,12 @@ async fn relay(
         }
     }
     let _relayed = Relayed::begin(&node);
-    carry(&node, home, &mut wire, &mut other).await;
+    if let Over::Stops = carry(&node, home, &mut wire, &mut other).await {
+        // Its header came from the serving node.
+        wire.has_begun();
+        farewell(wire, StreamCondition::SystemShutdown.into()).await;
+        return None;
+    }
     let closing = wire.socket.shutdown();
     let _too_slow = tokio::time::timeout(Duration::from_millis(100), closing).await;
     None
@@ -274,45 +311,20 @@ async fn served_otherwise(node: &Node, home: NodeId, there: NodeId) {
     while is_there() && serving.changed().await.is_ok() {}
 }
 
-/// Bytes both ways, until either side ends or another node serves.
-async fn carry(node: &Node, home: NodeId, wire: &mut Wire, other: &mut Box<dyn Socket>) {
-    let begun = node.subcluster.read(|state| state.serving(home));
-    let mut serving = node.directory.serving();
-    let copied = copy_bidirectional(&mut wire.socket, other);
-    let mut copied = std::pin::pin!(copied);
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut copied => {
-                tracing::debug!(?ended, "relayed stream ended");
-                return;
-            }
-            changed = serving.changed() => {
-                let now = node.subcluster.read(|state| state.serving(home));
-                if changed.is_err() || now != begun {
-                    tracing::debug!("relayed stream ends: another node serves");
-                    return;
-                }
-            }
-        }
+/// Counts a stream whose client is known and has no session here, until that is so no more: a node
+/// that stops waits for it.
+pub struct Unbound(Arc<Node>);
+
+impl Unbound {
+    pub fn begin(node: &Arc<Node>) -> Unbound {
+        node.unbound.fetch_add(1, Ordering::Relaxed);
+        Unbound(node.clone())
     }
 }
 
-/// Counts a relayed stream as long as it lives.
-struct Relayed(Arc<Node>);
-
-impl Relayed {
-    fn begin(node: &Arc<Node>) -> Relayed {
-        let gauge = &node.metrics.relayed_streams;
-        gauge.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Relayed(node.clone())
-    }
-}
-
-impl Drop for Relayed {
+impl Drop for Unbound {
     fn drop(&mut self) {
-        let gauge = &self.0.metrics.relayed_streams;
-        gauge.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.unbound.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -328,6 +340,7 @@ pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Tra
     let arrival = node.claims.arrive();
     let arbiter = node.placement.arbiter_of(&introduction.user);
     let there = node.clone();
+    let unbound = Unbound::begin(node);
     node.placement.run(
         arbiter,
         Box::new(move || {
@@ -341,7 +354,7 @@ pub fn arrive(node: &Arc<Node>, from: NodeId, header: &[u8], socket: Box<dyn Tra
                 asked,
             } = introduction;
             wire.encrypted = encrypted;
-            actix_rt::spawn(go_on(wire, user, asked, hops));
+            actix_rt::spawn(go_on(wire, user, asked, hops, unbound));
         }),
     );
 }

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use pollux_domain::ids::SessionId;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
-use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces};
+use pollux_xml::{Element, Frame, Framer, Limits, StreamNamespaces, Text};
 use pollux_xmpp::features::Features;
 use pollux_xmpp::ns;
 use pollux_xmpp::stream_error::{StreamCondition, StreamError};
@@ -35,6 +35,9 @@ pub const CLIENT: Limits = Limits {
     elements_max: None,
     ..STRANGER
 };
+
+/// Of all that the server says to people.
+const LANGUAGE: &str = "en";
 
 /// Why a negotiation ended without a session.
 #[derive(Debug)]
@@ -73,8 +76,13 @@ pub struct Wire {
     pub header: Vec<u8>,
     /// Who the client says there that it is.
     pub claimed: Option<BareJid>,
+    /// Of what the client says to people, where it is another than the server's: then whoever hears
+    /// it is told (RFC 6120 section 4.7.4).
+    lang: Option<Text>,
     /// Our header is out, so that an error may follow.
     greeted: bool,
+    /// This node has said something.
+    spoken: bool,
     /// Of the connection that the stream came by to this node.
     pub arrival: Arrival,
     /// Nobody reads it on its way from the client, to whichever node that came.
@@ -106,7 +114,9 @@ impl Wire {
             namespaces,
             header: Vec::new(),
             claimed: None,
+            lang: None,
             greeted: false,
+            spoken: false,
             arrival,
             encrypted: false,
             received: None,
@@ -118,6 +128,11 @@ impl Wire {
         self.greeted = true;
     }
 
+    /// Whether the client has heard anything from this node.
+    pub fn has_spoken(&self) -> bool {
+        self.spoken
+    }
+
     /// Reads on in a stream that has begun elsewhere with this header.
     pub fn read_on(&mut self, header: &[u8]) -> Result<(), Broken> {
         let rest = self.framer.take_buffered();
@@ -127,6 +142,7 @@ impl Wire {
             return Err(StreamCondition::InternalServerError.into());
         };
         let header = StreamHeader::parse(&bytes, ContentNamespace::Client)?;
+        self.note_language(&header);
         self.namespaces = header.namespaces;
         self.framer.push(&rest);
         Ok(())
@@ -224,6 +240,7 @@ impl Wire {
             self.socket.write_all(&out).await?;
             return Err(StreamCondition::InvalidFrom.into());
         }
+        self.note_language(&header);
         self.namespaces = header.namespaces;
         self.claimed = header.from.map(|from| from.to_bare());
         Ok(out)
@@ -234,6 +251,12 @@ impl Wire {
         let mut out = greeting;
         self.write_features(features, &mut out);
         self.send_bytes(&out).await
+    }
+
+    fn note_language(&mut self, header: &StreamHeader) {
+        let lang = header.lang.as_ref();
+        let other = lang.filter(|lang| !lang.eq_ignore_ascii_case(LANGUAGE));
+        self.lang = other.cloned();
     }
 
     /// With what this end takes from here on.
@@ -265,7 +288,7 @@ impl Wire {
             return;
         };
         header
-            .reply(from, hex(&self.node.ambient.rand.token()), "en")
+            .reply(from, hex(&self.node.ambient.rand.token()), LANGUAGE)
             .write(out);
     }
 
@@ -274,6 +297,7 @@ impl Wire {
     }
 
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.spoken = true;
         self.socket.write_all(bytes).await?;
         self.socket.flush().await?;
         Ok(())
@@ -312,6 +336,7 @@ impl Wire {
             socket: self.socket,
             framer: self.framer,
             namespaces: self.namespaces,
+            lang: self.lang,
             arrival: self.arrival,
             write_queue: BytesMut::from(last),
             inactive,

@@ -197,6 +197,13 @@ pub enum Action {
         available: bool,
         bytes: Bytes,
     },
+    /// The same to several (XEP-0033 section 5.1). `outer`: as it was addressed to the server, which
+    /// is refused where nobody is to get it.
+    DirectedToSeveral {
+        outer: Arc<Parcel>,
+        available: bool,
+        copies: Vec<(Jid, Bytes)>,
+    },
     /// Presence of a subscription type (RFC 6121 section 3). The bytes have the bare `from`.
     Subscription {
         to: BareJid,

@@ -167,6 +167,18 @@ operations! {
         settings: Assignments,
     }
 
+    #[doc = "Shows which servers clients are told of for calls, and whether their secret is known."]
+    ExternalShow = "external.show", ReadCluster {}
+
+    #[doc = "Sets the secret that TURN servers know too: clients are given credentials made of it."]
+    ExternalSetSecret = "external.set-secret", ChangeCluster {
+        #[doc = "Kept by the cluster, and never shown."]
+        secret: Secret,
+    }
+
+    #[doc = "Forgets that secret: clients are given no credentials any more."]
+    ExternalForgetSecret = "external.forget-secret", ChangeCluster {}
+
     #[doc = "Makes a token with which one node joins the cluster, once."]
     ClusterInvite = "cluster.invite", ChangeCluster {
         #[doc = "Whether it only votes, and serves nobody."]
@@ -240,6 +252,12 @@ mod tests {
         let line = operation.audit_line(&Caller::LocalSocket { uid: 1000 });
         assert_eq!(line.to_string(), "local user 1000: user.add user=alice");
         assert!(line.is_change());
+        assert!(!format!("{operation:?} {line:?}").contains("swordfish"));
+        let operation = Operation::ExternalSetSecret {
+            secret: Secret::new("swordfish".to_owned()).unwrap(),
+        };
+        let line = operation.audit_line(&Caller::LocalSocket { uid: 1000 });
+        assert_eq!(line.to_string(), "local user 1000: external.set-secret");
         assert!(!format!("{operation:?} {line:?}").contains("swordfish"));
     }
 

@@ -34,9 +34,14 @@ pub fn info_request(stanza: &Stanza) -> Option<Option<Text>> {
         .map(|query| query.attribute_text("node"))
 }
 
-/// What it has is asked for (section 4).
-pub fn is_items_request(stanza: &Stanza) -> bool {
-    stanza.kind == StanzaKind::Iq(IqType::Get) && stanza.find(ns::DISCO_ITEMS, "query").is_some()
+/// The same, where it is asked what it has (section 4).
+pub fn items_request(stanza: &Stanza) -> Option<Option<Text>> {
+    if stanza.kind != StanzaKind::Iq(IqType::Get) {
+        return None;
+    }
+    stanza
+        .find(ns::DISCO_ITEMS, "query")
+        .map(|query| query.attribute_text("node"))
 }
 
 impl DiscoInfo {
@@ -102,5 +107,8 @@ mod tests {
             .payload(Element::new(ns::DISCO_INFO, "query").attr("node", "n"));
         assert_eq!(info_request(&request), Some(Some("n".into())));
         assert_eq!(info_request(&Stanza::new(IqType::Set)), None);
+        assert_eq!(items_request(&request), None);
+        let request = Stanza::new(IqType::Get).payload(Element::new(ns::DISCO_ITEMS, "query"));
+        assert_eq!(items_request(&request), Some(None));
     }
 }

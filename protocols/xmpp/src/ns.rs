@@ -76,6 +76,12 @@ pub const DATA_FORM: &str = "jabber:x:data";
 pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
 /// XEP-0033.
 pub const ADDRESS: &str = "http://jabber.org/protocol/address";
+/// XEP-0115.
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
+/// XEP-0160, which names a feature and no namespace.
+pub const OFFLINE: &str = "msgoffline";
+/// XEP-0215.
+pub const EXTERNAL_SERVICES: &str = "urn:xmpp:extdisco:2";
 /// XEP-0191.
 pub const BLOCKING: &str = "urn:xmpp:blocking";
 /// XEP-0191, of what is refused.

@@ -18,7 +18,7 @@ use crate::stanza::{PlainMessage, Stanza, StanzaError, StanzaKind};
 use crate::starttls::Starttls;
 use crate::stream_error::StreamError;
 use crate::stream_header::{ContentNamespace, StreamHeader};
-use crate::{bind, disco, fast, ns};
+use crate::{bind, disco, external_services, fast, ns};
 
 /// One frame of a stream, taken for everything that it could be.
 pub fn check_frame(octets: &[u8]) {
@@ -63,19 +63,19 @@ fn check_plain(octets: &[u8], stanza: &Stanza) {
     assert_eq!(StanzaKind::Message(plain.kind), stanza.kind);
     let from = Jid::parse("ann@example.org/desk").expect("an address");
     let to = stanza.to.clone().unwrap_or_else(|| from.clone());
-    let Some(bytes) = plain.to_bytes(&from, &to) else {
-        return;
-    };
-    let again = Element::parse(&bytes, &StreamNamespaces::new(ns::CLIENT));
-    let again = again.map(|element| Stanza::from_element(element).expect("a stanza"));
-    let from = Some(from);
-    assert_eq!(
-        again.as_ref(),
-        Ok(&Stanza {
-            from,
+    for lang in [None, Some("de")] {
+        let Some(bytes) = plain.to_bytes(&from, &to, lang) else {
+            return;
+        };
+        let again = Element::parse(&bytes, &StreamNamespaces::new(ns::CLIENT));
+        let again = again.map(|element| Stanza::from_element(element).expect("a stanza"));
+        let expected = Stanza {
+            from: Some(from.clone()),
+            lang: stanza.lang.clone().or(lang.map(Into::into)),
             ..stanza.clone()
-        })
-    );
+        };
+        assert_eq!(again.as_ref(), Ok(&expected));
+    }
 }
 
 fn reparse(stanza: &Stanza) -> Result<Stanza, String> {
@@ -103,6 +103,7 @@ fn check_stanza(stanza: &Stanza) {
         bind::BindRequest::from_stanza(stanza),
         bind::bound_jid(stanza),
         disco::info_request(stanza),
+        external_services::ExternalRequest::from_stanza(stanza),
     );
     for child in &stanza.payload {
         let error = StanzaError::from_element(child);

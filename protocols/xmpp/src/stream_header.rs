@@ -2,6 +2,7 @@
 //! directions. Not for whether the host is served here: the caller knows its hosts.
 
 use pollux_domain::jid::Jid;
+use pollux_domain::limits;
 use pollux_xml::{Element, StreamNamespaces, StreamOpen, Text};
 
 use crate::names::named;
@@ -23,6 +24,7 @@ pub struct StreamHeader {
     pub from: Option<Jid>,
     /// Of a response only: in an initial header it is ignored (RFC 6120 section 4.7.3).
     pub id: Option<Text>,
+    /// Of what the one who sends the header says to people (RFC 6120 section 4.7.4).
     pub lang: Option<Text>,
     /// Major and minor, as the peer has it.
     pub version: (u32, u32),
@@ -55,7 +57,7 @@ impl StreamHeader {
             to: address(element, "to", StreamCondition::HostUnknown)?,
             from: address(element, "from", StreamCondition::InvalidFrom)?,
             id: element.attribute_text("id"),
-            lang: element.attribute_text("xml:lang"),
+            lang: language(element),
             version: version(element.attribute("version"))?,
             content,
             namespaces: open.namespaces,
@@ -125,6 +127,17 @@ fn address(
 ) -> Result<Option<Jid>, StreamError> {
     let address = element.attribute(name).map(Jid::parse).transpose();
     address.map_err(|error| StreamError::new(condition).with_text(error.to_string()))
+}
+
+/// The tag of a language, as far as its form goes (RFC 5646 section 2.1). What is none names none:
+/// no error of streams is about it.
+fn language(element: &Element) -> Option<Text> {
+    let tag = element.attribute_text("xml:lang")?;
+    let is_part = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_alphanumeric())
+    };
+    let is_tag = tag.len() <= limits::LANGUAGE_BYTES_MAX && tag.split('-').all(is_part);
+    is_tag.then_some(tag)
 }
 
 /// RFC 6120 section 4.7.5: two integers, leading zeros ignored; none means 0.9. Anything from 1.0
@@ -214,6 +227,31 @@ mod tests {
             .replace("xmlns:stream", "xmlns:foobar");
         let error = StreamHeader::parse(prefixed.as_bytes(), ContentNamespace::Client).unwrap_err();
         assert_eq!(error.condition, StreamCondition::BadNamespacePrefix);
+    }
+
+    #[test]
+    fn a_language_is_one_or_none() {
+        let language = |tag: &str| {
+            let frame = RIGHT.replace("xml:lang='en'", &format!("xml:lang='{tag}'"));
+            let header = StreamHeader::parse(frame.as_bytes(), ContentNamespace::Client);
+            header.unwrap().lang.map(|lang| lang.to_string())
+        };
+        for tag in ["en", "de-CH", "zh-Hant-TW", "x-pollux"] {
+            assert_eq!(language(tag).as_deref(), Some(tag));
+        }
+        let long = "a-".repeat(32) + "a";
+        for tag in [
+            "",
+            "-",
+            "en-",
+            "en_GB",
+            "de ch",
+            "d&apos;oc",
+            "abcdefghi",
+            long.as_str(),
+        ] {
+            assert_eq!(language(tag), None, "{tag}");
+        }
     }
 
     #[test]

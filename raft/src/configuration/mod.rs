@@ -11,6 +11,7 @@ use bytes::Bytes;
 use pollux_domain::hashes::Lacking;
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
+use pollux_domain::operations::Secret;
 use pollux_domain::settings::Settings;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,8 @@ pub struct Configuration {
     /// What tokens of clients are derived from (XEP-0484); made once, secret. It stands here so
     /// that the database of a subcluster, where their numbers are, signs nobody in by itself.
     token_secret: Option<Bytes>,
+    /// What the cluster shares with its TURN servers (XEP-0215).
+    external_secret: Option<Secret>,
     topology: Arc<Topology>,
     settings: Arc<Settings>,
     /// How often it has changed.
@@ -44,6 +47,8 @@ pub enum Change {
     DecoySecret(Bytes),
     /// Taken only once.
     TokenSecret(Bytes),
+    /// None: it is forgotten.
+    ExternalSecret(Option<Secret>),
     AddUser {
         user: BareJid,
         account: Account,
@@ -94,6 +99,7 @@ impl Configuration {
             Change::TokenSecret(secret) => {
                 self.token_secret.get_or_insert_with(|| secret.clone());
             }
+            Change::ExternalSecret(secret) => self.external_secret = secret.clone(),
             Change::AddUser { user, .. } if self.users.contains_key(user) => {
                 return ChangeReply::Exists;
             }
@@ -207,6 +213,10 @@ impl Configuration {
         self.token_secret.as_ref()
     }
 
+    pub fn external_secret(&self) -> Option<&Secret> {
+        self.external_secret.as_ref()
+    }
+
     pub fn decoy_secret(&self) -> Option<&Bytes> {
         self.decoy_secret.as_ref()
     }
@@ -237,6 +247,20 @@ mod tests {
             ChangeReply::Done
         );
         assert!(configuration.settings().plain.is_on());
+    }
+
+    #[test]
+    fn a_secret_is_replaced_forgotten_and_never_shown() {
+        let mut configuration = Configuration::default();
+        for word in ["north", "south"] {
+            let secret = Secret::new(word.to_owned()).unwrap();
+            let change = Change::ExternalSecret(Some(secret.clone()));
+            assert_eq!(configuration.apply(&change), ChangeReply::Done);
+            assert_eq!(configuration.external_secret(), Some(&secret));
+            assert!(!format!("{change:?} {configuration:?}").contains(word));
+        }
+        configuration.apply(&Change::ExternalSecret(None));
+        assert_eq!(configuration.external_secret(), None);
     }
 
     #[test]

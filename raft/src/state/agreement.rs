@@ -84,24 +84,3 @@ impl State {
         Ok(())
     }
 }
-
-impl User {
-    fn new(home: NodeId) -> User {
-        User {
-            home,
-            disabled: false,
-            contacts: Default::default(),
-            list: Default::default(),
-            requests: Default::default(),
-            sessions: Vec::new(),
-            offline: Default::default(),
-            departures: Default::default(),
-            talks: Default::default(),
-            documents: Default::default(),
-            last_seen: Default::default(),
-            blocked: Default::default(),
-            privacy: Default::default(),
-            tokens: Default::default(),
-        }
-    }
-}

@@ -269,6 +269,13 @@ impl State {
             } => {
                 self.directed(id, to, *available, bytes.clone(), out);
             }
+            Action::DirectedToSeveral {
+                outer,
+                available,
+                copies,
+            } => {
+                self.directed_to_several(id, outer, *available, copies, out);
+            }
             Action::Subscription { to, request, bytes } => {
                 self.subscription(id, to, *request, bytes.clone(), out);
             }

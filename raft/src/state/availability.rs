@@ -1,17 +1,14 @@
 //! Who is told of whose availability (RFC 6121 section 4). Announcements are volatile: a session
-//! that resumes is told afresh.
+//! that resumes is told afresh. Not for what a client says to single addresses: see `directed`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::availability::DeviceAvailability;
-use pollux_domain::contract::{Announcement, Duty, Effect, Parcel, ParcelKind, SlotBody};
-use pollux_domain::hints::Hints;
+use pollux_domain::contract::{Announcement, Duty, Effect, SlotBody};
 use pollux_domain::ids::{GroupMs, SessionId};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::limits;
-use pollux_domain::stanza_error::Condition;
 
 use super::{Outcome, State};
 
@@ -79,73 +76,6 @@ impl State {
         tell_once(said_before, out);
         let groups = self.groups_told(&jid.to_bare(), before.is_some(), &directed);
         self.tell_groups(&jid, false, bytes.as_ref(), groups, out);
-    }
-
-    /// RFC 6121 section 4.6.
-    pub(super) fn directed(
-        &mut self,
-        id: SessionId,
-        to: &Jid,
-        available: bool,
-        bytes: Bytes,
-        out: &mut Outcome,
-    ) {
-        let Some(session) = self.sessions.get(&id) else {
-            return;
-        };
-        let jid = session.jid.clone();
-        let known = session.directed.contains(to);
-        if self.blocks(jid.bare_str(), to) {
-            if available {
-                self.refuse_directed(jid, to, bytes, Condition::Blocked, out);
-            }
-            return;
-        }
-        if available && !self.rules.sharing && to.bare_str() != jid.bare_str() {
-            self.refuse_directed(jid, to, bytes, Condition::NotAllowed, out);
-            return;
-        }
-        let abroad = self.foreign_home(to.bare_str());
-        if available && abroad.is_some_and(|target| !self.has_outbox_room(target)) {
-            self.refuse_directed(jid, to, bytes, Condition::ResourceConstraint, out);
-            return;
-        }
-        if available && !known && limits::DIRECTED_MAX <= session.directed.len() {
-            // The oldest by name is told now that it will be told no more, rather than never.
-            let first = self
-                .session_mut(id, |session| session.directed.pop_first())
-                .flatten();
-            if let Some(first) = first {
-                self.tell_address(&jid, &first, false, None, out);
-            }
-        }
-        self.session_mut(id, |session| {
-            if available {
-                session.directed.insert(to.clone());
-            } else {
-                session.directed.remove(to);
-            }
-        });
-        self.tell_address(&jid, to, available, Some(bytes), out);
-    }
-
-    fn refuse_directed(
-        &mut self,
-        from: Jid,
-        to: &Jid,
-        bytes: Bytes,
-        condition: Condition,
-        out: &mut Outcome,
-    ) {
-        let parcel = Parcel {
-            from,
-            to: to.clone(),
-            kind: ParcelKind::Directed,
-            bytes,
-            sent: self.stamp.wall,
-            hints: Hints::default(),
-        };
-        self.bounce(&Arc::new(parcel), condition, out);
     }
 
     /// All that `user` is entitled to see: available devices of contacts and the user's own.

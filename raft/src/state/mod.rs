@@ -18,6 +18,7 @@ mod blocking;
 mod carbons;
 mod contacts;
 mod deliver;
+mod directed;
 mod documents;
 mod forking;
 mod image;
@@ -132,6 +133,27 @@ pub(crate) struct User {
     privacy: Privacy,
     /// By which its clients sign in again.
     tokens: Tokens,
+}
+
+impl User {
+    fn new(home: NodeId) -> User {
+        User {
+            home,
+            disabled: false,
+            contacts: Default::default(),
+            list: Default::default(),
+            requests: Default::default(),
+            sessions: Vec::new(),
+            offline: Default::default(),
+            departures: Default::default(),
+            talks: Default::default(),
+            documents: Default::default(),
+            last_seen: Default::default(),
+            blocked: Default::default(),
+            privacy: Default::default(),
+            tokens: Default::default(),
+        }
+    }
 }
 
 /// One session, with or without a stream.

@@ -46,16 +46,17 @@ impl<'a> PlainMessage<'a> {
         })
     }
 
-    /// The octets for a client's stream, as of this sender to this address. None where an address
-    /// cannot stand in them as it is.
-    pub fn to_bytes(&self, from: &Jid, to: &Jid) -> Option<Bytes> {
+    /// The octets for a client's stream, as of this sender to this address, in this language where
+    /// the message does not name its own (RFC 6120 section 8.1.5). None where an address cannot
+    /// stand in them as it is.
+    pub fn to_bytes(&self, from: &Jid, to: &Jid, lang: Option<&str>) -> Option<Bytes> {
         let kind = super::StanzaKind::Message(self.kind).type_attribute();
         let attributes = [
             ("from", Some(from.as_str())),
             ("to", self.to.map(|_| to.as_str())),
             ("id", self.plain.attribute("id")),
             ("type", kind),
-            ("xml:lang", self.plain.attribute("xml:lang")),
+            ("xml:lang", self.plain.attribute("xml:lang").or(lang)),
         ];
         let mut out = Vec::with_capacity(128 + self.plain.rest().len());
         out.extend_from_slice(b"<message");

@@ -1,9 +1,11 @@
 //! Who hears of whose availability, and how often (RFC 6121 section 4).
 
-use pollux_domain::contract::{EndReason, ParcelKind};
+use bytes::Bytes;
+use pollux_domain::blocking::BlockChange::Block;
+use pollux_domain::contract::{Action, EndReason, ParcelKind};
 use pollux_domain::limits;
 
-use super::world::World;
+use super::world::{World, jid, parcel};
 
 /// Section 4.2: the contacts and the own devices hear of a new device; the new device hears of all
 /// that it may see.
@@ -181,4 +183,48 @@ fn a_request_reaches_a_device_of_those_alone_who_may_see_it() {
             "cid/desk: answer",
         ]
     );
+}
+
+impl World {
+    fn direct_to_several(&mut self, device: &str, to: &[&str], available: bool) {
+        let words = Bytes::from_static(if available { b"hello" } else { b"bye" });
+        let copies = to.iter().map(|to| (jid(to), words.clone()));
+        let action = Action::DirectedToSeveral {
+            outer: parcel(device, "server", ParcelKind::Directed, "to several").into(),
+            available,
+            copies: copies.collect(),
+        };
+        self.act(device, action);
+    }
+}
+
+/// XEP-0033 section 5.1: whoever was told through the server that a device is there is told that it
+/// is not any more. Where one may not be told nobody is.
+#[test]
+fn presence_to_several_ends_for_all_of_them() {
+    let mut world = World::new(&["ann", "ben", "cid", "dan"]);
+    for device in ["ann/desk", "ben/desk", "cid/desk", "dan/desk"] {
+        world.online(device);
+    }
+    world.block("ann/desk", Block(vec![jid("dan")]));
+    world.heard();
+    world.direct_to_several("ann/desk", &["ben", "cid/desk"], true);
+    world.hears(&["ben/desk: ann/desk is hello", "cid/desk: ann/desk is hello"]);
+    world.direct_to_several("ann/desk", &["ben", "dan"], true);
+    world.hears(&["ann/desk: to several refused, Blocked"]);
+    world.direct_to_several("ann/desk", &["ben", "dan"], false);
+    world.hears(&["ben/desk: ann/desk is bye"]);
+    world.direct_to_several("ann/desk", &["ben"], true);
+    world.heard();
+    world.end("ann/desk", EndReason::Closed);
+    world.hears(&[
+        "ben/desk: ann/desk is gone",
+        "cid/desk: ann/desk is gone",
+        "ann/desk: ended, Closed",
+    ]);
+    world.online("ann/desk");
+    world.rules(|rules| rules.sharing = false);
+    world.heard();
+    world.direct_to_several("ann/desk", &["ann", "ben"], true);
+    world.hears(&["ann/desk: to several refused, NotAllowed"]);
 }

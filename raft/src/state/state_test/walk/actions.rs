@@ -22,11 +22,27 @@ impl Walk {
         match self.chance.below(24) {
             0 => Action::Nothing,
             1..=4 => self.availability(5),
-            5..=6 => Action::Directed {
+            5 => Action::Directed {
                 to: self.address(),
                 available: !self.chance.one_in(4),
                 bytes: WORDS,
             },
+            6 => {
+                let from = self.clients[client].jid.clone();
+                let copies = vec![(self.address(), WORDS), (self.address(), WORDS)];
+                Action::DirectedToSeveral {
+                    outer: Arc::new(Parcel {
+                        to: from.clone(),
+                        from,
+                        kind: ParcelKind::Directed,
+                        bytes: WORDS,
+                        sent: WallMs(self.stamp.wall.0),
+                        hints: Hints::default(),
+                    }),
+                    available: !self.chance.one_in(4),
+                    copies,
+                }
+            }
             7..=8 => self.subscription(client),
             9 => self.question(client),
             10 => self.contact(client),

@@ -197,8 +197,8 @@ pub const REGISTRATION_ADDRESSES_MAX: usize = 65_536;
 /// Bytes of the name of an account that a stranger makes; a longer one gets `not-acceptable`.
 pub const REGISTERED_NAME_BYTES_MAX: usize = 64;
 
-/// Octets of the language of a stream (RFC 5646 section 4.4.1 means 35 to be enough); a longer one is
-/// taken for none.
+/// Octets of the language of a stream (RFC 5646 section 4.4.1 means 35 to be enough); a longer one
+/// is taken for none.
 pub const LANGUAGE_BYTES_MAX: usize = 64;
 
 /// Seconds for which credentials at a TURN server are good: as other servers have it. A default.

@@ -1,4 +1,4 @@
-//! coturn, an unmodified TURN server, and its own client, which relays through it with what Pollux
+//! An unmodified TURN server, coturn, and its own client, which relays through it with what Pollux
 //! has given (XEP-0215 section 3.3). All on loopback.
 
 use std::net::UdpSocket;

@@ -1,5 +1,5 @@
-//! Servers for calls, and credentials there (XEP-0215 sections 2, 3.1, 3.2 and 3.3): told as they are
-//! set while the node runs. That a TURN server takes the credentials, the clients of other make
+//! Servers for calls, and credentials there (XEP-0215 sections 2, 3.1, 3.2 and 3.3): told as they
+//! are set while the node runs. That a TURN server takes the credentials, the clients of other make
 //! show.
 
 use pollux_xml::Element;

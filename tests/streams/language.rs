@@ -1,5 +1,5 @@
-//! The language of a stream (RFC 6120 section 4.7.4), and that those who hear its client are told of
-//! it (RFC 6120 section 8.1.5).
+//! The language of a stream (RFC 6120 section 4.7.4), and that those who hear its client are told
+//! of it (RFC 6120 section 8.1.5).
 
 use pollux_xml::Element;
 use pollux_xmpp::sasl::Mechanism;

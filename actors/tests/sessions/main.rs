@@ -56,8 +56,8 @@ fn a_full_house_turns_strangers_away_one_by_one_and_takes_who_waits_when_one_lea
     });
 }
 
-/// RFC 6120 section 4.9.3.8: a stored message that cannot be read ends the stream to which it should
-/// go. It is not lost, and nobody else is disturbed.
+/// RFC 6120 section 4.9.3.8: a stored message that cannot be read ends the stream to which it
+/// should go. It is not lost, and nobody else is disturbed.
 #[test]
 fn a_database_that_cannot_be_read_ends_the_stream_and_loses_nothing() {
     with_node(|stage| async move {

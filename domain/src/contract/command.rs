@@ -197,8 +197,8 @@ pub enum Action {
         available: bool,
         bytes: Bytes,
     },
-    /// The same to several (XEP-0033 section 5.1). `outer`: as it was addressed to the server, which
-    /// is refused where nobody is to get it.
+    /// The same to several (XEP-0033 section 5.1). `outer`: as it was addressed to the server,
+    /// which is refused where nobody is to get it.
     DirectedToSeveral {
         outer: Arc<Parcel>,
         available: bool,

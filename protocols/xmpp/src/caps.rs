@@ -1,5 +1,5 @@
-//! XEP-0115: Entity Capabilities: the hash by which is known what an entity can do. Not for those of
-//! clients, which are passed on as they are.
+//! XEP-0115: Entity Capabilities: the hash by which is known what an entity can do. Not for those
+//! of clients, which are passed on as they are.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

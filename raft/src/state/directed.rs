@@ -1,5 +1,5 @@
-//! Presence to addresses, whoever watches: to one (RFC 6121 section 4.6) or several (XEP-0033 section
-//! 5.1). Whom a session has told that it is there is told when it is not any more.
+//! Presence to addresses, whoever watches: to one (RFC 6121 section 4.6) or several (XEP-0033
+//! section 5.1). Whom a session has told that it is there is told when it is not any more.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What the server, and an account, is and can do, for whoever asks (XEP-0030), and the hash by which
-//! a client knows it from its last visit (XEP-0115).
+//! What the server, and an account, is and can do, for whoever asks (XEP-0030), and the hash by
+//! which a client knows it from its last visit (XEP-0115).
 
 use pollux_xml::{Element, Text};
 use pollux_xmpp::disco::{DiscoInfo, Identity};

@@ -1,5 +1,6 @@
 //! Real actors on a real node with a disk in memory, fake sockets and a paused clock: what happens
-//! to one session when another dies, when a peer falls silent, when nobody talks, when a disk breaks.
+//! to one session when another dies, when a peer falls silent, when nobody talks, when a disk
+//! breaks.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod stage;

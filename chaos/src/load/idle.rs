@@ -20,9 +20,11 @@ use crate::client::{Client, Error, Event, StreamManagement};
 const SIGN_INS_AT_ONCE: usize = 16;
 /// Memory has settled when it has moved by less than one in this many kibibytes …
 const SETTLED_PART: u64 = 200;
-/// … over this many readings, this far apart: for longer than jemalloc keeps what was freed, 10 s.
-/// What a start has left would be taken for memory of the sessions that take its place.
-const SETTLED_READINGS: usize = 26;
+/// … over so many readings, this far apart.
+pub(super) const SETTLED: usize = 6;
+/// The same for longer than jemalloc keeps what was freed, 10 s: what a start has left would be
+/// taken for memory of the sessions that take its place.
+const SETTLED_FOR_LONG: usize = 26;
 const READ_AGAIN: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(2);
 const SETTLE_LIMIT: Duration = Duration::from_secs(90);
@@ -59,7 +61,7 @@ impl Idle {
                 target.users.count
             );
         }
-        let (before, _) = settled(pid).await?;
+        let (before, _) = settled(pid, SETTLED_FOR_LONG).await?;
         let start = now();
         let ready = Rc::new(Cell::new(0));
         let (finish, finished) = watch::channel(false);
@@ -85,7 +87,7 @@ impl Idle {
             "{} sessions, waiting for memory to settle",
             self.sessions
         ));
-        let (after, settle_seconds) = settled(pid).await?;
+        let (after, settle_seconds) = settled(pid, SETTLED_FOR_LONG).await?;
         finish.send_replace(true);
         while let Some(ended) = sessions.join_next().await {
             ended.context("join a session")??;
@@ -157,17 +159,17 @@ pub(super) async fn settle_in(
     }
 }
 
-/// Memory once it has stopped moving, and after how many seconds that was.
-pub(super) async fn settled(pid: u32) -> anyhow::Result<(u64, f64)> {
+/// Memory once it has not moved over so many readings, and after how many seconds that was.
+pub(super) async fn settled(pid: u32, steady_readings: usize) -> anyhow::Result<(u64, f64)> {
     let start = now();
     let mut readings = vec![pss_kib(pid)?];
     loop {
         sleep(READ_AGAIN).await;
         readings.push(pss_kib(pid)?);
-        let latest = &readings[readings.len().saturating_sub(SETTLED_READINGS)..];
+        let latest = &readings[readings.len().saturating_sub(steady_readings)..];
         let least = latest.iter().copied().min().unwrap_or_default();
         let most = latest.iter().copied().max().unwrap_or_default();
-        let steady = latest.len() == SETTLED_READINGS && most - least <= most / SETTLED_PART;
+        let steady = latest.len() == steady_readings && most - least <= most / SETTLED_PART;
         if steady || start.elapsed() > SETTLE_LIMIT {
             let last = latest.last().copied().unwrap_or_default();
             return Ok((last, start.elapsed().as_secs_f64()));

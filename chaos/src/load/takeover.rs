@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::clock::now;
 use super::dial::Stream;
 use super::histogram::{Histogram, Latency};
-use super::idle::{settle_in, settled};
+use super::idle::{SETTLED, settle_in, settled};
 use super::target::Target;
 use super::usage::{CpuTime, cpu_time};
 use crate::client::{Client, Event, Outcome, StreamManagement};
@@ -291,7 +291,7 @@ fn pids(pair: &Pair) -> anyhow::Result<Vec<u32>> {
 async fn memory(pair: &Pair) -> anyhow::Result<[u64; STATIONS]> {
     let mut memory = [0; STATIONS];
     for (pss, pid) in memory.iter_mut().zip(pids(pair)?) {
-        *pss = settled(pid).await?.0;
+        *pss = settled(pid, SETTLED).await?.0;
     }
     Ok(memory)
 }

@@ -18,8 +18,8 @@ pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root());
-    // What it has told us of ourselves: build scripts (of ring) would take it for a change, and half
-    // of what there is would be built again.
+    // What it has told us of ourselves: build scripts (of ring) would take it for a change, and
+    // half of what there is would be built again.
     let told = std::env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();
         let of_package = [

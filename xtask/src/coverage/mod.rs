@@ -190,6 +190,13 @@ fn shown(files: &BTreeSet<String>) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_page_is_up_to_date() {
+        let path = crate::workspace::root().join("docs/reference/coverage.md");
+        let on_disk = std::fs::read_to_string(path).unwrap();
+        assert!(on_disk == page().unwrap(), "stale: cargo xtask docs");
+    }
+
     fn file(path: &str, text: &str) -> SourceFile {
         SourceFile {
             path: path.into(),

@@ -13,6 +13,7 @@ mod groups;
 mod links;
 mod log;
 mod ports;
+mod process;
 mod sample;
 mod start;
 mod systemd;

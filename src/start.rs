@@ -35,6 +35,7 @@ use crate::exit::Exit;
 use crate::groups::Groups;
 use crate::links::{self, Guests};
 use crate::ports::{self, PortError};
+use crate::process;
 use crate::sample;
 use crate::systemd::{Notifier, pulse};
 use crate::vitals::NodeVitals;
@@ -178,6 +179,10 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let main = tokio::runtime::Builder::new_current_thread();
     let main = { main }.enable_all().build().map_err(End::Threads)?;
     let node = groups.block_on(Node::start(parts))?;
+    let measured = folder.clone();
+    let _first = node
+        .surroundings
+        .set(Box::new(move || process::samples(&measured)));
     guests.welcome(&node);
     links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
     let (_stop_following, stopped) = oneshot::channel();

@@ -135,6 +135,8 @@ pub struct Node {
     pub listeners: Mutex<Vec<Listening>>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
+    /// What is measured of the process and its machine, where there is one.
+    pub surroundings: OnceLock<Surroundings>,
     stopping: watch::Sender<bool>,
     /// Streams of clients who have signed in and have no session here: they bind, or are relayed.
     pub(crate) unbound: AtomicU64,
@@ -145,6 +147,9 @@ pub struct Node {
     /// Commands that must be said but had no room; `expiry` says them.
     unsaid: Mutex<Vec<Command>>,
 }
+
+/// Measures what is around a node; must not wait.
+pub type Surroundings = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
 
 /// A port for clients that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +263,7 @@ impl Node {
             started,
             listeners: Mutex::default(),
             onlooker: OnceLock::new(),
+            surroundings: OnceLock::new(),
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),
@@ -405,10 +411,32 @@ impl Node {
                 snapshot,
             ));
         }
+        samples.extend(self.lead());
         samples.extend(self.kept());
         samples.extend(self.acts());
         samples.extend(self.metrics.samples());
+        samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples
+    }
+
+    /// Who leads, as this node knows it.
+    fn lead(&self) -> Vec<Sample> {
+        let groups = [
+            (
+                "configuration",
+                self.configuration.leads(),
+                self.configuration.term(),
+            ),
+            ("subcluster", self.subcluster.leads(), self.subcluster.term()),
+        ];
+        let of = groups.into_iter().flat_map(|(group, leads, term)| {
+            let help = "Whether this node leads the group.";
+            let leads = Sample::gauge("pollux_raft_leads", help, f64::from(u8::from(leads)));
+            let help = "The group's term: how many elections there have been.";
+            let term = Sample::gauge("pollux_raft_term", help, term as f64);
+            [leads.with("group", group), term.with("group", group)]
+        });
+        of.collect()
     }
 
     /// What is kept on the disk, in memory, and what is not there yet.
@@ -427,6 +455,12 @@ impl Node {
                     "pollux_log_disk_bytes",
                     "The log on the disk, with purged entries whose segments are still there.",
                     figures.disk_bytes as f64,
+                )
+                .with("group", *group),
+                Sample::histogram(
+                    "pollux_log_flush_ms",
+                    "How long the disk took for each flush of the log.",
+                    figures.flushes,
                 )
                 .with("group", *group),
             ]);

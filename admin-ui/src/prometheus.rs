@@ -31,7 +31,7 @@ pub(crate) fn render(samples: &[Sample]) -> String {
 
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::Counter(_) => "counter",
+        Value::Counter(_) | Value::Total(_) => "counter",
         Value::Gauge(_) => "gauge",
         Value::Histogram(_) => "histogram",
     }
@@ -41,7 +41,9 @@ fn write_sample(out: &mut String, sample: &Sample) {
     let (name, labels) = (sample.name, labels(sample, None));
     match &sample.value {
         Value::Counter(count) => line(out, format_args!("{name}{labels} {count}")),
-        Value::Gauge(value) => line(out, format_args!("{name}{labels} {}", number(*value))),
+        Value::Gauge(value) | Value::Total(value) => {
+            line(out, format_args!("{name}{labels} {}", number(*value)))
+        }
         Value::Histogram(histogram) => write_histogram(out, sample, histogram),
     }
 }

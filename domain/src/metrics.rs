@@ -18,6 +18,8 @@ pub struct Sample {
 pub enum Value {
     /// Only grows while the process lives.
     Counter(u64),
+    /// The same, of what has no smallest part, such as time.
+    Total(f64),
     /// Goes up and down.
     Gauge(f64),
     Histogram(Histogram),
@@ -37,6 +39,10 @@ pub struct Histogram {
 impl Sample {
     pub fn counter(name: &'static str, help: &'static str, value: u64) -> Sample {
         Sample::new(name, help, Value::Counter(value))
+    }
+
+    pub fn total(name: &'static str, help: &'static str, value: f64) -> Sample {
+        Sample::new(name, help, Value::Total(value))
     }
 
     pub fn gauge(name: &'static str, help: &'static str, value: f64) -> Sample {

@@ -138,6 +138,9 @@ pub enum Command {
         /// Of a witness instead
         #[arg(long)]
         witness: bool,
+        /// Where the program lies
+        #[arg(long, value_name = "PATH", default_value = "/usr/local/bin/pollux")]
+        program: String,
     },
     /// Print what a shell needs to complete the command line
     ///
@@ -225,7 +228,8 @@ pub struct Ctl {
     /// The node's control socket
     #[arg(long, value_name = "PATH", global = true, conflicts_with = "config")]
     pub socket: Option<PathBuf>,
-    /// The node's configuration file, which names the socket; without either, the embedded default
+    /// The node's configuration file, which names the socket. Without either: a node of this folder,
+    /// else that of /etc/pollux/pollux.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Print JSON instead of tables

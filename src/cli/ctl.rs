@@ -1,7 +1,7 @@
 //! `pollux ctl`: turns arguments into operations, asks the node, gathers pages. How results look is
 //! in `show.rs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pollux_domain::operations::{
     Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
@@ -18,6 +18,9 @@ use super::{Failure, Output};
 use crate::config::Config;
 use crate::control::{ClientError, ask};
 use crate::exit::Exit;
+
+/// The settings of a node that was installed from a package.
+const INSTALLED: &str = "/etc/pollux/pollux.toml";
 
 pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
     let json = ctl.json;
@@ -53,7 +56,13 @@ fn socket(ctl: &Ctl) -> Result<PathBuf, Failure> {
     if let Some(socket) = &ctl.socket {
         return Ok(socket.clone());
     }
-    Ok(Config::load(ctl.config.as_deref())?.control.socket)
+    let socket = Config::load(ctl.config.as_deref())?.control.socket;
+    // Nobody said which node, and none runs in this folder: it is the one of the machine.
+    let installed = Path::new(INSTALLED);
+    match ctl.config.is_none() && !socket.exists() && installed.exists() {
+        true => Ok(Config::load(Some(installed))?.control.socket),
+        false => Ok(socket),
+    }
 }
 
 fn user(node: &Node, command: UserCommand) -> Result<Shown, Failure> {

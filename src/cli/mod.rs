@@ -121,7 +121,9 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
         Command::ExampleConfig { reference: true } => {
             write!(output.out, "{}", config::reference())?
         }
-        Command::ExampleUnit { witness } => write!(output.out, "{}", systemd::unit(witness))?,
+        Command::ExampleUnit { witness, program } => {
+            write!(output.out, "{}", systemd::unit(witness, &program))?;
+        }
         Command::Completions { shell } => {
             // It does not expect that writing fails.
             let (mut program, mut text) = (Arguments::command(), Vec::new());

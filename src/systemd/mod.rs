@@ -9,11 +9,15 @@ pub use notify::Notifier;
 /// The unit of a node, which `pollux example-unit` prints.
 const UNIT: &str = include_str!("pollux.service");
 
-/// The unit of a node or of a witness.
-pub fn unit(is_witness: bool) -> String {
+/// Where the program lies in it.
+const PROGRAM: &str = "/usr/local/bin/pollux";
+
+/// The unit of a node or of a witness, with the program in `program`.
+pub fn unit(is_witness: bool, program: &str) -> String {
+    let unit = UNIT.replace(PROGRAM, program);
     match is_witness {
-        false => UNIT.to_owned(),
-        true => UNIT
+        false => unit,
+        true => unit
             .replace("pollux node --config", "pollux witness --config")
             .replace("Description=Pollux, ", "Description=Pollux witness, "),
     }

@@ -5,6 +5,7 @@ mod check;
 #[path = "../common/mod.rs"]
 mod common;
 mod completions;
+mod monitoring;
 #[path = "../cluster/ports.rs"]
 mod ports;
 mod service;

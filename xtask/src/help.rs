@@ -13,6 +13,7 @@ cargo xtask <command>
   planted   whether the tests find each defect that is planted on purpose
   bench     measure the release beside its peers, or where its CPU goes; make that page anew
   drill     break a real pair while people chat, and tell what they noticed
+  package   a Debian package of the release; with --try install it and do what the book says
   fuzz      give a parser what nobody would write, for as long as you like
 
 `cargo xtask <command> --help` says more about one of them.";
@@ -36,6 +37,7 @@ Runs each step to its end, also after another has failed, and names the failed o
   clippy   cargo clippy --workspace --all-targets -- -D warnings
   docs     the generated files are what the source says (cargo xtask docs --check)
   tests    cargo test --workspace --no-fail-fast
+  package  it installs, and the book's commands do what it says (cargo xtask package --try)
   planted  the defects that are planted on purpose are found (cargo xtask planted)
 Writes nothing outside cargo's target folder. What `fix` can repair, it names.";
 
@@ -82,6 +84,15 @@ are planted on purpose (raft/src/plants.rs), and looks that each is found: `poll
 must end with 1 and name the invariant that the table says, a walk with POLLUX_PLANT=NAME must fail.
 The table is in xtask/src/planted.rs. A defect that is not found any more means that a test went
 blind.";
+
+const PACKAGE: &str = "\
+cargo xtask package [--program PATH] [--to FOLDER] [--try]
+
+Makes pollux_VERSION_ARCHITECTURE.deb and a container file, in target/package or in FOLDER: of the
+release, which is built first, or of the program at PATH. With --try (as root) makes three clean
+Debian systems, starts each as a machine in a network namespace of its own, and runs there every
+command of docs/install.md as it is written, to the end of its upgrade, while clients chat: it fails
+when a command does, or when a message was lost or came twice.";
 
 const DRILL: &str = "\
 cargo xtask drill NAME... [--runs N] [more of pollux-drill]
@@ -139,6 +150,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "docs" => DOCS,
         "planted" => PLANTED,
         "drill" => DRILL,
+        "package" => PACKAGE,
         "fuzz" => FUZZ,
         "bench" => BENCH,
         _ => return None,

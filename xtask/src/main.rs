@@ -13,6 +13,7 @@ mod drill;
 mod fuzz;
 mod generated;
 mod help;
+mod package;
 mod packages;
 mod planted;
 mod step;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         ["docs", "--check"] => generated::check(),
         ["bench", rest @ ..] => bench::bench(rest),
         ["drill", rest @ ..] => drill::run_drills(rest),
+        ["package", rest @ ..] => package::package(rest),
         ["fuzz", rest @ ..] => fuzz::run_target(rest),
         _ => {
             eprintln!(

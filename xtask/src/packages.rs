@@ -60,6 +60,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ),
     ("zsh", "another shell, which reads its completions"),
     ("systemd", "judges the unit that the program prints"),
+    ("dpkg-dev", "finds the libraries that a package of the program needs"),
+    ("mmdebstrap", "a clean Debian into which that package is installed"),
+    ("systemd-container", "starts that Debian as a machine"),
+    ("prometheus", "judges metrics and alert rules, by its promtool"),
     ("nftables", "cuts those wires, one way or both"),
     ("linux-perf", "records where the CPU time of a server goes"),
     (
@@ -141,7 +145,7 @@ fn is_installed(package: &str) -> bool {
         .is_ok_and(|output| output.status.success() && output.stdout == b"installed")
 }
 
-fn as_root(program: &str) -> Command {
+pub fn as_root(program: &str) -> Command {
     if is_root() {
         let mut command = Command::new(program);
         command.env("DEBIAN_FRONTEND", "noninteractive");
@@ -153,7 +157,7 @@ fn as_root(program: &str) -> Command {
     command
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     // The owner of our own process folder is our effective user: no library call is needed.
     std::fs::metadata("/proc/self").is_ok_and(|folder| folder.uid() == 0)

@@ -240,7 +240,7 @@ impl Executor {
         let figure = |sample: Sample| {
             let value = match sample.value {
                 Value::Counter(count) => count,
-                Value::Gauge(level) => level as u64,
+                Value::Gauge(level) | Value::Total(level) => level as u64,
                 Value::Histogram(_) => return None,
             };
             let labels: Vec<String> = sample

@@ -29,6 +29,7 @@ use pollux_store::damage::{OpenError, set_aside};
 use replay::{Trust, replay};
 use writer::{Shared, Tail, Writer};
 
+use super::flushes::FlushTimes;
 use super::snapshot_file::SnapshotFile;
 use super::{Done, Encode, Keep, LogBounds, LogFigures, LogStore, LogWrite};
 
@@ -48,6 +49,7 @@ pub struct JournalLog {
     queue: Option<Queue>,
     writer: Option<JoinHandle<()>>,
     snapshot: Arc<Mutex<SnapshotFile>>,
+    flushes: Arc<FlushTimes>,
     /// How far the disk is behind, and the mark that says so, where it may be.
     deferred: Option<(Arc<Behind>, BootMark)>,
     /// Free for others when it is closed.
@@ -103,6 +105,7 @@ impl JournalLog {
             shared: opened.shared,
             queue: Some(queue),
             snapshot: Arc::new(Mutex::new(snapshot)),
+            flushes: opened.flushes,
             deferred: opened.deferred,
             _lock: opened.lock,
         })
@@ -148,6 +151,7 @@ impl From<io::Error> for Trouble {
 
 struct Opened {
     shared: Arc<Shared>,
+    flushes: Arc<FlushTimes>,
     run: Box<dyn FnOnce(&Waiting) + Send>,
     deferred: Option<(Arc<Behind>, BootMark)>,
     lock: File,
@@ -188,6 +192,7 @@ impl Opening<'_> {
         };
         let mut replayed = replay(self.path, trust, check)?;
         let disk = replayed.mend(self.path)?;
+        let flushes = disk.flushes();
         if past == Past::MachineDied {
             let log = self.path.display();
             tracing::warn!(%log, "machine went down, the last moments of the log may be missing");
@@ -196,6 +201,7 @@ impl Opening<'_> {
         let (run, deferred) = self.writer(disk, shared.clone(), replayed.tail, mark)?;
         Ok(Opened {
             shared,
+            flushes,
             run,
             deferred,
             lock,
@@ -332,6 +338,7 @@ impl LogStore for JournalLog {
         LogFigures {
             unsynced: behind.unwrap_or_default(),
             disk_bytes: self.shared.disk_bytes.load(Ordering::Relaxed),
+            flushes: self.flushes.histogram(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The log of one group on one node, as bytes: vote, entries, snapshot. One ordered writer; two
 //! makes. What the bytes mean is not known here.
 
+mod flushes;
 mod journal;
 mod memory;
 mod snapshot_file;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_domain::delivery::Durability;
+use pollux_domain::metrics::Histogram;
 
 pub use self::journal::JournalLog;
 pub use self::memory::{MemoryLog, SimulatedDisk};
@@ -58,12 +60,14 @@ pub struct Keep {
 }
 
 /// What a log tells of itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LogFigures {
     /// The age of the oldest write that the disk may not have.
     pub unsynced: Duration,
     /// What it takes of the disk.
     pub disk_bytes: u64,
+    /// How long its flushes took, in milliseconds.
+    pub flushes: Histogram,
 }
 
 /// See the module. After a failed write every later one fails too: a disk that lied once is not

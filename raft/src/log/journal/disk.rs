@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::log::flushes::FlushTimes;
 
 /// The newest segment is written to; earlier ones only go.
 pub(super) trait Disk: Send + Sync + 'static {
@@ -54,6 +57,7 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
 pub(super) struct Folder {
     folder: PathBuf,
     newest: Mutex<Arc<File>>,
+    flushes: Arc<FlushTimes>,
 }
 
 impl Folder {
@@ -66,7 +70,12 @@ impl Folder {
         Ok(Folder {
             folder: folder.to_owned(),
             newest: Mutex::new(Arc::new(file)),
+            flushes: Arc::default(),
         })
+    }
+
+    pub(super) fn flushes(&self) -> Arc<FlushTimes> {
+        self.flushes.clone()
     }
 
     fn newest(&self) -> Arc<File> {
@@ -113,8 +122,15 @@ impl Disk for Folder {
         Ok(())
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long the disk takes is shown to a monitor only"
+    )]
     fn sync(&self) -> io::Result<()> {
-        self.newest().sync_data()
+        let begun = Instant::now();
+        let synced = self.newest().sync_data();
+        self.flushes.note(begun.elapsed());
+        synced
     }
 
     fn remove(&self, number: u64) -> io::Result<()> {

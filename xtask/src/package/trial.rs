@@ -1,0 +1,158 @@
+//! `cargo xtask package --try`: installs the package into three clean systems, each in a network
+//! namespace of its own, and runs there what the book says, line by line, while clients chat. Needs
+//! root. Not for what the package is made of.
+
+mod book;
+mod machine;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::packages;
+use crate::step::run;
+use crate::workspace::{cargo, target_folder};
+use book::{Line, lines};
+use machine::{Bridge, Machine, base};
+
+const BOOK: &str = include_str!("../../../docs/install.md");
+/// From this heading on clients chat: nothing that follows may be noticed by them.
+const CHAT_FROM: &str = "## A fault, on purpose";
+/// Here the part that is run ends.
+const END: &str = "## Removal";
+/// How long a line may be refused by a pair that is not whole yet.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pairs of clients that chat.
+const PAIRS: usize = 10;
+
+pub fn run_trial(program: &Path, package: &Path) -> anyhow::Result<()> {
+    packages::install_these(&["mmdebstrap", "systemd-container", "iproute2"])?;
+    let folder = package.with_file_name("trial");
+    std::fs::create_dir_all(&folder).context("make a folder for the trial")?;
+    let load = load_tool(program)?;
+    println!("making a clean system");
+    let base = base(&folder)?;
+    let bridge = Bridge::make()?;
+    let machines: Vec<Machine> = ["castor", "pollux", "third"]
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| Machine::start(&folder, &base, &bridge, index, name, package))
+        .collect::<anyhow::Result<_>>()?;
+    let (quiet, chatty) = BOOK
+        .split_once(CHAT_FROM)
+        .context("the book has no part with a fault")?;
+    let (chatty, _) = chatty.split_once(END).context("the book has no end")?;
+    let mut trial = Trial {
+        machines,
+        token: String::new(),
+    };
+    trial.follow(&lines(quiet))?;
+    let password = trial.add_users(&folder)?;
+    let mut chat = Chat::begin(&load, &password)?;
+    let followed = trial.follow(&lines(chatty));
+    let ended = chat.end();
+    followed?;
+    ended
+}
+
+/// The tool whose clients chat: built with the program, or now.
+fn load_tool(program: &Path) -> anyhow::Result<PathBuf> {
+    let beside = program.with_file_name("pollux-load");
+    if beside.exists() {
+        return Ok(beside);
+    }
+    run(cargo().args(["build", "-p", "pollux-chaos", "--bin", "pollux-load"]))?;
+    Ok(target_folder().join("debug/pollux-load"))
+}
+
+struct Trial {
+    machines: Vec<Machine>,
+    /// What was printed last: a token, where the next line takes one.
+    token: String,
+}
+
+impl Trial {
+    fn follow(&mut self, lines: &[Line]) -> anyhow::Result<()> {
+        for line in lines {
+            println!("{}# {}", line.host, line.shown());
+            let text = line.text.replace("TOKEN", self.token.trim());
+            let said = self.insist(&line.host, &text)?;
+            if line.text.contains("cluster invite") {
+                self.token = said;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a line until it is taken; one that asks how the subcluster is, until all is well.
+    fn insist(&self, host: &str, text: &str) -> anyhow::Result<String> {
+        let machine = self.machines.iter().find(|machine| machine.name == host);
+        let machine = machine.with_context(|| format!("the book has no machine `{host}`"))?;
+        let waits = text.contains("subcluster status");
+        let mut left = PATIENCE.as_secs();
+        loop {
+            let failure = match machine.run(text) {
+                Ok(said) if !waits || said.contains("protected yes") => return Ok(said),
+                Ok(said) => anyhow::anyhow!("the pair is not protected:\n{said}"),
+                Err(failure) => failure,
+            };
+            if left == 0 {
+                return Err(failure.context(format!("{host}# {text}\n{}", machine.journal())));
+            }
+            left -= 1;
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// Users for the chat, in turns at both nodes.
+    fn add_users(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        let file = folder.join("password");
+        std::fs::write(&file, "one for all of them\n").context("write the password")?;
+        for machine in &self.machines {
+            machine.give(&file, "root/password")?;
+        }
+        for user in 0..2 * PAIRS {
+            let host = ["castor", "pollux"][user / 2 % 2];
+            let line = format!("pollux ctl user add load{user} --password-file /root/password");
+            self.insist(host, &line)?;
+        }
+        Ok(file)
+    }
+}
+
+/// Clients that talk through whatever happens, and the account of it.
+struct Chat(Child);
+
+impl Chat {
+    fn begin(load: &Path, password: &Path) -> anyhow::Result<Self> {
+        let mut chat = Command::new(load);
+        chat.args(["drill", "--address", "192.0.2.1:5222", "--domain", "example.org"]);
+        chat.args(["--starttls", "--scram", "sha256", "--rate", "50", "--quiet"]);
+        chat.arg("--pairs").arg(PAIRS.to_string());
+        chat.arg("--password-file").arg(password);
+        let chat = chat.stdin(Stdio::piped()).spawn();
+        Ok(Chat(chat.context("begin to chat")?))
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        if let Some(mut input) = self.0.stdin.take() {
+            input.write_all(b"\n").context("end the chat")?;
+        }
+        let status = self.0.wait().context("end the chat")?;
+        if !status.success() {
+            bail!("a promise was broken while the book was followed: {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        // It has ended, or the trial has failed.
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}

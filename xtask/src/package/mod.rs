@@ -239,7 +239,7 @@ fn depends(tree: &Path, to: &Path) -> anyhow::Result<String> {
     place(
         &source,
         "debian/control",
-        b"Source: pollux\n\nPackage: pollux\n",
+        b"Source: pollux\n\nPackage: pollux\nArchitecture: any\n",
         0o644,
     )?;
     let mut ask = Command::new("dpkg-shlibdeps");

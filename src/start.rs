@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
+use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{agreement, courier, expiry, inquiries, membership, system, wall_clock};
@@ -183,6 +184,10 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let _first = node
         .surroundings
         .set(Box::new(move || process::samples(&measured)));
+    // Who asks for a backup is in another folder.
+    let backups = folder.join("backups");
+    let backups = std::path::absolute(&backups).unwrap_or(backups);
+    let _first = node.backups.set(Backups::new(backups));
     guests.welcome(&node);
     links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
     let (_stop_following, stopped) = oneshot::channel();

@@ -31,6 +31,7 @@ use crate::courier;
 use crate::directory::Directory;
 use crate::membership;
 use crate::metrics::Metrics;
+use crate::operations::backup::Backups;
 use crate::operations::digests;
 use crate::placement::Placement;
 use crate::reminders::Reminders;
@@ -135,6 +136,8 @@ pub struct Node {
     pub listeners: Mutex<Vec<Listening>>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
+    /// Where backups are put, where there is a disk.
+    pub backups: OnceLock<Backups>,
     /// What is measured of the process and its machine, where there is one.
     pub surroundings: OnceLock<Surroundings>,
     stopping: watch::Sender<bool>,
@@ -263,6 +266,7 @@ impl Node {
             started,
             listeners: Mutex::default(),
             onlooker: OnceLock::new(),
+            backups: OnceLock::new(),
             surroundings: OnceLock::new(),
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
@@ -427,7 +431,11 @@ impl Node {
                 self.configuration.leads(),
                 self.configuration.term(),
             ),
-            ("subcluster", self.subcluster.leads(), self.subcluster.term()),
+            (
+                "subcluster",
+                self.subcluster.leads(),
+                self.subcluster.term(),
+            ),
         ];
         let of = groups.into_iter().flat_map(|(group, leads, term)| {
             let help = "Whether this node leads the group.";

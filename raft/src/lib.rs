@@ -2,6 +2,7 @@
 //! openraft; the log is a journal of its own. It has never heard of a client's socket: what is to
 //! be done there it returns as effects.
 
+pub mod backup;
 pub mod configuration;
 pub mod duty;
 pub mod election;

@@ -1,14 +1,34 @@
-//! Reads of rows, which hold the parcels of stored messages and the documents of users.
+//! Rows, which hold the parcels of stored messages and the documents of users: how they stand in
+//! the tables, and how they are read.
 
 use std::io;
 
 use bytes::Bytes;
-use pollux_domain::contract::Parcel;
+use pollux_domain::contract::{Parcel, RowWrite};
 use pollux_domain::ids::StanzaId;
 use pollux_store::codec;
-use pollux_store::tables::Tables;
+use pollux_store::tables::{TableWrite, Tables};
 
-use crate::group::{DOCUMENT_VERSION, ROW_VERSION};
+/// Version of a parcel in the tables.
+const ROW_VERSION: u16 = 1;
+/// Version of a document in the tables: another number than that of a parcel, so that none is taken
+/// for the other.
+const DOCUMENT_VERSION: u16 = 1_001;
+
+/// What is written to the tables.
+pub fn table_write(row: &RowWrite) -> io::Result<TableWrite> {
+    Ok(match row {
+        RowWrite::Put { row, parcel } => {
+            let value = Bytes::from(codec::encode(ROW_VERSION, parcel)?);
+            TableWrite::Put { key: row.0, value }
+        }
+        RowWrite::Keep { row, document } => {
+            let value = Bytes::from(codec::encode(DOCUMENT_VERSION, document)?);
+            TableWrite::Put { key: row.0, value }
+        }
+        RowWrite::Delete { row } => TableWrite::Delete { key: row.0 },
+    })
+}
 
 /// The parcel of a stored message, unless it was delivered meanwhile.
 pub fn read(tables: &dyn Tables, row: StanzaId) -> io::Result<Option<Parcel>> {

@@ -204,6 +204,19 @@ pub enum ClusterFiles {
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
     },
+    /// Make a node the first of a new cluster, with what a backup holds
+    ///
+    /// With an empty data folder, and the domain of the backup in the configuration file. Every part
+    /// of the backup is looked at before anything is made. Clients sign in with their passwords.
+    /// Others join by `pollux ctl cluster invite`: with `--replaces NODE` a node that the old
+    /// cluster had, so that its users have their home again.
+    Restore {
+        /// The backup
+        backup: PathBuf,
+        /// The configuration file of the node
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Go on without the other nodes of the subcluster, which are lost for good
     ///
     /// For a pair without a witness whose other node does not come back: the node that is left
@@ -364,6 +377,14 @@ pub enum ClusterCommand {
         #[arg(long, value_name = "NODE")]
         replaces: Option<u16>,
     },
+    /// Write a backup beside the node's data, while all go on; prints where
+    ///
+    /// It holds accounts, contact lists, stored messages, what users keep, and settings: copy it to
+    /// another machine, and guard it as you guard the node. `pollux cluster restore` makes a new
+    /// cluster of it.
+    Backup,
+    /// List the backups that the node has made
+    Backups,
     /// List the nodes of the cluster
     Nodes,
     /// Remove a node for ever; the others go on without it

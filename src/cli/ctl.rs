@@ -165,6 +165,14 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
                 other => Err(unexpected(&other)),
             }
         }
+        ClusterCommand::Backup => match node.ask(Operation::ClusterBackup {})? {
+            Outcome::Backup(row) => Ok(Shown::Backup(row)),
+            other => Err(unexpected(&other)),
+        },
+        ClusterCommand::Backups => match node.ask(Operation::ClusterBackups {})? {
+            Outcome::Backups(rows) => Ok(Shown::Backups(rows)),
+            other => Err(unexpected(&other)),
+        },
         ClusterCommand::Nodes => match node.ask(Operation::ClusterNodes {})? {
             Outcome::Nodes(rows) => Ok(Shown::Nodes(rows)),
             other => Err(unexpected(&other)),

@@ -183,6 +183,12 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
             let joined = cluster::join(&config, &token, address.as_deref());
             (joined.map_err(cluster_failure)?, "has joined cluster")
         }
+        ClusterFiles::Restore { backup, config } => {
+            let config = Config::load(Some(&config))?;
+            let restored = cluster::restore(&config, &backup).map_err(cluster_failure)?;
+            writeln!(output.out, "{}", restored.summary)?;
+            (restored.membership, "is the first node of cluster")
+        }
         ClusterFiles::ForceTakeover { config, yes } => {
             if !yes {
                 let message = "what only the lost nodes had is lost with them; \
@@ -219,6 +225,8 @@ fn cluster_failure(error: cluster::ClusterError) -> Failure {
         cluster::ClusterError::Already(_) | cluster::ClusterError::NotEmpty(_) => Exit::CantCreate,
         cluster::ClusterError::Alone
         | cluster::ClusterError::Newer { .. }
+        | cluster::ClusterError::Backup { .. }
+        | cluster::ClusterError::OtherDomain { .. }
         | cluster::ClusterError::Membership { .. }
         | cluster::ClusterError::Certificate(_) => Exit::NoInput,
         cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {

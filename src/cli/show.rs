@@ -1,7 +1,7 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
 use pollux_domain::operations::{
-    ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SettingRow,
+    BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SettingRow,
     SubclusterStatus, UserName, UserRow,
 };
 use serde_json::{Value, json};
@@ -30,6 +30,8 @@ pub enum Shown {
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
     Digests(Vec<DigestRow>),
+    Backup(BackupRow),
+    Backups(Vec<BackupRow>),
     Settings(Vec<SettingRow>),
     Setting(SettingRow),
 }
@@ -130,6 +132,14 @@ pub fn text(shown: &Shown) -> String {
         }
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Digests(rows) => digests_text(rows),
+        // As a token: a script takes the path.
+        Shown::Backup(row) => format!("{}\n", row.path),
+        Shown::Backups(rows) => {
+            let rows = rows
+                .iter()
+                .map(|row| vec![row.path.clone(), row.bytes.to_string()]);
+            render(&["BACKUP", "BYTES"], rows.collect())
+        }
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
     }
@@ -265,6 +275,8 @@ pub fn json(shown: &Shown) -> String {
         Shown::Nodes(rows) => json!(rows),
         Shown::Subcluster(status) => json!(status),
         Shown::Digests(rows) => json!(rows),
+        Shown::Backup(row) => json!(row),
+        Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),
     };

@@ -1,6 +1,8 @@
 //! `pollux cluster init`: makes a data folder the first node of a new cluster. Works on a node that
 //! was alone, too: its users and their data stay.
 
+use std::path::Path;
+
 use pollux_actors::system;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId};
 use pollux_links::PeerAddress;
@@ -17,6 +19,26 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
     if folder.join(FOLDER).join(MEMBERSHIP).exists() {
         return Err(ClusterError::Already(folder.clone()));
     }
+    let founded = found(config)?;
+    founded.write(folder)?;
+    Ok(founded.membership)
+}
+
+/// A new cluster of one node, which is nowhere yet.
+pub(super) struct Founded {
+    pub(super) membership: Membership,
+    pub(super) credentials: Credentials,
+    pub(super) authority_key: Vec<u8>,
+}
+
+impl Founded {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), ClusterError> {
+        let authority_key = Some(self.authority_key.as_slice());
+        write(folder, &self.membership, &self.credentials, authority_key)
+    }
+}
+
+pub(super) fn found(config: &Config) -> Result<Founded, ClusterError> {
     let rand = system::ambient().rand;
     let cluster = ClusterId(rand.token());
     let mut ticket_secret = [0; 32];
@@ -49,11 +71,9 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
         ticket_secret,
     };
     let authority_key = authority.private();
-    write(
-        folder,
-        &membership,
-        &credentials,
-        Some(authority_key.secret_pkcs8_der()),
-    )?;
-    Ok(membership)
+    Ok(Founded {
+        membership,
+        credentials,
+        authority_key: authority_key.secret_pkcs8_der().to_vec(),
+    })
 }

@@ -5,6 +5,7 @@
 mod force;
 mod init;
 mod join;
+mod restore;
 mod starts;
 
 use std::fs;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use force::force_takeover;
 pub use init::init;
 pub use join::join;
+pub use restore::restore;
 
 /// Where it lies in the data folder.
 const FOLDER: &str = "cluster";
@@ -65,8 +67,12 @@ pub struct Membership {
 pub enum ClusterError {
     #[error("{} is of a cluster already; one data folder is one node", .0.display())]
     Already(PathBuf),
-    #[error("{} holds data of a node that was alone; join with an empty data folder", .0.display())]
+    #[error("{} holds data of a node that was alone; an empty data folder is needed", .0.display())]
     NotEmpty(PathBuf),
+    #[error("{} is of no use: {reason}", .path.display())]
+    Backup { path: PathBuf, reason: String },
+    #[error("the backup is of the domain {found}; write that as xmpp.domain, or take another one")]
+    OtherDomain { found: String },
     #[error("this data folder is of no cluster")]
     Alone,
     #[error(

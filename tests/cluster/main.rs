@@ -2,6 +2,7 @@
 //! know who serves them. Not for how fast anything is: the drills measure.
 
 mod accounts;
+mod backup;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;

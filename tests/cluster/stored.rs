@@ -10,7 +10,7 @@ use super::site::{Member, pair};
 
 /// The answer to a request; what else comes is of no concern.
 #[track_caller]
-fn ask(client: &mut Client, id: &str, head: &str, payload: &str) -> Element {
+pub fn ask(client: &mut Client, id: &str, head: &str, payload: &str) -> Element {
     client.send(&format!("<iq id='{id}' {head}>{payload}</iq>"));
     loop {
         let element = client.element();
@@ -22,7 +22,7 @@ fn ask(client: &mut Client, id: &str, head: &str, payload: &str) -> Element {
 }
 
 #[track_caller]
-fn done(client: &mut Client, id: &str, payload: &str) {
+pub fn done(client: &mut Client, id: &str, payload: &str) {
     let answer = ask(client, id, "type='set'", payload);
     let kind = answer.attribute("type");
     assert_eq!(kind, Some("result"), "{}", xml(&answer));
@@ -30,7 +30,7 @@ fn done(client: &mut Client, id: &str, payload: &str) {
 }
 
 /// What a vCard says of its owner's name and photo.
-fn card(answer: &Element) -> Option<(String, usize)> {
+pub fn card(answer: &Element) -> Option<(String, usize)> {
     let card = answer.find("vcard-temp", "vCard")?;
     let name = card.find("vcard-temp", "FN")?.text_content();
     let photo = card.find("vcard-temp", "PHOTO")?;
@@ -38,8 +38,8 @@ fn card(answer: &Element) -> Option<(String, usize)> {
     Some((name.to_string(), photo.len()))
 }
 
-const VCARD: &str = "<vCard xmlns='vcard-temp'/>";
-const LIST: &str = "jabber:iq:roster";
+pub const VCARD: &str = "<vCard xmlns='vcard-temp'/>";
+pub const LIST: &str = "jabber:iq:roster";
 
 #[test]
 fn what_a_user_keeps_is_with_the_twin() {

@@ -60,10 +60,19 @@ const PACKAGES: &[(&str, &str)] = &[
     ),
     ("zsh", "another shell, which reads its completions"),
     ("systemd", "judges the unit that the program prints"),
-    ("dpkg-dev", "finds the libraries that a package of the program needs"),
-    ("mmdebstrap", "a clean Debian into which that package is installed"),
+    (
+        "dpkg-dev",
+        "finds the libraries that a package of the program needs",
+    ),
+    (
+        "mmdebstrap",
+        "a clean Debian into which that package is installed",
+    ),
     ("systemd-container", "starts that Debian as a machine"),
-    ("prometheus", "judges metrics and alert rules, by its promtool"),
+    (
+        "prometheus",
+        "judges metrics and alert rules, by its promtool",
+    ),
     ("nftables", "cuts those wires, one way or both"),
     ("linux-perf", "records where the CPU time of a server goes"),
     (

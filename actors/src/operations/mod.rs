@@ -1,6 +1,7 @@
 //! Executes the operations of the registry on this node. What they are stands in
 //! `domain::operations`.
 
+pub mod backup;
 mod cluster;
 pub(crate) mod digests;
 mod external;
@@ -117,6 +118,8 @@ impl Executor {
                 subcluster,
                 replaces,
             } => self.cluster_invite(witness, subcluster, replaces).await,
+            Operation::ClusterBackup {} => self.cluster_backup().await,
+            Operation::ClusterBackups {} => self.cluster_backups(),
             Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
             Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),

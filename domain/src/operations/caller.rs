@@ -12,13 +12,14 @@ pub enum Permission {
     ReadNode,
     ReadCluster,
     ChangeCluster,
+    Backup,
 }
 
 impl Permission {
     pub fn is_change(self) -> bool {
         match self {
             Self::ReadUsers | Self::ReadSessions | Self::ReadNode | Self::ReadCluster => false,
-            Self::ChangeUsers | Self::EndSessions | Self::ChangeCluster => true,
+            Self::ChangeUsers | Self::EndSessions | Self::ChangeCluster | Self::Backup => true,
         }
     }
 }

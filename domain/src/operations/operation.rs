@@ -191,6 +191,12 @@ operations! {
         replaces: Option<u16>,
     }
 
+    #[doc = "Writes a backup of the cluster beside the data of the asked node, while all go on."]
+    ClusterBackup = "cluster.backup", Backup {}
+
+    #[doc = "Lists the backups that the asked node has made."]
+    ClusterBackups = "cluster.backups", ReadCluster {}
+
     #[doc = "Lists the nodes of the cluster."]
     ClusterNodes = "cluster.nodes", ReadCluster {}
 

@@ -19,6 +19,8 @@ pub enum Outcome {
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
     Digests(Vec<DigestRow>),
+    Backup(BackupRow),
+    Backups(Vec<BackupRow>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +149,13 @@ pub struct MemberRow {
     pub votes: bool,
     /// The last entry that it is known to have; only the leader knows.
     pub matched_index: Option<u64>,
+}
+
+/// A backup on the disk of the node that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRow {
+    pub path: String,
+    pub bytes: u64,
 }
 
 /// One replica's database at one index.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pollux_domain::hashes::Lacking;
+use pollux_domain::ids::{ClusterId, NodeId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 use pollux_domain::operations::Secret;
@@ -90,6 +91,21 @@ pub enum ChangeReply {
 }
 
 impl Configuration {
+    /// As a new cluster begins with it; `node` is all that there is of that. What clients were given
+    /// to sign in with besides their password is worth nothing there: it may have been taken back
+    /// since.
+    pub fn begin_anew(
+        &mut self,
+        cluster: ClusterId,
+        node: NodeId,
+        entry: NodeEntry,
+        secrets: ClusterSecrets,
+    ) {
+        self.version += 1;
+        self.token_secret = None;
+        Arc::make_mut(&mut self.topology).begin_anew(cluster, node, entry, secrets);
+    }
+
     pub fn apply(&mut self, change: &Change) -> ChangeReply {
         self.version += 1;
         match change {

@@ -186,6 +186,25 @@ impl Topology {
         TopologyReply::Done
     }
 
+    /// As a new cluster begins with it, of which `node` is all that there is. Who belonged to the
+    /// old one is gone, and comes back by an invitation or not at all.
+    pub(super) fn begin_anew(
+        &mut self,
+        cluster: ClusterId,
+        node: NodeId,
+        entry: NodeEntry,
+        secrets: ClusterSecrets,
+    ) {
+        self.cluster = cluster;
+        self.secrets = Some(secrets);
+        self.invitations.clear();
+        self.subclusters = BTreeMap::from([(entry.subcluster, SubclusterEntry::default())]);
+        for other in self.nodes.values_mut() {
+            other.removed = true;
+        }
+        self.nodes.insert(node, entry);
+    }
+
     fn reform(&mut self, node: NodeId, incarnation: Incarnation) -> TopologyReply {
         let Some(survivor) = self.nodes.get_mut(&node) else {
             return TopologyReply::NoSuchNode;

@@ -29,7 +29,7 @@ const TAIL_BYTES: usize = 4 * 1024 * 1024;
 /// What the allocations of an entry take beside its bytes.
 const ENTRY_OVERHEAD: usize = 512;
 /// Version of votes and marks, which know nothing of the machine.
-const MARK_VERSION: u16 = 1;
+pub(super) const MARK_VERSION: u16 = 1;
 
 /// What opening a log checks of each record.
 pub fn check_record<G: Kind>(record: &[u8]) -> io::Result<()> {

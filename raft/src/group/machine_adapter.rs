@@ -5,12 +5,10 @@
 use std::io::{self, Cursor};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use openraft::storage::RaftStateMachine;
 use openraft::{EntryPayload, RaftSnapshotBuilder, Snapshot};
-use pollux_domain::contract::RowWrite;
 use pollux_store::codec;
-use pollux_store::tables::{TableWrite, Tables};
+use pollux_store::tables::Tables;
 use tokio::sync::{oneshot, watch};
 
 use super::entry::{Batch, Item, Leadership, Taken};
@@ -21,14 +19,9 @@ use super::types::{Image, LogId, Membership, Meta, StorageError, StorageIOError,
 use super::{CommandOf, EffectOf, Outlet, ReplyOf};
 use crate::log::LogStore;
 use crate::machine::{Applied, Kind, Machine};
+use crate::rows;
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
-
-/// Version of a parcel in the tables.
-pub(crate) const ROW_VERSION: u16 = 1;
-/// Version of a document in the tables: another number than that of a parcel, so that none is taken
-/// for the other.
-pub(crate) const DOCUMENT_VERSION: u16 = 1_001;
 
 /// See the module.
 pub(super) struct MachineAdapter<G: Kind> {
@@ -118,7 +111,7 @@ impl<G: Kind> MachineAdapter<G> {
         let rows = applied
             .rows
             .iter()
-            .map(table_write)
+            .map(rows::table_write)
             .collect::<io::Result<Vec<_>>>()?;
         self.tables.write(&rows, entry.log_id.index)?;
         self.outlet.take(applied.effects);
@@ -167,20 +160,6 @@ impl<G: Kind> MachineAdapter<G> {
         let mine = mine.into_iter().flat_map(|range| told[range].to_vec());
         Some((through, mine.collect()))
     }
-}
-
-fn table_write(row: &RowWrite) -> io::Result<TableWrite> {
-    Ok(match row {
-        RowWrite::Put { row, parcel } => {
-            let value = Bytes::from(codec::encode(ROW_VERSION, parcel)?);
-            TableWrite::Put { key: row.0, value }
-        }
-        RowWrite::Keep { row, document } => {
-            let value = Bytes::from(codec::encode(DOCUMENT_VERSION, document)?);
-            TableWrite::Put { key: row.0, value }
-        }
-        RowWrite::Delete { row } => TableWrite::Delete { key: row.0 },
-    })
 }
 
 impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {

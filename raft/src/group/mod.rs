@@ -23,6 +23,7 @@ mod membership;
 mod network;
 mod pipeline;
 mod reform;
+mod seed;
 mod snapshot_transfer;
 mod time;
 mod types;
@@ -60,9 +61,9 @@ use types::Types;
 
 pub use elect::Roles;
 pub use log_adapter::check_record;
-pub(crate) use machine_adapter::{DOCUMENT_VERSION, ROW_VERSION};
 pub use membership::{MemberRow, MembershipError};
 pub use reform::reform;
+pub use seed::seed;
 
 type CommandOf<G> = <<G as Kind>::Machine as Machine>::Command;
 type ReplyOf<G> = <<G as Kind>::Machine as Machine>::Reply;

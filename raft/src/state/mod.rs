@@ -11,6 +11,7 @@
 
 mod admittance;
 mod agreement;
+mod anew;
 mod apply;
 mod availability;
 mod between;
@@ -27,7 +28,7 @@ mod last_seen;
 mod list_versions;
 mod sessions;
 #[cfg(test)]
-mod state_test;
+pub(crate) mod state_test;
 mod subscriptions;
 mod switches;
 mod tokens;

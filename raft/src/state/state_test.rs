@@ -2,6 +2,7 @@
 //! delivery contract, and tables of single rules written as short plays.
 
 mod agreement;
+pub(crate) mod anew;
 mod blocking;
 mod carbons;
 mod contact_list;

@@ -26,10 +26,7 @@ const SCRIPTS: &[(&str, &str)] = &[
 
 /// What is in the package besides the program and what the program prints.
 const TEXTS: &[(&str, &str)] = &[
-    (
-        "usr/share/doc/pollux/copyright",
-        include_str!("copyright"),
-    ),
+    ("usr/share/doc/pollux/copyright", include_str!("copyright")),
     (
         "usr/share/doc/pollux/CHANGELOG.md",
         include_str!("../../../CHANGELOG.md"),
@@ -148,7 +145,12 @@ pub fn make(program: &Path, to: &Path) -> anyhow::Result<PathBuf> {
     if tree.exists() {
         fs::remove_dir_all(&tree).context("remove what the last package was made of")?;
     }
-    place(&tree, "usr/bin/pollux", &fs::read(&program).context("read the program")?, 0o755)?;
+    place(
+        &tree,
+        "usr/bin/pollux",
+        &fs::read(&program).context("read the program")?,
+        0o755,
+    )?;
     // The symbols stay with the build: they are five times the program.
     run(Command::new("strip").arg(tree.join("usr/bin/pollux")))?;
     for (path, text) in TEXTS {
@@ -158,14 +160,24 @@ pub fn make(program: &Path, to: &Path) -> anyhow::Result<PathBuf> {
         place(&tree, path, printed(&program, arguments)?.as_bytes(), 0o644)?;
     }
     let settings = settings(&printed(&program, &["example-config"])?)?;
-    place(&tree, "usr/share/pollux/pollux.toml", settings.as_bytes(), 0o644)?;
+    place(
+        &tree,
+        "usr/share/pollux/pollux.toml",
+        settings.as_bytes(),
+        0o644,
+    )?;
     for (name, text) in SCRIPTS {
         place(&tree, &format!("DEBIAN/{name}"), text.as_bytes(), 0o755)?;
     }
     let version = version(&program)?;
     let architecture = said(Command::new("dpkg").arg("--print-architecture"))?;
     let architecture = architecture.trim();
-    let control = control(&version, architecture, &depends(&tree, to)?, installed_kib(&tree)?);
+    let control = control(
+        &version,
+        architecture,
+        &depends(&tree, to)?,
+        installed_kib(&tree)?,
+    );
     place(&tree, "DEBIAN/control", control.as_bytes(), 0o644)?;
     let made = to.join(format!("pollux_{version}_{architecture}.deb"));
     let mut build = Command::new("dpkg-deb");
@@ -211,7 +223,11 @@ fn said(command: &mut Command) -> anyhow::Result<String> {
     let output = output.with_context(|| format!("run {command:?}"))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        bail!("{command:?} ended with {}: {}", output.status, errors.trim());
+        bail!(
+            "{command:?} ended with {}: {}",
+            output.status,
+            errors.trim()
+        );
     }
     String::from_utf8(output.stdout).context("read what it said")
 }
@@ -220,12 +236,20 @@ fn said(command: &mut Command) -> anyhow::Result<String> {
 fn depends(tree: &Path, to: &Path) -> anyhow::Result<String> {
     // The tool insists on a source package; an empty one will do.
     let source = to.join("source");
-    place(&source, "debian/control", b"Source: pollux\n\nPackage: pollux\n", 0o644)?;
+    place(
+        &source,
+        "debian/control",
+        b"Source: pollux\n\nPackage: pollux\nArchitecture: any\n",
+        0o644,
+    )?;
     let mut ask = Command::new("dpkg-shlibdeps");
     ask.arg("-O").arg(tree.join("usr/bin/pollux"));
     let said = said(ask.current_dir(&source))?;
     let libraries = said.strip_prefix("shlibs:Depends=");
-    Ok(libraries.context("dpkg-shlibdeps names no libraries")?.trim().to_owned())
+    Ok(libraries
+        .context("dpkg-shlibdeps names no libraries")?
+        .trim()
+        .to_owned())
 }
 
 fn installed_kib(folder: &Path) -> anyhow::Result<u64> {

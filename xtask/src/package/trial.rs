@@ -129,7 +129,13 @@ struct Chat(Child);
 impl Chat {
     fn begin(load: &Path, password: &Path) -> anyhow::Result<Self> {
         let mut chat = Command::new(load);
-        chat.args(["drill", "--address", "192.0.2.1:5222", "--domain", "example.org"]);
+        chat.args([
+            "drill",
+            "--address",
+            "192.0.2.1:5222",
+            "--domain",
+            "example.org",
+        ]);
         chat.args(["--starttls", "--scram", "sha256", "--rate", "50", "--quiet"]);
         chat.arg("--pairs").arg(PAIRS.to_string());
         chat.arg("--password-file").arg(password);

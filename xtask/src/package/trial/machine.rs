@@ -35,7 +35,9 @@ pub fn base(folder: &Path) -> anyhow::Result<PathBuf> {
 /// The files that say where this machine's Debian comes from.
 fn sources() -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from("/etc/apt/sources.list")];
-    let beside = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten();
+    let beside = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten();
     found.extend(beside.filter_map(|entry| Some(entry.ok()?.path())));
     let of_debian = |path: &PathBuf| {
         fs::read_to_string(path).is_ok_and(|text| text.contains("debian") && text.contains(SUITE))
@@ -143,7 +145,9 @@ impl Machine {
         let inside = ["netns", "exec", &space, "ip"];
         let outer = format!("ptry{index}");
         ip(&["netns", "add", &space])?;
-        let veth = ["link", "add", &outer, "type", "veth", "peer", "name", "host0"];
+        let veth = [
+            "link", "add", &outer, "type", "veth", "peer", "name", "host0",
+        ];
         ip(&[&veth[..], &["netns", &space]].concat())?;
         ip(&["link", "set", &outer, "master", BRIDGE, "up"])?;
         let address = format!("{NETWORK}.{}/24", index + 1);
@@ -159,7 +163,10 @@ impl Machine {
         boot.args(["--quiet", "--boot", "--register=no", "--keep-unit"]);
         boot.arg(format!("--machine={}", self.name));
         boot.arg(format!("--directory={}", self.root().display()));
-        boot.arg(format!("--network-namespace-path=/run/netns/{}", self.namespace()));
+        boot.arg(format!(
+            "--network-namespace-path=/run/netns/{}",
+            self.namespace()
+        ));
         boot.stdin(Stdio::null()).stdout(log).stderr(errors);
         let child = boot.spawn().context("start a machine")?;
         let container = child.id();
@@ -185,10 +192,11 @@ impl Machine {
             bail!("{} does not run", self.name);
         }
         let mut shell = Command::new("nsenter");
-        shell.args(["--all", "--target", &self.leader.to_string(), "--wd=/root"]);
+        shell.args(["--all", "--target", &self.leader.to_string()]);
         shell.args(["--", "/usr/bin/env", "-i", "HOME=/root", "LANG=C.UTF-8"]);
         shell.arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
-        shell.args(["DEBIAN_FRONTEND=noninteractive", "/bin/sh", "-c", line]);
+        let line = format!("cd /root\n{line}");
+        shell.args(["DEBIAN_FRONTEND=noninteractive", "/bin/sh", "-c", &line]);
         let output = shell.stdin(Stdio::null()).output();
         let output = output.context("run a command in a machine")?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

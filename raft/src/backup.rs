@@ -1,0 +1,315 @@
+//! A backup of a cluster as one file: both databases as they are at one moment, and the rows that
+//! they count on. Every piece has a checksum, and the last one says how many there are. Not for
+//! when one is made, nor for what becomes of it.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use pollux_domain::ids::{ClusterId, StanzaId};
+use pollux_domain::limits;
+use pollux_store::codec;
+use pollux_store::tables::Tables;
+use serde::{Deserialize, Serialize};
+
+use crate::configuration::Configuration;
+use crate::machine::Machine;
+use crate::state::State;
+
+/// What every backup begins with.
+const MAGIC: &[u8] = b"Pollux backup\n";
+/// The form of the pieces.
+const VERSION: u16 = 1;
+/// How often the database is looked at again for rows that came and went while others were read.
+const ROUNDS_MAX: usize = 100;
+
+/// What a backup says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Of the cluster that it was made of.
+    pub cluster: ClusterId,
+    pub domain: String,
+    /// The release that made it.
+    pub program: String,
+    /// As a person reads it, in UTC.
+    pub made_at: String,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Piece {
+    About(About),
+    /// As a record of the subcluster's table of rows.
+    Row {
+        key: u64,
+        value: Bytes,
+    },
+    /// As records of their machines.
+    Configuration(Bytes),
+    Subcluster(Bytes),
+    /// How many pieces stand before it.
+    End {
+        pieces: u64,
+    },
+}
+
+/// Why a backup cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("failed to {step}: {source}")]
+    Io {
+        step: &'static str,
+        source: io::Error,
+    },
+    #[error("it is no backup of Pollux")]
+    NotOne,
+    #[error("a newer release made it: {0}; restore it with that release")]
+    Newer(String),
+    #[error("it is damaged at piece {piece}: {reason}; use another backup")]
+    Damaged { piece: u64, reason: String },
+    #[error("the database changes faster than its rows are read; try again at a quieter time")]
+    Busy,
+}
+
+fn failed(step: &'static str) -> impl FnOnce(io::Error) -> BackupError {
+    move |source| BackupError::Io { step, source }
+}
+
+/// Writes a backup to `path`, which is there whole or not at all, and readable for its owner only:
+/// it holds what users have said and what their passwords are proved by. `subcluster` and
+/// `configuration` give the databases as they are when they are called. Returns its size in bytes.
+pub fn write(
+    path: &Path,
+    about: About,
+    tables: &dyn Tables,
+    subcluster: impl Fn() -> State,
+    configuration: impl FnOnce() -> Configuration,
+) -> Result<u64, BackupError> {
+    let beside = path.with_extension("new");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let file = options.open(&beside).map_err(failed("make the file"))?;
+    let mut writer = Writer {
+        file: BufWriter::new(file),
+        pieces: 0,
+        bytes: 0,
+    };
+    let written = writer.all(about, tables, subcluster, configuration);
+    if let Err(error) = written.and_then(|()| writer.finish()) {
+        // Half a backup is none.
+        let _gone = fs::remove_file(&beside);
+        return Err(error);
+    }
+    fs::rename(&beside, path).map_err(failed("put the file in its place"))?;
+    if let Some(folder) = path.parent() {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(failed("put the file in its place"))?;
+    }
+    Ok(writer.bytes)
+}
+
+struct Writer {
+    file: BufWriter<File>,
+    pieces: u64,
+    bytes: u64,
+}
+
+impl Writer {
+    fn all(
+        &mut self,
+        about: About,
+        tables: &dyn Tables,
+        subcluster: impl Fn() -> State,
+        configuration: impl FnOnce() -> Configuration,
+    ) -> Result<(), BackupError> {
+        self.raw(MAGIC)?;
+        self.piece(&Piece::About(about))?;
+        let subcluster = self.rows(tables, subcluster)?;
+        let record = codec::encode(State::VERSION, &subcluster);
+        let record = record.map_err(io::Error::from);
+        let record = record.map_err(failed("write the database"))?;
+        self.piece(&Piece::Subcluster(record.into()))?;
+        // Of a moment later: what it has more of, the subcluster agrees with when it begins.
+        let record = codec::encode(Configuration::VERSION, &configuration());
+        let record = record.map_err(io::Error::from);
+        let record = record.map_err(failed("write the configuration"))?;
+        self.piece(&Piece::Configuration(record.into()))?;
+        let pieces = self.pieces;
+        self.piece(&Piece::End { pieces })
+    }
+
+    /// Writes the rows of a state, and returns that state. Rows go while others are read: then the
+    /// state of that later moment is taken, whose new rows are few.
+    fn rows(
+        &mut self,
+        tables: &dyn Tables,
+        subcluster: impl Fn() -> State,
+    ) -> Result<State, BackupError> {
+        let mut written = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let state = subcluster();
+            let mut is_whole = true;
+            for row in state.rows_besides(&written) {
+                match tables.read(row.0).map_err(failed("read a row"))? {
+                    Some(value) => {
+                        self.piece(&Piece::Row { key: row.0, value })?;
+                        written.insert(row);
+                    }
+                    None => is_whole = false,
+                }
+            }
+            if is_whole {
+                return Ok(state);
+            }
+        }
+        Err(BackupError::Busy)
+    }
+
+    fn piece(&mut self, piece: &Piece) -> Result<(), BackupError> {
+        let record = codec::encode(VERSION, piece).map_err(io::Error::from);
+        let record = record.map_err(failed("write a piece"))?;
+        let length = u32::try_from(record.len()).map_err(io::Error::other);
+        let length = length.map_err(failed("write a piece"))?;
+        self.raw(&length.to_le_bytes())?;
+        self.raw(&record)?;
+        self.pieces += 1;
+        Ok(())
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(failed("write"))
+    }
+
+    fn finish(&mut self) -> Result<(), BackupError> {
+        self.file.flush().map_err(failed("write"))?;
+        self.file.get_ref().sync_all().map_err(failed("write"))
+    }
+}
+
+/// What a backup holds besides its rows.
+pub struct Backup {
+    pub about: About,
+    pub configuration: Configuration,
+    pub subcluster: State,
+    /// How many rows it has; more than the database counts on may be among them.
+    pub rows: u64,
+}
+
+/// Reads a whole backup and looks at every piece. Rows are not kept: see [`each_row`].
+pub fn read(path: &Path) -> Result<Backup, BackupError> {
+    let (mut about, mut configuration, mut subcluster) = (None, None, None);
+    let mut rows = 0;
+    let pieces = each_piece(path, |number, piece| {
+        match piece {
+            Piece::About(found) => about = Some(found),
+            Piece::Row { .. } => rows += 1,
+            Piece::Configuration(record) => {
+                configuration = Some(decode::<Configuration>(number, &record)?);
+            }
+            Piece::Subcluster(record) => subcluster = Some(decode::<State>(number, &record)?),
+            Piece::End { .. } => {}
+        }
+        Ok(())
+    })?;
+    let whole = about.zip(configuration).zip(subcluster);
+    let ((about, configuration), subcluster) = whole.ok_or_else(|| BackupError::Damaged {
+        piece: pieces,
+        reason: "a part is missing".to_owned(),
+    })?;
+    Ok(Backup {
+        about,
+        configuration,
+        subcluster,
+        rows,
+    })
+}
+
+/// Gives each row to `take`, in the order of the file.
+pub fn each_row(
+    path: &Path,
+    mut take: impl FnMut(StanzaId, Bytes) -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
+    each_piece(path, |_, piece| match piece {
+        Piece::Row { key, value } => take(StanzaId(key), value),
+        _ => Ok(()),
+    })
+    .map(drop)
+}
+
+fn decode<M: Machine>(piece: u64, record: &[u8]) -> Result<M, BackupError> {
+    codec::decode(M::VERSION, record).map_err(|error| broken(piece, error))
+}
+
+fn broken(piece: u64, error: codec::CodecError) -> BackupError {
+    match error {
+        codec::CodecError::Version { .. } => BackupError::Newer(error.to_string()),
+        error => BackupError::Damaged {
+            piece,
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// Gives every piece to `take`, and fails unless the file ends with the last of them. Returns how
+/// many there are.
+fn each_piece(
+    path: &Path,
+    mut take: impl FnMut(u64, Piece) -> Result<(), BackupError>,
+) -> Result<u64, BackupError> {
+    let file = File::open(path).map_err(failed("open the backup"))?;
+    let mut file = BufReader::new(file);
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact(&mut magic)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => BackupError::NotOne,
+            _ => failed("read the backup")(error),
+        })?;
+    if magic != MAGIC {
+        return Err(BackupError::NotOne);
+    }
+    let mut pieces = 0;
+    loop {
+        let damaged = |reason: &str| BackupError::Damaged {
+            piece: pieces,
+            reason: reason.to_owned(),
+        };
+        let cut = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => damaged("the file is cut off"),
+            _ => failed("read the backup")(error),
+        };
+        let mut length = [0; 4];
+        file.read_exact(&mut length).map_err(cut)?;
+        let length = u32::from_le_bytes(length);
+        if limits::RECORD_BYTES_MAX < length as usize {
+            return Err(damaged("a piece is larger than one may be"));
+        }
+        let mut record = Vec::new();
+        let mut body = file.by_ref().take(length.into());
+        body.read_to_end(&mut record)
+            .map_err(failed("read the backup"))?;
+        if record.len() < length as usize {
+            return Err(damaged("the file is cut off"));
+        }
+        let piece = codec::decode(VERSION, &record).map_err(|error| broken(pieces, error))?;
+        match piece {
+            Piece::End { pieces: count } if count == pieces => {
+                let mut more = [0];
+                let behind = file.read(&mut more).map_err(failed("read the backup"))?;
+                return match behind {
+                    0 => Ok(pieces),
+                    _ => Err(damaged("something stands behind its end")),
+                };
+            }
+            Piece::End { .. } => return Err(damaged("pieces are missing")),
+            piece => take(pieces, piece)?,
+        }
+        pieces += 1;
+    }
+}
+
+#[cfg(test)]
+#[path = "backup_test.rs"]
+mod tests;

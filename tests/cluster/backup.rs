@@ -1,0 +1,194 @@
+//! A backup that is made while people chat, and a new cluster that is made of it.
+
+use std::fs;
+
+use super::common::client::{Answers, Client};
+use super::common::deadline::wait_for;
+use super::common::stream::xml;
+use super::groups::know_each_other;
+use super::site::{Member, hear, pair, say};
+use super::stored::{LIST, VCARD, ask, card, done};
+
+const RESTORE: [&str; 5] = ["cluster", "restore", "backup", "--config", "pollux.toml"];
+
+/// A folder that is as it was before anything was restored to it.
+#[track_caller]
+fn is_untouched(member: &Member) {
+    let left = fs::read_dir(member.path("data")).map(Iterator::count);
+    assert_eq!(left.unwrap_or(0), 0);
+}
+
+#[test]
+fn a_new_cluster_goes_on_with_what_users_had() {
+    let [castor, pollux, _witness] = pair();
+    castor.add_user("alice");
+    pollux.add_user("bob");
+    pollux.add_user("carol");
+    castor.ctl(&["settings", "set", "sign-in.plain=on"]);
+    let mut alice = castor.client("alice");
+    let item = format!("<query xmlns='{LIST}'><item jid='bob@localhost' name='Bob'/></query>");
+    done(&mut alice, "s1", &item);
+    let vcard = "<vCard xmlns='vcard-temp'><FN>Alice</FN><PHOTO><BINVAL>x</BINVAL></PHOTO></vCard>";
+    done(&mut alice, "s2", vcard);
+    say(&mut alice, "carol", "stored");
+    // He is here, and does not say what he has.
+    let mut bob = Client::connect(pollux.clients(), "bob", Some("desk"));
+    bob.enable(true, Answers::Never);
+    bob.send("<presence/>");
+    bob.round_trip();
+    say(&mut alice, "bob", "unacknowledged");
+    // Asked of either node: the backup is where that node is.
+    let made = pollux.ctl(&["cluster", "backup"]);
+    say(&mut alice, "carol", "later");
+    let path = made.trim();
+    let listed = pollux.ctl(&["cluster", "backups"]);
+    assert!(listed.contains(path), "{listed}");
+    let size = fs::metadata(path).expect("a backup").len();
+    assert!(listed.contains(&size.to_string()), "{listed}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it holds secrets");
+
+    let mut reborn = Member::prepare("reborn");
+    fs::copy(path, reborn.path("backup")).expect("a copy");
+    let out = reborn.done(&RESTORE);
+    assert!(
+        out.contains("restored 3 users and 2 stored messages"),
+        "{out}"
+    );
+    assert!(out.contains("node 1 is the first node of cluster"), "{out}");
+    // The old cluster is still there; the new one has nothing to do with it.
+    reborn.begin();
+    reborn.wait_served(&[(1, 1), (2, 1)]);
+    let plain = reborn.ctl(&["settings", "show", "sign-in.plain"]);
+    assert!(plain.contains("on"), "{plain}");
+    let mut alice = reborn.client("alice");
+    let answer = ask(
+        &mut alice,
+        "g1",
+        "type='get'",
+        &format!("<query xmlns='{LIST}'/>"),
+    );
+    assert!(xml(&answer).contains("name='Bob'"), "{}", xml(&answer));
+    let answer = ask(&mut alice, "g2", "type='get'", VCARD);
+    assert_eq!(card(&answer), Some(("Alice".to_owned(), 1)));
+    let mut bob = reborn.client("bob");
+    hear(&mut bob, "unacknowledged");
+    let mut carol = reborn.client("carol");
+    hear(&mut carol, "stored");
+    say(&mut alice, "carol", "afresh");
+    hear(&mut carol, "afresh");
+
+    // Its old twin and a witness make it a pair again; users go home.
+    let twin = reborn.invite("twin", &["--replaces", "2"]);
+    let _witness = reborn.invite("third", &["--witness"]);
+    reborn.wait_protected();
+    reborn.fall_back();
+    twin.wait_served(&[(1, 1), (2, 2)]);
+    carol.resume(twin.clients());
+    say(&mut carol, "alice", "from home");
+    hear(&mut alice, "from home");
+    let verdict = reborn.ctl(&["subcluster", "verify"]);
+    assert!(verdict.contains("all replicas are equal"), "{verdict}");
+    // What was under way in the old cluster is still under way there.
+    let old = castor.ctl(&["session", "list"]);
+    assert!(old.contains("bob@localhost/desk"), "{old}");
+}
+
+#[test]
+fn what_cannot_be_restored_leaves_nothing() {
+    let castor = Member::first("castor");
+    castor.wait_served(&[(1, 1)]);
+    castor.add_user("alice");
+    let made = castor.ctl(&["cluster", "backup"]);
+    let whole = fs::read(made.trim()).expect("a backup");
+    let member = Member::prepare("reborn");
+    let backup = member.path("backup");
+    let refused = |bytes: &[u8], code: i32, said: &str| {
+        fs::write(&backup, bytes).expect("a file");
+        let ended = member.run(&RESTORE);
+        assert_eq!(ended.code, Some(code), "{}", ended.err);
+        assert!(ended.err.contains(said), "{}", ended.err);
+        is_untouched(&member);
+    };
+    refused(b"", 66, "it is no backup of Pollux");
+    refused(b"Pollux backup?\n", 66, "it is no backup of Pollux");
+    refused(&whole[..whole.len() - 1], 66, "the file is cut off");
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    refused(&changed, 66, "use another backup");
+    fs::remove_file(&backup).expect("it was there");
+    let ended = member.run(&RESTORE);
+    assert!(ended.err.contains("open the backup"), "{}", ended.err);
+    is_untouched(&member);
+    let (own, other) = ("domain = \"localhost\"", "domain = \"example.org\"");
+    member.change_setting(own, other);
+    refused(&whole, 66, "the backup is of the domain localhost");
+    member.change_setting(other, own);
+    fs::write(&backup, &whole).expect("a file");
+    member.done(&RESTORE);
+    // A folder that is of a cluster is left as it is.
+    let ended = member.run(&RESTORE);
+    assert_eq!(ended.code, Some(73), "{}", ended.err);
+    assert!(
+        ended.err.contains("is of a cluster already"),
+        "{}",
+        ended.err
+    );
+    let mut member = member;
+    member.begin();
+    member.wait_served(&[(1, 1)]);
+    member.client("alice").round_trip();
+}
+
+#[test]
+fn a_cluster_of_several_subclusters_is_not_backed_up_in_part() {
+    let castor = Member::first("castor");
+    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
+    castor.wait_served(&[(1, 1)]);
+    romulus.wait_served(&[(2, 2)]);
+    castor.add_user("alice");
+    romulus.add_user("bob");
+    know_each_other(&castor, &romulus);
+    let refused = castor.run(&["ctl", "--config", "pollux.toml", "cluster", "backup"]);
+    let said = "the cluster has 2 subclusters, and a backup holds one";
+    assert!(refused.err.contains(said), "{}", refused.err);
+    let listed = castor.ctl(&["cluster", "backups", "--json"]);
+    assert_eq!(listed.trim(), "[]");
+}
+
+#[test]
+fn backups_are_made_while_people_chat() {
+    let castor = Member::first("castor");
+    castor.wait_served(&[(1, 1)]);
+    for name in ["alice", "bob"] {
+        castor.add_user(name);
+    }
+    let mut alice = castor.client("alice");
+    // Messages are stored and handed out while rows are read.
+    let mut last = String::new();
+    for round in 0..8 {
+        for message in 0..50 {
+            say(&mut alice, "bob", &format!("r{round}m{message}"));
+        }
+        last = castor.ctl(&["cluster", "backup"]);
+        let mut bob = castor.client("bob");
+        hear(&mut bob, &format!("r{round}m0"));
+        for message in 1..50 {
+            hear(&mut bob, &format!("r{round}m{message}"));
+        }
+        bob.all_acknowledged();
+        bob.close();
+        wait_for("the session to end", || {
+            let list = castor.ctl(&["session", "list"]);
+            (!list.contains("bob@")).then_some(())
+        });
+    }
+    let reborn = Member::prepare("reborn");
+    fs::copy(last.trim(), reborn.path("backup")).expect("a copy");
+    let out = reborn.done(&RESTORE);
+    assert!(
+        out.contains("restored 2 users and 50 stored messages"),
+        "{out}"
+    );
+}

@@ -16,6 +16,7 @@ mod ending;
 mod idle;
 mod incoming;
 mod outgoing;
+mod probe;
 mod pump;
 mod questions;
 pub mod render;

@@ -1,5 +1,5 @@
-//! XEP-0004: Data Forms, as far as a server asks for something by one. Not for what a form is about:
-//! its kind (XEP-0068) and the names of its fields stand where they are used.
+//! XEP-0004: Data Forms, as far as a server asks for something by one. Not for what a form is
+//! about: its kind (XEP-0068) and the names of its fields stand where they are used.
 
 use pollux_xml::{Element, Text};
 

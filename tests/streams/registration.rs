@@ -1,5 +1,5 @@
-//! XEP-0077 over TLS: strangers make accounts where they may (sections 3.1, 4, 6, 8, 9 and 10), users
-//! change their passwords (section 3.3), each refusal by its name; and no password is found
+//! XEP-0077 over TLS: strangers make accounts where they may (sections 3.1, 4, 6, 8, 9 and 10),
+//! users change their passwords (section 3.3), each refusal by its name; and no password is found
 //! afterwards in what the node has written.
 
 use std::net::{IpAddr, Ipv4Addr};

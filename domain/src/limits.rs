@@ -64,8 +64,8 @@ pub const SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
 pub const PENDING_REQUESTS_MAX: usize = 1_000;
 /// Addresses that one user has blocked; one more is refused with `resource-constraint`.
 pub const BLOCKED_MAX: usize = 1_000;
-/// Addresses to which a session has sent directed presence; one more is refused with
-/// `resource-constraint`.
+/// Addresses to which a session has sent directed presence; for one more the first of them is told
+/// that the device is gone, as it could not be later.
 pub const DIRECTED_MAX: usize = 200;
 
 /// Slots of one session; what follows goes to the offline store and is drained in order.

@@ -147,10 +147,10 @@ settings! {
 
     client_silence_seconds: Limit<15, 86_400> = Limit(Some(limits::CLIENT_SILENCE_SECONDS)),
         "client.silence-seconds",
-        "A client of whom nothing was heard for so many seconds is asked whether it is there: \
-         under stream management it has a minute to answer, and is let go else; its session waits \
-         for it. Without stream management it is sent white space, so that a dead connection is \
-         noticed. Holds for sessions that get a stream afterwards.";
+        "A client of whom nothing was heard for so many seconds is asked whether it is there, and \
+         let go where it says nothing for another minute: under stream management by `<r/>`, and \
+         its session waits for it; without by a ping (XEP-0199). It is told of the number \
+         (XEP-0478). Holds for sessions that get a stream afterwards.";
 
     see_other_host: Switch = Switch(false), "client.see-other-host",
         "Sends a client that came to the other node on to the one that serves it (RFC 6120 section \

@@ -109,9 +109,11 @@ impl Tokens {
         }
     }
 
-    /// One that was given before and was not used is worth nothing any more.
+    /// One that was given before and was not used is worth nothing any more. The one that the
+    /// client uses stays where it has expired, too: until the client uses the new one, it is told
+    /// that its token is too old, and not that it is wrong.
     fn give(&mut self, client: &str, token: Token, now: WallMs) {
-        self.forget_expired(now);
+        self.forget_expired(client, now);
         if !self.0.contains_key(client) && limits::TOKEN_CLIENTS_MAX <= self.0.len() {
             let oldest = self.0.iter().min_by_key(|(_, pair)| pair.touched);
             if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
@@ -150,11 +152,11 @@ impl Tokens {
         true
     }
 
-    fn forget_expired(&mut self, now: WallMs) {
-        self.0.retain(|_, pair| {
-            pair.new = pair.new.filter(|token| !token.is_expired(now));
-            pair.current = pair.current.filter(|token| !token.is_expired(now));
-            pair.new.is_some() || pair.current.is_some()
+    /// Clients that have nothing that is good, but for the one that is given something.
+    fn forget_expired(&mut self, receiver: &str, now: WallMs) {
+        let is_good = |token: &Token| !token.is_expired(now);
+        self.0.retain(|client, pair| {
+            client == receiver || pair.new.iter().chain(&pair.current).any(is_good)
         });
     }
 }
@@ -261,6 +263,23 @@ mod tests {
         assert_eq!(tokens.of("client 0").count(), 0);
         assert_eq!(tokens.of("client 1").count(), 1);
         assert_eq!(tokens.of("phone").count(), 1);
+    }
+
+    /// A token that was good when its client proved it may expire before the next one is given.
+    #[test]
+    fn a_token_that_has_expired_is_known_until_the_next_one_is_used() {
+        let mut tokens = Tokens::default();
+        give(&mut tokens, "phone", 1, 1_000);
+        assert!(use_it(&mut tokens, 1, None));
+        for nonce in [2, 3] {
+            give(&mut tokens, "phone", nonce, 2_000);
+            assert_eq!(known(&tokens), [nonce, 1]);
+        }
+        // Also where another client is given one.
+        give(&mut tokens, "desk", 1, 1_999);
+        assert_eq!(known(&tokens), [3, 1]);
+        assert!(use_it(&mut tokens, 3, None));
+        assert_eq!(known(&tokens), [3]);
     }
 
     #[test]

@@ -110,7 +110,8 @@ const QUESTIONS: u32 = 3;
 /// longer than a stream may stand, whose end is told.
 const UNACKNOWLEDGED_MS_MAX: u32 = 90_000;
 
-/// Lets the system notice that the other machine is gone, which no byte would say.
+/// Lets the system notice that the other machine is gone, which no byte would say (RFC 6120 section
+/// 4.6.1).
 fn watch(stream: impl AsFd) -> io::Result<()> {
     sockopt::set_socket_keepalive(&stream, true)?;
     sockopt::set_tcp_keepidle(&stream, Duration::from_secs(SILENCE_SECONDS))?;
@@ -195,6 +196,7 @@ impl AsyncWrite for SystemSocket {
 mod tests {
     use super::*;
 
+    /// RFC 6120 section 4.6.1.
     #[test]
     #[expect(clippy::disallowed_types, reason = "a socket of the operating system")]
     fn a_machine_that_is_gone_is_noticed() {

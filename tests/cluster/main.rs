@@ -11,6 +11,8 @@ mod durability;
 mod files;
 mod force;
 mod groups;
+mod inactive;
+mod nobody;
 mod pair;
 mod peer;
 mod ports;

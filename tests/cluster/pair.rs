@@ -53,12 +53,19 @@ fn a_twin_goes_on_with_the_same_sessions() {
 #[test]
 fn what_a_user_has_switched_on_is_there_on_the_twin() {
     let [mut castor, pollux, _witness] = pair();
-    for user in ["alice", "carol"] {
+    for user in ["alice", "carol", "dave"] {
         castor.add_user(user);
     }
     pollux.add_user("bob");
     castor.ctl(&["settings", "set", "messages.offline-max=1"]);
     castor.ctl(&["user", "privacy", "bob", "external=block"]);
+    castor.ctl(&[
+        "user",
+        "privacy",
+        "dave",
+        "internal=block",
+        "allowed=alice@localhost",
+    ]);
     let mut desk = castor.client("alice");
     let mut sofa = Client::connect(castor.clients(), "alice", Some("sofa"));
     sofa.enable(true, Answers::Always);
@@ -94,6 +101,12 @@ fn what_a_user_has_switched_on_is_there_on_the_twin() {
     hear(&mut carol, "kept");
     say(&mut carol, "alice", "blocked");
     refused(&mut carol, "blocked");
+    // The policy: a stranger is refused, and an exception is kept for the one who is away.
+    say(&mut bob, "dave", "stranger");
+    refused(&mut bob, "stranger");
+    say(&mut desk, "dave", "exception");
+    let mut dave = pollux.client("dave");
+    hear(&mut dave, "exception");
     let privacy = pollux.ctl(&["user", "privacy", "bob"]);
     assert!(privacy.contains("* external  block"), "{privacy}");
 }

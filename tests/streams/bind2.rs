@@ -64,6 +64,27 @@ fn a_resource_begins_with_the_tag_and_is_the_same_for_one_installation() {
     other.round_trip();
 }
 
+/// As after any other way to a resource: XEP-0115 section 6.3, XEP-0352 section 4.1, XEP-0237
+/// section 2.1, RFC 6121 section 3.4, XEP-0478 section 3.1.
+#[test]
+fn the_features_that_follow_say_what_the_server_can_do() {
+    let scene = Scene::new();
+    for managed in [false, true] {
+        let enable = format!("<enable xmlns='{SM}'/>");
+        let enable = if managed { &enable } else { "" };
+        let (mut stream, outcome) = scene.asks(&format!("<bind xmlns='{BIND2}'>{enable}</bind>"));
+        assert!(success(&outcome).identity.is_full(), "{}", xml(&outcome));
+        let features = stream.element();
+        let mut names: Vec<&str> = features.elements().map(|one| one.name()).collect();
+        names.sort_unstable();
+        let expected: &[&str] = match managed {
+            true => &["c", "csi", "limits", "sub", "ver"],
+            false => &["c", "csi", "limits", "sm", "sub", "ver"],
+        };
+        assert_eq!(names, expected, "{}", xml(&features));
+    }
+}
+
 #[test]
 fn a_tag_that_cannot_be_part_of_a_resource_is_left_out() {
     let scene = Scene::new();

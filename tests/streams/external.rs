@@ -22,13 +22,19 @@ use crate::common::tls::{trust, trust_and_show};
 use crate::sasl::fails_with;
 
 /// A node that believes the authority `clients`, with alice and bob.
-struct Scene {
-    node: TestNode,
+pub struct Scene {
+    pub node: TestNode,
 }
 
 impl Scene {
     fn new() -> Scene {
-        let mut node = TestNode::prepare(Plaintext::Refused);
+        Scene::with(Plaintext::Refused, "")
+    }
+
+    /// With more settings.
+    pub fn with(plaintext: Plaintext, more: &str) -> Scene {
+        let mut node = TestNode::prepare(plaintext);
+        node.set(more);
         for authority in ["clients", "others"] {
             let subject = format!("/CN={authority}");
             let (certificate, key) = (format!("{authority}.pem"), format!("{authority}.key"));
@@ -115,7 +121,7 @@ impl Scene {
     }
 
     /// A client that shows a certificate.
-    fn shows(&self, name: &str, authority: &str, names: &str) -> Arc<ClientConfig> {
+    pub fn shows(&self, name: &str, authority: &str, names: &str) -> Arc<ClientConfig> {
         let (certificate, key) = self.certificate(name, authority, names);
         trust_and_show(&self.node.path("data/certificate.pem"), &certificate, &key)
     }
@@ -150,11 +156,11 @@ fn openssl(node: &TestNode, arguments: &[&str]) {
 }
 
 /// One alternative name that is an address.
-fn address(text: &str) -> String {
+pub fn address(text: &str) -> String {
     format!("otherName:1.3.6.1.5.5.7.8.5;UTF8:{text}")
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     STANDARD.encode(text)
 }
 
@@ -305,8 +311,8 @@ fn a_common_name_is_no_address() {
 }
 
 #[track_caller]
-fn is_refused(scene: &Scene, config: &Arc<ClientConfig>) {
-    let mut stream = Stream::connect(scene.node.address());
+pub fn is_refused(node: &TestNode, config: &Arc<ClientConfig>) {
+    let mut stream = Stream::connect(node.address());
     stream.open();
     stream.encrypt_with(config);
     stream.send(Stream::header());
@@ -325,7 +331,7 @@ fn is_refused(scene: &Scene, config: &Arc<ClientConfig>) {
 fn whoever_shows_a_certificate_of_another_authority_is_refused_and_whoever_shows_none_is_not() {
     let scene = Scene::new();
     let other = scene.shows("alice", "others", &address("alice@localhost"));
-    is_refused(&scene, &other);
+    is_refused(&scene.node, &other);
     let none = trust(&[&scene.node.path("data/certificate.pem")]);
     let (mut stream, features) = scene.stream(&none);
     assert!(!features.mechanisms.contains(&Mechanism::External));
@@ -348,7 +354,7 @@ fn whoever_shows_a_certificate_of_another_authority_is_refused_and_whoever_shows
             .then_some(())
     });
     assert!(scene.says(&other, "=").1.is(SASL, "success"));
-    is_refused(&scene, &ours);
+    is_refused(&scene.node, &ours);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod fast;
 mod figures;
 mod header;
 mod language;
+mod limits;
 mod lockout;
 mod pace;
 mod patience;

@@ -2,15 +2,25 @@
 //! afterwards what it was. Each kind of refusal again and again; what each may look like in all its
 //! forms stands where its rule is tested.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pollux_xmpp::fast::{self, Fast, TokenBinding};
+use pollux_xmpp::sasl::{Mechanism, Secret};
+use rustls::ClientConfig;
 
 use crate::common::client::{Client, SASL, SM};
 use crate::common::deadline::{PATIENCE, found, wait_for};
-use crate::common::node::{Plaintext, TestNode};
-use crate::common::sasl2::SASL2;
+use crate::common::node::{PASSWORD, Plaintext, TestNode};
+use crate::common::sasl2::{
+    self, BIND2, PHONE, SASL2, authenticate, by_password, by_token, encrypted_as, given, success,
+    user_agent,
+};
 use crate::common::stream::{Stream, xml};
+use crate::common::tls::trust;
 use crate::connect;
+use crate::external;
 
 /// Until caches and the log's tail are full, and the allocator has the pages that it keeps.
 const ROUNDS_BEFORE: usize = 100;
@@ -30,15 +40,27 @@ struct Scene {
     bob: Client,
     /// Who says what is refused as a stanza.
     mallory: Client,
+    /// Streams of these and of others who stay.
+    streams: u64,
 }
+
+/// The tail of the log is in memory: let it be full soon.
+const SETTINGS: &str = "[cluster]\nsnapshot_entries = 100";
 
 impl Scene {
     fn new() -> Scene {
         let mut node = TestNode::prepare(Plaintext::Allowed);
-        // The tail of the log is in memory: let it be full soon.
-        node.set("[cluster]\nsnapshot_entries = 100");
+        node.set(SETTINGS);
         node.begin();
-        for user in ["alice", "bob", "carol", "mallory"] {
+        for user in ["alice", "bob"] {
+            node.add_user(user);
+        }
+        Scene::of(node)
+    }
+
+    /// With a node that has alice and bob.
+    fn of(node: TestNode) -> Scene {
+        for user in ["carol", "mallory"] {
             node.add_user(user);
         }
         node.set_cluster(&[
@@ -55,7 +77,13 @@ impl Scene {
             alice,
             bob,
             mallory,
+            streams: 3,
         }
+    }
+
+    /// A client that trusts the node.
+    fn trust(&self) -> Arc<ClientConfig> {
+        trust(&[&self.node.path("data/certificate.pem")])
     }
 
     /// One kind, many times.
@@ -88,7 +116,7 @@ impl Scene {
         wait_for("those who stay", || {
             let strangers = self.node.figure("pollux_preauth_connections")?;
             let sessions = self.node.figure("pollux_session_streams")?;
-            (strangers == 0 && sessions == 3).then_some(())
+            (strangers == 0 && sessions == self.streams).then_some(())
         });
     }
 
@@ -106,6 +134,24 @@ impl Scene {
             client.round_trip();
             assert!(client.waiting().is_empty(), "{:?}", client.waiting());
         }
+    }
+
+    /// As [`Scene::kind`], each time a sign-in that fails, which is counted.
+    fn failure(&mut self, name: &str, strike: impl FnMut(&mut Scene)) {
+        let figure = "pollux_sign_in_failures_total";
+        let before = self.node.figure(figure).unwrap_or_default();
+        self.kind(name, strike);
+        let counted = self.node.figure(figure).unwrap_or_default() - before;
+        assert_eq!(counted, (ROUNDS_BEFORE + ROUNDS) as u64, "{name}: {figure}");
+    }
+
+    /// Said under TLS by one who claims to be carol.
+    fn by_carol(&mut self, name: &str, config: &Arc<ClientConfig>, said: &str, condition: &str) {
+        self.failure(name, |scene| {
+            let (mut stream, _) = encrypted_as(scene.node.address(), Some("carol"), config);
+            stream.send(said);
+            sasl2::fails_with(&stream.element(), condition);
+        });
     }
 
     /// As [`Scene::kind`], each time an error of the stream, which is counted.
@@ -335,4 +381,128 @@ fn as_a_stanza() {
     scene.alice.send(blocked);
     let _done = scene.alice.element();
     scene.as_a_stanza(to_alice, "service-unavailable");
+}
+
+/// XEP-0388, XEP-0386.
+#[test]
+fn in_a_sign_in_at_once() {
+    let mut scene = Scene::new();
+    let trust = scene.trust();
+    let said =
+        |mechanism: &str, initial: &[u8], inline: &str| authenticate(mechanism, initial, inline);
+    let malformed = "malformed-request";
+    let scram = said("SCRAM-SHA-256", b"hello", "");
+    scene.by_carol("no message of SCRAM", &trust, &scram, malformed);
+    let long = user_agent(&"x".repeat(65));
+    let long = said("SCRAM-SHA-256", b"n,,n=carol,r=nonce", &long);
+    scene.by_carol("a long name of a client", &trust, &long, malformed);
+    let other = said("SCRAM-SHA-256", b"n,a=bob@localhost,n=carol,r=nonce", "");
+    scene.by_carol("another's name", &trust, &other, "invalid-authzid");
+    let unknown = said("CRAM-MD5", b"", "");
+    scene.by_carol("no such mechanism", &trust, &unknown, "invalid-mechanism");
+    scene.failure("a wrong password", |scene| {
+        let (mut stream, _) = encrypted_as(scene.node.address(), Some("carol"), &trust);
+        let mechanism = Mechanism::ScramSha256Plus;
+        let outcome = by_password(&mut stream, mechanism, "carol", "wrong", "");
+        sasl2::fails_with(&outcome, "not-authorized");
+    });
+
+    // Her phone is there, and its resource is its own.
+    let address = scene.node.address();
+    let _phone = sasl2::sign_in(address, "carol", &trust, Some(PHONE), false);
+    scene.streams += 1;
+    let bind = format!("<bind xmlns='{BIND2}'><tag>Tests</tag></bind>");
+    let resume = format!(
+        "<resume xmlns='{SM}' previd='77-{}' h='0'/>",
+        "0".repeat(32)
+    );
+    let bind = format!("{}{bind}{resume}", user_agent(PHONE));
+    scene.kind(
+        "a resource that another has, no session to resume",
+        |scene| {
+            let (mut stream, _) = encrypted_as(scene.node.address(), Some("carol"), &trust);
+            let mechanism = Mechanism::ScramSha256Plus;
+            let outcome = by_password(&mut stream, mechanism, "carol", PASSWORD, &bind);
+            let success = success(&outcome);
+            assert!(!success.identity.is_full(), "{}", xml(&outcome));
+            let [failed] = success.inline.as_slice() else {
+                panic!("{}", xml(&outcome));
+            };
+            assert!(xml(failed).contains("<item-not-found"), "{}", xml(failed));
+            let features = xml(&stream.element());
+            assert!(features.contains("<bind "), "{features}");
+        },
+    );
+}
+
+/// XEP-0484.
+#[test]
+fn in_a_sign_in_by_a_token() {
+    let mut scene = Scene::new();
+    let (trust, none) = (scene.trust(), TokenBinding::None);
+    let said = |count| Fast {
+        count,
+        invalidate: false,
+    };
+    let agent = user_agent(PHONE);
+    let request = format!("{agent}{}", xml(&fast::request_token(none)));
+    let (mut stream, _) = encrypted_as(scene.node.address(), Some("carol"), &trust);
+    let mechanism = Mechanism::ScramSha256Plus;
+    let outcome = by_password(&mut stream, mechanism, "carol", PASSWORD, &request);
+    let token = given(&outcome).expect("a token").token;
+    drop(stream);
+    let comes = |scene: &Scene, token: &Secret, count| {
+        let (mut stream, _) = encrypted_as(scene.node.address(), Some("carol"), &trust);
+        by_token(&mut stream, none, "carol", token, said(count), &agent)
+    };
+    success(&comes(&scene, &token, Some(1)));
+    let inline = format!("{agent}{}", xml(&said(None).to_element()));
+    let malformed = authenticate("HT-SHA-256-NONE", b"carol", &inline);
+    scene.by_carol("no message", &trust, &malformed, "malformed-request");
+    let unasked = authenticate("HT-SHA-256-NONE", b"carol\0x", &agent);
+    scene.by_carol("without `fast`", &trust, &unasked, "malformed-request");
+    let wrong = Secret::new(b"wrong".to_vec());
+    scene.failure("a wrong token", |scene| {
+        sasl2::fails_with(&comes(scene, &wrong, None), "not-authorized");
+    });
+    scene.failure("a count that was there", |scene| {
+        sasl2::fails_with(&comes(scene, &token, Some(1)), "not-authorized");
+    });
+    let file = scene.node.path("other");
+    std::fs::write(&file, "another one 7\n").expect("a password file");
+    let file = file.to_str().expect("a plain name");
+    let change = ["user", "set-password", "carol", "--password-file", file];
+    scene.node.ctl_done(&change);
+    scene.failure("a token of the old password", |scene| {
+        sasl2::fails_with(&comes(scene, &token, Some(2)), "credentials-expired");
+    });
+}
+
+/// XEP-0178.
+#[test]
+fn in_a_sign_in_by_a_certificate() {
+    let scene = external::Scene::with(Plaintext::Allowed, SETTINGS);
+    let address = external::address;
+    let carols = scene.shows("carol", "clients", &address("carol@localhost"));
+    let nobodys = scene.shows("nobody", "clients", &address("nobody@localhost"));
+    let others = scene.shows("other", "others", &address("carol@localhost"));
+    let mut scene = Scene::of(scene.node);
+    let plain = scene.trust();
+    let said = |authzid: &[u8]| authenticate("EXTERNAL", authzid, "");
+    let as_bob = said(b"bob@localhost");
+    scene.by_carol("another's name", &carols, &as_bob, "invalid-authzid");
+    let unknown = said(b"");
+    scene.by_carol(
+        "nobody's certificate",
+        &nobodys,
+        &unknown,
+        "invalid-mechanism",
+    );
+    scene.by_carol("no certificate", &plain, &unknown, "invalid-mechanism");
+    scene.kind("the certificate of another authority", |scene| {
+        external::is_refused(&scene.node, &others);
+    });
+    let (mut stream, _) = encrypted_as(scene.node.address(), Some("carol"), &carols);
+    stream.send(&unknown);
+    success(&stream.element());
 }

@@ -1,5 +1,5 @@
-//! XEP-0077 over TLS: strangers make accounts where they may (sections 3.1, 8, 9 and 10), users
-//! change their passwords (section 3.3), each refusal by its name; and no password is found
+//! XEP-0077 over TLS: strangers make accounts where they may (sections 3.1, 4, 6, 8, 9 and 10),
+//! users change their passwords (section 3.3), each refusal by its name; and no password is found
 //! afterwards in what the node has written.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,6 +21,7 @@ use crate::common::stream::{Event, Stream, xml};
 use crate::common::tls::trust;
 
 const REGISTER: &str = "jabber:iq:register";
+const DATA: &str = "jabber:x:data";
 const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 const CHOSEN: &str = "Calliope is my 7";
 
@@ -89,6 +90,22 @@ fn filled(name: &str, password: &str) -> String {
     iq("set", &inner)
 }
 
+/// The same as a form.
+fn filled_form(name: &str, password: &str) -> String {
+    let field =
+        |name: &str, value: &str| format!("<field var='{name}'><value>{value}</value></field>");
+    let fields = [
+        field("FORM_TYPE", REGISTER),
+        field("username", name),
+        field("password", password),
+    ];
+    let fields = fields.concat();
+    iq(
+        "set",
+        &format!("<x xmlns='{DATA}' type='submit'>{fields}</x>"),
+    )
+}
+
 #[track_caller]
 fn says(stream: &mut Stream, said: &str) -> Element {
     stream.send(said);
@@ -147,7 +164,19 @@ fn it_is_offered_in_tls_alone_and_where_it_is_on() {
     let form = says(&mut stream, &iq("get", ""));
     let query = form.find(REGISTER, "query").expect("a form");
     let fields: Vec<&str> = query.elements().map(Element::name).collect();
-    assert_eq!(fields, ["instructions", "username", "password"]);
+    assert_eq!(fields, ["instructions", "username", "password", "x"]);
+    let form = query.find(DATA, "x").expect("a form of XEP-0004");
+    assert_eq!(form.attribute("type"), Some("form"));
+    let fields = form.elements().filter(|part| part.name() == "field");
+    let fields: Vec<_> = fields
+        .map(|field| (field.attribute("var"), field.attribute("type")))
+        .collect();
+    let expected = [
+        (Some("FORM_TYPE"), Some("hidden")),
+        (Some("username"), Some("text-single")),
+        (Some("password"), Some("text-private")),
+    ];
+    assert_eq!(fields, expected);
 
     let mut stream = Stream::connect(scene.node.address());
     let features = Features::from_element(&stream.open()).expect("features");
@@ -261,6 +290,45 @@ fn a_stranger_is_told_why_not() {
     is_done(&says(&mut stream, &filled("bill", CHOSEN)));
     stream.send("<presence/>");
     stream.ends_with("not-authorized");
+}
+
+/// Section 4.
+#[test]
+fn a_form_does_what_the_elements_do() {
+    let scene = Scene::new(&["accounts.registration=on", "accounts.password-change=on"]);
+    let (not_acceptable, bad_request) = (("not-acceptable", "406"), ("bad-request", "400"));
+    let right = filled_form("bill", CHOSEN);
+    let half = right.replace("var='password'", "var='pass'");
+    let other = right.replace(REGISTER, "jabber:iq:register:changepassword");
+    // The namespace of the query stays.
+    let other = other.replacen("jabber:iq:register:changepassword", REGISTER, 1);
+    let both = right.replace("<x ", "<username>bill</username><x ");
+    for (said, (condition, code)) in [
+        (half, not_acceptable),
+        (filled_form("bill", ""), not_acceptable),
+        (filled_form("b b", CHOSEN), not_acceptable),
+        (other, bad_request),
+        (right.replace("FORM_TYPE", "FORM"), bad_request),
+        (right.replace("submit", "cancel"), bad_request),
+        (both, bad_request),
+    ] {
+        eprintln!("{said}");
+        let (mut stream, _) = scene.stranger();
+        is_refused(&says(&mut stream, &said), condition, "modify", code);
+        // It may try again.
+        let form = says(&mut stream, &iq("get", ""));
+        assert_eq!(form.attribute("type"), Some("result"));
+    }
+    fails_with(&scene.signs_in("bill", CHOSEN, "").1, "not-authorized");
+    let (mut stream, _) = scene.stranger();
+    is_done(&says(&mut stream, &right));
+    success(&scene.signs_in("bill", CHOSEN, "").1);
+    // Who has an account may set its password so.
+    let mut alice = scene.alice();
+    is_done(&says(&mut alice.stream, &filled_form("alice", CHOSEN)));
+    success(&scene.signs_in("alice", CHOSEN, "").1);
+    assert!(!scene.node.log().contains(CHOSEN));
+    assert!(!is_written(&scene.node.path("data"), CHOSEN.as_bytes()));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use pollux_xml::Element;
 use pollux_xmpp::features::Features;
 use pollux_xmpp::sasl::Mechanism;
+use pollux_xmpp::stream_limits::StreamLimits;
 
 use crate::common::client::{Client, SASL, authenticate};
 use crate::common::node::{PASSWORD, Plaintext, TestNode};
@@ -232,7 +233,11 @@ fn after_success_the_stream_begins_afresh() {
     let mut stream = connect(&node);
     // XEP-0478: a stranger may say less than a user.
     let takes = Features::from_element(&stream.open()).and_then(|features| features.limits);
-    assert_eq!(takes.and_then(|takes| takes.max_bytes), Some(8 * 1024));
+    let stranger = StreamLimits {
+        max_bytes: Some(8 * 1024),
+        idle_seconds: Some(30),
+    };
+    assert_eq!(takes, Some(stranger));
     let outcome = authenticate(&mut stream, Mechanism::ScramSha256, "alice", PASSWORD);
     assert!(outcome.is(SASL, "success"), "{}", xml(&outcome));
     stream.restart();
@@ -240,7 +245,11 @@ fn after_success_the_stream_begins_afresh() {
     stream.send(format!("{}{bind}</stream:stream>", Stream::header()));
     let features = stream.opened();
     let takes = Features::from_element(&features).and_then(|features| features.limits);
-    assert_eq!(takes.and_then(|takes| takes.max_bytes), Some(256 * 1024));
+    let user = StreamLimits {
+        max_bytes: Some(256 * 1024),
+        idle_seconds: Some(300),
+    };
+    assert_eq!(takes, Some(user));
     assert!(
         features
             .find("urn:ietf:params:xml:ns:xmpp-bind", "bind")
@@ -259,6 +268,14 @@ fn after_success_the_stream_begins_afresh() {
     assert!(features.find(SASL, "mechanisms").is_none());
     assert_eq!(stream.element().attribute("type"), Some("result"));
     assert_eq!(stream.next(), Event::Closed);
+    // Where nobody is asked for being silent, nothing is said of it.
+    node.set_cluster(&["client.silence-seconds=unlimited"]);
+    let mut stream = connect(&node);
+    stream.open();
+    authenticate(&mut stream, Mechanism::ScramSha256, "alice", PASSWORD);
+    stream.restart();
+    let takes = Features::from_element(&stream.open()).and_then(|features| features.limits);
+    assert_eq!(takes.and_then(|takes| takes.idle_seconds), None);
 }
 
 #[test]

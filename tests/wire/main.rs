@@ -75,6 +75,7 @@ plays! {
     offline_survives_kill
     ping
     presence_directed
+    presence_probe
     presence_refused
     presence_stream_closed
     presence_stream_lost

@@ -178,7 +178,7 @@ fn presence(stanza: Stanza, kind: PresenceType, target: Target, sender: Sender<'
         PresenceType::Unsubscribed => SubscriptionRequest::Unsubscribed,
         PresenceType::Available => return availability(stanza, true, target),
         PresenceType::Unavailable => return availability(stanza, false, target),
-        // RFC 6121 section 4.3: probes are the servers' business. Errors need no answer.
+        // RFC 6121 section 4.3: a probe changes nothing. Errors need no answer.
         PresenceType::Probe | PresenceType::Error => return Action::Nothing,
     };
     match target {

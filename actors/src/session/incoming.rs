@@ -120,6 +120,7 @@ impl Session {
                     return;
                 }
                 self.strip_forged(&mut stanza);
+                self.take_probe(&stanza);
                 match self.is_server(stanza.to.as_ref()) && broadcast::is_broadcast(&stanza) {
                     true => {
                         let most = self.node.cluster_settings().broadcast_max.0;

@@ -16,6 +16,7 @@ mod ending;
 mod idle;
 mod incoming;
 mod outgoing;
+mod probe;
 mod pump;
 mod questions;
 pub mod render;
@@ -138,7 +139,7 @@ pub struct Session {
     base: u64,
     sent: u64,
     acked: u64,
-    /// An `<r/>` of ours waits for its answer, since when.
+    /// An `<r/>` of ours, or a ping, waits for its answer, since when.
     asked: Option<Duration>,
     /// When the client was last heard, and whether it was since it was last looked after.
     heard: Duration,
@@ -262,6 +263,7 @@ impl Session {
         self.in_flight_bytes = 0;
         self.base = state.base;
         self.acked = state.acked;
+        self.asked = None;
         self.sent = 0;
         self.written = Position::default();
         self.told = Position::default();

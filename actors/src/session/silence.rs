@@ -4,20 +4,25 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use pollux_domain::jid::Jid;
 use pollux_domain::limits;
+use pollux_xmpp::ping;
 use pollux_xmpp::sm::SmElement;
+use pollux_xmpp::stanza::{IqType, Stanza};
 use pollux_xmpp::stream_error::StreamCondition;
 
 use super::{CLOSE_SECONDS_MAX, Ending, Session};
+use crate::node::hex;
 use crate::reminders::Reminder;
 
-/// Seconds for which an `<r/>` may stay without answer; then the stream counts as broken.
+/// Seconds for which what was asked may stay without answer; then the stream counts as broken.
 const ANSWER_SECONDS_MAX: u64 = 60;
 
 impl Session {
     /// From time to time. False where the peer is given up.
     pub(super) fn looks_after_itself(&mut self) -> bool {
         self.ask_reminder(Reminder::LookAfter);
+        self.note_what_was_heard();
         let metrics = &self.node.metrics;
         if self.is_stalled() {
             if !self.closing {
@@ -48,13 +53,21 @@ impl Session {
         since.is_some_and(|since| since.as_secs() + seconds <= self.now().as_secs())
     }
 
-    /// Under stream management a client has to answer. Without, white space shows to the system
-    /// whether the connection still stands (section 4.6.1): a dead one is then reported.
+    /// Without stream management whatever the client says shows that it is there.
+    fn note_what_was_heard(&mut self) {
+        if !std::mem::take(&mut self.was_heard) {
+            return;
+        }
+        self.heard = self.now();
+        if self.managed.is_none() {
+            self.asked = None;
+        }
+    }
+
+    /// By `<r/>` under stream management, else by a ping: a client has to answer either, if only
+    /// with an error (decision 0057).
     fn ask_the_silent(&mut self) {
         let now = self.now();
-        if std::mem::take(&mut self.was_heard) {
-            self.heard = now;
-        }
         let Some(patience) = self.silence else { return };
         let is_silent = self.heard + patience <= now;
         if !is_silent || self.closing || self.enabling || self.asked.is_some() {
@@ -62,14 +75,26 @@ impl Session {
         }
         let metrics = &self.node.metrics;
         metrics.silent_asked.fetch_add(1, Ordering::Relaxed);
-        if self.managed.is_some() {
-            self.asked = Some(now);
-            self.stream
-                .write_queue
-                .extend_from_slice(SmElement::REQUEST);
-        } else {
-            self.heard = now;
-            self.stream.write_queue.extend_from_slice(b" ");
+        self.asked = Some(now);
+        match self.managed {
+            Some(_) => {
+                let queue = &mut self.stream.write_queue;
+                queue.extend_from_slice(SmElement::REQUEST);
+            }
+            None => self.ping(),
         }
+    }
+
+    /// XEP-0199 section 4.1. Its answer is a stanza like others, and does nothing.
+    fn ping(&mut self) {
+        let Ok(domain) = Jid::parse(&self.node.settings.domain) else {
+            return;
+        };
+        let ping = Stanza::new(IqType::Get)
+            .from(domain)
+            .to(self.jid.clone())
+            .id(hex(&self.node.ambient.rand.token()))
+            .payload(ping::request());
+        self.write_element(&ping.to_element());
     }
 }

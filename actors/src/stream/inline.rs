@@ -142,9 +142,9 @@ pub async fn complete(
                 success.inline.push(bind2::bound(results));
                 let mut last = success.to_element().to_bytes(ns::CLIENT).to_vec();
                 let features = Features {
+                    bind: false,
                     sm: !has_sm,
-                    others: vec![client_state::feature()],
-                    ..Features::default()
+                    ..bind::features(&wire.node)
                 };
                 wire.write_features(features, &mut last);
                 return Ok(bound.saying(last));

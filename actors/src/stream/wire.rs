@@ -270,13 +270,16 @@ impl Wire {
 
     /// What it takes of the client from here on.
     fn limits(&self) -> StreamLimits {
-        let bytes_max = match self.received {
-            Some(_) => limits::PREAUTH_BYTES_MAX,
-            None => limits::STANZA_BYTES_MAX,
+        let (bytes_max, idle_seconds) = match self.received {
+            Some(_) => (limits::PREAUTH_BYTES_MAX, Some(limits::PREAUTH_SECONDS_MAX)),
+            None => {
+                let silence = self.node.cluster_settings().client_silence_seconds;
+                (limits::STANZA_BYTES_MAX, silence.most())
+            }
         };
         StreamLimits {
             max_bytes: Some(bytes_max as u64),
-            idle_seconds: None,
+            idle_seconds,
         }
     }
 

@@ -230,19 +230,49 @@ fn a_silent_client_is_asked_and_let_go_where_it_does_not_answer() {
     });
 }
 
-/// RFC 6120 section 4.6.1.
+/// The same without stream management, by XEP-0199 section 4.1 and RFC 6120 section 4.6.3: a client
+/// may have nothing to say for as long as it likes, if it answers.
 #[test]
-fn a_silent_client_without_stream_management_is_sent_white_space() {
+fn a_silent_client_without_stream_management_is_pinged_and_let_go_where_it_does_not_answer() {
     with_node(|stage| async move {
         let mut ann = stage.sign_in_plain("ann").await;
-        for _ in 0..3 {
+        let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let metrics = &stage.node.metrics;
+        let answers = [
+            "<iq type='result' id='ID' to='example.org'/>",
+            "<iq type='error' id='ID'><error type='cancel'><service-unavailable \
+             xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+            " ",
+            "<presence/>",
+        ];
+        for answer in answers {
             tokio::time::sleep(Duration::from_secs(290)).await;
             assert_eq!(*ann.read.borrow(), "");
-            assert_eq!(ann.hear(" ").await, " ", "and nothing else");
+            let ping = ann.hear("</iq>").await;
+            let (_, rest) = ping.split_once("id='").expect("an id");
+            let (id, _) = rest.split_once('\'').expect("an id");
+            let expected = format!(
+                "<iq from='example.org' to='ann@example.org/r' id='{id}' type='get'>\
+                 <ping xmlns='urn:xmpp:ping'/></iq>"
+            );
+            assert_eq!(ping, expected);
+            ann.say(&answer.replace("ID", id)).await;
+            if answer == "<presence/>" {
+                ann.hear("<presence").await;
+                ann.hear("/>").await;
+            }
         }
+        assert_eq!(counter(&metrics.silent_asked), answers.len() as u64);
+        assert_eq!(counter(&metrics.given_up_silent), 0);
+        let last = ann.last_words().await;
+        assert_eq!(last.matches("<ping ").count(), 1, "asked once: {last}");
+        assert!(last.contains("<connection-timeout"), "{last}");
+        assert!(last.ends_with("</stream:stream>"), "{last}");
+        assert_eq!(counter(&metrics.given_up_silent), 1);
+        // Without stream management there is nothing to come back to.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let rows = stage.node.subcluster.read(|state| state.session_rows(None));
-        assert!(rows[0].attached, "it need not answer");
-        assert_eq!(stage.node.metrics.silent_asked.load(Ordering::Relaxed), 3);
+        assert!(rows.is_empty(), "{rows:?}");
     });
 }
 

@@ -17,6 +17,7 @@ pub mod carbons;
 pub mod chat_states;
 pub mod claims;
 pub mod client_state;
+pub mod data_form;
 pub mod delay;
 pub mod disco;
 pub mod external_services;

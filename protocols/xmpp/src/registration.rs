@@ -3,6 +3,7 @@
 
 use pollux_xml::{Element, Text};
 
+use crate::data_form::{self, Field, Submission};
 use crate::ns;
 use crate::sasl::Secret;
 use crate::stanza::{ErrorCondition, ErrorType, IqType, Stanza, StanzaError, StanzaKind};
@@ -41,7 +42,16 @@ impl RegistrationRequest {
     }
 }
 
+/// The kind of the form, and the names of its fields, which are those of the elements.
+const FORM: &str = ns::REGISTER;
+const USERNAME: &str = "username";
+const PASSWORD: &str = "password";
+
 fn parse_set(query: &Element) -> Result<RegistrationRequest, StanzaError> {
+    let bad = |text: &'static str| refusal(ErrorCondition::BadRequest, text);
+    if let Some(form) = query.find(ns::DATA_FORM, "x") {
+        return parse_form(query, form).map_err(bad);
+    }
     let part = |name: &str| {
         let part = query.find(ns::REGISTER, name)?.text_content();
         Some(part).filter(|text| !text.is_empty())
@@ -50,17 +60,28 @@ fn parse_set(query: &Element) -> Result<RegistrationRequest, StanzaError> {
         // Section 3.2, "Unregister Error Cases".
         return match query.elements().count() {
             1 => Ok(RegistrationRequest::Remove),
-            _ => Err(refusal(
-                ErrorCondition::BadRequest,
-                "`remove` is the only element of a cancellation",
-            )),
+            _ => Err(bad("`remove` is the only element of a cancellation")),
         };
     }
-    let password = part("password");
-    Ok(RegistrationRequest::Set {
-        username: part("username"),
+    Ok(set(part(USERNAME), part(PASSWORD)))
+}
+
+/// Section 4: who sends the form sends nothing beside it. Those of a cancellation and of a change
+/// of the password (sections 3.2 and 3.3) are taken from nobody: they are asked for by an error,
+/// where more is required than the elements have.
+fn parse_form(query: &Element, form: &Element) -> Result<RegistrationRequest, &'static str> {
+    if 1 < query.elements().count() {
+        return Err("either the form is sent or the elements are");
+    }
+    let form = Submission::of(form, FORM)?;
+    Ok(set(form.value(USERNAME)?, form.value(PASSWORD)?))
+}
+
+fn set(username: Option<Text>, password: Option<Text>) -> RegistrationRequest {
+    RegistrationRequest::Set {
+        username,
         password: password.map(|text| Secret::new(text.as_bytes().to_vec())),
-    })
+    }
 }
 
 /// The stream feature (section 8).
@@ -68,13 +89,29 @@ pub fn feature() -> Element {
     Element::new(ns::REGISTER_FEATURE, "register")
 }
 
-/// What a stranger fills in (section 3.1).
+/// What a stranger fills in (section 3.1): the form where it knows forms, or else the elements
+/// (sections 4 and 6).
 pub fn form(instructions: &'static str) -> Element {
     let part = |name: &'static str| Element::new(ns::REGISTER, name);
+    let field = |name, label, is_private| Field {
+        name,
+        label,
+        is_private,
+    };
+    let fields = [
+        field(USERNAME, "Name", false),
+        field(PASSWORD, "Password", true),
+    ];
     Element::new(ns::REGISTER, "query")
         .child(part("instructions").text(instructions))
-        .child(part("username"))
-        .child(part("password"))
+        .child(part(USERNAME))
+        .child(part(PASSWORD))
+        .child(data_form::asking(
+            FORM,
+            "New account",
+            instructions,
+            &fields,
+        ))
 }
 
 /// What is known of a user (section 3.1), but for the password.
@@ -177,6 +214,40 @@ mod tests {
         assert!(!format!("{secret:?}").contains("a b"));
     }
 
+    /// Section 4.
+    #[test]
+    fn a_form_is_read_where_it_comes_alone() {
+        let form = |kind: &str, fields: &str| {
+            format!(
+                "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
+                 <value>{kind}</value></field>{fields}</x>"
+            )
+        };
+        let both = "<field var='username'><value>bill</value></field>\
+                    <field var='password'><value> a b </value></field>\
+                    <field var='email'><value>x</value></field>";
+        let right = form("jabber:iq:register", both);
+        assert_eq!(read(IqType::Set, &right), set("bill", " a b "));
+        let nothing = form("jabber:iq:register", "");
+        assert_eq!(read(IqType::Set, &nothing), set("", ""));
+        for wrong in [
+            form("jabber:iq:register:changepassword", both),
+            form("jabber:iq:register:cancel", both),
+            form("", both),
+            right.replace("submit", "cancel"),
+            right.replace(
+                "<value>bill</value>",
+                "<value>bill</value><value>ben</value>",
+            ),
+            format!("{right}<username>bill</username>"),
+            format!("{right}<remove/>"),
+            format!("{right}{right}"),
+        ] {
+            let bad = Some(Err(ErrorCondition::BadRequest));
+            assert_eq!(read(IqType::Set, &wrong), bad, "{wrong}");
+        }
+    }
+
     #[test]
     fn answers_are_written() {
         let request = request(
@@ -196,7 +267,13 @@ mod tests {
         assert_eq!(
             text(Ok(Some(form("Choose.")))),
             "<iq id='1' type='result'><query xmlns='jabber:iq:register'>\
-             <instructions>Choose.</instructions><username/><password/></query></iq>"
+             <instructions>Choose.</instructions><username/><password/>\
+             <x xmlns='jabber:x:data' type='form'><title>New account</title>\
+             <instructions>Choose.</instructions>\
+             <field type='hidden' var='FORM_TYPE'><value>jabber:iq:register</value></field>\
+             <field type='text-single' label='Name' var='username'><required/></field>\
+             <field type='text-private' label='Password' var='password'><required/></field></x>\
+             </query></iq>"
         );
         assert_eq!(
             text(Err(refusal(ErrorCondition::Conflict, "taken"))),

@@ -91,34 +91,69 @@ impl State {
         let seen = contacts.map(|contact| &contact.jid).chain([user]);
         let mut announcements = Vec::new();
         for other in seen {
-            if let Some(watched) = self.watched.get(other)
-                && self.sees_abroad(user, other)
-            {
-                let kept = watched.devices.iter();
-                let kept = kept.filter_map(|(jid, bytes)| Some((jid, bytes.as_ref()?)));
-                let kept = kept.filter(|(jid, _)| !self.blocks(user.as_str(), jid));
-                announcements.extend(kept.map(|(from, bytes)| Announcement {
-                    from: from.clone(),
-                    to: user.to_jid(),
-                    bytes: Some(bytes.clone()),
-                }));
-            }
-            for (id, session) in self.sessions_of(other.as_str()) {
-                let Some((_, bytes)) = &session.availability else {
-                    continue;
-                };
-                let blocked = self.blocks(user.as_str(), &session.jid);
-                if newcomer == Some(id) || blocked || !self.may_see(user, other) {
-                    continue;
-                }
-                announcements.push(Announcement {
-                    from: session.jid.clone(),
-                    to: user.to_jid(),
-                    bytes: Some(bytes.clone()),
-                });
-            }
+            self.seen_of(user, other, newcomer, &mut announcements);
         }
         announcements
+    }
+
+    /// What `user` sees of an address, for a client that asks: its available devices, or that it
+    /// has none. Nothing where the user does not see it.
+    pub fn seen_at(&self, user: &BareJid, address: &Jid) -> Vec<Announcement> {
+        let other = address.to_bare();
+        let is_seen = *user == other || self.sees(user, &other);
+        if !is_seen || self.blocks(user.as_str(), address) {
+            return Vec::new();
+        }
+        let mut seen = Vec::new();
+        self.seen_of(user, &other, None, &mut seen);
+        seen.retain(|device| address.resource().is_none() || device.from == *address);
+        // Of devices abroad not all need be known: see `FOREIGN_PRESENCE_BYTES_MAX`.
+        let is_abroad = self.watched.get(&other);
+        let is_abroad = is_abroad.is_some_and(|watched| !watched.devices.is_empty());
+        if seen.is_empty() && !is_abroad {
+            seen.push(Announcement {
+                from: address.clone(),
+                to: user.to_jid(),
+                bytes: None,
+            });
+        }
+        seen
+    }
+
+    /// Available devices of one whom `user` follows.
+    fn seen_of(
+        &self,
+        user: &BareJid,
+        other: &BareJid,
+        newcomer: Option<SessionId>,
+        announcements: &mut Vec<Announcement>,
+    ) {
+        if let Some(watched) = self.watched.get(other)
+            && self.sees_abroad(user, other)
+        {
+            let kept = watched.devices.iter();
+            let kept = kept.filter_map(|(jid, bytes)| Some((jid, bytes.as_ref()?)));
+            let kept = kept.filter(|(jid, _)| !self.blocks(user.as_str(), jid));
+            announcements.extend(kept.map(|(from, bytes)| Announcement {
+                from: from.clone(),
+                to: user.to_jid(),
+                bytes: Some(bytes.clone()),
+            }));
+        }
+        for (id, session) in self.sessions_of(other.as_str()) {
+            let Some((_, bytes)) = &session.availability else {
+                continue;
+            };
+            let blocked = self.blocks(user.as_str(), &session.jid);
+            if newcomer == Some(id) || blocked || !self.may_see(user, other) {
+                continue;
+            }
+            announcements.push(Announcement {
+                from: session.jid.clone(),
+                to: user.to_jid(),
+                bytes: Some(bytes.clone()),
+            });
+        }
     }
 
     /// Devices of those that `user` sees that have gone since the time given and have not come

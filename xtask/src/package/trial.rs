@@ -52,6 +52,7 @@ pub fn run_trial(program: &Path, package: &Path) -> anyhow::Result<()> {
     trial.follow(&lines(quiet))?;
     let password = trial.add_users(&folder)?;
     let mut chat = Chat::begin(&load, &password)?;
+    trial.wait_for_chat()?;
     let followed = trial.follow(&lines(chatty));
     let ended = chat.end();
     followed?;
@@ -105,6 +106,13 @@ impl Trial {
             left -= 1;
             std::thread::sleep(Duration::from_secs(1));
         }
+    }
+
+    /// Until all clients have signed in: before that they know one node only.
+    fn wait_for_chat(&self) -> anyhow::Result<()> {
+        let all = format!("\"session_count\":{}", 2 * PAIRS);
+        let line = format!("pollux ctl --json status | grep --quiet '{all}'");
+        self.insist("castor", &line).map(drop)
     }
 
     /// Users for the chat, in turns at both nodes.

@@ -159,7 +159,9 @@ impl Machine {
     fn boot(&mut self) -> anyhow::Result<()> {
         let log = fs::File::create(self.folder.join("console")).context("make a console")?;
         let errors = log.try_clone().context("make a console")?;
-        let mut boot = Command::new("systemd-nspawn");
+        // It ends with this process, however that ends.
+        let mut boot = Command::new("setpriv");
+        boot.args(["--pdeathsig", "KILL", "systemd-nspawn"]);
         boot.args(["--quiet", "--boot", "--register=no", "--keep-unit"]);
         boot.arg(format!("--machine={}", self.name));
         boot.arg(format!("--directory={}", self.root().display()));

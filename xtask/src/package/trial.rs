@@ -140,7 +140,7 @@ impl Chat {
         chat.args([
             "drill",
             "--address",
-            "192.0.2.1:5222",
+            "203.0.113.1:5222",
             "--domain",
             "example.org",
         ]);

@@ -14,7 +14,7 @@ const SUITE: &str = "bookworm";
 /// What a small Debian server has, and what the program needs of Debian.
 const INCLUDED: &str = "systemd-sysv,dbus,adduser,libc6,libgcc-s1,procps";
 /// Addresses for documentation (RFC 5737): the book's own.
-const NETWORK: &str = "192.0.2";
+const NETWORK: &str = "203.0.113";
 const BRIDGE: &str = "pollux-try";
 const BOOT_SECONDS: u32 = 60;
 

@@ -13,6 +13,7 @@ pub mod jid;
 pub mod limits;
 pub mod lockout;
 pub mod metrics;
+pub mod node_state;
 pub mod operations;
 pub mod pace;
 pub mod privacy;

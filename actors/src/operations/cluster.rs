@@ -154,6 +154,7 @@ impl Executor {
             term: node.subcluster.term(),
             homes: rows.collect(),
             members,
+            nodes: Vec::new(),
         }
     }
 

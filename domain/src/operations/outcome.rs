@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Rows, SessionRef, UserName};
+use crate::node_state::NodeState;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -125,6 +126,20 @@ pub struct SubclusterStatus {
     pub term: u64,
     pub homes: Vec<HomeRow>,
     pub members: Vec<MemberRow>,
+    /// The nodes that serve, as an operator sees them.
+    pub nodes: Vec<NodeStateRow>,
+}
+
+/// A node of a subcluster as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStateRow {
+    pub node: u16,
+    pub name: String,
+    pub state: NodeState,
+    /// The number of `state`.
+    pub number: u8,
+    /// Why it is so, in the words of Cisco Unified Presence where there are any.
+    pub reason: String,
 }
 
 /// The users of one home node.

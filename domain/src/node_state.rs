@@ -1,10 +1,21 @@
 //! How a node of a subcluster is, as an operator sees it: a state with a number and a reason. The
-//! numbers and the words are those of Cisco Unified Presence. Not for finding the state out of
-//! facts.
+//! numbers and the words are those of Cisco Unified Presence. A view: nothing is decided by it.
+
+mod derive;
+#[cfg(test)]
+mod events_test;
+#[cfg(test)]
+mod pair_test;
+mod reason;
+#[cfg(test)]
+mod stage_test;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use derive::{Facts, HomeFacts, Moving, NodeSeen, derive};
+pub use reason::Reason;
 
 /// The states, by the numbers of the counter `SRMState`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

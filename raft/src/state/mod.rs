@@ -51,6 +51,7 @@ use pollux_domain::ids::{
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::privacy::Privacy;
 use pollux_domain::settings::Rules;
+use pollux_domain::takeovers::{Owner, Takeovers};
 use pollux_domain::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,7 @@ pub struct State {
     last_session: SessionId,
     last_stanza: StanzaId,
     serving: BTreeMap<NodeId, Serving>,
+    takeovers: Takeovers,
     users: Map<BareJid, Arc<User>>,
     sessions: Map<SessionId, Arc<SessionState>>,
     /// What the group is called among groups; None: it is alone.
@@ -107,6 +109,15 @@ pub struct Serving {
     /// Its process: another one of the same node holds nothing.
     pub life: Life,
     pub epoch: Epoch,
+}
+
+impl Serving {
+    pub fn owner(self) -> Owner {
+        Owner {
+            node: self.node,
+            life: self.life,
+        }
+    }
 }
 
 /// One user of the subcluster.

@@ -2,7 +2,7 @@
 
 use pollux_domain::operations::{
     ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SettingRow,
-    SubclusterStatus, UserName, UserRow,
+    SubclusterStatus, TakeoverRow, UserName, UserRow,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ pub enum Shown {
     Secret(Secret),
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
+    Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
     Settings(Vec<SettingRow>),
     Setting(SettingRow),
@@ -129,6 +130,7 @@ pub fn text(shown: &Shown) -> String {
             render(&head, rows.collect())
         }
         Shown::Subcluster(status) => subcluster_text(status),
+        Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
@@ -153,6 +155,15 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
         number(status.leader),
         status.term
     );
+    let nodes = status.nodes.iter().map(|row| {
+        vec![
+            row.node.to_string(),
+            row.name.clone(),
+            row.state.to_string(),
+            row.reason.clone(),
+        ]
+    });
+    let nodes = render(&["NODE", "NAME", "STATE", "REASON"], nodes.collect());
     let homes = status.homes.iter().map(|row| {
         vec![
             row.home.to_string(),
@@ -184,7 +195,22 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
         &["REPLICA", "INCARNATION", "VOTES", "HAS"],
         members.collect(),
     );
-    format!("{head}{homes}\n{members}")
+    format!("{head}{nodes}\n{homes}\n{members}")
+}
+
+fn takeovers_text(rows: &[TakeoverRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        vec![
+            row.at.clone(),
+            row.home.to_string(),
+            number(row.from),
+            row.to.to_string(),
+            row.epoch.to_string(),
+            row.reason.clone(),
+        ]
+    });
+    let head = ["TIME", "HOME", "FROM", "TO", "EPOCH", "REASON"];
+    render(&head, rows.collect())
 }
 
 fn digests_text(rows: &[DigestRow]) -> String {
@@ -264,6 +290,7 @@ pub fn json(shown: &Shown) -> String {
         Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),
         Shown::Nodes(rows) => json!(rows),
         Shown::Subcluster(status) => json!(status),
+        Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),
@@ -273,7 +300,9 @@ pub fn json(shown: &Shown) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pollux_domain::operations::{GroupRow, ListenerRow};
+    use pollux_domain::node_state::NodeState;
+    use pollux_domain::operations::{GroupRow, ListenerRow, NodeStateRow};
+    use pollux_domain::takeovers::TakeoverCause;
 
     use super::*;
 
@@ -346,6 +375,70 @@ mod tests {
             text.contains("group pair      leader, term 3, applied 9, voters 1\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_states_of_a_pair() {
+        let node = |node, name: &str, state: NodeState, reason: &str| NodeStateRow {
+            node,
+            name: name.to_owned(),
+            state,
+            number: state.number(),
+            reason: reason.to_owned(),
+        };
+        let shown = Shown::Subcluster(SubclusterStatus {
+            subcluster: 1,
+            high_availability: true,
+            is_protected: true,
+            leader: Some(2),
+            term: 3,
+            homes: Vec::new(),
+            members: Vec::new(),
+            nodes: vec![
+                node(1, "castor", NodeState::Idle, "On Admin Request"),
+                node(
+                    2,
+                    "pollux",
+                    NodeState::RunningInBackupMode,
+                    "On Admin Request",
+                ),
+            ],
+        });
+        let expected = "subcluster 1: high availability on, protected yes, leader 2, term 3\n\n\
+                        NODE  NAME    STATE                   REASON\n\
+                        1     castor  Idle                    On Admin Request\n\
+                        2     pollux  Running in Backup Mode  On Admin Request\n\n";
+        let text = text(&shown);
+        assert!(text.starts_with(expected), "{text}");
+        let value: Value = serde_json::from_str(&json(&shown)).unwrap();
+        assert_eq!(value["nodes"][0]["state"], "idle");
+        assert_eq!(value["nodes"][1]["number"], 4);
+    }
+
+    #[test]
+    fn the_history_of_takeovers() {
+        let row = |from, to, epoch, cause: TakeoverCause| TakeoverRow {
+            home: 1,
+            from,
+            to,
+            epoch,
+            cause,
+            reason: cause.to_string(),
+            at: "2026-11-29T16:22:53.123Z".to_owned(),
+            wall_ms: 1_796_055_773_123,
+            group_ms: 7,
+        };
+        let shown = Shown::Takeovers(vec![
+            row(Some(1), 2, 2, TakeoverCause::Silent),
+            row(None, 1, 1, TakeoverCause::First),
+        ]);
+        let expected = "TIME                      HOME  FROM  TO  EPOCH  REASON\n\
+                        2026-11-29T16:22:53.123Z  1     1     2   2      Peer Down\n\
+                        2026-11-29T16:22:53.123Z  1     -     1   1      Initialization\n";
+        assert_eq!(text(&shown), expected);
+        let value: Value = serde_json::from_str(&json(&shown)).unwrap();
+        assert_eq!(value[0]["cause"], "silent");
+        assert_eq!(value[1]["from"], Value::Null);
     }
 
     #[test]

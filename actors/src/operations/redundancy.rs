@@ -11,8 +11,10 @@ use pollux_raft::configuration::{Role, TopologyChange};
 use super::Executor;
 use super::replicas::{self, Question, Told};
 
-/// A replica that is well answers within a round trip.
+/// A replica that is well answers within a round trip; one that has just been connected has this
+/// long.
 const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Executor {
     pub(super) async fn set_high_availability(&self, on: bool) -> Result<Outcome, OperationError> {
@@ -64,11 +66,16 @@ impl Executor {
         if other == self.node.settings.node {
             return Some(replicas::about(&self.node));
         }
-        let asked = replicas::ask(&self.node, other, Question::About);
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Some(Told::About { version, applied })) => Some(Answer { version, applied }),
-            _ => None,
-        }
+        let asking = async {
+            loop {
+                let told = replicas::ask(&self.node, other, Question::About).await;
+                if let Some(Told::About { version, applied }) = told {
+                    return Answer { version, applied };
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.ok()
     }
 
     fn away(&self) -> Vec<Away> {

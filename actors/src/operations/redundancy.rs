@@ -82,10 +82,17 @@ impl Executor {
         let status = self.subcluster_status();
         let moves = self.node.duty().outlook().map(|outlook| outlook.moves);
         let moves = moves.unwrap_or_default();
-        let homes = status.homes.iter().map(|row| Away {
-            home: NodeId(row.home),
-            by: row.serving.map(NodeId),
-            is_moving: moves.iter().any(|moving| moving.home.0 == row.home),
+        let homes = status.homes.iter().map(|row| {
+            let (home, by) = (NodeId(row.home), row.serving.map(NodeId));
+            // What the leader has said may be older than what is committed.
+            let is_moving = moves
+                .iter()
+                .any(|moving| moving.home == home && Some(moving.to) != by);
+            Away {
+                home,
+                by,
+                is_moving,
+            }
         });
         homes
             .filter(|away| away.is_moving || away.by != Some(away.home))

@@ -13,7 +13,9 @@ use pollux_actors::operations::Executor;
 use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
-use pollux_actors::{agreement, courier, expiry, inquiries, membership, system, wall_clock};
+use pollux_actors::{
+    agreement, courier, expiry, inquiries, membership, node_states, system, wall_clock,
+};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Alone, Desks};
@@ -206,6 +208,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     groups.spawn(membership::run(node.clone()));
     groups.spawn(courier::run(node.clone()));
     groups.spawn(wall_clock::run(node.clone()));
+    groups.spawn(node_states::run(node.clone()));
     if !is_witness {
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(inquiries::run(node.clone()));

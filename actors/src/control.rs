@@ -59,6 +59,7 @@ fn view(node: &Arc<Node>) -> View {
                 homes: if entry.is_none() { vec![me] } else { homes },
                 removed,
                 high_availability: entry.is_some_and(|entry| entry.high_availability),
+                stable: configuration.settings().fallback_after(),
             }
         })
     })

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod membership;
 pub mod metrics;
 pub mod node;
+pub mod node_states;
 pub mod operations;
 pub mod placement;
 pub mod registration;

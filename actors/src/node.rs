@@ -17,8 +17,9 @@ use pollux_domain::seams::Ambient;
 use pollux_domain::settings;
 use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
-use pollux_raft::duty::{Duty, Tenures};
+use pollux_raft::duty::{Duty, Tenures, WishError};
 use pollux_raft::group::{Begin, Group, GroupError, GroupParts, NoEffects};
+use pollux_raft::lease::Wisher;
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
@@ -31,8 +32,9 @@ use crate::courier;
 use crate::directory::Directory;
 use crate::membership;
 use crate::metrics::Metrics;
+use crate::node_states;
 use crate::operations::backup::Backups;
-use crate::operations::digests;
+use crate::operations::replicas;
 use crate::placement::Placement;
 use crate::reminders::Reminders;
 use crate::stream::certificate::Tls;
@@ -145,6 +147,8 @@ pub struct Node {
     pub(crate) unbound: AtomicU64,
     /// The replica of the configuration has heard the leader since the start.
     pub(crate) informed: AtomicBool,
+    /// When a majority of the subcluster's votes was heard last.
+    pub(crate) heard_majority: Mutex<Option<Duration>>,
     /// What sessions ask to be reminded of; `expiry` reminds them.
     pub(crate) reminders: Reminders,
     /// Commands that must be said but had no room; `expiry` says them.
@@ -271,11 +275,12 @@ impl Node {
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),
+            heard_majority: Mutex::default(),
             reminders: Reminders::default(),
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
-        digests::open(&node);
+        replicas::open(&node);
         courier::open(&node);
         tokens::open(&node);
         if is_alone(&node.subcluster, node.settings.begin_subcluster) {
@@ -418,6 +423,7 @@ impl Node {
         samples.extend(self.lead());
         samples.extend(self.kept());
         samples.extend(self.acts());
+        samples.extend(node_states::samples(self));
         samples.extend(self.metrics.samples());
         samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples
@@ -547,11 +553,15 @@ impl Node {
         let Some(twin) = twin else { return };
         let now = self.ambient.clock.now();
         let held = self.tenures.all().into_iter();
+        let mut is_asked = false;
         for tenure in held.filter(|tenure| tenure.holds(now)) {
             let duty = self.duty();
-            let asked = duty.wish(tenure.home(), twin);
+            let asked = duty.wish(tenure.home(), twin, Wisher::Owner);
             match tokio::time::timeout(PATIENCE, asked).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => is_asked = true,
+                Ok(Err(WishError::Unable(reason))) => {
+                    tracing::info!(home = %tenure.home(), reason, "users are not left to the twin");
+                }
                 // The twin takes over by itself, a lease later.
                 other => tracing::warn!(home = %tenure.home(), ?other, "twin was not asked"),
             }
@@ -561,7 +571,7 @@ impl Node {
             self.tenures.all().iter().all(|tenure| !tenure.holds(now))
         };
         let begun = self.ambient.clock.now();
-        while !left() && self.ambient.clock.now() < begun + PATIENCE {
+        while is_asked && !left() && self.ambient.clock.now() < begun + PATIENCE {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -28,6 +28,19 @@ pub const SESSIONS_PER_USER_MAX: usize = 10;
 pub const NODES_MAX: usize = 64;
 /// Invitations that wait for somebody to join; one more is refused.
 pub const INVITATIONS_MAX: usize = 64;
+/// Entries of the log by which a node may be behind and count as caught up: so many are applied
+/// within a moment. One that is further behind does not take over.
+pub const BEHIND_MAX: u64 = 4_096;
+/// Takeovers that a subcluster remembers for its operator: some months of quiet work, and the whole
+/// of a bad day; the oldest is forgotten.
+pub const TAKEOVERS_KEPT: usize = 100;
+/// Seconds for which a node is to have been well before its users go back to it by themselves: as
+/// Cisco Unified Presence has it. A default.
+pub const FALLBACK_STABLE_SECONDS: u64 = 1_800;
+/// Milliseconds within which the failures of a node add up: each after the first doubles that time.
+pub const FALLBACK_DAMPING_MS: u64 = 86_400_000;
+/// Seconds that it becomes at most, so that a node that has mended is trusted again within a day.
+pub const FALLBACK_SECONDS_MAX: u64 = 86_400;
 /// Users of one subcluster (reference: 25,000 a node for IM only, times two, with room).
 pub const USERS_MAX: usize = 75_000;
 /// Contacts of one user, whatever is set; one more is refused with `resource-constraint`.

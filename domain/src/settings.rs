@@ -6,6 +6,7 @@ mod external;
 mod form;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +223,19 @@ settings! {
         "Users may remove their account with all that is kept of it, with their client \
          (XEP-0077). The accounts of administrators are not removed so.";
 
+    fallback_automatic: Switch = Switch(false), "fallback.automatic",
+        "Users whose node has failed, or was stopped, go home by themselves when it has been well \
+         for `fallback.stable-seconds`. Off: `pollux ctl subcluster fallback` moves them. Users \
+         whom an operator has moved away wait for an operator either way. Without high \
+         availability nothing moves by itself.";
+
+    fallback_stable_seconds: Number<1, 86_400> = Number(limits::FALLBACK_STABLE_SECONDS),
+        "fallback.stable-seconds",
+        "For how many seconds a node must have been well before its users go home by themselves: \
+         heard, up to date, and no takeover in its subcluster. Each failure of the same node \
+         within a day after the first doubles the time, up to a day. A change of leaders begins \
+         it anew.";
+
     server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
         "Where those who run the server are reached, for clients that ask (XEP-0157).";
 
@@ -280,6 +294,13 @@ impl Settings {
             contacts_max: contacts(self.contacts_max),
             watchers_max: contacts(self.watchers_max),
         }
+    }
+
+    /// For how long a node is to have been well before its users go home by themselves.
+    pub fn fallback_after(&self) -> Option<Duration> {
+        let seconds = self.fallback_stable_seconds.0;
+        let is_on = self.fallback_automatic.is_on();
+        is_on.then(|| Duration::from_secs(seconds))
     }
 
     /// Sets several, or says everything that is wrong with them and sets none.

@@ -17,6 +17,7 @@ use pollux_domain::contract::{
 use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_domain::takeovers::TakeoverCause;
 use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Subject, Topic};
 use pollux_raft::election::Role;
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
@@ -173,6 +174,7 @@ async fn what_is_confirmed_is_there_after_each_restart() {
             to: node,
             life: Life(round),
             epoch,
+            cause: TakeoverCause::StartedAgain,
         };
         assert_eq!(group.execute(take_over).await.unwrap(), Reply::Done);
         for name in ["ann", "ben"] {

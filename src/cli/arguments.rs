@@ -393,8 +393,10 @@ pub enum ClusterCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum SubclusterCommand {
-    /// Show who serves whom, who leads, who votes
+    /// Show who serves whom, who leads, who votes, and the state of each node with its reason
     Status,
+    /// List the last takeovers and fallbacks: whose users, from where to where, when and why
+    Takeovers,
     /// Let a node take over from its twin by itself, or not
     Ha {
         #[arg(value_parser = ["on", "off"])]

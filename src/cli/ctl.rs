@@ -195,6 +195,12 @@ fn subcluster(node: &Node, command: SubclusterCommand) -> Result<Shown, Failure>
                 other => Err(unexpected(&other)),
             };
         }
+        SubclusterCommand::Takeovers => {
+            return match node.ask(Operation::SubclusterTakeovers {})? {
+                Outcome::Takeovers(rows) => Ok(Shown::Takeovers(rows)),
+                other => Err(unexpected(&other)),
+            };
+        }
         SubclusterCommand::Verify => {
             return match node.ask(Operation::SubclusterVerify {})? {
                 Outcome::Digests(rows) => Ok(Shown::Digests(rows)),

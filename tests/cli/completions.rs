@@ -40,6 +40,7 @@ const LINES: &[(&[&str], &[&str])] = &[
     (&["ctl", "us"], &["user"]),
     (&["ctl", "user", "set-"], &["set-password"]),
     (&["ctl", "subcluster", "fa"], &["failover", "fallback"]),
+    (&["ctl", "subcluster", "ta"], &["takeovers"]),
     (&["check", "--dns"], &["--dns-server"]),
 ];
 

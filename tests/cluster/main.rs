@@ -18,6 +18,7 @@ mod peer;
 mod ports;
 mod settings;
 mod site;
+mod states;
 mod stored;
 mod strangers;
 mod tickets;

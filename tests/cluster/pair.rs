@@ -256,17 +256,3 @@ fn a_node_that_stops_says_so_to_those_whom_it_relays() {
     say(&mut bob, "alice", "m3");
     hear(&mut alice, "m3");
 }
-
-#[test]
-fn high_availability_is_refused_without_a_witness() {
-    let castor = super::site::Member::first("castor");
-    let _pollux = castor.invite("pollux", &[]);
-    castor.wait_served(&[(1, 1), (2, 2)]);
-    let refused = castor.run(&["ctl", "--config", "pollux.toml", "subcluster", "ha", "on"]);
-    assert_ne!(refused.code, Some(0));
-    assert!(
-        refused.err.contains("two nodes and a witness"),
-        "{}",
-        refused.err
-    );
-}

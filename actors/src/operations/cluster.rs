@@ -4,13 +4,17 @@
 use pollux_domain::ids::{Epoch, NodeId, SubclusterId};
 use pollux_domain::operations::{
     ClusterNodeRow, ErrorKind, HomeRow, MemberRow, OperationError, Outcome, SubclusterStatus,
+    TakeoverRow,
 };
 use pollux_links::peers::Lane;
 use pollux_raft::configuration::{Change, ChangeReply, Role, TopologyChange, TopologyReply};
 use pollux_raft::duty::WishError;
+use pollux_raft::lease::Wisher;
+use pollux_xmpp::delay::format_timestamp;
 
 use super::Executor;
 use crate::admission::{self, InviteError};
+use crate::node_states;
 use crate::users::UserError;
 
 impl Executor {
@@ -72,24 +76,7 @@ impl Executor {
         self.change(TopologyChange::Remove { node }).await
     }
 
-    pub(super) async fn set_high_availability(&self, on: bool) -> Result<Outcome, OperationError> {
-        let subcluster = self.node.settings.subcluster;
-        if on {
-            let status = self.subcluster_status();
-            if self.serving_nodes().len() < 2
-                || status.members.iter().filter(|row| row.votes).count() < 3
-            {
-                let message = "high availability needs two nodes and a witness: invite who is \
-                               missing with `pollux ctl cluster invite`, for a witness with \
-                               `--witness`; `pollux ctl cluster nodes` lists who is there";
-                return Err(OperationError::new(ErrorKind::Invalid, message));
-            }
-        }
-        self.change(TopologyChange::SetHighAvailability { subcluster, on })
-            .await
-    }
-
-    async fn change(&self, change: TopologyChange) -> Result<Outcome, OperationError> {
+    pub(super) async fn change(&self, change: TopologyChange) -> Result<Outcome, OperationError> {
         let changed = self.node.configuration.execute(Change::Topology(change));
         match changed.await.map_err(UserError::from)? {
             ChangeReply::Topology(TopologyReply::Done) => Ok(Outcome::Done),
@@ -154,7 +141,25 @@ impl Executor {
             term: node.subcluster.term(),
             homes: rows.collect(),
             members,
+            nodes: node_states::rows(node),
         }
+    }
+
+    pub(super) fn takeovers(&self) -> Vec<TakeoverRow> {
+        self.node.subcluster.read(|state| {
+            let rows = state.takeovers().newest_first().map(|row| TakeoverRow {
+                home: row.home.0,
+                from: row.from.map(|from| from.node.0),
+                to: row.to.node.0,
+                epoch: row.epoch.0,
+                cause: row.cause,
+                reason: row.cause.to_string(),
+                at: format_timestamp(row.at.wall.0),
+                wall_ms: row.at.wall.0,
+                group_ms: row.at.group.0,
+            });
+            rows.collect()
+        })
     }
 
     fn serving_nodes(&self) -> Vec<NodeId> {
@@ -197,7 +202,8 @@ impl Executor {
     async fn move_homes(&self, homes: Vec<(NodeId, NodeId)>) -> Result<Outcome, OperationError> {
         let duty = self.node.duty();
         for (home, to) in &homes {
-            duty.wish(*home, *to).await.map_err(|error| {
+            let wished = duty.wish(*home, *to, Wisher::Operator).await;
+            wished.map_err(|error| {
                 let kind = match &error {
                     WishError::Unable(_) => ErrorKind::Invalid,
                     WishError::NoLeader => ErrorKind::Unavailable,

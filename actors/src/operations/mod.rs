@@ -3,9 +3,11 @@
 
 pub mod backup;
 mod cluster;
-pub(crate) mod digests;
+mod digests;
 mod external;
 mod privacy;
+mod redundancy;
+pub(crate) mod replicas;
 mod settings;
 
 use std::sync::{Arc, PoisonError};
@@ -123,6 +125,7 @@ impl Executor {
             Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
             Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
+            Operation::SubclusterTakeovers {} => Ok(Outcome::Takeovers(self.takeovers())),
             Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
             Operation::SubclusterFailover { node } => self.failover(node).await,
             Operation::SubclusterFallback {} => self.fallback().await,

@@ -16,6 +16,7 @@ use pollux_domain::ids::{
     Epoch, GroupId, Incarnation, Life, NodeId, Seq, SubclusterId, Voter, WallMs,
 };
 use pollux_domain::jid::BareJid;
+use pollux_domain::takeovers::TakeoverCause;
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, Roles, check_record};
 use pollux_raft::log::JournalLog;
@@ -320,6 +321,7 @@ async fn sign_in<G: Deliveries>(group: &Group<G>, count: usize) -> anyhow::Resul
         to: home,
         life: Life(1),
         epoch,
+        cause: TakeoverCause::First,
     };
     group.execute(take_over).await.context("take over")?;
     let mut sessions = Vec::new();

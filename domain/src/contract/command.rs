@@ -19,6 +19,7 @@ use crate::ids::{
 use crate::jid::{BareJid, Jid};
 use crate::settings::Rules;
 use crate::subscription::SubscriptionRequest;
+use crate::takeovers::TakeoverCause;
 use crate::tokens::TokenAct;
 
 /// When a batch was proposed, by its leader. Both never decrease within a group: `apply` sees to
@@ -70,6 +71,7 @@ pub enum Command {
         to: NodeId,
         life: Life,
         epoch: Epoch,
+        cause: TakeoverCause,
     },
     /// A client has proved who it is and binds a resource (RFC 6120 section 7).
     SignIn {

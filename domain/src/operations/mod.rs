@@ -25,7 +25,8 @@ pub use names::{SessionRef, UserName};
 pub use operation::{DESCRIPTIONS, Description, Operation};
 pub use outcome::{
     BackupRow, ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow,
-    NodeStatus, Outcome, SessionRow, SettingRow, SubclusterStatus, UserRow,
+    NodeStateRow, NodeStatus, Outcome, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
+    UserRow,
 };
 pub use rows::{ROWS_MAX, Row, Rows};
 pub use secret::{KEYS_BYTES_MAX, KeysText, PASSWORD_BYTES_MAX, Secret};

@@ -209,6 +209,9 @@ operations! {
     #[doc = "Who serves whom in this subcluster, who leads, who votes."]
     SubclusterStatus = "subcluster.status", ReadCluster {}
 
+    #[doc = "Lists the takeovers of this subcluster, the newest first: who, when and why."]
+    SubclusterTakeovers = "subcluster.takeovers", ReadCluster {}
+
     #[doc = "Lets a node take over from its twin by itself, or not."]
     SubclusterSetHighAvailability = "subcluster.set-high-availability", ChangeCluster {
         #[doc = "Whether it does."]

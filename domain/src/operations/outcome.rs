@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Rows, SessionRef, UserName};
+use crate::node_state::NodeState;
+use crate::takeovers::TakeoverCause;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -18,6 +20,8 @@ pub enum Outcome {
     Token(String),
     Nodes(Vec<ClusterNodeRow>),
     Subcluster(SubclusterStatus),
+    /// The newest first.
+    Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
     Backup(BackupRow),
     Backups(Vec<BackupRow>),
@@ -127,6 +131,39 @@ pub struct SubclusterStatus {
     pub term: u64,
     pub homes: Vec<HomeRow>,
     pub members: Vec<MemberRow>,
+    /// The nodes that serve, as an operator sees them.
+    pub nodes: Vec<NodeStateRow>,
+}
+
+/// A node of a subcluster as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStateRow {
+    pub node: u16,
+    pub name: String,
+    pub state: NodeState,
+    /// The number of `state`.
+    pub number: u8,
+    /// Why it is so, in the words of Cisco Unified Presence where there are any.
+    pub reason: String,
+}
+
+/// One takeover or fallback of the users of a home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakeoverRow {
+    pub home: u16,
+    /// None: nobody had served the home before.
+    pub from: Option<u16>,
+    pub to: u16,
+    pub epoch: u64,
+    pub cause: TakeoverCause,
+    /// The cause in the words of Cisco Unified Presence where there are any.
+    pub reason: String,
+    /// By the wall clock of the leader: the date and time of day in UTC (XEP-0082).
+    pub at: String,
+    /// The same, in milliseconds since 1970.
+    pub wall_ms: u64,
+    /// By the group's own time, which goes on only while somebody leads.
+    pub group_ms: u64,
 }
 
 /// The users of one home node.
@@ -165,4 +202,31 @@ pub struct DigestRow {
     pub index: u64,
     /// None: it did not answer, or has not applied that much.
     pub digest: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TAKEOVERS_KEPT;
+    use crate::operations::ENVELOPE_BYTES_MAX;
+
+    #[test]
+    fn the_whole_history_of_takeovers_fits_a_response() {
+        let longest = |cause: &&TakeoverCause| cause.words().len();
+        let cause = *TakeoverCause::ALL.iter().max_by_key(longest).unwrap();
+        let row = TakeoverRow {
+            home: u16::MAX,
+            from: Some(u16::MAX),
+            to: u16::MAX,
+            epoch: u64::MAX,
+            cause,
+            reason: cause.to_string(),
+            at: "2026-11-29T16:22:53.123Z".to_owned(),
+            wall_ms: u64::MAX,
+            group_ms: u64::MAX,
+        };
+        let outcome = Outcome::Takeovers(vec![row; TAKEOVERS_KEPT]);
+        let bytes = serde_json::to_vec(&outcome).unwrap().len();
+        assert!(bytes < ENVELOPE_BYTES_MAX - 1_024, "{bytes}");
+    }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_domain::contract::Command;
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{GroupMs, NodeId};
+use pollux_domain::limits;
 use pollux_domain::seams::Clock;
 use pollux_links::peers::Desk;
 use pollux_store::codec;
@@ -19,27 +20,29 @@ use tokio::task::JoinSet;
 use super::View;
 use crate::election::Timing;
 use crate::group::Group;
-use crate::lease::{Granted, Grants, Renewal, ServedBy, TakeOver, World};
+use crate::lease::{Granted, Grants, Outlook, Renewal, ServedBy, TakeOver, Wisher, World};
 use crate::machine::Subcluster;
 use crate::unread::Unread;
 
-pub(super) const VERSION: u16 = 1;
+// 2: wishes say whose they are, and grants what the leader sees.
+pub(super) const VERSION: u16 = 2;
 
 /// What a node asks of the leader.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Question {
     Renew(Renewal),
-    /// An operator asks that `to` serves the users of `home`.
+    /// Somebody asks that `to` serves the users of `home`.
     Wish {
         home: NodeId,
         to: NodeId,
+        wisher: Wisher,
     },
 }
 
 /// What it answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Reply {
-    Granted(Granted),
+    Granted(Granted, Outlook),
     Noted,
     /// The wish cannot come true.
     Unable(String),
@@ -59,7 +62,12 @@ pub(super) struct Keeper {
 impl Keeper {
     fn world(&self, term: u64) -> World {
         let pair = (self.view)();
-        let serving = self.group.read(|state| {
+        let since = self
+            .group
+            .time()
+            .0
+            .saturating_sub(limits::FALLBACK_DAMPING_MS);
+        let (serving, relieved, failovers) = self.group.read(|state| {
             let served = pair.homes.iter().filter_map(|home| {
                 let serving = state.serving(*home)?;
                 let served = ServedBy {
@@ -69,7 +77,10 @@ impl Keeper {
                 };
                 Some((*home, served))
             });
-            served.collect()
+            let takeovers = state.takeovers();
+            let failed = |home: &NodeId| takeovers.failovers_since(*home, GroupMs(since));
+            let failovers = pair.homes.iter().map(|home| (*home, failed(home)));
+            (served.collect(), takeovers.relieved(), failovers.collect())
         });
         let (_, applied, _) = self.group.indexes();
         World {
@@ -80,6 +91,9 @@ impl Keeper {
             serving,
             committed: applied,
             heard: self.group.heard_nodes(),
+            relieved,
+            stable: pair.stable,
+            failovers,
         }
     }
 
@@ -112,7 +126,7 @@ impl Keeper {
         };
         let reply = match question {
             Question::Renew(renewal) => self.renew(term, &renewal).await,
-            Question::Wish { home, to } => self.wish(term, home, to),
+            Question::Wish { home, to, wisher } => self.wish(term, home, to, wisher),
         };
         reply.unwrap_or(Reply::NotLeader)
     }
@@ -125,13 +139,20 @@ impl Keeper {
                 return None;
             }
         }
-        let confirm = |grants: &mut Grants, _, world: &World| {
-            Reply::Granted(grants.confirm(granted, renewal, world))
+        let confirm = |grants: &mut Grants, now, world: &World| {
+            let granted = grants.confirm(granted, renewal, world);
+            Reply::Granted(granted, grants.outlook(now, world))
         };
         self.with(term, confirm)
     }
 
-    fn wish(&self, term: u64, home: NodeId, to: NodeId) -> Option<Reply> {
+    /// What this node sees as leader; none where it is not.
+    pub(super) fn outlook(&self) -> Option<Outlook> {
+        let term = self.note_lead()?;
+        self.with(term, |grants, now, world| grants.outlook(now, world))
+    }
+
+    fn wish(&self, term: u64, home: NodeId, to: NodeId, wisher: Wisher) -> Option<Reply> {
         self.with(term, |grants, now, world| {
             if !world.homes.contains(&home) || !world.homes.contains(&to) {
                 return Reply::Unable("that node is not of this subcluster".to_owned());
@@ -139,7 +160,13 @@ impl Keeper {
             if !grants.is_alive(now, to) {
                 return Reply::Unable(format!("node {to} cannot be reached"));
             }
-            grants.wish(home, to);
+            if wisher == Wisher::Owner && world.relieved.contains(&to) {
+                return Reply::Unable(format!(
+                    "an operator has relieved node {to}; `pollux ctl subcluster fallback` lets \
+                     it serve again"
+                ));
+            }
+            grants.wish(home, to, wisher);
             Reply::Noted
         })
     }
@@ -155,7 +182,10 @@ impl Keeper {
         };
         let decided = self.with(term, |grants, now, world| {
             let decided = grants.decide(now, world).into_iter();
-            let with_cause = decided.map(|take_over| (take_over, grants.cause(take_over.home)));
+            let with_cause = decided.filter_map(|take_over| {
+                let cause = grants.cause(take_over.home)?;
+                Some((take_over, cause))
+            });
             with_cause.collect::<Vec<_>>()
         });
         for (take_over, cause) in decided.unwrap_or_default() {
@@ -168,8 +198,8 @@ impl Keeper {
             if !proposed.insert((home, term)) {
                 continue;
             }
-            let cause = cause.map(tracing::field::display);
-            tracing::info!(%home, %to, %epoch, cause, "takeover is proposed");
+            let kind = cause.kind(&Timing::DEFAULT);
+            tracing::info!(%home, %to, %epoch, %cause, "takeover is proposed");
             let group = self.group.clone();
             proposals.spawn(async move {
                 let command = Command::TakeOver {
@@ -177,6 +207,7 @@ impl Keeper {
                     to,
                     life,
                     epoch,
+                    cause: kind,
                 };
                 match group.execute_as_leader(term, command).await {
                     Ok(Some(_)) => {}

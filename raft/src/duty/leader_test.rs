@@ -99,6 +99,7 @@ fn duty(group: &Group<Subcluster>, clock: Arc<Virtual>) -> Duty {
         homes: vec![ME],
         removed: BTreeSet::new(),
         high_availability: true,
+        stable: None,
     };
     Duty::new(DutyParts {
         node: ME,

@@ -42,6 +42,9 @@ pub struct Pair {
     /// Those of them that do not come back.
     pub removed: BTreeSet<NodeId>,
     pub high_availability: bool,
+    /// For how long a node is to have been well before its users go home by themselves; none: they
+    /// do not.
+    pub stable: Option<Duration>,
 }
 
 /// Reads the configuration.

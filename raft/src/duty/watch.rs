@@ -2,7 +2,7 @@
 //! the writers of sockets, ends streams that may not go on. Lives on the control thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
@@ -16,7 +16,7 @@ use super::keeper::{Keeper, LeaseDesk, Question, Reply, VERSION};
 use super::{Pulse, Streams, Tenures, View};
 use crate::election::Timing;
 use crate::group::Group;
-use crate::lease::{Granted, Holder, Renewal};
+use crate::lease::{Granted, Holder, Outlook, Renewal, Wisher};
 use crate::machine::Subcluster;
 use crate::plants::{Plant, is_planted};
 use crate::unread::Unread;
@@ -27,6 +27,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 const QUESTIONS_MAX: usize = 4;
 /// Without a lease for so long, streams end (design, section 4).
 const LAPSE_MAX: Duration = Duration::from_secs(5);
+/// What a leader has said of the nodes is worth nothing after this long.
+const OUTLOOK_MAX: Duration = Duration::from_secs(1);
 /// How long clients are given to hear where to go.
 const MOVE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -56,6 +58,8 @@ struct Inner {
     parts: DutyParts,
     topic: Topic,
     keeper: Arc<Keeper>,
+    /// What the leader has said last, and when that came.
+    outlook: Mutex<Option<(Duration, Outlook)>>,
 }
 
 /// Why an operator's wish was not noted.
@@ -66,6 +70,9 @@ pub enum WishError {
     #[error("the group has no leader that can be asked, try again")]
     NoLeader,
 }
+
+/// Those that wait for their answer.
+type Questions = JoinSet<Option<(Granted, Outlook)>>;
 
 /// What the loop remembers.
 struct Memory {
@@ -97,6 +104,7 @@ impl Duty {
                 parts,
                 topic,
                 keeper,
+                outlook: Mutex::default(),
             }),
         }
     }
@@ -111,7 +119,7 @@ impl Duty {
             leaving: BTreeMap::new(),
             cut: BTreeSet::new(),
         };
-        let mut questions: JoinSet<Option<Granted>> = JoinSet::new();
+        let mut questions: Questions = JoinSet::new();
         let mut proposals: JoinSet<(NodeId, u64)> = JoinSet::new();
         let mut proposed = BTreeSet::new();
         let mut pause = Box::pin(sleep(Duration::ZERO));
@@ -119,7 +127,8 @@ impl Duty {
             tokio::select! {
                 biased;
                 Some(granted) = questions.join_next() => {
-                    if let Ok(Some(granted)) = granted {
+                    if let Ok(Some((granted, outlook))) = granted {
+                        inner.note_outlook(outlook);
                         inner.take(granted, &mut memory);
                     }
                 }
@@ -151,10 +160,20 @@ impl Duty {
         Some(grants.is_alive(keeper.clock.now(), node))
     }
 
-    /// An operator asks that `to` serves the users of `home`; the present owner gives them up
-    /// first.
-    pub async fn wish(&self, home: NodeId, to: NodeId) -> Result<(), WishError> {
-        let reply = self.inner.say(Question::Wish { home, to }).await;
+    /// What the leader sees and means to do, as far as it is known here.
+    pub fn outlook(&self) -> Option<Outlook> {
+        let inner = &self.inner;
+        if let Some(own) = inner.keeper.outlook() {
+            return Some(own);
+        }
+        let known = inner.outlook.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, outlook) = known.as_ref()?;
+        (inner.now() < *at + OUTLOOK_MAX).then(|| outlook.clone())
+    }
+
+    /// Somebody asks that `to` serves the users of `home`; the present owner gives them up first.
+    pub async fn wish(&self, home: NodeId, to: NodeId, wisher: Wisher) -> Result<(), WishError> {
+        let reply = self.inner.say(Question::Wish { home, to, wisher }).await;
         match reply {
             Some(Reply::Noted) => Ok(()),
             Some(Reply::Unable(reason)) => Err(WishError::Unable(reason)),
@@ -200,16 +219,17 @@ impl Inner {
         })
     }
 
-    fn ask(self: &Arc<Self>, memory: &mut Memory, questions: &mut JoinSet<Option<Granted>>) {
+    fn ask(self: &Arc<Self>, memory: &mut Memory, questions: &mut Questions) {
         let now = self.now();
         let (_, applied, _) = self.parts.group.indexes();
         if applied != memory.applied || !self.parts.group.has_work() {
             memory.applied = applied;
             memory.moved_at = now;
         }
+        let flush = self.parts.group.flush_pending(now);
         let stuck = now
             .saturating_sub(memory.moved_at)
-            .max(self.parts.group.flush_pending(now))
+            .max(flush)
             .max((self.parts.pulse)());
         let asked = memory.holder.ask(now, &self.mine());
         let renewal = Renewal {
@@ -218,16 +238,22 @@ impl Inner {
             nonce: asked.nonce,
             applied,
             stuck,
+            flush,
             homes: asked.homes,
             given_back: asked.given_back,
         };
         let inner = self.clone();
         questions.spawn(async move {
             match inner.say(Question::Renew(renewal)).await {
-                Some(Reply::Granted(granted)) => Some(granted),
+                Some(Reply::Granted(granted, outlook)) => Some((granted, outlook)),
                 _ => None,
             }
         });
+    }
+
+    fn note_outlook(&self, outlook: Outlook) {
+        let mut known = self.outlook.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((self.now(), outlook));
     }
 
     /// The lease runs from when it was asked for.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use pollux_domain::fallback::{self, Away};
 use pollux_domain::ids::{Epoch, Life, NodeId};
+use pollux_domain::limits::BEHIND_MAX;
 
-use super::grants::Grants;
+use super::grants::{Grants, Wish};
 use super::{Cause, ServedBy, TakeOver, World};
 
 /// At a cold start the home node has this long before its twin serves its users.
 const COLD_START: Duration = Duration::from_secs(2);
-/// A node that is behind by more entries does not take over.
-const BEHIND_MAX: u64 = 4_096;
 /// A takeover that was proposed and is not applied is proposed again after this long.
 const PROPOSE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -19,7 +19,7 @@ const PROPOSE_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Decision {
     pub(super) to: NodeId,
     life: Life,
-    cause: Cause,
+    pub(super) cause: Cause,
     proposed: Option<Duration>,
 }
 
@@ -30,6 +30,7 @@ impl Grants {
     /// What is to be proposed now, by the leader as such: it must be nothing under the next. To be
     /// called every few ten milliseconds.
     pub fn decide(&mut self, now: Duration, world: &World) -> Vec<TakeOver> {
+        self.note_serving(now, world);
         if !world.may_take_over {
             return Vec::new();
         }
@@ -97,17 +98,19 @@ impl Grants {
         served: Option<ServedBy>,
         world: &World,
     ) -> Option<Successor> {
-        if let Some(to) = self.wishes.get(&home).copied() {
-            if served.is_some_and(|served| served.node == to) {
-                self.wishes.remove(&home);
-            } else if let Some(life) = self.able(now, to, world) {
-                return Some((to, life, Cause::Wished));
-            }
+        let wish = self.wishes.get(&home);
+        if wish.is_some_and(|wish| served.is_some_and(|served| served.node == wish.to)) {
+            self.wishes.remove(&home);
+        }
+        if let Some(wish) = self.wish_for(now, home, world)
+            && let Some(life) = self.able(now, wish.to, world)
+        {
+            return Some((wish.to, life, wish.cause));
         }
         let Some(served) = served else {
             let may = world.high_availability || world.removed.contains(&home);
             let patient = now < self.leads_since + COLD_START || !may;
-            let twin = || self.twin(now, home, world, Cause::Unserved);
+            let twin = || self.twin(now, home, world, Cause::HomeAbsent);
             return self
                 .able(now, home, world)
                 .map(|life| (home, life, Cause::Unserved))
@@ -132,15 +135,51 @@ impl Grants {
             {
                 None
             }
-            _ if !world.high_availability && !world.removed.contains(&served.node) => None,
+            _ if world.removed.contains(&served.node) => {
+                self.twin(now, served.node, world, Cause::Removed)
+            }
+            _ if !world.high_availability => None,
             Some(sign) if alive => self.twin(now, served.node, world, sign.cause()),
             _ => self.twin(now, served.node, world, Cause::Silent),
         }
     }
 
-    /// The other node, where it can serve.
+    /// What somebody asks for; else what time has made due.
+    pub(super) fn wish_for(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
+        let wish = self.wishes.get(&home).copied();
+        wish.or_else(|| self.falls_back(now, home, world))
+    }
+
+    fn falls_back(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
+        let is_away = world.serving.get(&home).is_some_and(|by| by.node != home);
+        let sign = self.nodes.get(&home)?;
+        let away = Away {
+            stable: world.stable.filter(|_| world.high_availability),
+            is_relieved: world.relieved.contains(&home),
+            well_for: sign.well_since.map(|since| now.saturating_sub(since)),
+            quiet_for: now.saturating_sub(self.quiet_since),
+            failovers: world.failovers.get(&home).copied().unwrap_or_default(),
+        };
+        (is_away && fallback::is_due(&away)).then_some(Wish {
+            to: home,
+            cause: Cause::Fallback,
+            life: Some(sign.life),
+        })
+    }
+
+    /// Since when nobody has got another owner.
+    pub(super) fn note_serving(&mut self, now: Duration, world: &World) {
+        if self.serving != world.serving {
+            self.serving.clone_from(&world.serving);
+            self.quiet_since = now;
+        }
+    }
+
+    /// The other node, where it can serve. One that an operator has relieved stays so while it has
+    /// a twin: it may be taken apart at this moment.
     fn twin(&self, now: Duration, of: NodeId, world: &World, cause: Cause) -> Option<Successor> {
-        let others = world.homes.iter().filter(|node| **node != of);
+        let may = |node: &NodeId| !world.relieved.contains(node) || world.removed.contains(&of);
+        let others = world.homes.iter().filter(|node| **node != of && may(node));
         let mut able =
             others.filter_map(|node| Some((*node, self.able(now, *node, world)?, cause)));
         able.next()

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
+use pollux_domain::limits::BEHIND_MAX;
 
 use super::decide::Decision;
-use super::{Cause, Granted, Renewal, ServedBy, World};
+use super::{Cause, Granted, Renewal, ServedBy, Wisher, World};
 use crate::election::Timing;
 
 /// See the module. One for each leadership: what earlier leaders granted is not known here, and
@@ -19,8 +20,20 @@ pub struct Grants {
     pub(super) leads_since: Duration,
     pub(super) nodes: BTreeMap<NodeId, Sign>,
     pub(super) homes: BTreeMap<NodeId, Home>,
-    /// What an operator has asked for: who is to serve a home.
-    pub(super) wishes: BTreeMap<NodeId, NodeId>,
+    /// What was asked for: who is to serve a home.
+    pub(super) wishes: BTreeMap<NodeId, Wish>,
+    /// Who served when it was last looked, and since when it has been so.
+    pub(super) serving: BTreeMap<NodeId, ServedBy>,
+    pub(super) quiet_since: Duration,
+}
+
+/// That a node serves a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) to: NodeId,
+    pub(super) cause: Cause,
+    /// The process that it was then.
+    pub(super) life: Option<Life>,
 }
 
 /// A node's last sign of life.
@@ -33,6 +46,10 @@ pub(super) struct Sign {
     moved: Duration,
     /// For how long nothing has moved on it, as it says itself.
     stuck: Duration,
+    /// For how long its disk has not taken what was written.
+    flush: Duration,
+    /// Since when it has given signs without a gap, has kept up and made progress.
+    pub(super) well_since: Option<Duration>,
     /// It makes no progress, as it says itself or as its log shows.
     pub(super) stands_still: bool,
 }
@@ -42,6 +59,7 @@ impl Sign {
     pub(super) fn cause(&self) -> Cause {
         Cause::StandsStill {
             says: self.stuck,
+            flush: self.flush,
             unmoved: self.at.saturating_sub(self.moved),
         }
     }
@@ -71,6 +89,8 @@ impl Grants {
             nodes: BTreeMap::new(),
             homes: BTreeMap::new(),
             wishes: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            quiet_since: now,
         }
     }
 
@@ -88,6 +108,7 @@ impl Grants {
             // The last words of an earlier process.
             return granted;
         }
+        self.note_serving(now, world);
         let stands_still = self.note_sign(now, renewal, world);
         for (home, epoch) in &renewal.given_back {
             if self.is_theirs(*home, *epoch, renewal, world) {
@@ -100,7 +121,7 @@ impl Grants {
             if !self.is_theirs(*home, *epoch, renewal, world) {
                 continue;
             }
-            let wished = self.wishes.get(home).copied();
+            let wished = self.wish_for(now, *home, world).map(|wish| wish.to);
             // Not for one that could not take it: its owner would give it back in vain.
             let wanted =
                 wished.is_some_and(|to| to != renewal.node && self.able(now, to, world).is_some());
@@ -158,25 +179,39 @@ impl Grants {
             let (life, applied) = (renewal.life, renewal.applied);
             sign.life == life && sign.applied == applied && applied < world.committed
         };
-        let known = self.nodes.get(&renewal.node).filter(same);
-        let moved = known.map_or(now, |sign| sign.moved);
+        let known = self.nodes.get(&renewal.node);
+        let moved = known.filter(same).map_or(now, |sign| sign.moved);
         let stands_still =
             self.timing.flush_stuck <= renewal.stuck || STANDSTILL_MAX <= now.saturating_sub(moved);
+        let known = known.filter(|sign| sign.life == renewal.life);
+        let goes_on = known.filter(|sign| now < sign.at + self.timing.patience());
+        let is_well = !stands_still && world.committed <= renewal.applied + BEHIND_MAX;
+        let well_since = goes_on.and_then(|sign| sign.well_since).unwrap_or(now);
         let sign = Sign {
             at: now,
             life: renewal.life,
             applied: renewal.applied,
             moved,
             stuck: renewal.stuck,
+            flush: renewal.flush,
+            well_since: is_well.then_some(well_since),
             stands_still,
         };
         self.nodes.insert(renewal.node, sign);
         stands_still
     }
 
-    /// An operator asks that `to` serves the users of `home`.
-    pub fn wish(&mut self, home: NodeId, to: NodeId) {
-        self.wishes.insert(home, to);
+    /// Somebody asks that `to` serves the users of `home`. Asked again, it is the same wish.
+    pub fn wish(&mut self, home: NodeId, to: NodeId, wisher: Wisher) {
+        let cause = match wisher {
+            Wisher::Operator => Cause::Wished,
+            Wisher::Owner => Cause::Stops,
+        };
+        let life = self.nodes.get(&to).map(|sign| sign.life);
+        let known = self.wishes.get(&home);
+        if known.is_none_or(|known| (known.to, known.cause) != (to, cause)) {
+            self.wishes.insert(home, Wish { to, cause, life });
+        }
     }
 
     /// Whether a node has asked within one lease and a tenth.

@@ -13,6 +13,7 @@
 mod decide;
 mod grants;
 mod holder;
+mod outlook;
 #[cfg(test)]
 mod rules_test;
 #[cfg(test)]
@@ -22,10 +23,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
+use pollux_domain::takeovers::TakeoverCause;
 use serde::{Deserialize, Serialize};
+
+use crate::election::Timing;
 
 pub use grants::Grants;
 pub use holder::Holder;
+pub use outlook::Outlook;
 
 /// What a node asks of the leader, several times within one lease. Also its sign of life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,8 @@ pub struct Renewal {
     pub applied: u64,
     /// For how long nothing has moved although there was work.
     pub stuck: Duration,
+    /// For how long its disk has not taken what was written.
+    pub flush: Duration,
     /// Homes that it serves, as far as it knows, each under an epoch.
     pub homes: Vec<(NodeId, Epoch)>,
     /// Homes that it gives back: their streams are closed, nothing is said for them any more.
@@ -69,6 +76,13 @@ pub struct World {
     pub committed: u64,
     /// Nodes whose beat the leader has heard within one lease, as a voter hears voters.
     pub heard: BTreeSet<NodeId>,
+    /// Nodes that an operator has relieved: nothing but an operator makes them serve again.
+    pub relieved: BTreeSet<NodeId>,
+    /// For how long a node is to have been well before its users go home by themselves; none: they
+    /// do not.
+    pub stable: Option<Duration>,
+    /// How often each home node has failed lately.
+    pub failovers: BTreeMap<NodeId, u32>,
 }
 
 /// See [`World`].
@@ -79,25 +93,68 @@ pub struct ServedBy {
     pub epoch: Epoch,
 }
 
+/// Who asks that a node serves a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wisher {
+    Operator,
+    /// The node that serves it and stops.
+    Owner,
+}
+
 /// Why a leader decides so: for whoever reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     #[error("an operator asked for it")]
     Wished,
+    #[error("its node stops")]
+    Stops,
+    #[error("its home node has been well for long enough")]
+    Fallback,
     #[error("nobody has served it yet")]
     Unserved,
+    #[error("nobody has served it yet, and its home node does not come")]
+    HomeAbsent,
     #[error("its node was started again")]
     Restarted,
     #[error("its node gave it back, and serves on")]
     GivenBack,
+    #[error("its node was removed")]
+    Removed,
     #[error("its node is silent")]
     Silent,
     /// `says`: for how long nothing has moved, as the node says of its disk and its threads;
-    /// `unmoved`: for how long its log has got nothing of what is committed.
+    /// `flush`: of its disk alone; `unmoved`: for how long its log has got nothing of what is
+    /// committed.
     #[error(
-        "its node makes no progress: its disk or a thread for {says:?}, its log for {unmoved:?}"
+        "its node makes no progress: its disk for {flush:?}, its disk or a thread for {says:?}, \
+         its log for {unmoved:?}"
     )]
-    StandsStill { says: Duration, unmoved: Duration },
+    StandsStill {
+        says: Duration,
+        flush: Duration,
+        unmoved: Duration,
+    },
+}
+
+impl Cause {
+    /// What the group keeps of it.
+    pub fn kind(self, timing: &Timing) -> TakeoverCause {
+        match self {
+            Cause::Wished => TakeoverCause::Operator,
+            Cause::Stops => TakeoverCause::Stopping,
+            Cause::Fallback => TakeoverCause::AutomaticFallback,
+            Cause::Unserved => TakeoverCause::First,
+            Cause::HomeAbsent => TakeoverCause::FirstWithoutHome,
+            Cause::Restarted => TakeoverCause::StartedAgain,
+            Cause::GivenBack => TakeoverCause::GivenBack,
+            Cause::Removed => TakeoverCause::Removed,
+            Cause::Silent => TakeoverCause::Silent,
+            Cause::StandsStill { flush, .. } if timing.flush_stuck <= flush => {
+                TakeoverCause::DatabaseFailure
+            }
+            Cause::StandsStill { .. } => TakeoverCause::NoProgress,
+        }
+    }
 }
 
 /// What a leader decides: to be proposed as `TakeOver`.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
+use pollux_domain::takeovers::TakeoverCause;
 
-use super::{Cause, Granted, Grants, Renewal, ServedBy, TakeOver, World};
+use super::{Cause, Granted, Grants, Renewal, ServedBy, TakeOver, Wisher, World};
 use crate::election::Timing;
 
 const CASTOR: NodeId = NodeId(1);
@@ -35,7 +36,6 @@ impl Stage {
                 may_take_over: true,
                 high_availability: true,
                 homes: vec![CASTOR, POLLUX],
-                removed: BTreeSet::new(),
                 serving: BTreeMap::from([
                     (CASTOR, served),
                     (
@@ -49,6 +49,7 @@ impl Stage {
                 ]),
                 committed: 100,
                 heard: BTreeSet::from([CASTOR, POLLUX]),
+                ..World::default()
             },
             nonce: 0,
         }
@@ -66,6 +67,7 @@ impl Stage {
             nonce: self.nonce,
             applied: 100,
             stuck: Duration::ZERO,
+            flush: Duration::ZERO,
             homes,
             given_back: Vec::new(),
         }
@@ -216,14 +218,17 @@ fn the_cause_of_a_takeover_is_known_as_long_as_it_is_decided() {
     stage.renew(100, POLLUX);
     stage.ask(100, &stuck);
     stage.decide(101);
-    let (says, unmoved) = (stuck.stuck, Duration::ZERO);
-    let cause = Cause::StandsStill { says, unmoved };
+    let cause = Cause::StandsStill {
+        says: stuck.stuck,
+        flush: Duration::ZERO,
+        unmoved: Duration::ZERO,
+    };
     assert_eq!(stage.grants.cause(CASTOR), Some(cause));
 
     let mut stage = Stage::new();
     stage.renew(0, CASTOR);
     stage.renew(0, POLLUX);
-    stage.grants.wish(CASTOR, POLLUX);
+    stage.grants.wish(CASTOR, POLLUX, Wisher::Operator);
     stage.decide(1);
     assert_eq!(stage.grants.cause(CASTOR), Some(Cause::Wished));
 }
@@ -231,7 +236,7 @@ fn the_cause_of_a_takeover_is_known_as_long_as_it_is_decided() {
 #[test]
 fn what_was_given_back_needs_no_waiting() {
     let mut stage = Stage::new();
-    stage.grants.wish(CASTOR, POLLUX);
+    stage.grants.wish(CASTOR, POLLUX, Wisher::Operator);
     stage.renew(0, POLLUX);
     let renewal = stage.renewal(CASTOR);
     let granted = stage.grants.take(ms(5), &renewal, &stage.world);
@@ -316,7 +321,7 @@ fn a_proposal_is_repeated_after_a_second_and_is_the_only_one() {
 fn nothing_is_wanted_back_for_one_that_cannot_take_it() {
     let mut stage = Stage::new();
     stage.renew(0, POLLUX);
-    stage.grants.wish(CASTOR, POLLUX);
+    stage.grants.wish(CASTOR, POLLUX, Wisher::Operator);
     let renewal = stage.renewal(CASTOR);
     assert_eq!(stage.ask(329, &renewal).give_back, [(CASTOR, Epoch(4))]);
     let renewal = stage.renewal(CASTOR);
@@ -327,7 +332,7 @@ fn nothing_is_wanted_back_for_one_that_cannot_take_it() {
 fn a_decision_is_taken_back_when_its_target_can_no_longer_take() {
     let mut stage = Stage::new();
     stage.world.serving.remove(&POLLUX);
-    stage.grants.wish(CASTOR, POLLUX);
+    stage.grants.wish(CASTOR, POLLUX, Wisher::Operator);
     stage.renew(0, POLLUX);
     stage.renew(300, CASTOR);
     let of_castor = |stage: &mut Stage, at| {
@@ -410,4 +415,159 @@ fn late_words_of_an_earlier_process_change_nothing() {
     let mut same = to_pollux();
     (same[0].to, same[0].life) = (CASTOR, Life(8));
     assert_eq!(stage.decide(2), same);
+}
+
+#[test]
+fn who_was_relieved_serves_again_for_an_operator_or_where_nobody_else_is_left() {
+    let mut stage = Stage::new();
+    stage.world.relieved.insert(POLLUX);
+    stage.renew(0, CASTOR);
+    stage.renew(320, POLLUX);
+    assert_eq!(stage.decide(331), [], "it is left alone");
+    let mut gone = Stage::new();
+    gone.world.relieved.insert(POLLUX);
+    gone.world.removed.insert(CASTOR);
+    gone.renew(320, POLLUX);
+    assert_eq!(gone.decide(331), to_pollux());
+    assert_eq!(gone.grants.cause(CASTOR), Some(Cause::Removed));
+    stage.grants.wish(CASTOR, POLLUX, Wisher::Operator);
+    assert_eq!(stage.decide(332), to_pollux());
+}
+
+/// Pollux serves both, and Castor gives signs of life again from the first millisecond on.
+fn away() -> Stage {
+    let mut stage = Stage::new();
+    stage.apply(to_pollux()[0]);
+    stage.world.stable = Some(STABLE);
+    stage.world.failovers.insert(CASTOR, 1);
+    stage
+}
+
+const STABLE: Duration = Duration::from_secs(5);
+
+impl Stage {
+    /// Both ask all the time; when the users are first wanted back from Pollux.
+    fn wanted_back(&mut self, from: u64, until: u64) -> Option<u64> {
+        (from..until).step_by(50).find(|at| {
+            let mut of_castor = self.renewal(CASTOR);
+            of_castor.homes.clear();
+            self.ask(*at, &of_castor);
+            let mut of_pollux = self.renewal(POLLUX);
+            of_pollux.homes.push((CASTOR, Epoch(5)));
+            let granted = self.ask(*at, &of_pollux);
+            self.decide(*at);
+            !granted.give_back.is_empty()
+        })
+    }
+}
+
+#[test]
+fn users_go_home_by_themselves_when_their_node_has_been_well_for_long_enough() {
+    let mut stage = away();
+    assert_eq!(stage.wanted_back(0, 20_000), Some(5_000));
+    let mut back = stage.renewal(POLLUX);
+    back.given_back = vec![(CASTOR, Epoch(5))];
+    stage.ask(5_050, &back);
+    let home = TakeOver {
+        home: CASTOR,
+        to: CASTOR,
+        life: Life(7),
+        epoch: Epoch(6),
+    };
+    assert_eq!(stage.decide(5_060), [home]);
+    assert_eq!(stage.grants.cause(CASTOR), Some(Cause::Fallback));
+}
+
+#[test]
+fn users_do_not_go_home_by_themselves_otherwise() {
+    let mut off = away();
+    off.world.stable = None;
+    let mut alone = away();
+    alone.world.high_availability = false;
+    let mut relieved = away();
+    relieved.world.relieved.insert(CASTOR);
+    for mut stage in [off, alone, relieved] {
+        assert_eq!(stage.wanted_back(0, 20_000), None, "{:?}", stage.world);
+    }
+    let mut flaps = away();
+    flaps.world.failovers.insert(CASTOR, 2);
+    assert_eq!(flaps.wanted_back(0, 20_000), Some(10_000), "twice as late");
+}
+
+#[test]
+fn the_time_before_a_fallback_begins_anew_with_a_gap_with_a_process_and_with_a_takeover() {
+    let mut silent = away();
+    assert_eq!(silent.wanted_back(0, 3_000), None);
+    assert_eq!(silent.wanted_back(3_400, 20_000), Some(8_400), "a gap");
+
+    let mut slow = away();
+    assert_eq!(slow.wanted_back(0, 3_000), None);
+    let mut stuck = slow.renewal(CASTOR);
+    (stuck.stuck, stuck.homes) = (Duration::from_secs(1), Vec::new());
+    slow.ask(3_000, &stuck);
+    assert_eq!(slow.wanted_back(3_050, 20_000), Some(8_050), "a stuck disk");
+
+    let mut other = away();
+    assert_eq!(other.wanted_back(0, 3_000), None);
+    let restarted = ServedBy {
+        node: POLLUX,
+        life: Life(3),
+        epoch: Epoch(2),
+    };
+    other.world.serving.insert(POLLUX, restarted);
+    assert_eq!(other.wanted_back(3_000, 20_000), Some(8_000), "a takeover");
+}
+
+#[test]
+fn the_leader_says_what_it_sees_and_what_it_means_to_do() {
+    let mut stage = Stage::new();
+    stage.renew(0, CASTOR);
+    stage.renew(0, POLLUX);
+    let outlook = stage.grants.outlook(ms(1), &stage.world);
+    assert_eq!(outlook.moves, []);
+    let seen: Vec<_> = outlook
+        .nodes
+        .iter()
+        .map(|seen| (seen.node, seen.life, seen.is_heard, seen.is_caught_up))
+        .collect();
+    let well = [
+        (CASTOR, Some(Life(7)), true, true),
+        (POLLUX, Some(Life(3)), true, true),
+    ];
+    assert_eq!(seen, well);
+
+    stage.grants.wish(CASTOR, POLLUX, Wisher::Owner);
+    let asked = stage.grants.outlook(ms(2), &stage.world).moves;
+    let causes: Vec<_> = asked.iter().map(|moving| moving.cause).collect();
+    assert_eq!(causes, [TakeoverCause::Stopping]);
+    assert!(!asked[0].is_another_process);
+    let mut reborn = stage.renewal(POLLUX);
+    reborn.life = Life(4);
+    stage.ask(3, &reborn);
+    let asked = stage.grants.outlook(ms(4), &stage.world).moves;
+    assert!(asked[0].is_another_process);
+
+    let mut stage = Stage::new();
+    stage.world.heard.remove(&CASTOR);
+    stage.renew(0, CASTOR);
+    stage.renew(320, POLLUX);
+    assert_eq!(stage.decide(331), to_pollux());
+    let outlook = stage.grants.outlook(ms(332), &stage.world);
+    assert!(!outlook.nodes[0].is_heard && !outlook.nodes[0].is_caught_up);
+    assert_eq!(outlook.moves[0].cause, TakeoverCause::Silent);
+    stage.apply(to_pollux()[0]);
+    let outlook = stage.grants.outlook(ms(333), &stage.world);
+    assert_eq!(outlook.moves, [], "it has come about");
+}
+
+#[test]
+fn what_the_group_keeps_of_a_standstill_says_whether_it_was_the_disk() {
+    let stands_still = |flush| Cause::StandsStill {
+        says: Duration::from_secs(1),
+        flush: Duration::from_millis(flush),
+        unmoved: Duration::ZERO,
+    };
+    let kind = |flush| stands_still(flush).kind(&Timing::DEFAULT);
+    assert_eq!(kind(1_000), TakeoverCause::DatabaseFailure);
+    assert_eq!(kind(999), TakeoverCause::NoProgress);
 }

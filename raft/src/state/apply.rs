@@ -2,6 +2,7 @@
 
 use pollux_domain::contract::{Action, Command, Effect, EndReason, Refusal, Reply, Session, Stamp};
 use pollux_domain::ids::{Epoch, NodeId, SessionId};
+use pollux_domain::takeovers::{Takeover, TakeoverCause};
 
 use super::{Outcome, Serving, SessionState, State};
 use crate::plants::{Plant, is_planted};
@@ -46,13 +47,14 @@ impl State {
                 to,
                 life,
                 epoch,
+                cause,
             } => {
                 let serving = Serving {
                     node: *to,
                     life: *life,
                     epoch: *epoch,
                 };
-                self.take_over(*home, serving, out)?;
+                self.take_over(*home, serving, *cause, out)?;
             }
             Command::SignIn {
                 user,
@@ -177,7 +179,13 @@ impl State {
         }
     }
 
-    fn take_over(&mut self, home: NodeId, new: Serving, out: &mut Outcome) -> Result<(), Refusal> {
+    fn take_over(
+        &mut self,
+        home: NodeId,
+        new: Serving,
+        cause: TakeoverCause,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
         if self
             .serving
             .get(&home)
@@ -186,7 +194,16 @@ impl State {
         {
             return Err(Refusal::StaleEpoch);
         }
-        self.serving.insert(home, new);
+        let old = self.serving.insert(home, new);
+        self.takeovers.note(Takeover {
+            home,
+            from: old.map(Serving::owner),
+            to: new.owner(),
+            epoch: new.epoch,
+            cause,
+            swaps: false,
+            at: self.stamp,
+        });
         out.effects.push(Effect::Serving {
             home,
             node: new.node,

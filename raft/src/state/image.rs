@@ -7,6 +7,7 @@ use pollux_domain::contract::{AsOf, GroupName, Parcel, Stamp};
 use pollux_domain::ids::{NodeId, SessionId, StanzaId, SubclusterId};
 use pollux_domain::jid::BareJid;
 use pollux_domain::settings::Rules;
+use pollux_domain::takeovers::Takeovers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sessions::expiry;
@@ -18,6 +19,7 @@ struct Image {
     last_session: SessionId,
     last_stanza: StanzaId,
     serving: BTreeMap<NodeId, Serving>,
+    takeovers: Takeovers,
     users: BTreeMap<BareJid, Arc<User>>,
     sessions: BTreeMap<SessionId, Arc<SessionState>>,
     name: Option<GroupName>,
@@ -37,6 +39,7 @@ impl Serialize for State {
             last_session: self.last_session,
             last_stanza: self.last_stanza,
             serving: self.serving.clone(),
+            takeovers: self.takeovers.clone(),
             users: self
                 .users
                 .iter()
@@ -81,6 +84,7 @@ impl<'de> Deserialize<'de> for State {
             last_session: image.last_session,
             last_stanza: image.last_stanza,
             serving: image.serving,
+            takeovers: image.takeovers,
             users: image.users.into_iter().collect(),
             sessions: image.sessions.into_iter().collect(),
             name: image.name,

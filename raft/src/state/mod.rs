@@ -52,6 +52,7 @@ use pollux_domain::ids::{
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::privacy::Privacy;
 use pollux_domain::settings::Rules;
+use pollux_domain::takeovers::{Owner, Takeovers};
 use pollux_domain::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,7 @@ pub struct State {
     last_session: SessionId,
     last_stanza: StanzaId,
     serving: BTreeMap<NodeId, Serving>,
+    takeovers: Takeovers,
     users: Map<BareJid, Arc<User>>,
     sessions: Map<SessionId, Arc<SessionState>>,
     /// What the group is called among groups; None: it is alone.
@@ -108,6 +110,15 @@ pub struct Serving {
     /// Its process: another one of the same node holds nothing.
     pub life: Life,
     pub epoch: Epoch,
+}
+
+impl Serving {
+    pub fn owner(self) -> Owner {
+        Owner {
+            node: self.node,
+            life: self.life,
+        }
+    }
 }
 
 /// One user of the subcluster.

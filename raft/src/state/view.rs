@@ -10,6 +10,7 @@ use pollux_domain::limits;
 use pollux_domain::privacy::Privacy;
 use pollux_domain::routing::Route;
 use pollux_domain::settings::Rules;
+use pollux_domain::takeovers::Takeovers;
 
 use super::{Serving, SessionState, State};
 
@@ -66,6 +67,10 @@ impl State {
 
     pub fn serving(&self, home: NodeId) -> Option<Serving> {
         self.serving.get(&home).copied()
+    }
+
+    pub fn takeovers(&self) -> &Takeovers {
+        &self.takeovers
     }
 
     pub fn session(&self, id: SessionId) -> Option<&SessionState> {

@@ -13,7 +13,7 @@ use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
 use pollux_actors::stream::Entrance;
 use pollux_actors::{
-    admission, agreement, control, courier, expiry, inquiries, membership, stream,
+    admission, agreement, control, courier, expiry, inquiries, membership, node_states, stream,
 };
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_domain::seams::Ambient;
@@ -271,6 +271,7 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
     tokio::task::spawn_local(follow_topology(seat.clone(), node.clone(), links));
     tokio::task::spawn_local(membership::run(node.clone()));
     tokio::task::spawn_local(courier::run(node.clone()));
+    tokio::task::spawn_local(node_states::run(node.clone()));
     // No fault comes before the cluster is complete.
     if membership.founder && life == Life(1) {
         founding::complete(&node, &around.seats, around.plan).await?;

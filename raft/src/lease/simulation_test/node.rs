@@ -1,7 +1,7 @@
 //! One node of the simulation: the shell that drives `Election`, `Guard`, `Grants` and `Holder`
 //! around the model of the log's core, as the real one does.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId, Voter};
@@ -11,7 +11,7 @@ use super::core::{Command, Core, Disk, Item, Message, Out, Ticket};
 use crate::duty::Tenures;
 use crate::election::{Act, Answer, Beat, Election, Facts, HandOver, Question, Role, Timing};
 use crate::group::guard::{Ballot, Guard};
-use crate::lease::{Granted, Grants, Holder, Renewal, ServedBy, World};
+use crate::lease::{Granted, Grants, Holder, Renewal, ServedBy, Wisher, World};
 
 mod leases;
 mod words;

@@ -25,6 +25,7 @@ pub(super) fn check(step: &Step<'_>) {
     a_session_is_ended_once(step);
     watchers_are_told_once(step);
     weights_are_sums(step);
+    takeovers_are_remembered(step);
     if !step.refused() {
         subscriptions_agree(step.after);
         sessions_are_indexed(step.after);
@@ -75,6 +76,29 @@ fn stale_is_refused(step: &Step<'_>) {
     if let (Command::Stanza { .. }, false) = (step.command, stale) {
         assert_eq!(*step.reply, Reply::Done, "the next stanza is always taken");
     }
+}
+
+/// Design, section 4: `serving` changes with a takeover alone, and each leaves its row, with who
+/// served before and why it came.
+fn takeovers_are_remembered(step: &Step<'_>) {
+    let row = step.after.takeovers().newest_first().next();
+    let Command::TakeOver {
+        home, to, cause, ..
+    } = step.command
+    else {
+        assert_eq!(step.before.takeovers(), step.after.takeovers());
+        return;
+    };
+    if step.refused() {
+        return;
+    }
+    let row = row.expect("a takeover leaves a row");
+    let before = step.before.serving(*home).map(|serving| serving.node);
+    assert_eq!(row.from.map(|from| from.node), before);
+    assert_eq!((row.home, row.to.node, row.cause), (*home, *to, *cause));
+    assert_eq!(row.at.group, step.after.group_time());
+    let last = step.after.takeovers().last_move(*home);
+    assert_eq!(last.map(|last| last.to.node), Some(*to), "who serves");
 }
 
 /// Design, section 5, rule 1: a stanza is committed with "`handled = n`", and nothing else moves

@@ -5,6 +5,7 @@ use pollux_domain::contract::{Command, Effect, Refusal, Reply};
 use pollux_domain::ids::{Connection, Epoch, GroupMs, NodeId};
 use pollux_domain::limits;
 use pollux_domain::settings::Conflict;
+use pollux_domain::takeovers::TakeoverCause;
 
 use super::world::{HOME, World, user};
 
@@ -231,6 +232,7 @@ fn an_epoch_is_taken_once() {
             to: NodeId(3),
             life: pollux_domain::ids::Life(1),
             epoch: Epoch(epoch),
+            cause: TakeoverCause::Silent,
         };
         refused(&mut world, &again, Refusal::StaleEpoch);
     }

@@ -16,6 +16,7 @@ use pollux_domain::ids::{Epoch, GroupMs, NodeId, SessionId, StanzaId, WallMs};
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::settings::Rules;
 use pollux_domain::subscription::SubscriptionRequest;
+use pollux_domain::takeovers::TakeoverCause;
 
 use super::invariants;
 use super::step::{Applied, Step, apply};
@@ -70,6 +71,7 @@ impl World {
             to: NodeId(epoch as u16),
             life: pollux_domain::ids::Life(1),
             epoch: Epoch(epoch),
+            cause: TakeoverCause::Silent,
         });
     }
 

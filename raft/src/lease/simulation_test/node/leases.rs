@@ -44,7 +44,7 @@ impl Node {
         let decided = self.with(now, term, wishes, |grants, world| {
             for (home, to) in &wishes.moves {
                 if homes.contains(home) && homes.contains(to) {
-                    grants.wish(*home, *to);
+                    grants.wish(*home, *to, Wisher::Operator);
                 }
             }
             grants.decide(now + early, world)
@@ -94,6 +94,7 @@ impl Node {
             nonce: asked.nonce,
             applied: self.applied,
             stuck: stuck.max(flush.unwrap_or_default()),
+            flush: flush.unwrap_or_default(),
             homes: asked.homes,
             given_back: asked.given_back,
         };
@@ -195,10 +196,10 @@ impl Node {
             may_take_over: known && self.leads_in() == Some(term) && may,
             high_availability: wishes.ha_on,
             homes: self.homes.clone(),
-            removed: BTreeSet::new(),
             serving: self.serving.clone(),
             committed: self.applied,
             heard: alive.map(|voter| voter.node).collect(),
+            ..World::default()
         }
     }
 

@@ -21,6 +21,7 @@ use pollux_domain::contract::{
 };
 use pollux_domain::ids::{Epoch, NodeId, StanzaId, WallMs};
 use pollux_domain::jid::BareJid;
+use pollux_domain::takeovers::TakeoverCause;
 use pollux_store::codec;
 
 use super::super::invariants::{self, digest};
@@ -106,6 +107,7 @@ impl Walk {
                 to: HOME,
                 life: pollux_domain::ids::Life(1),
                 epoch: Epoch(1),
+                cause: TakeoverCause::First,
             };
             walk.done(at, &take_over);
             for (name, devices) in *users {

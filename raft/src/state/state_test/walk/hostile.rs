@@ -3,6 +3,7 @@
 
 use pollux_domain::contract::{Action, Command, Place, Reply, Session};
 use pollux_domain::ids::{Connection, Epoch, SessionId};
+use pollux_domain::takeovers::TakeoverCause;
 
 use super::Walk;
 
@@ -55,6 +56,7 @@ impl Walk {
                 to: pollux_domain::ids::NodeId(9),
                 life: pollux_domain::ids::Life(1),
                 epoch: present.epoch,
+                cause: TakeoverCause::Silent,
             },
             _ => Command::Resumed {
                 session: SessionId(u64::MAX),

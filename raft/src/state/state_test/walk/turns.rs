@@ -7,6 +7,7 @@ use pollux_domain::contract::{
 };
 use pollux_domain::ids::{Epoch, NodeId};
 use pollux_domain::limits;
+use pollux_domain::takeovers::TakeoverCause;
 
 use super::stream::{Stream, Wire, parcel_of};
 use super::{Walk, ledger};
@@ -362,6 +363,7 @@ impl Walk {
             to: NodeId(3 - home.0),
             life: pollux_domain::ids::Life(1),
             epoch: *epoch,
+            cause: TakeoverCause::ALL[epoch.0 as usize % TakeoverCause::ALL.len()],
         };
         let cut = self.chance.index(self.proposals.len() + 1);
         let late = self.proposals.split_off(cut);

@@ -2,6 +2,8 @@
 //! know who serves them. Not for how fast anything is: the drills measure.
 
 mod accounts;
+mod administration;
+mod browser;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,6 +12,7 @@ mod durability;
 mod files;
 mod force;
 mod groups;
+mod http;
 mod pair;
 mod peer;
 mod ports;

@@ -15,6 +15,7 @@ mod generated;
 mod help;
 mod packages;
 mod planted;
+mod screenshots;
 mod step;
 mod tidy;
 mod verify;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         ["docs", "--check"] => generated::check(),
         ["bench", rest @ ..] => bench::bench(rest),
         ["drill", rest @ ..] => drill::run_drills(rest),
+        ["screenshots", rest @ ..] => screenshots::take(rest),
         ["fuzz", rest @ ..] => fuzz::run_target(rest),
         _ => {
             eprintln!(

@@ -189,8 +189,8 @@ async fn topology(office: &Data<Office>, cookie: &str, reader: &Reader) -> Reply
 /// The part of the page that changes.
 pub(crate) async fn live(office: &Office, reader: &Reader) -> String {
     let administration = office.administration.as_ref();
-    let overview = office.board.overview(administration, &reader.caller());
-    let overview = match overview.await {
+    let caller = reader.caller();
+    let overview = match office.board.overview(administration, &caller).await {
         Ok(overview) => overview,
         Err(error) => return unknown(&error),
     };
@@ -218,8 +218,8 @@ fn unknown(error: &OperationError) -> String {
 
 async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fields) -> Reply {
     let administration = office.administration.as_ref();
-    let overview = office.board.overview(administration, &reader.caller());
-    let acts = match overview.await {
+    let caller = reader.caller();
+    let acts = match office.board.overview(administration, &caller).await {
         Ok(overview) => acts(&overview, reader.administrator.role),
         Err(error) => return problem(503, "Not now", &error.message),
     };

@@ -5,4 +5,4 @@ pub(crate) mod events;
 mod view;
 
 pub(crate) use board::{Board, Overview};
-pub(crate) use view::{Act, SubclusterView, Tone, acts, view};
+pub(crate) use view::{Act, SubclusterView, acts, view};

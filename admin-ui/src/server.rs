@@ -1,5 +1,5 @@
-//! The HTTP server for monitors: a thread of its own with one worker, small limits, a loopback address and no
-//! other.
+//! The HTTP server for monitors: a thread of its own with one worker, small limits, a loopback
+//! address and no other.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The servers, asked over TCP byte by byte, as a monitor, a browser, a program or a nuisance would.
+//! The servers, asked over TCP byte by byte, as a monitor, a browser, a program or a nuisance
+//! would.
 #![expect(
     clippy::disallowed_types,
     clippy::unwrap_used,

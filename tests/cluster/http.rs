@@ -12,7 +12,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Answer {
     pub status: u16,
-    pub head: String,
     pub body: String,
 }
 
@@ -66,7 +65,6 @@ fn exchange(mut socket: Socket, request: &str, headers: &str, body: &str) -> io:
     reader.read_exact(&mut body)?;
     Ok(Answer {
         status: status.ok_or_else(broken)?,
-        head,
         body: String::from_utf8(body).map_err(|_| broken())?,
     })
 }

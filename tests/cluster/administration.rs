@@ -14,15 +14,9 @@ use super::site::Member;
 #[track_caller]
 pub fn with_admin(name: &'static str, address: SocketAddr) -> Member {
     let member = Member::prepare(name);
-    open_admin(&member, address);
-    member
-}
-
-/// For its next start.
-#[track_caller]
-pub fn open_admin(member: &Member, address: SocketAddr) {
     let section = format!("[admin]\nlisten = \"{address}\"\n\n[metrics]");
     member.change_setting("[metrics]", &section);
+    member
 }
 
 #[track_caller]

@@ -31,6 +31,7 @@ fn each_reply_is_closed_to_what_is_not_ours() {
         "/nowhere",
         "/assets/pollux.css",
         "/assets/pollux.js",
+        "/assets/pollux.svg",
         "/api/v1/openapi.json",
         "/confirm?operation=subcluster.failover&node=1",
     ] {
@@ -247,7 +248,7 @@ fn a_refusal_is_said_in_the_words_of_the_node() {
     is_at(&browser.post("/operate", &body), "/topology");
     let page = browser.get("/topology").body;
     assert!(
-        page.contains("Not done.") && page.contains("two nodes &#38; a witness"),
+        page.contains("<b>Not done</b>") && page.contains("two nodes &#38; a witness"),
         "{page}"
     );
     // Without the second word, too.

@@ -6,11 +6,11 @@ mod driver;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::administration::{add_administrator, open_admin};
+use super::administration::{add_administrator, with_admin};
 use super::common::deadline::{found, wait_for};
 use super::common::node::PASSWORD;
 use super::ports::free_address;
-use super::site::{Member, pair};
+use super::site::{Member, pair_of};
 use driver::Driver;
 
 /// Issue 6: a death is seen so soon.
@@ -40,15 +40,9 @@ fn pictured(driver: &Driver, name: &str) {
 /// The pair, of which Pollux has the pages, and where they are.
 #[track_caller]
 fn pair_with_pages() -> ([Member; 3], String) {
-    let [castor, mut pollux, witness] = pair();
     let address = free_address();
-    pollux.stop();
-    open_admin(&pollux, address);
-    pollux.begin();
-    castor.wait_protected();
-    pollux.fall_back();
-    castor.wait_served(&[(1, 1), (2, 2)]);
-    ([castor, pollux, witness], format!("http://{address}"))
+    let pair = pair_of(Member::first("castor"), with_admin("pollux", address));
+    (pair, format!("http://{address}"))
 }
 
 #[track_caller]
@@ -108,7 +102,7 @@ fn a_dead_node_is_seen_without_a_reload_and_its_users_go_home_by_a_button() {
     let fallback = "a[href='/confirm?operation=subcluster.fallback']";
     driver.shows("Fallback");
     driver.clicks(fallback);
-    driver.shows("go home to castor");
+    driver.shows("will go home to castor");
     driver.shows("The sessions of those users move");
     pictured(&driver, "confirm");
     driver.clicks("form[action='/operate'] button");

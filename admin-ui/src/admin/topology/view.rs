@@ -198,7 +198,11 @@ fn own_node(overview: &Overview, row: &ClusterNodeRow) -> NodeView {
         (false, None) => "has no replica",
     };
     facts.push(("Replica", vote.to_owned()));
-    facts.push(("Log", lag(&status.members, member)));
+    let log = match leads {
+        true => "up to date".to_owned(),
+        false => lag(&status.members, member),
+    };
+    facts.push(("Log", log));
     NodeView {
         reason,
         facts,
@@ -273,7 +277,7 @@ fn lag(members: &[MemberRow], member: Option<&MemberRow>) -> String {
         .max();
     let matched = member.and_then(|member| member.matched_index);
     match (longest, matched) {
-        (None, _) => "only the leader knows how far it is behind".to_owned(),
+        (None, _) => "only the leader knows".to_owned(),
         (Some(_), None) => "not heard of yet".to_owned(),
         (Some(longest), Some(matched)) => match longest.saturating_sub(matched) {
             0 => "up to date".to_owned(),
@@ -355,7 +359,7 @@ fn fallback(overview: &Overview, nodes: &[ClusterNodeRow]) -> Option<Act> {
         operation: Operation::SubclusterFallback {},
         label: "Fallback".to_owned(),
         path: "/confirm?operation=subcluster.fallback".to_owned(),
-        whom: format!("{users} with {sessions} go home to {names}."),
+        whom: format!("{users} with {sessions} will go home to {names}."),
     })
 }
 

@@ -106,6 +106,14 @@ impl Driver {
         text.as_str().unwrap_or_default().to_owned()
     }
 
+    /// What can be read in one part of it; nothing where it is not there.
+    #[track_caller]
+    pub fn text_of(&self, selector: &str) -> String {
+        let script = format!("return document.querySelector('{selector}')?.innerText");
+        let text = self.evaluates(&script);
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
     /// Waits until this can be read there.
     #[track_caller]
     pub fn shows(&self, words: &str) {

@@ -83,9 +83,9 @@ fn only_so_many_look_on_and_the_pages_go_on() {
     assert_eq!(browser.get("/topology").status, 200);
     // A place becomes free when somebody has gone.
     drop(watching);
-    stage.node.advance(std::time::Duration::from_secs(1));
     *stage.node.first_is_there.lock().unwrap() = false;
-    for _ in 0..50 {
+    stage.node.advance(std::time::Duration::from_secs(1));
+    for _ in 0..150 {
         let mut again = Watch::open(&stage, &browser);
         let mut line = String::new();
         again.0.read_line(&mut line).unwrap();

@@ -1,5 +1,5 @@
-//! Administrators, tokens and REST at real nodes: accounts that are in the whole cluster, a lock-out,
-//! TLS, and an audit that stays.
+//! Administrators, tokens and REST at real nodes: accounts that are in the whole cluster, a
+//! lock-out, TLS, and an audit that stays.
 
 use std::net::SocketAddr;
 

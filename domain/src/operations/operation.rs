@@ -135,7 +135,8 @@ operations! {
 
     #[doc = "Removes a user with contact list and stored messages, and ends the user's sessions."]
     UserRemove = "user.remove", ChangeUsers,
-        danger "The user's contact list and stored messages are lost, and the user's sessions end." {
+        danger "The user's contact list and stored messages are lost, and the user's sessions \
+                end." {
         #[doc = "The local part, or the whole address in the domain of the node."]
         user: UserName,
     }
@@ -234,7 +235,8 @@ operations! {
 
     #[doc = "Removes a node for ever; the others go on without it."]
     ClusterRemove = "cluster.remove", ChangeCluster,
-        danger "The node may not come back under its name, and its users are served by its twin, or by nobody." {
+        danger "The node may not come back under its name, and its users are served by its twin, \
+                or by nobody." {
         #[doc = "The number of the node."]
         node: u16,
     }
@@ -251,7 +253,8 @@ operations! {
 
     #[doc = "Moves all users that a node serves to its twin."]
     SubclusterFailover = "subcluster.failover", MoveUsers,
-        danger "The sessions of its users move to its twin; clients come back there by themselves." {
+        danger "The sessions of its users move to its twin; clients come back there by \
+                themselves." {
         #[doc = "The number of the node that is relieved."]
         node: u16,
     }

@@ -97,7 +97,7 @@ impl Exit {
 
     pub fn of(kind: ErrorKind) -> Self {
         match kind {
-            ErrorKind::Invalid => Self::DataErr,
+            ErrorKind::Invalid | ErrorKind::Unconfirmed => Self::DataErr,
             ErrorKind::NotFound => Self::NoUser,
             ErrorKind::AlreadyExists => Self::CantCreate,
             ErrorKind::Forbidden => Self::NoPerm,

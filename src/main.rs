@@ -1,6 +1,7 @@
 //! The program `pollux`: command line, configuration, start everything in order, stop everything in
 //! order. Not for how any part works: each has its crate.
 
+mod administration;
 mod check;
 mod cli;
 mod cluster;

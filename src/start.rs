@@ -4,6 +4,7 @@
 use std::fs;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
     agreement, courier, expiry, inquiries, membership, node_states, system, wall_clock,
 };
+use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Alone, Desks};
@@ -27,8 +29,9 @@ use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_store::damage::{self, OpenError};
 use pollux_store::tables::SledTables;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::administration::{self, NodeAdministration, Request};
 use crate::cluster::{self, ClusterError, Found};
 use crate::config::values::Certificate;
 use crate::config::{Config, Origin};
@@ -227,11 +230,38 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         }
         None => None,
     };
-    let result = main.block_on(serve(config, &node, &groups, &notifier));
+    let (administration, requests) = administration::make(node.clone());
+    let _admin = match config.admin.listen {
+        Some(address) => Some(start_admin(&node, address, administration)?),
+        None => None,
+    };
+    let result = main.block_on(serve(config, &node, &groups, &notifier, requests));
     notifier.stopping();
     notifier.status("says goodbye to its clients");
     groups.block_on(node.stop());
     result
+}
+
+/// The port for administrators. What it asks for waits until the node serves.
+fn start_admin(
+    node: &Node,
+    address: SocketAddr,
+    administration: NodeAdministration,
+) -> Result<Running, End> {
+    let tls = node.settings.tls.as_ref();
+    let tls = tls.filter(|_| !address.ip().to_canonical().is_loopback());
+    let parts = AdminParts {
+        address,
+        tls: tls.map(Tls::pages).transpose()?,
+        administration: Arc::new(administration),
+    };
+    let running = pollux_admin_ui::start_admin(parts).map_err(|source| PortError {
+        setting: "admin.listen",
+        address,
+        source,
+    })?;
+    tracing::info!(address = %running.address(), "port for administrators is open");
+    Ok(running)
 }
 
 /// Settles the logs at the end, whichever way the node ends: tasks that nobody waits for have them
@@ -381,6 +411,7 @@ async fn serve(
     node: &Arc<Node>,
     groups: &Groups,
     notifier: &Notifier,
+    requests: mpsc::Receiver<Request>,
 ) -> Result<(), End> {
     // The client ports open last: where they are, everything else is there.
     let control = ControlServer::bind(&config.control.socket)?;
@@ -402,6 +433,7 @@ async fn serve(
         reason = node.configuration.failure() => Err(End::Group(reason)),
         () = control.serve(&executor) => Ok(()),
         never = pulse::run(node, groups, notifier) => match never {},
+        never = administration::run(requests, &executor) => match never {},
     }
 }
 

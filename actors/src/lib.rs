@@ -3,6 +3,7 @@
 //! group of `raft`.
 
 pub mod acts;
+pub mod administrators;
 pub mod admission;
 pub mod agreement;
 mod company;

@@ -27,6 +27,7 @@ use pollux_store::tables::{MemoryTables, Tables};
 use tokio::sync::{Semaphore, watch};
 
 use crate::acts::Onlooker;
+use crate::administrators;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
@@ -127,6 +128,8 @@ pub struct Node {
     pub(crate) registrations: Mutex<Registrations>,
     /// Places for those whose passwords are hashed.
     pub(crate) hashing: Semaphore,
+    /// Of this node alone, like the lock-outs.
+    pub(crate) administrators: administrators::Desk,
     pub metrics: Metrics,
     /// Whose users this node serves at the moment.
     pub tenures: Arc<Tenures>,
@@ -263,6 +266,7 @@ impl Node {
             lockouts: Mutex::default(),
             registrations: Mutex::default(),
             hashing,
+            administrators: administrators::Desk::default(),
             metrics: Metrics::default(),
             tenures: Arc::default(),
             first_word,

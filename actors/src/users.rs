@@ -199,6 +199,8 @@ pub(crate) async fn change(node: &Node, change: Change) -> Result<(), UserError>
         ChangeReply::NoSuchUser => Err(UserError::NoSuchUser),
         ChangeReply::TooManyUsers => Err(UserError::TooMany),
         ChangeReply::Stale => Err(UserError::Changed),
-        ChangeReply::BadSettings | ChangeReply::Topology(_) => Err(UserError::GivenUp),
+        ChangeReply::BadSettings | ChangeReply::Topology(_) | ChangeReply::Administrators(_) => {
+            Err(UserError::GivenUp)
+        }
     }
 }

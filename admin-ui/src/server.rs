@@ -1,22 +1,19 @@
-//! The HTTP server: a thread of its own with one worker, small limits, a loopback address and no
-//! other.
+//! The HTTP server for monitors: a thread of its own with one worker, small limits, a loopback
+//! address and no other.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
-use actix_web::rt::System;
 use actix_web::rt::time::sleep;
 use actix_web::web::Data;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use crate::respond::{Question, respond};
+use crate::running::{Running, launch};
 use crate::vitals::Vitals;
 
 /// Connections at one time; more wait to be accepted.
@@ -28,14 +25,6 @@ const IDLE_SECONDS_MAX: u64 = 15;
 /// For which requests that have begun may go on when the server stops.
 const STOP_SECONDS_MAX: u64 = 1;
 
-/// The running server. Stops when it is dropped.
-#[derive(Debug)]
-pub struct Running {
-    address: SocketAddr,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// Serves what `vitals` says on `address`, which must be a loopback address: nobody is asked for a
 /// password.
 pub fn start(address: SocketAddr, vitals: Arc<dyn Vitals>) -> io::Result<Running> {
@@ -43,76 +32,25 @@ pub fn start(address: SocketAddr, vitals: Arc<dyn Vitals>) -> io::Result<Running
         let reason = format!("{address} is not a loopback address");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    let (tell, told) = sync_channel(1);
-    let thread = std::thread::Builder::new()
-        .name("metrics".to_owned())
-        .spawn(move || System::new().block_on(serve(address, vitals, tell)))?;
-    let started = told
-        .recv()
-        .map_err(|_| io::Error::other("the server's thread has ended"))?;
-    let (address, handle) = started?;
-    Ok(Running {
-        address,
-        handle,
-        thread: Some(thread),
+    launch("metrics", move || {
+        let vitals: Data<dyn Vitals> = Data::from(vitals);
+        let app = move || {
+            App::new()
+                .app_data(vitals.clone())
+                .default_service(web::to(answer))
+        };
+        let server = HttpServer::new(app)
+            .workers(1)
+            .max_connections(CONNECTIONS_MAX)
+            .client_request_timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
+            .client_disconnect_timeout(Duration::from_secs(STOP_SECONDS_MAX))
+            .keep_alive(Duration::from_secs(IDLE_SECONDS_MAX))
+            .shutdown_timeout(STOP_SECONDS_MAX)
+            .disable_signals()
+            .bind(address)?;
+        let bound = server.addrs().first().copied().unwrap_or(address);
+        Ok((bound, server.run()))
     })
-}
-
-impl Running {
-    /// Where it listens: with the port, where the operating system was to choose one.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Closes the port and waits for the server's thread.
-    pub fn stop(self) {}
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The command is sent by the call; the thread's end says that it was followed.
-        drop(self.handle.stop(true));
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that serves metrics has panicked");
-        }
-    }
-}
-
-type Started = io::Result<(SocketAddr, ServerHandle)>;
-
-async fn serve(address: SocketAddr, vitals: Arc<dyn Vitals>, tell: SyncSender<Started>) {
-    let vitals: Data<dyn Vitals> = Data::from(vitals);
-    let app = move || {
-        App::new()
-            .app_data(vitals.clone())
-            .default_service(web::to(answer))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connections(CONNECTIONS_MAX)
-        .client_request_timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
-        .client_disconnect_timeout(Duration::from_secs(STOP_SECONDS_MAX))
-        .keep_alive(Duration::from_secs(IDLE_SECONDS_MAX))
-        .shutdown_timeout(STOP_SECONDS_MAX)
-        .disable_signals()
-        .bind(address);
-    let server = match server {
-        Ok(server) => server,
-        Err(error) => {
-            let _gone = tell.send(Err(error));
-            return;
-        }
-    };
-    let bound = server.addrs().first().copied().unwrap_or(address);
-    let server = server.run();
-    if tell.send(Ok((bound, server.handle()))).is_err() {
-        return;
-    }
-    if let Err(error) = server.await {
-        tracing::error!(%error, "failed to serve metrics");
-    }
 }
 
 async fn answer(

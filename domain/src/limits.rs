@@ -253,3 +253,22 @@ pub const JOIN_GRANT_BYTES_MAX: usize = 256 * 1024;
 pub const JOIN_SECONDS_MAX: u64 = 10;
 /// Nodes that join at once through one node; one more is refused and may try again.
 pub const JOINS_MAX: usize = 4;
+
+/// Administrators of one cluster; one more is refused.
+pub const ADMINISTRATORS_MAX: usize = 256;
+/// Tokens for programs; one more is refused until one is removed.
+pub const API_TOKENS_MAX: usize = 256;
+/// Days for which such a token can be good: ten years; a longer time is refused.
+pub const API_TOKEN_DAYS_MAX: u16 = 3_660;
+/// Lines of the audit that are kept; the oldest goes for a new one. The numbers go on, so that one
+/// sees that there were more.
+pub const AUDIT_LINES_MAX: usize = 2_048;
+/// Bytes of the fields in such a line, and of its result; what is longer is cut.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 512;
+/// What hashing an administrator's password costs (OWASP, "Password Storage", Argon2id): KiB of
+/// memory, passes over it, lanes. What is kept says by which it was made.
+pub const ADMINISTRATOR_HASH_MEMORY_KIB: u32 = 19_456;
+pub const ADMINISTRATOR_HASH_PASSES: u32 = 2;
+pub const ADMINISTRATOR_HASH_LANES: u32 = 1;
+/// Such passwords that are hashed at one time; more wait, so that memory has a bound.
+pub const ADMINISTRATOR_HASHES_MAX: usize = 2;

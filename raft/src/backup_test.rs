@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use pollux_domain::contract::{Agreement, AsOf, Command, Stamp};
 use pollux_domain::ids::{Epoch, GroupMs, Life, NodeId, WallMs};
 use pollux_domain::jid::BareJid;
+use pollux_domain::takeovers::TakeoverCause;
 use pollux_store::tables::{MemoryTables, TableWrite};
 
 use super::*;
@@ -167,6 +168,7 @@ fn a_new_cluster_begins_without_what_was_under_way() {
         to: NodeId(1),
         life: Life(1),
         epoch: Epoch(1),
+        cause: TakeoverCause::First,
     };
     state.apply_batch(stamp, &[&take_over], &mut Applied::default());
     assert!(state.serving(NodeId(1)).is_some());

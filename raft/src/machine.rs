@@ -184,8 +184,8 @@ fn action_weight(action: &Action) -> usize {
 
 impl Machine for Configuration {
     // 2: settings, tokens. 3: which keys accounts have, and which are disabled;
-    // the secret of TURN servers.
-    const VERSION: u16 = 3;
+    // the secret of TURN servers. 4: administrators, the audit.
+    const VERSION: u16 = 4;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();
@@ -208,8 +208,18 @@ impl Machine for Configuration {
                     .map(|(name, text)| name.len() + text.as_ref().map_or(0, String::len));
                 texts.sum()
             }
+            configuration::Change::Audit(entry) => {
+                let texts = [
+                    &entry.caller,
+                    &entry.operation,
+                    &entry.fields,
+                    &entry.result,
+                ];
+                texts.into_iter().map(String::len).sum()
+            }
             configuration::Change::RemoveUser { .. }
             | configuration::Change::SetDisabled { .. }
+            | configuration::Change::Administrators(_)
             | configuration::Change::Topology(_) => 0,
         }
     }

@@ -34,6 +34,7 @@ pub fn look(config: &Config, role: Option<Role>, running: Option<&Running>) -> V
         wanted.push(("cluster.listen", Some(config.cluster.listen)));
     }
     wanted.push(("metrics.listen", config.metrics.listen));
+    wanted.push(("admin.listen", config.admin.listen));
     let mut findings: Vec<Finding> = wanted
         .into_iter()
         .filter_map(|(setting, address)| Some((setting, address?)))

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use pollux_domain::operations::Role;
 
 use crate::exit;
 
@@ -45,6 +46,22 @@ Examples:
   pollux ctl settings set \"external.services=stun:turn.example.org turn:turn.example.org\"
   pollux ctl external set-secret                           prints what coturn is to be told
   pollux ctl external set-secret --secret-file secret.txt  takes what coturn has been told
+";
+
+const ADMINISTRATOR_EXAMPLES: &str = "\
+A viewer sees how the cluster is. An operator keeps it running, too: moves users, ends sessions. An
+administrator may do everything. An auditor sees everything, also who did what, and changes nothing.
+
+Examples:
+  pollux ctl administrator add ann --role administrator
+  pollux ctl administrator set-role ann viewer
+";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  pollux ctl token add monitoring --role viewer --days 365
+  curl --request POST --header \"Authorization: Bearer TOKEN\" \\
+       https://castor.example.org:9443/api/v1/operations/subcluster.status
 ";
 
 const CLUSTER_EXAMPLES: &str = "\
@@ -272,6 +289,18 @@ pub enum CtlCommand {
     /// Show which servers clients are told of for calls, and set the secret that they share
     #[command(subcommand, after_help = EXTERNAL_EXAMPLES)]
     External(ExternalCommand),
+    /// Add, list and remove administrators: who may use the pages, apart from the users
+    #[command(subcommand, after_help = ADMINISTRATOR_EXAMPLES)]
+    Administrator(AdministratorCommand),
+    /// Make, list and remove tokens with which programs ask over REST
+    #[command(subcommand, after_help = TOKEN_EXAMPLES)]
+    Token(TokenCommand),
+    /// Show who changed what, the newest first
+    Audit {
+        /// Begin before this line
+        #[arg(long, value_name = "NUMBER")]
+        before: Option<u64>,
+    },
     /// Show the counters and gauges of the node
     Statistics,
     /// Show what the node is and how it is
@@ -327,6 +356,53 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AdministratorCommand {
+    /// Add an administrator; without --password-file the password is generated and printed once
+    Add {
+        /// a to z, 0 to 9, `.`, `-` and `_`
+        name: String,
+        #[arg(long, value_parser = Role::WORDS)]
+        role: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// List the administrators
+    List,
+    /// Remove an administrator, and end its sessions on the pages
+    Remove { name: String },
+    /// Give an administrator a new password, and end its sessions on the pages
+    SetPassword {
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Give an administrator another role, at once
+    SetRole {
+        name: String,
+        #[arg(value_parser = Role::WORDS)]
+        role: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Print a token with which a program asks over REST; it is not kept and not shown again
+    Add {
+        /// What it is for: a to z, 0 to 9, `.`, `-` and `_`
+        name: String,
+        #[arg(long, value_parser = Role::WORDS)]
+        role: String,
+        /// For how many days it is good
+        #[arg(long, value_name = "NUMBER", default_value_t = 90)]
+        days: u16,
+    },
+    /// List the tokens, without what they are
+    List,
+    /// Remove a token: it is worth nothing any more
+    Remove { name: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ use pollux_domain::operations::{
     Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
 };
 
+use super::administrators;
 use super::arguments::{
     ClusterCommand, Ctl, CtlCommand, SessionCommand, SubclusterCommand, UserCommand,
 };
@@ -34,6 +35,9 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
         CtlCommand::Subcluster(command) => subcluster(&node, command)?,
         CtlCommand::Settings(command) => settings::run(&node, command)?,
         CtlCommand::External(command) => external::run(&node, command)?,
+        CtlCommand::Administrator(command) => administrators::administrator(&node, command)?,
+        CtlCommand::Token(command) => administrators::token(&node, command)?,
+        CtlCommand::Audit { before } => administrators::audit(&node, before)?,
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
             other => return Err(unexpected(&other)),
@@ -237,7 +241,7 @@ fn with_password(what: &'static str, user: UserName, password: Password) -> Show
         },
         Password::Generated(password) => Shown::Generated {
             what,
-            user,
+            subject: user.to_string(),
             password,
         },
     }

@@ -1,6 +1,7 @@
 //! The command line: reads the arguments, does what they ask, says how it ended. Writes only
 //! through `Output`, so that tests read what a person would.
 
+mod administrators;
 mod arguments;
 mod check;
 mod ctl;

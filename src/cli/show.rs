@@ -1,8 +1,8 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
 use pollux_domain::operations::{
-    BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret, SessionRow, SettingRow,
-    SubclusterStatus, TakeoverRow, UserName, UserRow,
+    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret,
+    SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub enum Shown {
     },
     Generated {
         what: &'static str,
-        user: UserName,
+        subject: String,
         password: Secret,
     },
     Users(Vec<UserRow>),
@@ -35,6 +35,9 @@ pub enum Shown {
     Backups(Vec<BackupRow>),
     Settings(Vec<SettingRow>),
     Setting(SettingRow),
+    Administrators(Vec<AdministratorRow>),
+    Tokens(Vec<TokenRow>),
+    Audit(Vec<AuditRow>),
 }
 
 pub fn text(shown: &Shown) -> String {
@@ -42,11 +45,13 @@ pub fn text(shown: &Shown) -> String {
         Shown::Done { what, subject } => format!("{subject}: {what}\n"),
         Shown::Generated {
             what,
-            user,
+            subject,
             password,
         } => {
             let password = password.expose_secret();
-            format!("{user}: {what}\npassword: {password}\nIt is not kept and not shown again.\n")
+            format!(
+                "{subject}: {what}\npassword: {password}\nIt is not kept and not shown again.\n"
+            )
         }
         Shown::Users(rows) => {
             let rows = rows.iter().map(|row| {
@@ -144,6 +149,36 @@ pub fn text(shown: &Shown) -> String {
         }
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
+        Shown::Administrators(rows) => {
+            let rows = rows.iter();
+            let rows = rows.map(|row| vec![row.administrator.to_string(), row.role.to_string()]);
+            render(&["ADMINISTRATOR", "ROLE"], rows.collect())
+        }
+        Shown::Tokens(rows) => {
+            let rows = rows.iter().map(|row| {
+                let left = match row.days_left {
+                    0 => "expired".to_owned(),
+                    1 => "1 day left".to_owned(),
+                    days => format!("{days} days left"),
+                };
+                vec![row.token.to_string(), row.role.to_string(), left]
+            });
+            render(&["TOKEN", "ROLE", "GOOD FOR"], rows.collect())
+        }
+        Shown::Audit(rows) => {
+            let rows = rows.iter().map(|row| {
+                vec![
+                    row.number.to_string(),
+                    row.at.clone(),
+                    row.caller.clone(),
+                    row.operation.clone(),
+                    row.fields.clone(),
+                    row.result.clone(),
+                ]
+            });
+            let head = ["NUMBER", "TIME", "WHO", "OPERATION", "WITH", "RESULT"];
+            render(&head, rows.collect())
+        }
     }
 }
 
@@ -286,8 +321,10 @@ fn duration(seconds: u64) -> String {
 pub fn json(shown: &Shown) -> String {
     let value: Value = match shown {
         Shown::Done { subject, .. } => json!({ "done": true, "subject": subject }),
-        Shown::Generated { user, password, .. } => {
-            json!({ "done": true, "subject": user, "password": password.expose_secret() })
+        Shown::Generated {
+            subject, password, ..
+        } => {
+            json!({ "done": true, "subject": subject, "password": password.expose_secret() })
         }
         Shown::Users(rows) => json!(rows),
         Shown::Sessions(rows) => json!(rows),
@@ -306,6 +343,9 @@ pub fn json(shown: &Shown) -> String {
         Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),
+        Shown::Administrators(rows) => json!(rows),
+        Shown::Tokens(rows) => json!(rows),
+        Shown::Audit(rows) => json!(rows),
     };
     format!("{value}\n")
 }

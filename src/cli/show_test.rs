@@ -2,7 +2,7 @@
 
 use pollux_domain::node_state::NodeState;
 use pollux_domain::operations::{
-    GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, SessionRef,
+    GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, SessionRef, UserName,
 };
 use pollux_domain::takeovers::TakeoverCause;
 
@@ -323,7 +323,7 @@ fn what_was_done() {
 fn a_generated_password_is_shown_once_and_said_to_be() {
     let shown = Shown::Generated {
         what: "added",
-        user: user("alice"),
+        subject: "alice".to_owned(),
         password: Secret::new("abc".to_owned()).unwrap(),
     };
     let expected = "alice: added\npassword: abc\nIt is not kept and not shown again.\n";

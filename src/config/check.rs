@@ -15,8 +15,8 @@ use tracing_subscriber::EnvFilter;
 use super::Mistake;
 use super::file::{File, Given};
 use super::values::{
-    ClusterConfig, Config, ControlConfig, LogConfig, LogFormat, MetricsConfig, NodeConfig, Origin,
-    XmppConfig,
+    AdminConfig, ClusterConfig, Config, ControlConfig, LogConfig, LogFormat, MetricsConfig,
+    NodeConfig, Origin, XmppConfig,
 };
 
 /// What holds for every setting that is not given. The table of settings says the same in words,
@@ -30,6 +30,7 @@ pub const DEFAULTS: Defaults = Defaults {
     cluster_listen: "127.0.0.1:7222",
     snapshot_entries: limits::SNAPSHOT_ENTRIES,
     metrics_listen: "127.0.0.1:9280",
+    admin_listen: "off",
     control_socket_name: "control.sock",
     log_format: "text",
     log_filter: "info,openraft=off,actix_server=warn,rustls=error",
@@ -51,6 +52,7 @@ pub struct Defaults {
     pub cluster_listen: &'static str,
     pub snapshot_entries: u64,
     pub metrics_listen: &'static str,
+    pub admin_listen: &'static str,
     pub control_socket_name: &'static str,
     pub log_format: &'static str,
     pub log_filter: &'static str,
@@ -88,6 +90,7 @@ pub fn check(
     let delivery = check.delivery(&file);
     let control = check.control(&file, &node);
     let metrics = check.metrics(&file, &xmpp);
+    let admin = check.admin(&file, &xmpp, &metrics);
     let log = check.log(&file);
     if !check.mistakes.is_empty() {
         check
@@ -103,6 +106,7 @@ pub fn check(
         delivery,
         control,
         metrics,
+        admin,
         log,
     })
 }
@@ -243,6 +247,27 @@ impl Check<'_> {
             }
         });
         MetricsConfig { listen }
+    }
+
+    fn admin(&mut self, file: &File, xmpp: &XmppConfig, metrics: &MetricsConfig) -> AdminConfig {
+        let taken = [
+            (Some(xmpp.listen), "xmpp.listen"),
+            (xmpp.direct_tls_listen, "xmpp.direct_tls_listen"),
+            (metrics.listen, "metrics.listen"),
+        ];
+        let default = DEFAULTS.admin_listen;
+        let listen = self.text(&file.admin_listen, "admin.listen", default, |text| {
+            let Some(listen) = or_off(text)? else {
+                return Ok(None);
+            };
+            for (taken, setting) in taken {
+                if let Some(taken) = taken {
+                    another(listen, taken, setting)?;
+                }
+            }
+            Ok(Some(listen))
+        });
+        AdminConfig { listen }
     }
 
     fn log(&mut self, file: &File) -> LogConfig {

@@ -155,6 +155,27 @@ fn the_metrics_stay_on_the_machine() {
 }
 
 #[test]
+fn administrators_have_a_port_of_their_own_or_none() {
+    assert_eq!(parse("").unwrap().admin.listen, None);
+    let listen = parse("[admin]\nlisten = \"0.0.0.0:9443\"\n")
+        .unwrap()
+        .admin
+        .listen;
+    assert_eq!(listen, Some("0.0.0.0:9443".parse().unwrap()));
+    let path = "admin.listen";
+    wrong("[admin]\nlisten = \"on\"\n", &[(2, path, "or \"off\"")]);
+    for (port, other) in [
+        (5222, "xmpp.listen"),
+        (5223, "xmpp.direct_tls_listen"),
+        (9280, "metrics.listen"),
+    ] {
+        let text = format!("the same address as {other}");
+        let file = format!("[admin]\nlisten = \"127.0.0.1:{port}\"\n");
+        wrong(&file, &[(2, path, &text)]);
+    }
+}
+
+#[test]
 fn direct_tls_has_a_port_of_its_own_or_none() {
     let listen = |text: &str| parse(text).unwrap().xmpp.direct_tls_listen;
     assert_eq!(listen(""), Some("127.0.0.1:5223".parse().unwrap()));

@@ -55,6 +55,7 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
             config.control.socket.display().to_string(),
         ),
         ("metrics.listen", or_off(config.metrics.listen)),
+        ("admin.listen", or_off(config.admin.listen)),
         ("log.format", config.log.format.to_string()),
         ("log.filter", config.log.filter.clone()),
     ]

@@ -180,6 +180,11 @@ settings! {
         "Where /metrics, /healthz and /readyz are served, without a password: a loopback address. \
          \"off\" serves them nowhere.";
 
+    admin.listen => admin_listen: String = Value("\"off\""),
+        "Where administrators find the pages and REST, as address and port, such as \
+         \"0.0.0.0:9443\". With TLS and the certificate of [xmpp]; without TLS on a loopback \
+         address, where a browser on the machine or a proxy comes. \"off\" serves them nowhere.";
+
     log.format => log_format: String = Value("\"text\""),
         "\"text\" for people, \"json\" for a collector: one object a line. The log goes to \
          standard error.";
@@ -206,6 +211,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "metrics",
         "Numbers and health for a monitoring system on this machine.",
+    ),
+    (
+        "admin",
+        "Pages and REST for administrators; see `pollux ctl administrator --help`.",
     ),
     ("log", "What the node writes about itself."),
 ];

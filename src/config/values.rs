@@ -17,6 +17,7 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     pub control: ControlConfig,
     pub metrics: MetricsConfig,
+    pub admin: AdminConfig,
     pub log: LogConfig,
 }
 
@@ -83,6 +84,12 @@ pub struct ControlConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricsConfig {
     /// A loopback address; none switches the port off.
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// None switches the port off.
     pub listen: Option<SocketAddr>,
 }
 

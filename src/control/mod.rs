@@ -8,4 +8,4 @@ mod server;
 mod wire;
 
 pub use client::{ClientError, ask};
-pub use server::{ControlError, ControlServer};
+pub use server::{ControlError, ControlServer, execute_in_time};

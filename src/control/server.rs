@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use pollux_domain::operations::{
-    Caller, ENVELOPE_BYTES_MAX, ErrorKind, OperationError, OperationExecutor, Outcome,
+    Caller, ENVELOPE_BYTES_MAX, ErrorKind, Operation, OperationError, OperationExecutor, Outcome,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -108,12 +108,7 @@ impl ControlServer {
     ) -> Result<Outcome, OperationError> {
         let caller = self.caller(stream)?;
         let operation = wire::read_request(line)?;
-        timeout(OPERATION_DEADLINE, executor.execute(&caller, operation))
-            .await
-            .unwrap_or_else(|_| {
-                let message = "the node has not finished in time; it may still be done";
-                Err(OperationError::new(ErrorKind::Unavailable, message))
-            })
+        execute_in_time(executor, &caller, operation).await
     }
 
     /// The kernel says who connects. Between the making of the socket and the setting of its mode
@@ -128,6 +123,20 @@ impl ControlServer {
         }
         Ok(Caller::LocalSocket { uid: peer.uid() })
     }
+}
+
+/// For every face.
+pub async fn execute_in_time(
+    executor: &impl OperationExecutor,
+    caller: &Caller,
+    operation: Operation,
+) -> Result<Outcome, OperationError> {
+    timeout(OPERATION_DEADLINE, executor.execute(caller, operation))
+        .await
+        .unwrap_or_else(|_| {
+            let message = "the node has not finished in time; it may still be done";
+            Err(OperationError::new(ErrorKind::Unavailable, message))
+        })
 }
 
 impl Drop for ControlServer {

@@ -2,7 +2,9 @@
 //! know who serves them. Not for how fast anything is: the drills measure.
 
 mod accounts;
+mod administration;
 mod backup;
+mod browser;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,6 +13,7 @@ mod durability;
 mod files;
 mod force;
 mod groups;
+mod http;
 mod inactive;
 mod nobody;
 mod pair;

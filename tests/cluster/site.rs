@@ -81,8 +81,13 @@ impl Member {
     /// A node that this one has let in, running.
     #[track_caller]
     pub fn invite(&self, name: &'static str, more: &[&str]) -> Member {
+        self.invite_prepared(Member::prepare(name), more)
+    }
+
+    /// The same with settings of its own.
+    #[track_caller]
+    pub fn invite_prepared(&self, mut member: Member, more: &[&str]) -> Member {
         let token = self.ctl(&[&["cluster", "invite"], more].concat());
-        let mut member = Member::prepare(name);
         if more.contains(&"--witness") {
             member.verb = "witness";
         }
@@ -299,7 +304,13 @@ pub fn pair() -> [Member; 3] {
 /// As [`pair`], with a Castor that is there already.
 #[track_caller]
 pub fn pair_with(castor: Member) -> [Member; 3] {
-    let pollux = castor.invite("pollux", &[]);
+    pair_of(castor, Member::prepare("pollux"))
+}
+
+/// As [`pair_with`], with a prepared Pollux.
+#[track_caller]
+pub fn pair_of(castor: Member, pollux: Member) -> [Member; 3] {
+    let pollux = castor.invite_prepared(pollux, &[]);
     let witness = castor.invite("witness", &["--witness"]);
     castor.wait_protected();
     castor.wait_served(&[(1, 1), (2, 2)]);

@@ -38,7 +38,15 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("openraft", &["pollux-raft"]),
     ("redb", &["pollux-chaos"]),
     ("foldhash", &["pollux-raft"]),
-    ("rustls", &["pollux-links", "pollux-actors", "pollux-chaos"]),
+    (
+        "rustls",
+        &[
+            "pollux-links",
+            "pollux-actors",
+            "pollux-admin-ui",
+            "pollux-chaos",
+        ],
+    ),
     (
         "tokio-rustls",
         &["pollux-links", "pollux-actors", "pollux-chaos"],
@@ -50,6 +58,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("actix", &["pollux-actors"]),
     ("actix-rt", &["pollux-actors"]),
     ("actix-web", &["pollux-admin-ui"]),
+    ("askama", &["pollux-admin-ui"]),
+    ("argon2", &["pollux-actors"]),
     ("ldap3", &["pollux-integrations"]),
     ("clap", &["pollux", "pollux-chaos"]),
     ("clap_complete", &["pollux"]),

@@ -15,6 +15,7 @@ cargo xtask <command>
   drill     break a real pair while people chat, and tell what they noticed
   package   a Debian package of the release; with --try install it and do what the book says
   fuzz      give a parser what nobody would write, for as long as you like
+  screenshots  pictures of every page of the administrators, wide, narrow and dark
 
 `cargo xtask <command> --help` says more about one of them.";
 
@@ -140,6 +141,13 @@ Needs `rustup toolchain install nightly` and a C++ compiler; `cargo fuzz` is not
 the targets where it is there. The ordinary tests check the same properties over seeds, with numbers
 in the place of chance.";
 
+const SCREENSHOTS: &str = "\
+cargo xtask screenshots [FOLDER]
+
+Runs the test of the pages in Chromium, which takes pictures on its way, and puts these into FOLDER
+(target/screenshots): each page wide, narrow and dark. They are for the eye; nothing is compared.
+Needs the Debian packages chromium and chromium-driver.";
+
 pub fn of(command: &str) -> Option<&'static str> {
     Some(match command {
         "test" => TEST,
@@ -153,6 +161,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "package" => PACKAGE,
         "fuzz" => FUZZ,
         "bench" => BENCH,
+        "screenshots" => SCREENSHOTS,
         _ => return None,
     })
 }

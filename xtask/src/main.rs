@@ -16,6 +16,7 @@ mod help;
 mod package;
 mod packages;
 mod planted;
+mod screenshots;
 mod step;
 mod tidy;
 mod verify;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::bench(rest),
         ["drill", rest @ ..] => drill::run_drills(rest),
         ["package", rest @ ..] => package::package(rest),
+        ["screenshots", rest @ ..] => screenshots::take(rest),
         ["fuzz", rest @ ..] => fuzz::run_target(rest),
         _ => {
             eprintln!(

@@ -33,6 +33,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("xdotool", "presses the keys of the graphical client"),
     ("xclip", "takes out what the graphical client shows"),
     (
+        "chromium",
+        "an unmodified browser, which is shown the pages of administrators",
+    ),
+    ("chromium-driver", "presses the buttons of the browser"),
+    (
         "python3-slixmpp",
         "an unmodified client library of other make",
     ),

@@ -1,6 +1,8 @@
 //! Executes the operations of the registry on this node. What they are stands in
 //! `domain::operations`.
 
+mod administrators;
+mod audit;
 pub mod backup;
 mod cluster;
 mod digests;
@@ -47,10 +49,13 @@ impl OperationExecutor for Executor {
     ) -> Result<Outcome, OperationError> {
         let permission = operation.permission();
         if !caller.may(permission) {
-            return Err(OperationError::new(
-                ErrorKind::Forbidden,
-                "the caller may not do this",
-            ));
+            let message = match caller {
+                Caller::LocalSocket { .. } => "the caller may not do this".to_owned(),
+                Caller::Administrator { role, .. } => {
+                    format!("the role {role} may not do this")
+                }
+            };
+            return Err(OperationError::new(ErrorKind::Forbidden, message));
         }
         let line = operation.audit_line(caller);
         let result = self.run(operation).await;
@@ -59,6 +64,7 @@ impl OperationExecutor for Executor {
                 Ok(_) => tracing::info!(audit = %line, "operation done"),
                 Err(error) => tracing::info!(audit = %line, %error, "operation refused"),
             }
+            self.write_down(&line, result.as_ref().map(|_| ())).await;
         }
         result
     }
@@ -130,6 +136,30 @@ impl Executor {
             Operation::SubclusterFailover { node } => self.failover(node).await,
             Operation::SubclusterFallback {} => self.fallback().await,
             Operation::SubclusterVerify {} => self.verify().await,
+            Operation::AdministratorAdd {
+                administrator,
+                role,
+                password,
+            } => self.administrator_add(administrator, role, password).await,
+            Operation::AdministratorList {} => Ok(self.administrator_list()),
+            Operation::AdministratorRemove { administrator } => {
+                self.administrator_remove(administrator).await
+            }
+            Operation::AdministratorSetPassword {
+                administrator,
+                password,
+            } => {
+                self.administrator_set_password(administrator, password)
+                    .await
+            }
+            Operation::AdministratorSetRole {
+                administrator,
+                role,
+            } => self.administrator_set_role(administrator, role).await,
+            Operation::TokenAdd { token, role, days } => self.token_add(token, role, days).await,
+            Operation::TokenList {} => Ok(self.token_list()),
+            Operation::TokenRemove { token } => self.token_remove(token).await,
+            Operation::AuditList { before } => Ok(self.audit_list(before)),
         }
     }
 

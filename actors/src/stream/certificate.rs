@@ -17,8 +17,9 @@ use pollux_xmpp::sasl::Secret;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::node::Node;
@@ -135,6 +136,17 @@ impl Tls {
         loaded.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// For the port of administrators: the certificate that is served at the moment, and no
+    /// question for one of the client's.
+    pub fn pages(self: &Arc<Tls>) -> Result<ServerConfig, CertificateError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Current(self.clone())));
+        Ok(config)
+    }
+
     /// Reads the files again if they are others than those that were read, and have not changed
     /// since the last look: certificate and key are written one after the other. What cannot be
     /// served changes nothing.
@@ -151,6 +163,16 @@ impl Tls {
         Some(self.files.read().map(|loaded| {
             *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         }))
+    }
+}
+
+/// Whatever certificate is loaded when somebody comes.
+#[derive(Debug)]
+struct Current(Arc<Tls>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.loaded().starttls.cert_resolver.resolve(hello)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Assignments, Caller, KeysText, Permission, Secret, SessionRef, UserName};
+use super::{Caller, Permission};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditLine {
@@ -36,6 +36,17 @@ impl AuditLine {
     }
 }
 
+impl AuditLine {
+    /// The fields alone: `user=alice node=2`.
+    pub fn fields_text(&self) -> String {
+        let fields = self.fields.iter();
+        let fields: Vec<String> = { fields }
+            .map(|(field, value)| format!("{field}={value}"))
+            .collect();
+        fields.join(" ")
+    }
+}
+
 impl fmt::Display for AuditLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.caller, self.operation)?;
@@ -43,58 +54,5 @@ impl fmt::Display for AuditLine {
             write!(f, " {field}={value}")?;
         }
         Ok(())
-    }
-}
-
-/// How a field of an operation appears in the audit. A type without this cannot be a field.
-pub(super) trait AuditField {
-    fn shown(&self) -> Option<String>;
-}
-
-impl AuditField for UserName {
-    fn shown(&self) -> Option<String> {
-        Some(self.as_str().to_owned())
-    }
-}
-
-impl AuditField for SessionRef {
-    fn shown(&self) -> Option<String> {
-        Some(self.as_str().to_owned())
-    }
-}
-
-impl AuditField for Assignments {
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
-    }
-}
-
-impl AuditField for bool {
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
-    }
-}
-
-impl AuditField for u16 {
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
-    }
-}
-
-impl AuditField for Secret {
-    fn shown(&self) -> Option<String> {
-        None
-    }
-}
-
-impl AuditField for KeysText {
-    fn shown(&self) -> Option<String> {
-        None
-    }
-}
-
-impl<T: AuditField> AuditField for Option<T> {
-    fn shown(&self) -> Option<String> {
-        self.as_ref().and_then(AuditField::shown)
     }
 }

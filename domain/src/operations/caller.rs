@@ -1,27 +1,16 @@
-//! Who asks, and what one must be allowed. Not for proving who it is: the face does that.
+//! Who asks. Not for proving who it is: the face does that; nor for what a role may: see `role`.
 
 use std::fmt;
 
-/// What a caller must be allowed. Several operations may share one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    ReadUsers,
-    ChangeUsers,
-    ReadSessions,
-    EndSessions,
-    ReadNode,
-    ReadCluster,
-    ChangeCluster,
-    Backup,
-}
+use super::{AdministratorName, Permission, Role};
 
-impl Permission {
-    pub fn is_change(self) -> bool {
-        match self {
-            Self::ReadUsers | Self::ReadSessions | Self::ReadNode | Self::ReadCluster => false,
-            Self::ChangeUsers | Self::EndSessions | Self::ChangeCluster | Self::Backup => true,
-        }
-    }
+/// By which way an administrator asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// The pages, after a sign-in.
+    Pages,
+    /// REST, with a token, whose name the caller has.
+    Rest,
 }
 
 /// Who asks for an operation.
@@ -30,12 +19,18 @@ pub enum Caller {
     /// A process on this machine that may open the control socket, as the user the kernel names.
     /// The mode of the socket is the proof, so this caller may do everything.
     LocalSocket { uid: u32 },
+    Administrator {
+        name: AdministratorName,
+        role: Role,
+        face: Face,
+    },
 }
 
 impl Caller {
-    pub fn may(&self, _permission: Permission) -> bool {
+    pub fn may(&self, permission: Permission) -> bool {
         match self {
             Self::LocalSocket { .. } => true,
+            Self::Administrator { role, .. } => role.may(permission),
         }
     }
 }
@@ -44,6 +39,10 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LocalSocket { uid } => write!(f, "local user {uid}"),
+            Self::Administrator { name, role, face } => match face {
+                Face::Pages => write!(f, "administrator {name} ({role})"),
+                Face::Rest => write!(f, "token {name} ({role})"),
+            },
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The caller may not.
     Forbidden,
+    /// It is dangerous, and the caller has not said once more that it is meant.
+    Unconfirmed,
     /// A limit is reached, or the node is busy: try again later.
     ResourceConstraint,
     /// The node cannot do it now: it is starting, stopping, or serves nobody.

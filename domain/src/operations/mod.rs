@@ -6,27 +6,33 @@
 mod assignments;
 mod audit;
 mod caller;
+mod denial;
 mod envelope;
 mod error;
 mod executor;
+mod field;
 mod names;
 mod operation;
 mod outcome;
+mod role;
 mod rows;
 mod secret;
 
 pub use assignments::{Assignment, Assignments};
 pub use audit::AuditLine;
-pub use caller::{Caller, Permission};
+pub use caller::{Caller, Face};
+pub use denial::Denial;
 pub use envelope::{ENVELOPE_BYTES_MAX, Reply, Request, Response, VERSION};
 pub use error::{ErrorKind, OperationError};
 pub use executor::OperationExecutor;
-pub use names::{SessionRef, UserName};
+pub use field::{FieldDescription, FieldKind};
+pub use names::{ADMINISTRATOR_NAME_BYTES_MAX, AdministratorName, SessionRef, UserName};
 pub use operation::{DESCRIPTIONS, Description, Operation};
 pub use outcome::{
-    BackupRow, ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow,
-    NodeStateRow, NodeStatus, Outcome, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
-    UserRow,
+    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow,
+    ListenerRow, MemberRow, NodeStateRow, NodeStatus, Outcome, SessionRow, SettingRow,
+    SubclusterStatus, TakeoverRow, TokenRow, UserRow,
 };
+pub use role::{Permission, Role};
 pub use rows::{ROWS_MAX, Row, Rows};
 pub use secret::{KEYS_BYTES_MAX, KeysText, PASSWORD_BYTES_MAX, Secret};

@@ -1,5 +1,5 @@
-//! How an operation names a user or a session. Not an address: whether the name is one, in which
-//! domain and in which normal form, the executor decides with `jid`.
+//! How an operation names a user, a session or an administrator. Not an address: whether the name
+//! is one, in which domain and in which normal form, the executor decides with `jid`.
 
 use std::fmt;
 
@@ -12,6 +12,9 @@ const USER_BYTES_MAX: usize = 2 * 1023 + 1;
 /// A user, `/` and a resource.
 const SESSION_BYTES_MAX: usize = USER_BYTES_MAX + 1 + 1023;
 
+/// Bytes of an administrator's name: it stands in lines of the audit, and in a column of a page.
+pub const ADMINISTRATOR_NAME_BYTES_MAX: usize = 64;
+
 /// A user as a person types it: `alice`, or `alice@example.org`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -21,6 +24,28 @@ pub struct UserName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionRef(String);
+
+/// An administrator, or what has a token. Of few signs, so that no two look alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AdministratorName(String);
+
+impl AdministratorName {
+    pub fn new(text: impl Into<String>) -> Result<Self, OperationError> {
+        let text = text.into();
+        check("name", &text, ADMINISTRATOR_NAME_BYTES_MAX)?;
+        let is_right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
+        if !text.chars().all(is_right) {
+            let message = "the name has other signs than a to z, 0 to 9, `.`, `-` and `_`";
+            return Err(invalid(message));
+        }
+        Ok(Self(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl UserName {
     pub fn new(text: impl Into<String>) -> Result<Self, OperationError> {
@@ -75,6 +100,26 @@ impl TryFrom<String> for UserName {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Self::new(text)
+    }
+}
+
+impl TryFrom<String> for AdministratorName {
+    type Error = OperationError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(text)
+    }
+}
+
+impl From<AdministratorName> for String {
+    fn from(name: AdministratorName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for AdministratorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -1,10 +1,14 @@
-//! The table of operations: name, permission, fields and what they mean. One entry here is one
-//! operation on every face.
+//! The table of operations: name, permission, fields and what they mean, and of a dangerous one
+//! what it does to whom. One entry here is one operation on every face.
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::{AuditField, AuditLine};
-use super::{Assignments, Caller, KeysText, Permission, Secret, SessionRef, UserName};
+use super::audit::AuditLine;
+use super::field::{FieldDescription, OperationField};
+use super::{
+    AdministratorName, Assignments, Caller, ErrorKind, KeysText, OperationError, Permission, Role,
+    Secret, SessionRef, UserName,
+};
 
 /// What a face shows of an operation without running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +18,34 @@ pub struct Description {
     pub permission: Permission,
     /// What it does, for a person.
     pub summary: &'static str,
-    pub fields: &'static [&'static str],
+    /// Of a dangerous one: what it does to whom. Whoever asks from afar says once more that it is
+    /// meant.
+    pub danger: Option<&'static str>,
+    pub fields: &'static [FieldDescription],
+}
+
+impl Description {
+    pub fn of(name: &str) -> Option<&'static Description> {
+        DESCRIPTIONS.iter().find(|one| one.name == name)
+    }
+
+    /// Whether it may go on: a dangerous one wants its own name as the confirmation.
+    pub fn check_confirmation(&self, given: Option<&str>) -> Result<(), OperationError> {
+        let Some(danger) = self.danger.filter(|_| given != Some(self.name)) else {
+            return Ok(());
+        };
+        let name = self.name;
+        let message = format!("{danger} To confirm, say \"confirm\": \"{name}\"");
+        Err(OperationError::new(ErrorKind::Unconfirmed, message))
+    }
+}
+
+/// The sentence, if there is one.
+const fn sentence(all: &'static [&'static str]) -> Option<&'static str> {
+    match all {
+        [one, ..] => Some(*one),
+        [] => None,
+    }
 }
 
 /// Makes the enum, its table of descriptions and its audit line from one list, so that they cannot
@@ -22,7 +53,7 @@ pub struct Description {
 macro_rules! operations {
     ($(
         #[doc = $summary:literal]
-        $variant:ident = $name:literal, $permission:ident {
+        $variant:ident = $name:literal, $permission:ident $(, danger $danger:literal)? {
             $( #[doc = $meaning:literal] $(#[$attribute:meta])* $field:ident: $type:ty, )*
         }
     )*) => {
@@ -43,7 +74,13 @@ macro_rules! operations {
                 name: $name,
                 permission: Permission::$permission,
                 summary: $summary,
-                fields: &[$( stringify!($field), )*],
+                danger: sentence(&[$( $danger )?]),
+                fields: &[$( FieldDescription {
+                    name: stringify!($field),
+                    meaning: $meaning,
+                    kind: <$type as OperationField>::KIND,
+                    is_optional: <$type as OperationField>::IS_OPTIONAL,
+                }, )*],
             }, )*
         ];
 
@@ -62,7 +99,7 @@ macro_rules! operations {
                 match self {
                     $( Self::$variant { $( $field, )* } => {
                         $( fields.extend(
-                            AuditField::shown($field).map(|text| (stringify!($field), text)),
+                            OperationField::shown($field).map(|text| (stringify!($field), text)),
                         ); )*
                     } )*
                 }
@@ -97,7 +134,9 @@ operations! {
     }
 
     #[doc = "Removes a user with contact list and stored messages, and ends the user's sessions."]
-    UserRemove = "user.remove", ChangeUsers {
+    UserRemove = "user.remove", ChangeUsers,
+        danger "The user's contact list and stored messages are lost, and the user's sessions \
+                end." {
         #[doc = "The local part, or the whole address in the domain of the node."]
         user: UserName,
     }
@@ -201,7 +240,9 @@ operations! {
     ClusterNodes = "cluster.nodes", ReadCluster {}
 
     #[doc = "Removes a node for ever; the others go on without it."]
-    ClusterRemove = "cluster.remove", ChangeCluster {
+    ClusterRemove = "cluster.remove", ChangeCluster,
+        danger "The node may not come back under its name, and its users are served by its twin, \
+                or by nobody." {
         #[doc = "The number of the node."]
         node: u16,
     }
@@ -213,32 +254,103 @@ operations! {
     SubclusterTakeovers = "subcluster.takeovers", ReadCluster {}
 
     #[doc = "Lets a node take over from its twin by itself, or not."]
-    SubclusterSetHighAvailability = "subcluster.set-high-availability", ChangeCluster {
+    SubclusterSetHighAvailability = "subcluster.set-high-availability", MoveUsers,
+        danger "While it is off, the users of a node that fails are served by nobody." {
         #[doc = "Whether it does."]
         on: bool,
     }
 
     #[doc = "Moves all users that a node serves to its twin."]
-    SubclusterFailover = "subcluster.failover", ChangeCluster {
+    SubclusterFailover = "subcluster.failover", MoveUsers,
+        danger "The sessions of its users move to its twin; clients come back there by \
+                themselves." {
         #[doc = "The number of the node that is relieved."]
         node: u16,
     }
 
     #[doc = "Moves all users back to their home nodes."]
-    SubclusterFallback = "subcluster.fallback", ChangeCluster {}
+    SubclusterFallback = "subcluster.fallback", MoveUsers,
+        danger "The sessions of those users move; clients come back there by themselves." {}
 
     #[doc = "Compares the databases of all replicas at one index."]
     SubclusterVerify = "subcluster.verify", ReadCluster {}
+
+    #[doc = "Adds an administrator: an account for the pages, apart from the users."]
+    AdministratorAdd = "administrator.add", ChangeAdministrators {
+        #[doc = "The name: a to z, 0 to 9, `.`, `-` and `_`."]
+        administrator: AdministratorName,
+        #[doc = "What the administrator may."]
+        role: Role,
+        #[doc = "Kept only as a salted hash."]
+        password: Secret,
+    }
+
+    #[doc = "Lists the administrators."]
+    AdministratorList = "administrator.list", ReadAdministrators {}
+
+    #[doc = "Removes an administrator and ends its sessions on the pages."]
+    AdministratorRemove = "administrator.remove", ChangeAdministrators {
+        #[doc = "The name of the administrator."]
+        administrator: AdministratorName,
+    }
+
+    #[doc = "Gives an administrator a new password, and ends its sessions on the pages."]
+    AdministratorSetPassword = "administrator.set-password", ChangeAdministrators {
+        #[doc = "The name of the administrator."]
+        administrator: AdministratorName,
+        #[doc = "Kept only as a salted hash."]
+        password: Secret,
+    }
+
+    #[doc = "Gives an administrator another role, at once."]
+    AdministratorSetRole = "administrator.set-role", ChangeAdministrators {
+        #[doc = "The name of the administrator."]
+        administrator: AdministratorName,
+        #[doc = "What the administrator may from now on."]
+        role: Role,
+    }
+
+    #[doc = "Makes a token with which a program asks over REST; it is shown once."]
+    TokenAdd = "token.add", ChangeAdministrators {
+        #[doc = "The name, which the audit has: a to z, 0 to 9, `.`, `-` and `_`."]
+        token: AdministratorName,
+        #[doc = "What the program may."]
+        role: Role,
+        #[doc = "For how many days it is good, up to 3660."]
+        days: u16,
+    }
+
+    #[doc = "Lists the tokens, without what they are."]
+    TokenList = "token.list", ReadAdministrators {}
+
+    #[doc = "Removes a token: it is worth nothing any more."]
+    TokenRemove = "token.remove", ChangeAdministrators {
+        #[doc = "The name of the token."]
+        token: AdministratorName,
+    }
+
+    #[doc = "Lists who changed what, the newest first."]
+    AuditList = "audit.list", ReadAudit {
+        #[doc = "Begins before this line: the last of the page before."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::FieldKind;
 
     #[test]
     fn names_are_distinct_and_said_as_noun_and_verb() {
         for (index, one) in DESCRIPTIONS.iter().enumerate() {
-            assert!(one.summary.ends_with('.'), "{}", one.name);
+            let danger = one.danger.unwrap_or("None.");
+            assert!(
+                one.summary.ends_with('.') && danger.ends_with('.'),
+                "{}",
+                one.name
+            );
             assert!(
                 one.name
                     .chars()
@@ -268,6 +380,38 @@ mod tests {
         let line = operation.audit_line(&Caller::LocalSocket { uid: 1000 });
         assert_eq!(line.to_string(), "local user 1000: external.set-secret");
         assert!(!format!("{operation:?} {line:?}").contains("swordfish"));
+    }
+
+    #[test]
+    fn a_dangerous_one_is_confirmed_by_its_own_name() {
+        let failover = Description::of("subcluster.failover").unwrap();
+        assert_eq!(
+            failover.check_confirmation(Some("subcluster.failover")),
+            Ok(())
+        );
+        for given in [None, Some(""), Some("yes"), Some("subcluster.fallback")] {
+            let error = failover.check_confirmation(given).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unconfirmed);
+            assert_eq!(
+                error.message,
+                "The sessions of its users move to its twin; clients come back there by \
+                 themselves. To confirm, say \"confirm\": \"subcluster.failover\""
+            );
+        }
+        let status = Description::of("node.status").unwrap();
+        assert_eq!(status.check_confirmation(None), Ok(()));
+        assert_eq!(Description::of("node.fly"), None);
+    }
+
+    #[test]
+    fn fields_are_described_by_their_types() {
+        let add = Description::of("token.add").unwrap();
+        let kinds: Vec<FieldKind> = add.fields.iter().map(|field| field.kind).collect();
+        let most = u64::from(u16::MAX);
+        let wanted = [FieldKind::Text, FieldKind::Role, FieldKind::Number(most)];
+        assert_eq!(kinds, wanted);
+        let list = Description::of("session.list").unwrap();
+        assert!(list.fields.iter().all(|field| field.is_optional));
     }
 
     #[test]

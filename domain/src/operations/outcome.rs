@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rows, SessionRef, UserName};
+use super::{AdministratorName, Role, Rows, SessionRef, UserName};
 use crate::node_state::NodeState;
 use crate::takeovers::TakeoverCause;
 
@@ -25,6 +25,10 @@ pub enum Outcome {
     Digests(Vec<DigestRow>),
     Backup(BackupRow),
     Backups(Vec<BackupRow>),
+    Administrators(Vec<AdministratorRow>),
+    Tokens(Vec<TokenRow>),
+    /// The newest first.
+    Audit(Rows<AuditRow>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +206,39 @@ pub struct DigestRow {
     pub index: u64,
     /// None: it did not answer, or has not applied that much.
     pub digest: Option<u32>,
+}
+
+/// Who administers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdministratorRow {
+    pub administrator: AdministratorName,
+    pub role: Role,
+}
+
+/// A token for programs; what it is, only its owner knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    pub token: AdministratorName,
+    pub role: Role,
+    /// Begun days for which it is good; 0: it has expired.
+    pub days_left: u32,
+}
+
+/// One line of the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// From 1, without gaps.
+    pub number: u64,
+    /// By the clock of the node that was asked, in UTC, as XEP-0082 writes it.
+    pub at: String,
+    pub caller: String,
+    pub operation: String,
+    /// Fields with their values, without secrets.
+    pub fields: String,
+    /// `done`, or why not.
+    pub result: String,
+    /// SHA-256 over the line and the hash of the line before, in hexadecimal digits.
+    pub hash: String,
 }
 
 #[cfg(test)]

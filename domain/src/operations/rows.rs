@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ENVELOPE_BYTES_MAX, SessionRow, UserRow};
+use super::{AuditRow, ENVELOPE_BYTES_MAX, SessionRow, UserRow};
 
 /// More rows than this do not stand on one page, however short they are.
 pub const ROWS_MAX: usize = 200;
@@ -60,6 +60,13 @@ impl Row for SessionRow {
         let peer = self.peer.as_ref().map_or(0, String::len);
         let texts = self.session.as_str().len() + self.user.as_str().len() + self.resource.len();
         FRAME + ESCAPED * (texts + peer + self.availability.len())
+    }
+}
+
+impl Row for AuditRow {
+    fn weight_max(&self) -> usize {
+        let texts = self.caller.len() + self.operation.len() + self.fields.len();
+        FRAME + ESCAPED * (texts + self.result.len()) + self.hash.len()
     }
 }
 

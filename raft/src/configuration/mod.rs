@@ -1,7 +1,10 @@
 //! The cluster's configuration as a pure state machine: users with their credentials and homes, the
-//! topology, and the settings of the cluster. The rest joins it with the issues that need it.
+//! topology, the settings of the cluster, who administers it, and who changed what. The rest joins
+//! it with the issues that need it.
 
 mod accounts;
+mod administrators;
+mod audit;
 mod topology;
 
 use std::collections::BTreeMap;
@@ -17,6 +20,11 @@ use pollux_domain::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Account, Credentials};
+pub use administrators::{
+    Administrator, Administrators, AdministratorsChange, AdministratorsReply, ApiToken,
+    PasswordHash,
+};
+pub use audit::{Audit, AuditEntry, AuditLine};
 pub use topology::{
     ClusterSecrets, Invitation, NodeEntry, Role, SubclusterEntry, Topology, TopologyChange,
     TopologyReply,
@@ -37,7 +45,9 @@ pub struct Configuration {
     external_secret: Option<Secret>,
     topology: Arc<Topology>,
     settings: Arc<Settings>,
-    /// How often it has changed.
+    administrators: Arc<Administrators>,
+    audit: Arc<Audit>,
+    /// How often it has changed, the audit aside.
     version: u64,
 }
 
@@ -75,6 +85,9 @@ pub enum Change {
     /// Settings by name, as a person writes them; without text one is as at the beginning. All of
     /// them, or none.
     Set(Vec<(String, Option<String>)>),
+    Administrators(AdministratorsChange),
+    /// Something was changed, or somebody wanted it to be.
+    Audit(AuditEntry),
 }
 
 /// What became of a change.
@@ -88,6 +101,7 @@ pub enum ChangeReply {
     Stale,
     BadSettings,
     Topology(TopologyReply),
+    Administrators(AdministratorsReply),
 }
 
 impl Configuration {
@@ -107,7 +121,10 @@ impl Configuration {
     }
 
     pub fn apply(&mut self, change: &Change) -> ChangeReply {
-        self.version += 1;
+        // What is written down of a change is none: nobody needs to look again.
+        if !matches!(change, Change::Audit(_)) {
+            self.version += 1;
+        }
         match change {
             Change::DecoySecret(secret) => {
                 self.decoy_secret.get_or_insert_with(|| secret.clone());
@@ -167,6 +184,12 @@ impl Configuration {
                 let topology = Arc::make_mut(&mut self.topology);
                 return ChangeReply::Topology(topology.apply(change));
             }
+            Change::Administrators(change) => {
+                let administrators = Arc::make_mut(&mut self.administrators);
+                let reply = administrators.apply(change, self.version);
+                return ChangeReply::Administrators(reply);
+            }
+            Change::Audit(entry) => Arc::make_mut(&mut self.audit).append(entry),
             Change::Set(wanted) => {
                 let wanted = wanted
                     .iter()
@@ -180,13 +203,21 @@ impl Configuration {
         ChangeReply::Done
     }
 
-    /// Grows with each change.
+    /// Grows with each change but those of the audit.
     pub fn version(&self) -> u64 {
         self.version
     }
 
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    pub fn administrators(&self) -> &Administrators {
+        &self.administrators
+    }
+
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     pub fn settings(&self) -> &Arc<Settings> {

@@ -1,18 +1,14 @@
-//! The server, asked over TCP byte by byte, as a monitor or a nuisance would.
-#![expect(
-    clippy::disallowed_types,
-    clippy::unwrap_used,
-    reason = "a client of a real server, on a thread that may block; helpers included"
-)]
+//! What monitors are told, and what a nuisance is.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use pollux_admin_ui::{Running, Vitals, start};
 use pollux_domain::metrics::Sample;
+
+use super::client;
 
 #[derive(Default)]
 struct Node {
@@ -46,37 +42,18 @@ impl Vitals for Node {
     }
 }
 
-fn loopback() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
-}
-
 fn running() -> (Running, Arc<Node>) {
     let node = Arc::new(Node::default());
-    (start(loopback(), node.clone()).unwrap(), node)
+    (start(client::loopback(), node.clone()).unwrap(), node)
 }
 
-/// Everything that the server says until it closes.
 fn ask(server: &Running, request: &str) -> String {
-    let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    // A server that closes before it has read everything may reset the connection after its answer.
-    match stream.read_to_string(&mut answer) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}: {answer}"),
-        _ => answer,
-    }
+    client::ask(server.address(), request)
 }
 
 fn get(server: &Running, path: &str) -> (String, String) {
-    let answer = ask(
-        server,
-        &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
-    );
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_lowercase(), body.to_owned())
+    let answer = client::get(server.address(), path, &[]);
+    (answer.head, answer.body)
 }
 
 #[test]
@@ -197,7 +174,7 @@ fn only_a_loopback_address_is_served() {
 
 #[test]
 fn a_port_in_use_is_said() {
-    let taken = TcpListener::bind(loopback()).unwrap();
+    let taken = TcpListener::bind(client::loopback()).unwrap();
     let address = taken.local_addr().unwrap();
     let error = start(address, Arc::new(Node::default())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);

@@ -1,0 +1,367 @@
+//! The pages: who asks for which, and what a form does. Not for how they look: see the templates.
+
+use actix_web::web::Data;
+use askama::Template;
+use pollux_domain::operations::{
+    AuditRow, Denial, Description, Operation, OperationError, Outcome, Permission, Secret,
+};
+
+use super::exchange::{Asked, Fields, Reply};
+use super::sessions::{self, Notice, WHOLE};
+use super::topology::{Act, SubclusterView, acts, events, view};
+use super::{Office, Reader, api, requests};
+
+/// Of a signed-in browser. `__Host-`: of this host only, with TLS or on a loopback address, and not
+/// to be set by any other (RFC 6265bis section 4.1.3.2).
+const SESSION: &str = "__Host-pollux";
+/// Of a browser that was shown the form for the sign-in, so that nobody else's is taken.
+const STRANGER: &str = "__Host-pollux-form";
+/// The field in which a form says that it is one of ours.
+const FORM_TOKEN: &str = "form";
+
+/// What stands around each page of one who is signed in.
+struct Frame {
+    title: &'static str,
+    name: String,
+    role: &'static str,
+    form_token: String,
+    may_audit: bool,
+    notice: Option<Notice>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    form_token: String,
+    name: String,
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "topology.html")]
+struct TopologyPage {
+    frame: Frame,
+    live: String,
+}
+
+#[derive(Template)]
+#[template(path = "live.html")]
+struct Live {
+    node: String,
+    domain: String,
+    version: String,
+    subclusters: Vec<SubclusterView>,
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmPage {
+    frame: Frame,
+    operation: &'static str,
+    label: String,
+    summary: &'static str,
+    whom: String,
+    danger: &'static str,
+    /// Names and values that the form carries.
+    fields: Vec<(&'static str, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    frame: Frame,
+    rows: Vec<AuditRow>,
+    /// The number of the last line, where older ones follow.
+    older: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    title: &'static str,
+    text: String,
+}
+
+/// The reply to whatever is neither REST nor a file.
+pub(crate) async fn answer(office: &Data<Office>, asked: &Asked) -> Reply {
+    let cookie = asked.cookies.get(SESSION).unwrap_or_default();
+    match (asked.path.as_str(), asked.is_post) {
+        ("/", false) => return Reply::see_other("/topology"),
+        ("/sign-in", false) => return sign_in_page(office, 200, "", None),
+        ("/sign-in", true) => return sign_in(office, asked, cookie).await,
+        ("/topology/events", false) => return events::watch(office, asked.cookies.get(SESSION)),
+        ("/topology" | "/confirm" | "/audit", false) | ("/sign-out" | "/operate", true) => {}
+        _ => return problem(404, "Not found", "There is no such page."),
+    }
+    let Some(reader) = office.visitor(cookie) else {
+        return Reply::see_other("/sign-in");
+    };
+    let form = asked.form();
+    if asked.is_post && !sessions::is_same(form.get(FORM_TOKEN).unwrap_or(""), &reader.form_token) {
+        return foreign_form();
+    }
+    match asked.path.as_str() {
+        "/topology" => topology(office, cookie, &reader).await,
+        "/confirm" => confirm(office, cookie, &reader, &asked.query).await,
+        "/audit" => audit(office, cookie, &reader, &asked.query).await,
+        "/operate" => operate(office, cookie, &reader, &form).await,
+        _ => {
+            office.sessions().close(cookie);
+            Reply::see_other("/sign-in").with("set-cookie", ended(SESSION))
+        }
+    }
+}
+
+// === signing in ===
+
+fn sign_in_page(office: &Office, status: u16, name: &str, problem: Option<String>) -> Reply {
+    let form_token = sessions::text(&office.administration.secret());
+    let cookie = kept(STRANGER, &form_token);
+    let page = SignInPage {
+        form_token,
+        name: name.to_owned(),
+        problem,
+    };
+    html(status, &page).with("set-cookie", cookie)
+}
+
+async fn sign_in(office: &Data<Office>, asked: &Asked, cookie: &str) -> Reply {
+    let form = asked.form();
+    let shown = asked.cookies.get(STRANGER).unwrap_or_default();
+    let said = form.get(FORM_TOKEN).unwrap_or_default();
+    if shown.is_empty() || !sessions::is_same(said, shown) {
+        return foreign_form();
+    }
+    let name = form.get("name").unwrap_or_default().trim();
+    let refused = |denial: Denial| {
+        let status = match denial {
+            Denial::WrongPassword | Denial::WrongToken => 401,
+            Denial::LockedOut { .. } => 429,
+            Denial::Unavailable => 503,
+        };
+        sign_in_page(office, status, name, Some(denial.to_string()))
+    };
+    let Ok(password) = Secret::new(form.get("password").unwrap_or_default().to_owned()) else {
+        return refused(Denial::WrongPassword);
+    };
+    let administration = &office.administration;
+    let signed_in = administration.sign_in(name.to_owned(), password, asked.address);
+    let administrator = match signed_in.await {
+        Ok(administrator) => administrator,
+        Err(denial) => return refused(denial),
+    };
+    let secrets = [administration.secret(), administration.secret()];
+    let mut sessions = office.sessions();
+    // Whatever the browser had before is worth nothing: the new one nobody could have given it.
+    sessions.close(cookie);
+    let cookie = sessions.open(&administrator, secrets, administration.now());
+    Reply::see_other("/topology")
+        .with("set-cookie", kept(SESSION, &cookie))
+        .with("set-cookie", ended(STRANGER))
+}
+
+fn kept(name: &str, value: &str) -> String {
+    let seconds = WHOLE.as_secs();
+    format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
+}
+
+fn ended(name: &str) -> String {
+    format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict")
+}
+
+fn foreign_form() -> Reply {
+    let text = "This form was not made for your session, or is too old. Go back, load the page \
+                again, and send it once more.";
+    problem(403, "Not your form", text)
+}
+
+// === the topology ===
+
+async fn topology(office: &Data<Office>, cookie: &str, reader: &Reader) -> Reply {
+    let live = live(office, reader).await;
+    let page = TopologyPage {
+        frame: frame(office, cookie, reader, "System topology"),
+        live,
+    };
+    html(200, &page)
+}
+
+/// The part of the page that changes.
+pub(crate) async fn live(office: &Office, reader: &Reader) -> String {
+    let administration = office.administration.as_ref();
+    let caller = reader.caller();
+    let overview = match office.board.overview(administration, &caller).await {
+        Ok(overview) => overview,
+        Err(error) => return unknown(&error),
+    };
+    let live = Live {
+        node: format!("node {}", overview.status.node_id),
+        domain: overview.status.domain.clone(),
+        version: overview.status.version.clone(),
+        subclusters: view(&overview, reader.administrator.role),
+    };
+    live.render().unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(path = "unknown.html")]
+struct Unknown<'a> {
+    error: &'a str,
+}
+
+fn unknown(error: &OperationError) -> String {
+    let error = &error.message;
+    Unknown { error }.render().unwrap_or_default()
+}
+
+// === operations ===
+
+async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fields) -> Reply {
+    let administration = office.administration.as_ref();
+    let caller = reader.caller();
+    let acts = match office.board.overview(administration, &caller).await {
+        Ok(overview) => acts(&overview, reader.administrator.role),
+        Err(error) => return problem(503, "Not now", &error.message),
+    };
+    let name = asked.get("operation").unwrap_or_default();
+    let wanted = acts.into_iter().find(|act| {
+        let fields = fields(&act.operation);
+        let mut fields = fields.iter();
+        act.operation.name() == name
+            && fields.all(|(field, value)| asked.get(field) == Some(value.as_str()))
+    });
+    let (Some(act), Some(description)) = (wanted, Description::of(name)) else {
+        let text = "The state of the cluster, or your role, does not allow this now.";
+        let notice = Notice {
+            is_error: true,
+            text: text.to_owned(),
+        };
+        return with_notice(office, cookie, notice);
+    };
+    let Act {
+        operation,
+        label,
+        whom,
+        ..
+    } = act;
+    let page = ConfirmPage {
+        frame: frame(office, cookie, reader, "Are you sure?"),
+        operation: description.name,
+        label,
+        summary: description.summary,
+        whom,
+        danger: description.danger.unwrap_or_default(),
+        fields: fields(&operation),
+    };
+    html(200, &page)
+}
+
+/// What a form carries of an operation.
+fn fields(operation: &Operation) -> Vec<(&'static str, String)> {
+    match operation {
+        Operation::SubclusterFailover { node } => vec![("node", node.to_string())],
+        Operation::SubclusterSetHighAvailability { on } => vec![("on", on.to_string())],
+        _ => Vec::new(),
+    }
+}
+
+async fn operate(office: &Data<Office>, cookie: &str, reader: &Reader, form: &Fields) -> Reply {
+    let name = form.get("operation").unwrap_or_default();
+    let result = match requests::from_form(name, form) {
+        Ok(operation) => {
+            let done = done(&operation);
+            let administration = &office.administration;
+            let executed = administration.execute(reader.caller(), operation).await;
+            executed.map(|_| done)
+        }
+        Err(error) => Err(error),
+    };
+    office.board.forget().await;
+    let notice = match result {
+        Ok(text) => Notice {
+            is_error: false,
+            text,
+        },
+        Err(error) => Notice {
+            is_error: true,
+            text: error.message,
+        },
+    };
+    with_notice(office, cookie, notice)
+}
+
+/// As `pollux ctl` says it.
+fn done(operation: &Operation) -> String {
+    match operation {
+        Operation::SubclusterFailover { node } => {
+            format!("node {node}: relieved; its twin serves its users")
+        }
+        Operation::SubclusterFallback {} => "all users: served by their home nodes".to_owned(),
+        Operation::SubclusterSetHighAvailability { on } => {
+            let state = if *on { "on" } else { "off" };
+            format!("high availability: {state}")
+        }
+        other => format!("{}: done", other.name()),
+    }
+}
+
+/// Back to the topology, which says it.
+fn with_notice(office: &Office, cookie: &str, notice: Notice) -> Reply {
+    let now = office.administration.now();
+    if let Some(session) = office.sessions().touch(cookie, now) {
+        session.notice = Some(notice);
+    }
+    Reply::see_other("/topology")
+}
+
+// === the audit ===
+
+async fn audit(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fields) -> Reply {
+    let before = asked.get("before").and_then(|number| number.parse().ok());
+    let operation = Operation::AuditList { before };
+    let listed = office.administration.execute(reader.caller(), operation);
+    let page = match listed.await {
+        Ok(Outcome::Audit(page)) => page,
+        Ok(other) => return problem(500, "Not now", &format!("{other:?}")),
+        Err(error) => return problem(api::status(error.kind), "Not now", &error.message),
+    };
+    let last = page.rows.last().map(|row| row.number);
+    let page = AuditPage {
+        frame: frame(office, cookie, reader, "Audit"),
+        older: last.filter(|_| page.more),
+        rows: page.rows,
+    };
+    html(200, &page)
+}
+
+// === what they share ===
+
+/// The notice is said once.
+fn frame(office: &Office, cookie: &str, reader: &Reader, title: &'static str) -> Frame {
+    let now = office.administration.now();
+    let mut sessions = office.sessions();
+    let notice = sessions.touch(cookie, now);
+    Frame {
+        title,
+        name: reader.administrator.name.to_string(),
+        role: reader.administrator.role.word(),
+        form_token: reader.form_token.clone(),
+        may_audit: reader.administrator.role.may(Permission::ReadAudit),
+        notice: notice.and_then(|session| session.notice.take()),
+    }
+}
+
+fn problem(status: u16, title: &'static str, text: &str) -> Reply {
+    let text = text.to_owned();
+    html(status, &ProblemPage { title, text })
+}
+
+fn html(status: u16, page: &impl Template) -> Reply {
+    match page.render() {
+        Ok(text) => Reply::html(status, text),
+        Err(error) => {
+            tracing::error!(%error, "failed to make a page");
+            Reply::text(500, "the page cannot be made\n")
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What is said of clusters in several states, and what may be done about them.
+
+use pollux_domain::operations::{NodeStateRow, NodeStatus, SubclusterStatus};
+
+use super::*;
+
+fn row(node: u16, name: &str, role: &str, subcluster: u16, state: &str) -> ClusterNodeRow {
+    ClusterNodeRow {
+        node,
+        name: name.to_owned(),
+        role: role.to_owned(),
+        subcluster,
+        incarnation: 1,
+        address: format!("192.0.2.{node}:7222"),
+        state: state.to_owned(),
+    }
+}
+
+fn home_row(home: u16, serving: u16) -> HomeRow {
+    HomeRow {
+        home,
+        serving: Some(serving),
+        epoch: 1,
+        users: 2,
+        sessions: 1,
+        is_held_here: serving == 2,
+    }
+}
+
+fn member(node: u16, matched_index: Option<u64>) -> MemberRow {
+    MemberRow {
+        node,
+        incarnation: 1,
+        votes: true,
+        matched_index,
+    }
+}
+
+/// Castor, Pollux, which is asked and leads, and their witness.
+fn pair() -> Overview {
+    Overview {
+        status: NodeStatus {
+            node_id: 2,
+            version: "0.1.0".to_owned(),
+            domain: "example.org".to_owned(),
+            state: "serving".to_owned(),
+            uptime_seconds: 60,
+            user_count: 4,
+            session_count: 2,
+            listeners: Vec::new(),
+            groups: Vec::new(),
+        },
+        nodes: vec![
+            row(1, "castor", "node", 1, "connected"),
+            row(2, "pollux", "node", 1, "this node"),
+            row(3, "witness", "witness", 1, "connected"),
+        ],
+        subcluster: SubclusterStatus {
+            subcluster: 1,
+            high_availability: true,
+            is_protected: true,
+            leader: Some(2),
+            term: 3,
+            homes: vec![home_row(1, 1), home_row(2, 2)],
+            members: vec![
+                member(1, Some(40)),
+                member(2, Some(41)),
+                member(3, Some(41)),
+            ],
+            nodes: Vec::new(),
+        },
+    }
+}
+
+/// Castor is gone, and Pollux serves its users.
+fn without_castor() -> Overview {
+    let mut overview = pair();
+    overview.nodes[0].state = "not connected".to_owned();
+    overview.subcluster.homes[0] = home_row(1, 2);
+    overview.subcluster.is_protected = false;
+    overview
+}
+
+fn fact<'a>(node: &'a NodeView, name: &str) -> &'a str {
+    let fact = node.facts.iter().find(|(known, _)| *known == name);
+    fact.map_or("", |(_, value)| value.as_str())
+}
+
+fn paths(overview: &Overview, role: Role) -> Vec<String> {
+    let acts = acts(overview, role).into_iter();
+    acts.map(|act| act.path).collect()
+}
+
+#[test]
+fn a_whole_pair() {
+    let view = view(&pair(), Role::Viewer);
+    let [subcluster] = &view[..] else {
+        panic!("{view:?}")
+    };
+    assert_eq!(subcluster.leader, "pollux");
+    let names: Vec<&str> = { subcluster.nodes.iter() }
+        .map(|node| node.name.as_str())
+        .collect();
+    assert_eq!(names, ["castor", "pollux", "witness"]);
+    let [castor, pollux, witness] = &subcluster.nodes[..] else {
+        panic!("{subcluster:?}")
+    };
+    assert_eq!((castor.tone, castor.state.as_str()), (Tone::Good, "Serves"));
+    assert_eq!(fact(castor, "Users"), "2 users");
+    assert_eq!(fact(castor, "Sessions"), "1 session");
+    assert_eq!(fact(castor, "Log"), "1 entry behind");
+    assert_eq!(fact(castor, "Lease"), "only that node knows");
+    assert_eq!(fact(pollux, "Lease"), "held");
+    assert_eq!(fact(pollux, "Replica"), "leads");
+    assert_eq!(fact(pollux, "Log"), "up to date");
+    assert_eq!(fact(witness, "Users"), "");
+    assert_eq!(witness.kind, "witness");
+    let mut follows = pair();
+    follows.subcluster.leader = Some(1);
+    follows.subcluster.members = [1, 2, 3].map(|node| member(node, None)).to_vec();
+    let nodes = &super::view(&follows, Role::Viewer)[0].nodes;
+    let logs = nodes.iter().map(|node| fact(node, "Log"));
+    let unknown = "only the leader knows";
+    assert_eq!(logs.collect::<Vec<_>>(), ["up to date", unknown, unknown]);
+}
+
+#[test]
+fn a_dead_node_is_bad_and_its_users_are_away() {
+    let view = view(&without_castor(), Role::Viewer);
+    let castor = &view[0].nodes[0];
+    assert_eq!(
+        (castor.tone, castor.state.as_str()),
+        (Tone::Bad, "Not connected")
+    );
+    assert_eq!(fact(castor, "Serves"), "nobody");
+    assert_eq!(
+        fact(&view[0].nodes[1], "Serves"),
+        "the users of castor and pollux"
+    );
+    assert_eq!(fact(&view[0].nodes[1], "Users"), "4 users");
+    assert!(view[0].homes[0].is_away && !view[0].homes[1].is_away);
+    assert!(view[0].badges.contains(&(Tone::Bad, "not protected")));
+}
+
+#[test]
+fn the_states_of_the_product_go_before_what_is_guessed() {
+    let mut overview = without_castor();
+    let state = NodeState::Down;
+    overview.subcluster.nodes = vec![NodeStateRow {
+        node: 1,
+        name: "castor".to_owned(),
+        state,
+        number: state.number(),
+        reason: "Lost contact".to_owned(),
+    }];
+    let castor = &view(&overview, Role::Viewer)[0].nodes[0];
+    assert_eq!(
+        (castor.state.as_str(), castor.reason.as_str()),
+        ("Down", "Lost contact")
+    );
+    for state in NodeState::ALL {
+        let is_good = state == NodeState::Normal;
+        assert_eq!(tone(state) == Tone::Good, is_good, "{state}");
+    }
+}
+
+#[test]
+fn the_buttons_are_those_that_the_state_and_the_role_allow() {
+    let off = "/confirm?operation=subcluster.set-high-availability&on=false";
+    let on = "/confirm?operation=subcluster.set-high-availability&on=true";
+    let first = "/confirm?operation=subcluster.failover&node=1";
+    let second = "/confirm?operation=subcluster.failover&node=2";
+    let fallback = "/confirm?operation=subcluster.fallback";
+    assert_eq!(paths(&pair(), Role::Operator), [first, second, off]);
+    assert_eq!(paths(&pair(), Role::Administrator), [first, second, off]);
+    for role in [Role::Viewer, Role::Auditor] {
+        assert_eq!(paths(&pair(), role), [""; 0]);
+    }
+    // Nobody is there to take Pollux's users, and nobody for Castor's to go home to.
+    let mut overview = without_castor();
+    assert_eq!(paths(&overview, Role::Operator), [off]);
+    overview.nodes[0].state = "connected".to_owned();
+    overview.subcluster.high_availability = false;
+    assert_eq!(paths(&overview, Role::Operator), [second, fallback, on]);
+    let acts = acts(&overview, Role::Operator);
+    assert_eq!(
+        acts[0].whom,
+        "pollux serves 4 users with 2 sessions now; castor will serve them."
+    );
+    assert_eq!(
+        acts[1].whom,
+        "2 users with 1 session will go home to castor."
+    );
+}
+
+#[test]
+fn a_node_that_is_alone_is_shown() {
+    let mut overview = pair();
+    overview.nodes.clear();
+    overview.subcluster.homes = vec![home_row(2, 2)];
+    overview.subcluster.members = vec![member(2, None)];
+    let view = view(&overview, Role::Operator);
+    let node = &view[0].nodes[0];
+    assert_eq!(
+        (node.name.as_str(), node.state.as_str()),
+        ("node 2", "Serves")
+    );
+    assert_eq!(node.act, None, "it has no twin");
+    assert_eq!(fact(node, "Log"), "up to date");
+}
+
+#[test]
+fn another_subcluster_has_its_nodes_and_removed_ones_are_left_out() {
+    let mut overview = pair();
+    overview.nodes.push(row(4, "mizar", "node", 2, "connected"));
+    overview
+        .nodes
+        .push(row(5, "alcor", "node", 2, "not connected"));
+    overview.nodes.push(row(6, "old", "node", 2, "removed"));
+    let view = view(&overview, Role::Operator);
+    let second = &view[1];
+    assert!(!second.is_own && second.acts.is_empty());
+    let states: Vec<&str> = { second.nodes.iter() }
+        .map(|node| node.state.as_str())
+        .collect();
+    assert_eq!(states, ["Connected", "Not connected"]);
+}

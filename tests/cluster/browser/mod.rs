@@ -1,0 +1,128 @@
+//! The pages in a real browser: Chromium signs in, looks on while a node dies, and sends its users
+//! home by the button.
+
+mod driver;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::administration::{add_administrator, with_admin};
+use super::common::deadline::{found, wait_for};
+use super::common::node::PASSWORD;
+use super::ports::free_address;
+use super::site::{Member, pair_of};
+use driver::Driver;
+
+/// Issue 6: a death is seen so soon.
+const SEEN: Duration = Duration::from_secs(2);
+/// Where pictures of the pages are put, if anywhere: `cargo xtask screenshots`.
+const PICTURES: &str = "POLLUX_SCREENSHOTS";
+
+/// Wide, narrow and dark.
+fn pictured(driver: &Driver, name: &str) {
+    let Some(folder) = std::env::var_os(PICTURES) else {
+        return;
+    };
+    let folder = PathBuf::from(folder);
+    for (look, width, height, scheme) in [
+        ("wide", 1280, 1100, "light"),
+        ("narrow", 400, 1900, "light"),
+        ("dark", 1280, 1100, "dark"),
+    ] {
+        driver.resizes(width, height);
+        driver.likes(scheme);
+        driver.pictures(&folder.join(format!("{name}-{look}.png")));
+    }
+    driver.resizes(1280, 1100);
+    driver.likes("light");
+}
+
+/// The pair, of which Pollux has the pages, and where they are.
+#[track_caller]
+fn pair_with_pages() -> ([Member; 3], String) {
+    let address = free_address();
+    let pair = pair_of(Member::first("castor"), with_admin("pollux", address));
+    (pair, format!("http://{address}"))
+}
+
+#[track_caller]
+fn signs_in(driver: &Driver, pages: &str, name: &str) {
+    driver.goes_to(pages);
+    driver.shows("Password");
+    driver.types("#name", name);
+    driver.types("#password", PASSWORD);
+    driver.clicks("button");
+    driver.shows("System topology");
+}
+
+#[test]
+fn a_dead_node_is_seen_without_a_reload_and_its_users_go_home_by_a_button() {
+    let ([mut castor, pollux, _witness], pages) = pair_with_pages();
+    add_administrator(&castor, "ann", "operator");
+    castor.add_user("alice");
+    pollux.add_user("bob");
+    let mut alice = castor.client("alice");
+    alice.all_acknowledged();
+
+    let driver = Driver::start();
+    driver.goes_to(&pages);
+    driver.shows("Sign in");
+    pictured(&driver, "sign-in");
+    signs_in(&driver, &pages, "ann");
+    for words in [
+        "castor",
+        "pollux",
+        "witness",
+        "high availability on",
+        "1 session",
+    ] {
+        driver.shows(words);
+    }
+    pictured(&driver, "topology");
+    // Where the machine was too slow for a lease, somebody is not at home yet.
+    castor.fall_back();
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    wait_for("the page to show everybody at home", || {
+        let (first, second) = (driver.text_of("#node-1"), driver.text_of("#node-2"));
+        let at_home = first.contains("the users of castor") && !first.contains("and pollux");
+        (at_home && second.contains("the users of pollux")).then_some(())
+    });
+    // A sign that is lost if the page is loaded again.
+    driver.evaluates("window.unloaded = 'not yet'");
+
+    castor.kill();
+    let is_bad = "return document.querySelector('#node-1.bad') !== null";
+    let seen = found(SEEN, || (driver.evaluates(is_bad) == true).then_some(()));
+    assert!(
+        seen.is_some(),
+        "not seen within {SEEN:?}: {}",
+        driver.text()
+    );
+    wait_for("the page to show the takeover", || {
+        let (first, second) = (driver.text_of("#node-1"), driver.text_of("#node-2"));
+        let is_taken = second.contains("the users of castor and pollux");
+        (is_taken && first.contains("nobody")).then_some(())
+    });
+    driver.shows("not protected");
+    assert_eq!(driver.evaluates("return window.unloaded"), "not yet");
+    pictured(&driver, "takeover");
+    alice.resume(pollux.clients());
+
+    castor.begin();
+    pollux.wait_protected();
+    let fallback = "a[href='/confirm?operation=subcluster.fallback']";
+    driver.shows("Fallback");
+    driver.clicks(fallback);
+    driver.shows("will go home to castor");
+    driver.shows("The sessions of those users move");
+    pictured(&driver, "confirm");
+    driver.clicks("form[action='/operate'] button");
+    driver.shows("all users: served by their home nodes");
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    wait_for("the page to show it", || {
+        let at_home = driver.text_of("#node-1").contains("the users of castor");
+        (at_home && driver.text().contains("protected:")).then_some(())
+    });
+    pictured(&driver, "fallback");
+    assert_eq!(driver.complaints(), [""; 0]);
+}

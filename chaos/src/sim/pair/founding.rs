@@ -72,13 +72,8 @@ pub async fn complete(node: &Arc<Node>, seats: &[Rc<Seat>], plan: PairPlan) -> t
         sleep(LOOK).await;
     }
     // People ask each other, which is more than to be let in.
-    let set = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
-    let mut wanted = vec![set("contacts.auto-authorise", "off")];
-    if plan.falls_back {
-        wanted.push(set("fallback.automatic", "on"));
-        wanted.push(set("fallback.stable-seconds", "1"));
-    }
-    match node.configuration.execute(Change::Set(wanted)).await? {
+    let asks = ("contacts.auto-authorise".to_owned(), Some("off".to_owned()));
+    match node.configuration.execute(Change::Set(vec![asks])).await? {
         ChangeReply::Done => {}
         other => return Err(format!("nothing was set: {other:?}").into()),
     }

@@ -24,15 +24,13 @@ pub struct PairPlan {
     pub messages: u64,
     pub faults: u64,
     /// Drawn from the seed in each run: whose users they are, how fast they talk, whether they
-    /// close streams, whether users go home by themselves.
+    /// close streams.
     pub assignment: Assignment,
     /// With two pairs, the one that the last couple belongs to; all others have a partner in the
     /// other pair.
     pub together: usize,
     pub pace_ms: u64,
     pub leaves: bool,
-    /// Users go home by themselves a second after their node is well again.
-    pub falls_back: bool,
     /// When all is well again somebody goes for good, and the node that serves the session dies;
     /// the run lasts until the session has been given up.
     pub outlives: bool,
@@ -59,7 +57,6 @@ impl Default for PairPlan {
             together: 0,
             pace_ms: 60,
             leaves: false,
-            falls_back: false,
             outlives: false,
             deliver: Deliver::Committed,
         }
@@ -78,18 +75,14 @@ impl PairPlan {
     }
 
     pub(super) fn drawn(self, dice: &mut Seed) -> PairPlan {
-        let assignment = match dice.below(4) {
-            0 => Assignment::Active(0),
-            1 => Assignment::Active(1),
-            _ => Assignment::Balanced,
-        };
-        let pace_ms = 8 + dice.below(100);
         PairPlan {
-            assignment,
-            pace_ms,
+            assignment: match dice.below(4) {
+                0 => Assignment::Active(0),
+                1 => Assignment::Active(1),
+                _ => Assignment::Balanced,
+            },
+            pace_ms: 8 + dice.below(100),
             leaves: dice.below(4) == 0,
-            // Of what is drawn already.
-            falls_back: pace_ms.is_multiple_of(3),
             together: dice.below(self.pairs as u64) as usize,
             ..self
         }

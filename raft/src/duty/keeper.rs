@@ -160,12 +160,6 @@ impl Keeper {
             if !grants.is_alive(now, to) {
                 return Reply::Unable(format!("node {to} cannot be reached"));
             }
-            if wisher == Wisher::Owner && world.relieved.contains(&to) {
-                return Reply::Unable(format!(
-                    "an operator has relieved node {to}; `pollux ctl subcluster fallback` lets \
-                     it serve again"
-                ));
-            }
             grants.wish(home, to, wisher);
             Reply::Noted
         })

@@ -175,11 +175,10 @@ impl Grants {
         }
     }
 
-    /// The other node, where it can serve. One that an operator has relieved stays so while it has
-    /// a twin: it may be taken apart at this moment.
+    /// The other node, where it can serve; also one that an operator has relieved: nobody else is
+    /// left.
     fn twin(&self, now: Duration, of: NodeId, world: &World, cause: Cause) -> Option<Successor> {
-        let may = |node: &NodeId| !world.relieved.contains(node) || world.removed.contains(&of);
-        let others = world.homes.iter().filter(|node| **node != of && may(node));
+        let others = world.homes.iter().filter(|node| **node != of);
         let mut able =
             others.filter_map(|node| Some((*node, self.able(now, *node, world)?, cause)));
         able.next()

@@ -76,7 +76,7 @@ pub struct World {
     pub committed: u64,
     /// Nodes whose beat the leader has heard within one lease, as a voter hears voters.
     pub heard: BTreeSet<NodeId>,
-    /// Nodes that an operator has relieved: nothing but an operator makes them serve again.
+    /// Nodes that an operator has relieved: time alone does not send their users home.
     pub relieved: BTreeSet<NodeId>,
     /// For how long a node is to have been well before its users go home by themselves; none: they
     /// do not.

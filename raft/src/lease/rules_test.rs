@@ -418,20 +418,13 @@ fn late_words_of_an_earlier_process_change_nothing() {
 }
 
 #[test]
-fn who_was_relieved_serves_again_for_an_operator_or_where_nobody_else_is_left() {
+fn who_was_relieved_takes_over_where_nobody_else_is_left() {
     let mut stage = Stage::new();
     stage.world.relieved.insert(POLLUX);
     stage.renew(0, CASTOR);
     stage.renew(320, POLLUX);
-    assert_eq!(stage.decide(331), [], "it is left alone");
-    let mut gone = Stage::new();
-    gone.world.relieved.insert(POLLUX);
-    gone.world.removed.insert(CASTOR);
-    gone.renew(320, POLLUX);
-    assert_eq!(gone.decide(331), to_pollux());
-    assert_eq!(gone.grants.cause(CASTOR), Some(Cause::Removed));
-    stage.grants.wish(CASTOR, POLLUX, Wisher::Operator);
-    assert_eq!(stage.decide(332), to_pollux());
+    assert_eq!(stage.decide(331), to_pollux());
+    assert_eq!(stage.grants.cause(CASTOR), Some(Cause::Silent));
 }
 
 /// Pollux serves both, and Castor gives signs of life again from the first millisecond on.

@@ -66,17 +66,17 @@ fn a_list_of_sessions() {
         slot_count,
     };
     let shown = Shown::Sessions(vec![
-        row("My phone/2f\u{7}", Some("[2001:db8::1]:50123"), 0),
+        row("My phone/2f\"", Some("[2001:db8::1]:50123"), 0),
         row("x", None, 500),
     ]);
     let expected = "\
 SESSION                       AVAILABILITY    PEER                 ACKNOWLEDGES  UNACKNOWLEDGED
-alice@localhost/My phone/2f·  do not disturb  [2001:db8::1]:50123  no            0
+alice@localhost/My phone/2f\"  do not disturb  [2001:db8::1]:50123  no            0
 alice@localhost/x             do not disturb  waits to resume      yes           500
 ";
     assert_eq!(text(&shown), expected);
     let value = read(&shown);
-    assert_eq!(value[0]["resource"], "My phone/2f\u{7}");
+    assert_eq!(value[0]["resource"], "My phone/2f\"");
     assert_eq!(value[1]["peer"], Value::Null);
     let none = Shown::Sessions(Vec::new());
     let expected = "SESSION  AVAILABILITY  PEER  ACKNOWLEDGES  UNACKNOWLEDGED\n";

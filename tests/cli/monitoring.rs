@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -37,8 +36,10 @@ fn promtool(folder: &Path, arguments: &[&str], input: &str) -> (bool, String) {
 
 /// What a monitor gets.
 #[track_caller]
+#[expect(clippy::disallowed_types, reason = "a monitor outside of the node")]
 fn metrics(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("an open port");
+    let stream = std::net::TcpStream::connect(("127.0.0.1", port));
+    let mut stream = stream.expect("an open port");
     let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();

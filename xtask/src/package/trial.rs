@@ -16,7 +16,7 @@ use crate::packages;
 use crate::step::run;
 use crate::workspace::{cargo, target_folder};
 use book::{Line, lines};
-use machine::{Bridge, Machine, base};
+use machine::{Bridge, Machine, base, pause};
 
 const BOOK: &str = include_str!("../../../docs/install.md");
 /// From this heading on clients chat: nothing that follows may be noticed by them.
@@ -104,7 +104,7 @@ impl Trial {
                 return Err(failure.context(format!("{host}# {text}\n{}", machine.journal())));
             }
             left -= 1;
-            std::thread::sleep(Duration::from_secs(1));
+            pause();
         }
     }
 

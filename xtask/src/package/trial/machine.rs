@@ -174,7 +174,7 @@ impl Machine {
         let container = child.id();
         self.container = Some(child);
         for _ in 0..BOOT_SECONDS {
-            std::thread::sleep(Duration::from_secs(1));
+            pause();
             if self.leader == 0 {
                 self.leader = first_child(container).unwrap_or_default();
             }
@@ -236,6 +236,15 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// Before a machine is asked again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a tool for a terminal has nothing else to do"
+)]
+pub fn pause() {
+    std::thread::sleep(Duration::from_secs(1));
 }
 
 fn first_child(of: u32) -> Option<u32> {

@@ -1,5 +1,5 @@
-//! What is written is read again; what is cut, changed or of a later release is refused, and nothing
-//! is made of it.
+//! What is written is read again; what is cut, changed or of a later release is refused, and
+//! nothing is made of it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

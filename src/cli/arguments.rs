@@ -223,10 +223,10 @@ pub enum ClusterFiles {
     },
     /// Make a node the first of a new cluster, with what a backup holds
     ///
-    /// With an empty data folder, and the domain of the backup in the configuration file. Every part
-    /// of the backup is looked at before anything is made. Clients sign in with their passwords.
-    /// Others join by `pollux ctl cluster invite`: with `--replaces NODE` a node that the old
-    /// cluster had, so that its users have their home again.
+    /// With an empty data folder, and the domain of the backup in the configuration file. Every
+    /// part of the backup is looked at before anything is made. Clients sign in with their
+    /// passwords. Others join by `pollux ctl cluster invite`: with `--replaces NODE` a node that
+    /// the old cluster had, so that its users have their home again.
     Restore {
         /// The backup
         backup: PathBuf,
@@ -258,8 +258,8 @@ pub struct Ctl {
     /// The node's control socket
     #[arg(long, value_name = "PATH", global = true, conflicts_with = "config")]
     pub socket: Option<PathBuf>,
-    /// The node's configuration file, which names the socket. Without either: a node of this folder,
-    /// else that of /etc/pollux/pollux.toml
+    /// The node's configuration file, which names the socket. Without either: a node of this
+    /// folder, else that of /etc/pollux/pollux.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Print JSON instead of tables

@@ -1,5 +1,5 @@
-//! `pollux cluster restore`: makes an empty data folder the first node of a new cluster, with what a
-//! backup holds. Not for what a backup is: see `pollux_raft::backup`.
+//! `pollux cluster restore`: makes an empty data folder the first node of a new cluster, with what
+//! a backup holds. Not for what a backup is: see `pollux_raft::backup`.
 
 use std::collections::BTreeSet;
 use std::fs;

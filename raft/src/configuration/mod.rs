@@ -105,9 +105,9 @@ pub enum ChangeReply {
 }
 
 impl Configuration {
-    /// As a new cluster begins with it; `node` is all that there is of that. What clients were given
-    /// to sign in with besides their password is worth nothing there: it may have been taken back
-    /// since.
+    /// As a new cluster begins with it; `node` is all that there is of that. What clients were
+    /// given to sign in with besides their password is worth nothing there: it may have been taken
+    /// back since.
     pub fn begin_anew(
         &mut self,
         cluster: ClusterId,

@@ -158,13 +158,23 @@ fn epochs(before: &SubclusterStatus, after: &SubclusterStatus) -> u64 {
 fn arrange(plan: &Plan, pair: &mut Pair) -> anyhow::Result<()> {
     for _try in 0..LEADER_TRIES {
         let scene = scene(pair, CASTOR);
-        scene.bring_home()?;
+        scene.move_to(CASTOR)?;
         let leader = pair.leader(CASTOR)?;
         match (plan.leader, leader) {
             (Leader::Any, _) | (Leader::Serves, CASTOR) | (Leader::StandsBy, POLLUX) => {
                 return pair.wait_healthy(WHOLE_AT_ALL);
             }
-            // Not by moving the users: whom an operator has relieved takes nothing over.
+            // Whoever serves is chosen by an operator; who leads is not.
+            (Leader::Serves, POLLUX) => {
+                let scene = self::scene(pair, CASTOR);
+                scene.move_to(POLLUX)?;
+                return pair.wait_healthy(WHOLE_AT_ALL);
+            }
+            (Leader::StandsBy, CASTOR) => {
+                let scene = self::scene(pair, CASTOR);
+                scene.move_to(POLLUX)?;
+                return pair.wait_healthy(WHOLE_AT_ALL);
+            }
             _ => {
                 pair.stations[leader].kill()?;
                 pair.stations[leader].start(&pair.ground)?;

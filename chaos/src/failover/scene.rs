@@ -81,12 +81,15 @@ impl Scene<'_> {
         served.with_context(|| format!("{name} did not take over within {TAKEOVER_LIMIT:?}"))
     }
 
-    /// Makes castor serve its users, while nothing is broken.
-    pub fn bring_home(&self) -> anyhow::Result<()> {
-        if self.pair.owner(CASTOR)? == CASTOR {
+    /// Makes `station` serve the users, while nothing is broken.
+    pub fn move_to(&self, station: usize) -> anyhow::Result<()> {
+        if self.pair.owner(CASTOR)? == station {
             return Ok(());
         }
-        self.pair.stations[CASTOR].ctl(&["subcluster", "fallback"])?;
-        self.wait_served_by(CASTOR)
+        match station {
+            CASTOR => self.pair.stations[CASTOR].ctl(&["subcluster", "fallback"])?,
+            _ => self.pair.stations[CASTOR].ctl(&["subcluster", "failover", "1"])?,
+        };
+        self.wait_served_by(station)
     }
 }

@@ -1,6 +1,7 @@
 //! Subscription flows between two users, seen from both sides (RFC 6121 section 3).
 
 use pollux_domain::contract::{Agreement, AsOf};
+use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest::{
     Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
@@ -48,6 +49,37 @@ fn a_repeated_request_says_nothing_new() {
     world.subscription("ann/desk", Subscribe, "ben");
     world.hears(&[]);
     assert_eq!(world.contacts("ann"), ["ben to"]);
+}
+
+/// What a user has not answered has a limit; beyond it, who asks is told.
+#[test]
+fn requests_that_wait_have_a_limit() {
+    let names: Vec<String> = (0..=limits::PENDING_REQUESTS_MAX)
+        .map(|number| format!("u{number}"))
+        .collect();
+    let mut users: Vec<&str> = names.iter().map(String::as_str).collect();
+    users.push("ben");
+    let mut world = World::new(&users);
+    let ask = |world: &mut World, name: &str| {
+        let device = format!("{name}/desk");
+        if !world.is_signed_in(&device) {
+            world.managed(&device);
+        }
+        world.subscription(&device, Subscribe, "ben");
+        let waits = world.waits(&device);
+        world.read(&device);
+        waits
+    };
+    let (last, others) = names.split_last().unwrap();
+    for name in others {
+        assert_eq!(ask(&mut world, name), [""; 0], "{name}");
+    }
+    let refused = ["subscribe refused, ResourceConstraint"];
+    assert_eq!(ask(&mut world, last), refused);
+    assert_eq!(ask(&mut world, &others[0]), [""; 0], "it waits already");
+    world.managed("ben/desk");
+    world.subscription("ben/desk", Unsubscribed, &others[0]);
+    assert_eq!(ask(&mut world, last), [""; 0], "there is room again");
 }
 
 /// Section 3.1.3, rule 4: a request waits until it is answered, and is shown to each device that

@@ -74,7 +74,7 @@ fn requests_that_wait_have_a_limit() {
     for name in others {
         assert_eq!(ask(&mut world, name), [""; 0], "{name}");
     }
-    let refused = ["subscribe refused, ResourceConstraint"];
+    let refused = [format!("subscribe from {last} refused, ResourceConstraint")];
     assert_eq!(ask(&mut world, last), refused);
     assert_eq!(ask(&mut world, &others[0]), [""; 0], "it waits already");
     world.managed("ben/desk");

@@ -180,6 +180,10 @@ impl Bench {
             "{name}: {}, run {run} of {} …",
             figures[0].what, self.runs
         ));
+        // Nor may it find the contacts that another work has left.
+        if work.makes_lists() {
+            self.field.forget(contestant);
+        }
         let measured = self.field.with(contestant, |stall| {
             measure(work, contestant, stall, sizes, record)
         });

@@ -22,6 +22,7 @@ pub mod operations;
 pub mod placement;
 pub mod registration;
 pub mod reminders;
+mod samples;
 pub mod serving;
 pub mod session;
 pub mod stream;

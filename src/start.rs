@@ -22,7 +22,7 @@ use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
-use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role, TopologyChange};
+use pollux_raft::configuration::{Role, TopologyChange};
 use pollux_raft::group::{Begin, check_record};
 use pollux_raft::log::{JournalLog, Keep, LogStore};
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
@@ -334,20 +334,8 @@ fn first_word(config: &Config, found: &Found) -> Option<TopologyChange> {
     membership.founder.then(|| TopologyChange::Found {
         cluster: membership.cluster,
         node: membership.node,
-        entry: NodeEntry {
-            name: config.cluster.name.clone(),
-            role: membership.role,
-            subcluster: membership.subcluster,
-            incarnation: membership.incarnation,
-            address: config.cluster.address.clone(),
-            client_address: Some(config.xmpp.address.clone()),
-            removed: false,
-        },
-        secrets: Some(ClusterSecrets {
-            authority_certificate: found.credentials.authority.to_vec().into(),
-            authority_key: authority_key.into(),
-            ticket_secret: membership.ticket_secret,
-        }),
+        entry: membership.entry(config),
+        secrets: Some(membership.secrets(&found.credentials, &authority_key)),
     })
 }
 

@@ -17,8 +17,10 @@ use pollux_links::PeerAddress;
 use pollux_links::authority::AuthorityError;
 use pollux_links::credentials::Credentials;
 use pollux_links::secret_file;
-use pollux_raft::configuration::Role;
+use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role};
 use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
 
 pub use force::force_takeover;
 pub use init::init;
@@ -60,6 +62,30 @@ pub struct Membership {
     /// Where to look for the others at first.
     pub peers: Vec<PeerAddress>,
     pub ticket_secret: [u8; 32],
+}
+
+impl Membership {
+    /// The node as its cluster knows it at first.
+    pub fn entry(&self, config: &Config) -> NodeEntry {
+        NodeEntry {
+            name: config.cluster.name.clone(),
+            role: self.role,
+            subcluster: self.subcluster,
+            incarnation: self.incarnation,
+            address: config.cluster.address.clone(),
+            client_address: Some(config.xmpp.address.clone()),
+            removed: false,
+        }
+    }
+
+    /// What the cluster keeps of what its founder has made.
+    pub fn secrets(&self, credentials: &Credentials, authority_key: &[u8]) -> ClusterSecrets {
+        ClusterSecrets {
+            authority_certificate: credentials.authority.to_vec().into(),
+            authority_key: authority_key.to_vec().into(),
+            ticket_secret: self.ticket_secret,
+        }
+    }
 }
 
 /// Why the files of the cluster cannot be used.

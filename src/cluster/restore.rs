@@ -7,7 +7,6 @@ use std::path::Path;
 
 use pollux_domain::ids::{StanzaId, Voter};
 use pollux_raft::backup::{self, Backup, BackupError};
-use pollux_raft::configuration::{ClusterSecrets, NodeEntry};
 use pollux_raft::group::{check_record, seed};
 use pollux_raft::log::JournalLog;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
@@ -104,12 +103,8 @@ fn make(
     configuration.begin_anew(
         membership.cluster,
         membership.node,
-        entry(config, membership),
-        ClusterSecrets {
-            authority_certificate: founded.credentials.authority.to_vec().into(),
-            authority_key: founded.authority_key.clone().into(),
-            ticket_secret: membership.ticket_secret,
-        },
+        membership.entry(config),
+        membership.secrets(&founded.credentials, &founded.authority_key),
     );
     let me = Voter {
         node: membership.node,
@@ -118,18 +113,6 @@ fn make(
     place::<Subcluster>(folder, me, subcluster)?;
     place::<ConfigurationGroup>(folder, me, configuration)?;
     Ok(summary)
-}
-
-fn entry(config: &Config, membership: &Membership) -> NodeEntry {
-    NodeEntry {
-        name: config.cluster.name.clone(),
-        role: membership.role,
-        subcluster: membership.subcluster,
-        incarnation: membership.incarnation,
-        address: config.cluster.address.clone(),
-        client_address: Some(config.xmpp.address.clone()),
-        removed: false,
-    }
 }
 
 /// The rows of the backup that its database counts on.

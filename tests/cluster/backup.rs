@@ -5,7 +5,7 @@ use std::fs;
 use super::common::client::{Answers, Client};
 use super::common::deadline::wait_for;
 use super::common::stream::xml;
-use super::groups::know_each_other;
+use super::groups::two_groups;
 use super::site::{Member, hear, pair, say};
 use super::stored::{LIST, VCARD, ask, card, done};
 
@@ -25,6 +25,8 @@ fn a_new_cluster_goes_on_with_what_users_had() {
     pollux.add_user("bob");
     pollux.add_user("carol");
     castor.ctl(&["settings", "set", "sign-in.plain=on"]);
+    castor.ctl(&["administrator", "add", "ann", "--role", "auditor"]);
+    castor.ctl(&["token", "add", "program", "--role", "operator"]);
     let mut alice = castor.client("alice");
     let item = format!("<query xmlns='{LIST}'><item jid='bob@localhost' name='Bob'/></query>");
     done(&mut alice, "s1", &item);
@@ -61,6 +63,10 @@ fn a_new_cluster_goes_on_with_what_users_had() {
     reborn.wait_served(&[(1, 1), (2, 1)]);
     let plain = reborn.ctl(&["settings", "show", "sign-in.plain"]);
     assert!(plain.contains("on"), "{plain}");
+    // What a program was given may have been taken back since.
+    let administrators = reborn.ctl(&["administrator", "list"]);
+    assert!(administrators.contains("ann"), "{administrators}");
+    assert_eq!(reborn.ctl(&["token", "list", "--json"]).trim(), "[]");
     let mut alice = reborn.client("alice");
     let answer = ask(
         &mut alice,
@@ -143,13 +149,7 @@ fn what_cannot_be_restored_leaves_nothing() {
 
 #[test]
 fn a_cluster_of_several_subclusters_is_not_backed_up_in_part() {
-    let castor = Member::first("castor");
-    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
-    castor.wait_served(&[(1, 1)]);
-    romulus.wait_served(&[(2, 2)]);
-    castor.add_user("alice");
-    romulus.add_user("bob");
-    know_each_other(&castor, &romulus);
+    let [castor, _romulus] = two_groups();
     let refused = castor.run(&["ctl", "--config", "pollux.toml", "cluster", "backup"]);
     let said = "the cluster has 2 subclusters, and a backup holds one";
     assert!(refused.err.contains(said), "{}", refused.err);

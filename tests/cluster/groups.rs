@@ -17,15 +17,23 @@ pub fn know_each_other(castor: &Member, other: &Member) {
     });
 }
 
-#[test]
-fn users_of_two_groups_talk_over_a_kill_of_either() {
-    let mut castor = Member::first("castor");
-    let mut romulus = castor.invite("romulus", &["--subcluster", "2"]);
+/// A cluster of two nodes, each a subcluster of its own: Alice is at home at the first, Bob at the
+/// second, and both know it.
+#[track_caller]
+pub fn two_groups() -> [Member; 2] {
+    let castor = Member::first("castor");
+    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
     castor.wait_served(&[(1, 1)]);
     romulus.wait_served(&[(2, 2)]);
     castor.add_user("alice");
     romulus.add_user("bob");
     know_each_other(&castor, &romulus);
+    [castor, romulus]
+}
+
+#[test]
+fn users_of_two_groups_talk_over_a_kill_of_either() {
+    let [mut castor, mut romulus] = two_groups();
     let mut alice = castor.client("alice");
     // Bob comes to the other subcluster, and is relayed home.
     let mut bob = castor.client("bob");
@@ -57,13 +65,7 @@ fn users_of_two_groups_talk_over_a_kill_of_either() {
 
 #[test]
 fn a_message_to_nobody_in_the_other_group_comes_back() {
-    let castor = Member::first("castor");
-    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
-    castor.wait_served(&[(1, 1)]);
-    romulus.wait_served(&[(2, 2)]);
-    castor.add_user("alice");
-    romulus.add_user("bob");
-    know_each_other(&castor, &romulus);
+    let [castor, _romulus] = two_groups();
     let mut alice = castor.client("alice");
     alice
         .send("<iq type='get' id='q' to='bob@localhost/nowhere'><q xmlns='urn:pollux:test'/></iq>");

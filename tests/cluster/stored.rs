@@ -5,8 +5,8 @@ use pollux_xml::Element;
 
 use super::common::client::Client;
 use super::common::stream::xml;
-use super::groups::know_each_other;
-use super::site::{Member, pair};
+use super::groups::two_groups;
+use super::site::pair;
 
 /// The answer to a request; what else comes is of no concern.
 #[track_caller]
@@ -101,13 +101,7 @@ fn what_a_user_keeps_is_with_the_twin() {
 
 #[test]
 fn a_user_of_another_group_is_asked_over_a_kill() {
-    let castor = Member::first("castor");
-    let mut romulus = castor.invite("romulus", &["--subcluster", "2"]);
-    castor.wait_served(&[(1, 1)]);
-    romulus.wait_served(&[(2, 2)]);
-    castor.add_user("alice");
-    romulus.add_user("bob");
-    know_each_other(&castor, &romulus);
+    let [castor, mut romulus] = two_groups();
     let mut alice = castor.client("alice");
     let mut bob = romulus.client("bob");
     let vcard = "<vCard xmlns='vcard-temp'><FN>Bob</FN><PHOTO><BINVAL>x</BINVAL></PHOTO></vCard>";

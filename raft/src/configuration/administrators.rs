@@ -90,6 +90,11 @@ pub enum AdministratorsReply {
 }
 
 impl Administrators {
+    /// In a new cluster: a token may have been taken back since.
+    pub(super) fn begin_anew(&mut self) {
+        self.tokens.clear();
+    }
+
     /// `version`: of the configuration, with this change.
     pub(super) fn apply(
         &mut self,

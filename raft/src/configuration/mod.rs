@@ -105,9 +105,9 @@ pub enum ChangeReply {
 }
 
 impl Configuration {
-    /// As a new cluster begins with it; `node` is all that there is of that. What clients were
-    /// given to sign in with besides their password is worth nothing there: it may have been taken
-    /// back since.
+    /// As a new cluster begins with it; `node` is all that there is of that. What clients and
+    /// programs were given to come in without a password is worth nothing there: it may have been
+    /// taken back since.
     pub fn begin_anew(
         &mut self,
         cluster: ClusterId,
@@ -117,6 +117,7 @@ impl Configuration {
     ) {
         self.version += 1;
         self.token_secret = None;
+        Arc::make_mut(&mut self.administrators).begin_anew();
         Arc::make_mut(&mut self.topology).begin_anew(cluster, node, entry, secrets);
     }
 

@@ -182,8 +182,8 @@ impl Takeovers {
         self.moves.get(&home)
     }
 
-    /// The nodes that an operator has relieved of their own users: each is left alone until these
-    /// come home.
+    /// The nodes that an operator has relieved of their own users: time alone does not send these
+    /// home.
     pub fn relieved(&self) -> BTreeSet<NodeId> {
         let away = self.moves.values();
         let away =

@@ -20,6 +20,7 @@ impl State {
             self.end_session(session, EndReason::Administrator, &mut outcome);
         }
         self.serving.clear();
+        self.takeovers = Default::default();
         self.name = None;
         self.outboxes.clear();
         self.taken.clear();

@@ -36,6 +36,7 @@ fn what_waits_for_a_client_is_stored() {
     assert_eq!(world.state.statistics().users, 2);
     assert_eq!(world.state.offline_count(&user("ben")), 3);
     assert_eq!(world.state.serving(HOME), None);
+    assert!(world.state.takeovers().newest_first().next().is_none());
     assert!(
         world
             .state

@@ -53,56 +53,8 @@ pub fn text(shown: &Shown) -> String {
                 "{subject}: {what}\npassword: {password}\nIt is not kept and not shown again.\n"
             )
         }
-        Shown::Users(rows) => {
-            let rows = rows.iter().map(|row| {
-                let role = if row.is_administrator {
-                    "administrator"
-                } else {
-                    "user"
-                };
-                let availability = match row.is_disabled {
-                    true => "disabled".to_owned(),
-                    false => row.availability.clone(),
-                };
-                vec![
-                    row.user.to_string(),
-                    role.to_owned(),
-                    availability,
-                    row.session_count.to_string(),
-                    row.offline_count.to_string(),
-                ]
-            });
-            let head = ["USER", "ROLE", "AVAILABILITY", "SESSIONS", "OFFLINE"];
-            render(&head, rows.collect())
-        }
-        Shown::Sessions(rows) => {
-            let rows = rows.iter().map(|row| {
-                let peer = row
-                    .peer
-                    .clone()
-                    .unwrap_or_else(|| "waits to resume".to_owned());
-                let managed = if row.has_stream_management {
-                    "yes"
-                } else {
-                    "no"
-                };
-                vec![
-                    row.session.to_string(),
-                    row.availability.clone(),
-                    peer,
-                    managed.to_owned(),
-                    row.slot_count.to_string(),
-                ]
-            });
-            let head = [
-                "SESSION",
-                "AVAILABILITY",
-                "PEER",
-                "ACKNOWLEDGES",
-                "UNACKNOWLEDGED",
-            ];
-            render(&head, rows.collect())
-        }
+        Shown::Users(rows) => users_text(rows),
+        Shown::Sessions(rows) => sessions_text(rows),
         Shown::Statistics(figures) => {
             let rows = figures
                 .iter()
@@ -113,73 +65,135 @@ pub fn text(shown: &Shown) -> String {
         // Alone on its line, so that a script can take it.
         Shown::Token(token) => format!("{token}\n"),
         Shown::Secret(secret) => format!("{}\n", secret.expose_secret()),
-        Shown::Nodes(rows) => {
-            let rows = rows.iter().map(|row| {
-                vec![
-                    row.node.to_string(),
-                    row.name.clone(),
-                    row.role.clone(),
-                    row.subcluster.to_string(),
-                    row.incarnation.to_string(),
-                    row.address.clone(),
-                    row.state.clone(),
-                ]
-            });
-            let head = [
-                "NODE",
-                "NAME",
-                "ROLE",
-                "SUBCLUSTER",
-                "INCARNATION",
-                "ADDRESS",
-                "STATE",
-            ];
-            render(&head, rows.collect())
-        }
+        Shown::Nodes(rows) => nodes_text(rows),
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
         // As a token: a script takes the path.
         Shown::Backup(row) => format!("{}\n", row.path),
-        Shown::Backups(rows) => {
-            let rows = rows
-                .iter()
-                .map(|row| vec![row.path.clone(), row.bytes.to_string()]);
-            render(&["BACKUP", "BYTES"], rows.collect())
-        }
+        Shown::Backups(rows) => backups_text(rows),
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
-        Shown::Administrators(rows) => {
-            let rows = rows.iter();
-            let rows = rows.map(|row| vec![row.administrator.to_string(), row.role.to_string()]);
-            render(&["ADMINISTRATOR", "ROLE"], rows.collect())
-        }
-        Shown::Tokens(rows) => {
-            let rows = rows.iter().map(|row| {
-                let left = match row.days_left {
-                    0 => "expired".to_owned(),
-                    1 => "1 day left".to_owned(),
-                    days => format!("{days} days left"),
-                };
-                vec![row.token.to_string(), row.role.to_string(), left]
-            });
-            render(&["TOKEN", "ROLE", "GOOD FOR"], rows.collect())
-        }
-        Shown::Audit(rows) => {
-            let rows = rows.iter().map(|row| {
-                vec![
-                    row.number.to_string(),
-                    row.at.clone(),
-                    row.caller.clone(),
-                    row.operation.clone(),
-                    row.fields.clone(),
-                    row.result.clone(),
-                ]
-            });
-            let head = ["NUMBER", "TIME", "WHO", "OPERATION", "WITH", "RESULT"];
-            render(&head, rows.collect())
-        }
+        Shown::Administrators(rows) => administrators_text(rows),
+        Shown::Tokens(rows) => tokens_text(rows),
+        Shown::Audit(rows) => audit_text(rows),
     }
+}
+
+fn users_text(rows: &[UserRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        let role = if row.is_administrator {
+            "administrator"
+        } else {
+            "user"
+        };
+        let availability = match row.is_disabled {
+            true => "disabled".to_owned(),
+            false => row.availability.clone(),
+        };
+        vec![
+            row.user.to_string(),
+            role.to_owned(),
+            availability,
+            row.session_count.to_string(),
+            row.offline_count.to_string(),
+        ]
+    });
+    let head = ["USER", "ROLE", "AVAILABILITY", "SESSIONS", "OFFLINE"];
+    render(&head, rows.collect())
+}
+
+fn sessions_text(rows: &[SessionRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        let peer = row
+            .peer
+            .clone()
+            .unwrap_or_else(|| "waits to resume".to_owned());
+        let managed = if row.has_stream_management {
+            "yes"
+        } else {
+            "no"
+        };
+        vec![
+            row.session.to_string(),
+            row.availability.clone(),
+            peer,
+            managed.to_owned(),
+            row.slot_count.to_string(),
+        ]
+    });
+    let head = [
+        "SESSION",
+        "AVAILABILITY",
+        "PEER",
+        "ACKNOWLEDGES",
+        "UNACKNOWLEDGED",
+    ];
+    render(&head, rows.collect())
+}
+
+fn nodes_text(rows: &[ClusterNodeRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        vec![
+            row.node.to_string(),
+            row.name.clone(),
+            row.role.clone(),
+            row.subcluster.to_string(),
+            row.incarnation.to_string(),
+            row.address.clone(),
+            row.state.clone(),
+        ]
+    });
+    let head = [
+        "NODE",
+        "NAME",
+        "ROLE",
+        "SUBCLUSTER",
+        "INCARNATION",
+        "ADDRESS",
+        "STATE",
+    ];
+    render(&head, rows.collect())
+}
+
+fn administrators_text(rows: &[AdministratorRow]) -> String {
+    let rows = rows.iter();
+    let rows = rows.map(|row| vec![row.administrator.to_string(), row.role.to_string()]);
+    render(&["ADMINISTRATOR", "ROLE"], rows.collect())
+}
+
+fn tokens_text(rows: &[TokenRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        let left = match row.days_left {
+            0 => "expired".to_owned(),
+            1 => "1 day left".to_owned(),
+            days => format!("{days} days left"),
+        };
+        vec![row.token.to_string(), row.role.to_string(), left]
+    });
+    render(&["TOKEN", "ROLE", "GOOD FOR"], rows.collect())
+}
+
+fn audit_text(rows: &[AuditRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        vec![
+            row.number.to_string(),
+            row.at.clone(),
+            row.caller.clone(),
+            row.operation.clone(),
+            row.fields.clone(),
+            row.result.clone(),
+        ]
+    });
+    let head = ["NUMBER", "TIME", "WHO", "OPERATION", "WITH", "RESULT"];
+    render(&head, rows.collect())
+}
+
+fn backups_text(rows: &[BackupRow]) -> String {
+    let rows = rows
+        .iter()
+        .map(|row| vec![row.path.clone(), row.bytes.to_string()]);
+    render(&["BACKUP", "BYTES"], rows.collect())
 }
 
 fn number<T: ToString>(number: Option<T>) -> String {

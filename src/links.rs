@@ -13,11 +13,13 @@ use pollux_actors::{control, stream};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
+use pollux_links::in_use::InUse;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::{SystemNet, Travelling};
 use pollux_links::peers::Desks;
 use pollux_links::security::Security;
 use pollux_links::visit::Visitors;
+use pollux_raft::version;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
@@ -48,11 +50,13 @@ impl Visitors for Guests {
 /// Makes the links of a node of a cluster. They work when their threads run.
 pub fn make(
     found: Found,
+    in_use: &InUse,
     ambient: &Ambient,
     desks: &Arc<Desks>,
     guests: &Arc<Guests>,
 ) -> Result<Links, String> {
     let membership = found.membership;
+    let in_use = in_use.clone();
     let security = Security::tls(found.credentials, membership.cluster, ambient)
         .map_err(|error| error.to_string())?;
     let links = Links::new(LinkParts {
@@ -61,6 +65,8 @@ pub fn make(
             node: membership.node,
             incarnation: membership.incarnation,
         },
+        build: version::build(),
+        in_use,
         security,
         net: Arc::new(SystemNet),
         ambient: ambient.clone(),
@@ -106,6 +112,7 @@ pub async fn follow_topology(
 ) {
     links.set_admission(Arc::new(Doorkeeper::new(&node)));
     let mut known = Vec::new();
+    let mut format = 0;
     let mut stop = stop;
     loop {
         let addresses = node
@@ -118,6 +125,13 @@ pub async fn follow_topology(
                 tracing::error!(%error, "the next start may not find the other nodes");
             }
             known = addresses;
+        }
+        let in_use = node.settings.in_use.get();
+        if format != in_use {
+            if let Err(error) = cluster::remember_format(&data_folder, in_use) {
+                tracing::error!(%error, "the next start does not know the format of the cluster");
+            }
+            format = in_use;
         }
         tokio::select! {
             biased;

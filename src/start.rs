@@ -15,11 +15,12 @@ use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
-    agreement, courier, expiry, inquiries, membership, node_states, system, wall_clock,
+    agreement, courier, expiry, inquiries, membership, node_states, self_report, system, wall_clock,
 };
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{Role, TopologyChange};
@@ -158,7 +159,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let guests = Arc::new(Guests::default());
     let first_word = found.as_ref().and_then(|found| first_word(config, found));
     let links = match found {
-        Some(found) => Some(links::make(found, &ambient, &desks, &guests).map_err(End::Links)?),
+        Some(found) => Some(links::make(found, &settings.in_use, &ambient, &desks, &guests).map_err(End::Links)?),
         None => None,
     };
     let parts = Parts {
@@ -209,6 +210,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         groups.spawn(following);
     }
     groups.spawn(membership::run(node.clone()));
+    groups.spawn(self_report::run(node.clone()));
     groups.spawn(courier::run(node.clone()));
     groups.spawn(wall_clock::run(node.clone()));
     groups.spawn(node_states::run(node.clone()));
@@ -310,6 +312,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         is_witness: membership.role == Role::Witness,
         begin: begin(membership.founder),
         begin_subcluster: begin(membership.founds_subcluster),
+        in_use: InUse::new(membership.format),
         ..alone
     })
 }
@@ -389,7 +392,7 @@ fn check_logs(folder: &Path) -> Result<(), End> {
 }
 
 fn open_log<G: Kind>(folder: &Path, keep: Keep) -> Result<Arc<dyn LogStore>, End> {
-    let log = JournalLog::open_kept(folder, G::NAME, keep, check_record::<G>)?;
+    let log = JournalLog::open_kept(folder, G::NAME, keep, check_record)?;
     Ok(Arc::new(log))
 }
 

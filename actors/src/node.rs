@@ -15,6 +15,7 @@ use pollux_domain::metrics::Sample;
 use pollux_domain::registrations::Registrations;
 use pollux_domain::seams::Ambient;
 use pollux_domain::settings;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
 use pollux_raft::duty::{Duty, Tenures, WishError};
@@ -23,6 +24,7 @@ use pollux_raft::lease::Wisher;
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
+use pollux_raft::version::FORMATS;
 use pollux_store::tables::{MemoryTables, Tables};
 use tokio::sync::{Semaphore, watch};
 
@@ -37,6 +39,7 @@ use crate::operations::backup::Backups;
 use crate::operations::replicas;
 use crate::placement::Placement;
 use crate::reminders::Reminders;
+use crate::self_report;
 use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
 use crate::tokens;
@@ -64,6 +67,8 @@ pub struct Settings {
     /// Entries between snapshots, and kept behind one.
     pub snapshot_entries: u64,
     pub keep_entries: u64,
+    /// The format that the cluster uses, as far as was heard before.
+    pub in_use: InUse,
 }
 
 impl Settings {
@@ -83,6 +88,7 @@ impl Settings {
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,
             keep_entries: limits::LOG_KEEP_ENTRIES,
+            in_use: InUse::new(FORMATS.oldest),
         }
     }
 }
@@ -224,6 +230,7 @@ impl Node {
             ambient: ambient.clone(),
             snapshot_entries: settings.snapshot_entries,
             keep_entries: settings.keep_entries,
+            in_use: settings.in_use.clone(),
         })
         .await
         .map_err(|source| StartError::Group {
@@ -244,6 +251,7 @@ impl Node {
             ambient: ambient.clone(),
             snapshot_entries: settings.snapshot_entries,
             keep_entries: settings.keep_entries,
+            in_use: settings.in_use.clone(),
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
@@ -299,6 +307,7 @@ impl Node {
                 source,
             })?;
             membership::say_first(&node).await;
+            self_report::say_format(&node).await;
         }
         let (number, life) = (node.settings.node, node.life.0);
         tracing::info!(node = %number, life, "node has opened its groups");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pollux_domain::metrics::Sample;
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
+use pollux_raft::version;
 
 use crate::node::Node;
 use crate::node_states;
@@ -53,6 +54,7 @@ impl Node {
                 statistics.offline,
             ),
         ];
+        samples.extend(self.versions());
         samples.extend(self.groups());
         samples.extend(self.kept());
         samples.extend(self.acts());
@@ -60,6 +62,25 @@ impl Node {
         samples.extend(self.metrics.samples());
         samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples
+    }
+
+    /// What runs, and what the cluster writes in.
+    fn versions(&self) -> [Sample; 3] {
+        let gauge = |name, help, format: u16| Sample::gauge(name, help, f64::from(format));
+        let build = gauge("pollux_build_info", "1, with the version that runs.", 1);
+        [
+            build.with("version", version::BUILD),
+            gauge(
+                "pollux_cluster_format",
+                "The format that the cluster uses.",
+                self.settings.in_use.get(),
+            ),
+            gauge(
+                "pollux_newest_format",
+                "The newest format that this node speaks.",
+                version::FORMATS.newest,
+            ),
+        ]
     }
 
     /// How far the groups are, and who leads them, as this node knows it.

@@ -11,7 +11,7 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, judge};
+use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, judge, judge_formats};
 use crate::join;
 use crate::link::Link;
 use crate::links::{Arrival, Inner, Place};
@@ -122,7 +122,8 @@ fn judged(
         place: inner.place(hello.identity.node),
         dialled: None,
     };
-    judge(&inner.identity, hello, known)
+    judge(&inner.identity, hello, known)?;
+    judge_formats(&inner.build, inner.in_use.get(), hello)
 }
 
 /// To where it belongs.

@@ -11,7 +11,7 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{Hello, Known, Purpose, judge, judge_certificate};
+use crate::hello::{Hello, Known, Purpose, judge, judge_certificate, judge_formats};
 use crate::link::Link;
 use crate::links::Inner;
 use crate::net::Socket;
@@ -135,7 +135,10 @@ async fn greet(
         place: inner.place(node),
         dialled: Some(node),
     };
-    if let Err(refusal) = judge(&inner.identity, &hello, known) {
+    let judged = judge(&inner.identity, &hello, known);
+    let judged = judged
+        .and_then(|()| judge_formats(&inner.build, inner.in_use.get(), &hello));
+    if let Err(refusal) = judged {
         greeting::farewell(socket, &refusal).await;
         return Err(Broken::Refused(refusal));
     }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_domain::seams::Ambient;
+use pollux_domain::version::{Build, NotSpoken};
 use pollux_store::codec;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -49,6 +50,8 @@ pub struct JoinRequest {
     pub node_address: String,
     /// `host:port` of its port for clients.
     pub client_address: String,
+    /// What it runs.
+    pub build: Build,
     /// For its key: see `NodeKey::request`.
     pub certificate_request: Vec<u8>,
 }
@@ -76,7 +79,7 @@ pub struct JoinGrant {
 }
 
 /// Why a node may not join. The words go to the one who tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum JoinRefusal {
     #[error("the token is not known: make a new one")]
     UnknownToken,
@@ -94,6 +97,8 @@ pub enum JoinRefusal {
     Busy,
     #[error("this node cannot decide now: try again, or at another node")]
     NotReady,
+    #[error("{0}")]
+    Format(NotSpoken),
 }
 
 /// Why joining failed.

@@ -11,6 +11,7 @@ pub mod frame;
 mod gather;
 mod greeting;
 pub mod hello;
+pub mod in_use;
 pub mod join;
 mod link;
 pub mod links;

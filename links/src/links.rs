@@ -13,12 +13,14 @@ use bytes::Bytes;
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_domain::seams::Ambient;
+use pollux_domain::version::Build;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::accept;
 use crate::dial::{self, dial};
 use crate::hello::{Hello, Identity, Life, Purpose};
+use crate::in_use::InUse;
 use crate::join::Admission;
 use crate::net::{Listener, LocalFuture, Net, Socket, Travelling};
 use crate::peer::{Peer, PeerAddress, minute_passed};
@@ -31,6 +33,8 @@ use crate::visit::Visitors;
 /// What links are made of.
 pub struct LinkParts {
     pub identity: Identity,
+    pub build: Build,
+    pub in_use: InUse,
     pub security: Security,
     pub net: Arc<dyn Net>,
     pub ambient: Ambient,
@@ -46,6 +50,8 @@ pub struct Links {
 
 pub(crate) struct Inner {
     pub identity: Identity,
+    pub build: Build,
+    pub in_use: InUse,
     pub life: Life,
     pub security: Security,
     pub net: Arc<dyn Net>,
@@ -91,6 +97,8 @@ impl Links {
         let (arrivals, arrived) = mpsc::channel(ARRIVALS);
         let inner = Inner {
             identity: parts.identity,
+            build: parts.build,
+            in_use: parts.in_use,
             life,
             security: parts.security,
             net: parts.net,
@@ -315,6 +323,8 @@ impl Inner {
             to,
             life: self.life,
             purpose,
+            build: self.build.clone(),
+            in_use: self.in_use.get(),
         }
     }
 

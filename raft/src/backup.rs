@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::configuration::Configuration;
 use crate::machine::Machine;
 use crate::state::State;
+use crate::version::FORMATS;
 
 /// What every backup begins with.
 const MAGIC: &[u8] = b"Pollux backup\n";
@@ -34,6 +35,8 @@ pub struct About {
     pub domain: String,
     /// The release that made it.
     pub program: String,
+    /// What its cluster wrote in, and it is written in.
+    pub format: u16,
     /// As a person reads it, in UTC.
     pub made_at: String,
 }
@@ -124,15 +127,16 @@ impl Writer {
         subcluster: impl Fn() -> State,
         configuration: impl FnOnce() -> Configuration,
     ) -> Result<(), BackupError> {
+        let format = about.format;
         self.raw(MAGIC)?;
         self.piece(&Piece::About(about))?;
         let subcluster = self.rows(tables, subcluster)?;
-        let record = codec::encode(State::VERSION, &subcluster);
+        let record = codec::encode(format, &subcluster);
         let record = record.map_err(io::Error::from);
         let record = record.map_err(failed("write the database"))?;
         self.piece(&Piece::Subcluster(record.into()))?;
         // Of a moment later: what it has more of, the subcluster agrees with when it begins.
-        let record = codec::encode(Configuration::VERSION, &configuration());
+        let record = codec::encode(format, &configuration());
         let record = record.map_err(io::Error::from);
         let record = record.map_err(failed("write the configuration"))?;
         self.piece(&Piece::Configuration(record.into()))?;
@@ -240,7 +244,7 @@ pub fn each_row(
 }
 
 fn decode<M: Machine>(piece: u64, record: &[u8]) -> Result<M, BackupError> {
-    codec::decode(M::VERSION, record).map_err(|error| broken(piece, error))
+    codec::decode(FORMATS.newest, record).map_err(|error| broken(piece, error))
 }
 
 fn broken(piece: u64, error: codec::CodecError) -> BackupError {

@@ -80,7 +80,7 @@ A pair with its witness, on three machines:
 #[derive(Debug, Parser)]
 #[command(
     name = "pollux",
-    version,
+    version = pollux_raft::version::BUILD,
     about = "A high-availability presence and instant-messaging node",
     after_help = format!("{EXAMPLES}\n{}", exit::help_table()),
     disable_help_subcommand = true
@@ -173,6 +173,9 @@ pub enum Command {
     /// Print the reference page of the exit codes
     #[command(hide = true)]
     ExitCodes,
+    /// Print the reference page of the versions that may share a cluster
+    #[command(hide = true)]
+    Versions,
     /// Print the reference page of the settings of the cluster
     #[command(hide = true)]
     ClusterSettings,
@@ -465,6 +468,12 @@ pub enum ClusterCommand {
     Nodes,
     /// Remove a node for ever; the others go on without it
     Remove { node: u16 },
+    /// Let the cluster use what the version that all its nodes run has more
+    ///
+    /// The last step of an upgrade, and the only one that cannot be taken back: until it, each node
+    /// may go back to the version before. Refused while a node does not run the new version; one
+    /// that does not come back is removed first. `cluster nodes` shows who runs what.
+    FinishUpgrade,
 }
 
 #[derive(Debug, Subcommand)]

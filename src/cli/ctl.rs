@@ -181,6 +181,13 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
             Outcome::Nodes(rows) => Ok(Shown::Nodes(rows)),
             other => Err(unexpected(&other)),
         },
+        ClusterCommand::FinishUpgrade => {
+            node.done(Operation::ClusterFinishUpgrade {})?;
+            Ok(Shown::Done {
+                what: "finished",
+                subject: "upgrade".to_owned(),
+            })
+        }
         ClusterCommand::Remove { node: number } => {
             node.done(Operation::ClusterRemove { node: number })?;
             Ok(Shown::Done {

@@ -10,6 +10,7 @@ mod password;
 mod settings;
 mod show;
 mod table;
+mod versions;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -22,6 +23,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::exit::{self, Exit};
 use crate::{log, start, systemd};
 use pollux_raft::configuration::Role;
+use pollux_raft::version;
 
 use crate::cluster;
 use crate::demo::{self, Demo, DemoError};
@@ -132,6 +134,7 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
             output.out.write_all(&text)?;
         }
         Command::ExitCodes => write!(output.out, "{}", exit::reference())?,
+        Command::Versions => write!(output.out, "{}", version::reference())?,
         Command::ClusterSettings => write!(output.out, "{}", settings::reference())?,
     }
     output.out.flush()?;
@@ -229,6 +232,7 @@ fn cluster_failure(error: cluster::ClusterError) -> Failure {
         | cluster::ClusterError::Backup { .. }
         | cluster::ClusterError::OtherDomain { .. }
         | cluster::ClusterError::Membership { .. }
+        | cluster::ClusterError::Format(_)
         | cluster::ClusterError::Certificate(_) => Exit::NoInput,
         cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {
             Exit::Unavailable

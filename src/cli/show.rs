@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::settings;
 use super::table::render;
+use super::versions;
 
 /// A result that is ready to be shown.
 pub enum Shown {
@@ -132,8 +133,8 @@ fn sessions_text(rows: &[SessionRow]) -> String {
     render(&head, rows.collect())
 }
 
-fn nodes_text(rows: &[ClusterNodeRow]) -> String {
-    let rows = rows.iter().map(|row| {
+fn nodes_text(nodes: &[ClusterNodeRow]) -> String {
+    let rows = nodes.iter().map(|row| {
         vec![
             row.node.to_string(),
             row.name.clone(),
@@ -141,6 +142,7 @@ fn nodes_text(rows: &[ClusterNodeRow]) -> String {
             row.subcluster.to_string(),
             row.incarnation.to_string(),
             row.address.clone(),
+            row.version.clone(),
             row.state.clone(),
         ]
     });
@@ -151,9 +153,14 @@ fn nodes_text(rows: &[ClusterNodeRow]) -> String {
         "SUBCLUSTER",
         "INCARNATION",
         "ADDRESS",
+        "VERSION",
         "STATE",
     ];
-    render(&head, rows.collect())
+    let table = render(&head, rows.collect());
+    match versions::remark(nodes) {
+        Some(remark) => format!("{table}\n{remark}\n"),
+        None => table,
+    }
 }
 
 fn administrators_text(rows: &[AdministratorRow]) -> String {
@@ -298,6 +305,10 @@ fn status_text(status: &NodeStatus) -> String {
     let mut rows = vec![
         vec!["node".to_owned(), status.node_id.to_string()],
         vec!["version".to_owned(), status.version.clone()],
+        vec![
+            "cluster format".to_owned(),
+            format!("{}, speaks {}", status.format, status.formats),
+        ],
         vec!["domain".to_owned(), status.domain.clone()],
         vec!["state".to_owned(), status.state.clone()],
         vec!["up".to_owned(), duration(status.uptime_seconds)],

@@ -9,6 +9,7 @@ use pollux_links::PeerAddress;
 use pollux_links::authority::{Authority, NodeKey};
 use pollux_links::credentials::Credentials;
 use pollux_raft::configuration::Role;
+use pollux_raft::version;
 
 use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, VERSION, write};
 use crate::config::Config;
@@ -69,6 +70,8 @@ pub(super) fn found(config: &Config) -> Result<Founded, ClusterError> {
             address: config.cluster.address.clone(),
         }],
         ticket_secret,
+        format: version::FORMATS.oldest,
+        format_heard_by: None,
     };
     let authority_key = authority.private();
     Ok(Founded {

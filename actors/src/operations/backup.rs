@@ -105,7 +105,8 @@ fn make(node: &Node, folder: &Path) -> Result<BackupRow, BackupError> {
             .configuration
             .read(|configuration| configuration.topology().cluster),
         domain: node.settings.domain.clone(),
-        program: env!("CARGO_PKG_VERSION").to_owned(),
+        program: pollux_raft::version::BUILD.to_owned(),
+        format: node.settings.in_use.get(),
         made_at: made_at.clone(),
     };
     let failed = |source| BackupError::Io {

@@ -11,6 +11,7 @@ mod privacy;
 mod redundancy;
 pub(crate) mod replicas;
 mod settings;
+mod upgrade;
 
 use std::sync::{Arc, PoisonError};
 
@@ -25,6 +26,7 @@ use pollux_domain::operations::{
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 use pollux_raft::state;
+use pollux_raft::version;
 
 use crate::node::Node;
 use crate::users::{self, UserError};
@@ -129,6 +131,7 @@ impl Executor {
             Operation::ClusterBackup {} => self.cluster_backup().await,
             Operation::ClusterBackups {} => self.cluster_backups(),
             Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
+            Operation::ClusterFinishUpgrade {} => self.finish_upgrade().await,
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
             Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
             Operation::SubclusterTakeovers {} => Ok(Outcome::Takeovers(self.takeovers())),
@@ -306,7 +309,9 @@ impl Executor {
         let uptime = node.ambient.clock.now().saturating_sub(node.started);
         NodeStatus {
             node_id: node.settings.node.0,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::BUILD.to_owned(),
+            formats: version::FORMATS,
+            format: node.settings.in_use.get(),
             domain: node.settings.domain.clone(),
             state: match (node.is_stopping(), node.settings.is_witness, serves) {
                 (true, ..) => "stopping",

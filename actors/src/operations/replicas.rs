@@ -1,5 +1,5 @@
 //! What the replicas of a subcluster tell each other when an operator asks one of them: the
-//! checksum of their database, their version and how far they are. Not for what is made of it.
+//! checksum of their database, and how far they are. Not for what is made of it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ const VERSION: u16 = 2;
 pub(super) enum Question {
     /// The checksum of the database after this entry.
     Digest(u64),
-    /// Of which version it is, and how far.
+    /// How far it is.
     About,
 }
 
@@ -34,7 +34,6 @@ pub(super) enum Told {
     /// None: that entry is not applied yet.
     Digest(Option<u32>),
     About {
-        version: String,
         applied: u64,
     },
 }
@@ -42,10 +41,7 @@ pub(super) enum Told {
 /// What this node says of itself.
 pub(super) fn about(node: &Node) -> Answer {
     let (_, applied, _) = node.subcluster.indexes();
-    Answer {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        applied,
-    }
+    Answer { applied }
 }
 
 /// Asks another replica; none where it does not answer so that it can be understood.
@@ -84,7 +80,6 @@ impl Desk for ReplicaDesk {
                     Told::Digest(digest.map_err(|error| error.to_string())?)
                 }
                 Question::About => Told::About {
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
                     applied: group.indexes().1,
                 },
             };

@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod scene;
 mod storm;
+mod upgrades;
 
 pub use catalogue::{Expectation, PLANS, Plan, plan};
 pub use recovery::Recovery;

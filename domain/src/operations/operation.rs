@@ -247,6 +247,10 @@ operations! {
         node: u16,
     }
 
+    #[doc = "Lets the cluster use what the version that all its nodes run has more."]
+    ClusterFinishUpgrade = "cluster.finish-upgrade", ChangeCluster,
+        danger "The version before cannot be installed any more, on no node." {}
+
     #[doc = "Who serves whom in this subcluster, who leads, who votes."]
     SubclusterStatus = "subcluster.status", ReadCluster {}
 

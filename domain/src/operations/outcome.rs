@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{AdministratorName, Role, Rows, SessionRef, UserName};
 use crate::node_state::NodeState;
 use crate::takeovers::TakeoverCause;
+use crate::version::Formats;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,6 +82,9 @@ pub struct Figure {
 pub struct NodeStatus {
     pub node_id: u16,
     pub version: String,
+    /// The cluster formats that it speaks, and the one that is used.
+    pub formats: Formats,
+    pub format: u16,
     pub domain: String,
     /// One word: `starting`, `serving`, `stopping`, …
     pub state: String,
@@ -119,6 +123,11 @@ pub struct ClusterNodeRow {
     pub subcluster: u16,
     pub incarnation: u32,
     pub address: String,
+    /// What it runs, as it said when it came last.
+    pub version: String,
+    /// The cluster formats that it speaks, and the one that the cluster uses.
+    pub formats: Formats,
+    pub format: u16,
     /// `this node`, `connected`, `not connected` or `removed`.
     pub state: String,
 }

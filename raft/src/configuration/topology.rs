@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
+use pollux_domain::version::Build;
 use serde::{Deserialize, Serialize};
 
 /// See the module.
@@ -19,6 +20,8 @@ pub struct Topology {
     /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
     /// tickets.
     pub secrets: Option<ClusterSecrets>,
+    /// In which everything is written; 0 until the first node has said it.
+    format: u16,
 }
 
 /// What makes and joins certificates and tickets of this cluster.
@@ -55,6 +58,8 @@ pub struct NodeEntry {
     pub address: String,
     /// `host:port` that clients are told to resume at, where there is one.
     pub client_address: Option<String>,
+    /// What it runs, as it said when it came last.
+    pub build: Build,
     /// It may not come back.
     pub removed: bool,
 }
@@ -97,6 +102,7 @@ pub enum TopologyChange {
         name: String,
         address: String,
         client_address: Option<String>,
+        build: Build,
     },
     Remove {
         node: NodeId,
@@ -116,6 +122,14 @@ pub enum TopologyChange {
         address: String,
         client_address: Option<String>,
     },
+    /// What the node runs now.
+    SetBuild {
+        node: NodeId,
+        build: Build,
+    },
+    /// From here on everything is written in this format, and no build that does not speak it
+    /// comes back.
+    UseFormat(u16),
 }
 
 /// What became of it.
@@ -130,6 +144,8 @@ pub enum TopologyReply {
     Complete,
     Founded,
     TooMany,
+    /// Not all nodes speak the format, or it is in use.
+    NotSpoken,
 }
 
 impl Topology {
@@ -148,6 +164,9 @@ impl Topology {
                 self.secrets = secrets.clone();
                 self.subclusters.entry(entry.subcluster).or_default();
                 self.nodes.insert(*node, entry.clone());
+                if self.format == 0 {
+                    self.format = entry.build.formats.newest;
+                }
             }
             TopologyChange::Invite { digest, invitation } => {
                 return self.invite(*digest, *invitation);
@@ -157,7 +176,20 @@ impl Topology {
                 name,
                 address,
                 client_address,
-            } => return self.admit(digest, name, address, client_address.as_ref()),
+                build,
+            } => {
+                let entry = NodeEntry {
+                    name: name.clone(),
+                    role: Role::Node,
+                    subcluster: SubclusterId::default(),
+                    incarnation: Incarnation::default(),
+                    address: address.clone(),
+                    client_address: client_address.clone(),
+                    build: build.clone(),
+                    removed: false,
+                };
+                return self.admit(digest, entry);
+            }
             TopologyChange::Remove { node } => match self.nodes.get_mut(node) {
                 Some(entry) => entry.removed = true,
                 None => return TopologyReply::NoSuchNode,
@@ -182,6 +214,19 @@ impl Topology {
                 }
                 None => return TopologyReply::NoSuchNode,
             },
+            TopologyChange::SetBuild { node, build } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.build.clone_from(build),
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::UseFormat(format) => {
+                let is_spoken = self
+                    .builds()
+                    .all(|build| build.formats.contains(*format));
+                if *format <= self.format || !is_spoken {
+                    return TopologyReply::NotSpoken;
+                }
+                self.format = *format;
+            }
         }
         TopologyReply::Done
     }
@@ -198,6 +243,7 @@ impl Topology {
         self.cluster = cluster;
         self.secrets = Some(secrets);
         self.invitations.clear();
+        self.format = entry.build.formats.newest;
         self.subclusters = BTreeMap::from([(entry.subcluster, SubclusterEntry::default())]);
         for other in self.nodes.values_mut() {
             other.removed = true;
@@ -237,16 +283,14 @@ impl Topology {
         TopologyReply::Done
     }
 
-    fn admit(
-        &mut self,
-        digest: &[u8; 32],
-        name: &str,
-        address: &str,
-        client_address: Option<&String>,
-    ) -> TopologyReply {
+    /// `entry`: what the newcomer says of itself; the rest is said by the invitation.
+    fn admit(&mut self, digest: &[u8; 32], entry: NodeEntry) -> TopologyReply {
         let Some(invitation) = self.invitations.get(digest).copied() else {
             return TopologyReply::NotInvited;
         };
+        if !entry.build.formats.contains(self.format) {
+            return TopologyReply::NotSpoken;
+        }
         let (node, incarnation) = match invitation.replaces {
             Some(node) => {
                 let old = self.nodes.get(&node).map_or(0, |old| old.incarnation.0);
@@ -272,13 +316,10 @@ impl Topology {
         self.invitations.remove(digest);
         self.subclusters.entry(invitation.subcluster).or_default();
         let entry = NodeEntry {
-            name: name.to_owned(),
             role: invitation.role,
             subcluster: invitation.subcluster,
             incarnation,
-            address: address.to_owned(),
-            client_address: client_address.cloned(),
-            removed: false,
+            ..entry
         };
         self.nodes.insert(node, entry);
         TopologyReply::Admitted(Voter { node, incarnation })
@@ -290,6 +331,17 @@ impl Topology {
 
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeEntry)> {
         self.nodes.iter().map(|(node, entry)| (*node, entry))
+    }
+
+    /// In which everything is written; 0 while nobody has said it.
+    pub fn format(&self) -> u16 {
+        self.format
+    }
+
+    /// What the present nodes run.
+    pub fn builds(&self) -> impl Iterator<Item = &Build> {
+        let present = self.nodes.values().filter(|entry| !entry.removed);
+        present.map(|entry| &entry.build)
     }
 
     pub fn subcluster(&self, id: SubclusterId) -> Option<&SubclusterEntry> {
@@ -331,6 +383,8 @@ impl Topology {
 
 #[cfg(test)]
 mod tests {
+    use pollux_domain::version::Formats;
+
     use super::*;
 
     fn entry(role: Role) -> NodeEntry {
@@ -341,8 +395,13 @@ mod tests {
             incarnation: Incarnation(1),
             address: "127.0.0.1:7222".to_owned(),
             client_address: None,
+            build: build(1, 1),
             removed: false,
         }
+    }
+
+    fn build(oldest: u16, newest: u16) -> Build {
+        Build::new("1.0.0", Formats { oldest, newest }).unwrap()
     }
 
     fn founded() -> Topology {
@@ -380,6 +439,7 @@ mod tests {
             name: "pollux".to_owned(),
             address: "127.0.0.1:7223".to_owned(),
             client_address: None,
+            build: build(1, 2),
         })
     }
 
@@ -457,5 +517,31 @@ mod tests {
             topology.serving_nodes(SubclusterId(1)),
             [NodeId(1), NodeId(2)]
         );
+    }
+
+    #[test]
+    fn a_format_is_used_when_every_node_that_is_left_speaks_it() {
+        let mut topology = founded();
+        assert_eq!(topology.format(), 1, "the newest of the founder");
+        invite(&mut topology, 1, Role::Node, None);
+        admit(&mut topology, 1);
+        let use_format = |topology: &mut Topology, format| {
+            topology.apply(&TopologyChange::UseFormat(format))
+        };
+        assert_eq!(use_format(&mut topology, 2), TopologyReply::NotSpoken);
+        let upgraded = TopologyChange::SetBuild {
+            node: NodeId(1),
+            build: build(1, 3),
+        };
+        assert_eq!(topology.apply(&upgraded), TopologyReply::Done);
+        assert_eq!(use_format(&mut topology, 1), TopologyReply::NotSpoken);
+        assert_eq!(use_format(&mut topology, 3), TopologyReply::NotSpoken);
+        assert_eq!(use_format(&mut topology, 2), TopologyReply::Done);
+        assert_eq!(topology.format(), 2);
+        assert_eq!(use_format(&mut topology, 2), TopologyReply::NotSpoken);
+        topology.apply(&TopologyChange::Remove { node: NodeId(2) });
+        assert_eq!(use_format(&mut topology, 3), TopologyReply::Done);
+        invite(&mut topology, 2, Role::Node, None);
+        assert_eq!(admit(&mut topology, 2), TopologyReply::NotSpoken);
     }
 }

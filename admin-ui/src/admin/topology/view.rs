@@ -158,6 +158,9 @@ fn rows(overview: &Overview) -> Vec<ClusterNodeRow> {
             subcluster: own,
             incarnation: 1,
             address: String::new(),
+            version: overview.status.version.clone(),
+            formats: overview.status.formats,
+            format: overview.status.format,
             state: "this node".to_owned(),
         });
     }

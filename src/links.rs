@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_actors::admission::{self, Doorkeeper};
-use pollux_actors::node::Node;
+use pollux_actors::node::{Node, Settings};
 use pollux_actors::{control, stream};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
-use pollux_links::in_use::InUse;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::{SystemNet, Travelling};
 use pollux_links::peers::Desks;
@@ -50,13 +49,12 @@ impl Visitors for Guests {
 /// Makes the links of a node of a cluster. They work when their threads run.
 pub fn make(
     found: Found,
-    in_use: &InUse,
+    settings: &Settings,
     ambient: &Ambient,
     desks: &Arc<Desks>,
     guests: &Arc<Guests>,
 ) -> Result<Links, String> {
     let membership = found.membership;
-    let in_use = in_use.clone();
     let security = Security::tls(found.credentials, membership.cluster, ambient)
         .map_err(|error| error.to_string())?;
     let links = Links::new(LinkParts {
@@ -66,7 +64,8 @@ pub fn make(
             incarnation: membership.incarnation,
         },
         build: version::build(),
-        in_use,
+        in_use: settings.in_use.clone(),
+        address: settings.addresses.as_ref().map(|ours| ours.nodes.clone()),
         security,
         net: Arc::new(SystemNet),
         ambient: ambient.clone(),
@@ -114,6 +113,12 @@ pub async fn follow_topology(
     let mut known = Vec::new();
     let mut format = 0;
     let mut stop = stop;
+    // A replica that is behind knows addresses of long ago; those of the last run are newer.
+    tokio::select! {
+        biased;
+        _ = &mut stop => return,
+        _caught_up = node.configuration.catch_up() => {}
+    }
     loop {
         let addresses = node
             .configuration

@@ -15,6 +15,7 @@ mod links;
 mod log;
 mod ports;
 mod process;
+mod rotation;
 mod sample;
 mod start;
 mod systemd;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pollux_actors::node::{Node, Parts, Settings, StartError};
+use pollux_actors::node::{Addresses, Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
@@ -43,6 +43,7 @@ use crate::groups::Groups;
 use crate::links::{self, Guests};
 use crate::ports::{self, PortError};
 use crate::process;
+use crate::rotation;
 use crate::sample;
 use crate::systemd::{Notifier, pulse};
 use crate::vitals::NodeVitals;
@@ -159,7 +160,10 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let guests = Arc::new(Guests::default());
     let first_word = found.as_ref().and_then(|found| first_word(config, found));
     let links = match found {
-        Some(found) => Some(links::make(found, &settings.in_use, &ambient, &desks, &guests).map_err(End::Links)?),
+        Some(found) => {
+            let made = links::make(found, &settings, &ambient, &desks, &guests);
+            Some(made.map_err(End::Links)?)
+        }
         None => None,
     };
     let parts = Parts {
@@ -206,6 +210,11 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
                 address: listen,
                 source,
             })?;
+        groups.spawn(rotation::follow(
+            node.clone(),
+            links.clone(),
+            folder.clone(),
+        ));
         let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
         groups.spawn(following);
     }
@@ -312,6 +321,10 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         is_witness: membership.role == Role::Witness,
         begin: begin(membership.founder),
         begin_subcluster: begin(membership.founds_subcluster),
+        addresses: Some(Addresses {
+            nodes: config.cluster.address.clone(),
+            clients: config.xmpp.address.clone(),
+        }),
         in_use: InUse::new(membership.format),
         ..alone
     })

@@ -61,6 +61,10 @@ fn words(reply: &TopologyReply) -> &'static str {
         TopologyReply::NoSuchNode => "there is no such node in this subcluster",
         TopologyReply::NoSuchSubcluster => "there is no such subcluster",
         TopologyReply::Complete => "the subcluster has its nodes and its witness already",
+        TopologyReply::Rotating => {
+            "the certificates of the cluster are being rotated: wait until `pollux ctl cluster \
+             certificates` says that they are not"
+        }
         TopologyReply::NotSpoken => "the version of the node does not speak the cluster's format",
         TopologyReply::TooMany => "too many invitations wait, or the cluster is full",
         _ => "the configuration refused it",
@@ -177,7 +181,8 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     })
 }
 
-fn authority(
+/// The cluster's authority, with which it signs.
+pub fn authority(
     cluster: pollux_domain::ids::ClusterId,
     secrets: &ClusterSecrets,
 ) -> Option<Authority> {

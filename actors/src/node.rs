@@ -67,8 +67,19 @@ pub struct Settings {
     /// Entries between snapshots, and kept behind one.
     pub snapshot_entries: u64,
     pub keep_entries: u64,
+    /// Where others reach it; none: it is alone.
+    pub addresses: Option<Addresses>,
     /// The format that the cluster uses, as far as was heard before.
     pub in_use: InUse,
+}
+
+/// `host:port` of the ports of a node, as others reach them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The port between nodes.
+    pub nodes: String,
+    /// The port for clients, who are told of it.
+    pub clients: String,
 }
 
 impl Settings {
@@ -88,6 +99,7 @@ impl Settings {
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,
             keep_entries: limits::LOG_KEEP_ENTRIES,
+            addresses: None,
             in_use: InUse::new(FORMATS.oldest),
         }
     }

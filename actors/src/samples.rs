@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pollux_domain::ids::WallMs;
 use pollux_domain::metrics::Sample;
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
@@ -55,6 +56,7 @@ impl Node {
             ),
         ];
         samples.extend(self.versions());
+        samples.extend(self.certificates());
         samples.extend(self.groups());
         samples.extend(self.kept());
         samples.extend(self.acts());
@@ -81,6 +83,37 @@ impl Node {
                 version::FORMATS.newest,
             ),
         ]
+    }
+
+    /// How old the certificates between nodes are, where there are any.
+    fn certificates(&self) -> Vec<Sample> {
+        let now = self.ambient.clock.wall();
+        let age = |since: WallMs| now.0.saturating_sub(since.0) as f64 / 1e3;
+        self.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let own = topology.node(self.settings.node);
+            let own = own.and_then(|entry| entry.shown.as_ref());
+            let Some((own, secrets)) = own.zip(topology.secrets.as_ref()) else {
+                return Vec::new();
+            };
+            vec![
+                Sample::gauge(
+                    "pollux_cluster_certificate_age_seconds",
+                    "For how long this node has shown its certificate to other nodes.",
+                    age(own.since),
+                ),
+                Sample::gauge(
+                    "pollux_cluster_authority_age_seconds",
+                    "How old the authority is that signs the certificates of nodes.",
+                    age(secrets.made_at),
+                ),
+                Sample::gauge(
+                    "pollux_rotation_waits_for_nodes",
+                    "Nodes for which the rotation of certificates waits; 0 also without one.",
+                    topology.awaited().len() as f64,
+                ),
+            ]
+        })
     }
 
     /// How far the groups are, and who leads them, as this node knows it.

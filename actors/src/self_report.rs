@@ -1,6 +1,6 @@
-//! What a node has to say of itself in the configuration: what it runs. Said when it is otherwise
-//! than what stands there, after every start and as long as it takes. Not for what others make of
-//! it.
+//! What a node has to say of itself in the configuration: what it runs, and where it is. Said when
+//! it is otherwise than what stands there, after every start and as long as it takes. Not for what
+//! others make of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,17 @@ fn due(node: &Node, topology: &Topology) -> Option<TopologyChange> {
     let me = node.settings.node;
     let entry = topology.node(me).filter(|entry| !entry.removed)?;
     let build = version::build();
-    (entry.build != build).then_some(TopologyChange::SetBuild { node: me, build })
+    if entry.build != build {
+        return Some(TopologyChange::SetBuild { node: me, build });
+    }
+    let addresses = node.settings.addresses.as_ref()?;
+    let clients = Some(addresses.clients.clone()).filter(|address| !address.is_empty());
+    let is_there = entry.address == addresses.nodes && entry.client_address == clients;
+    (!is_there).then(|| TopologyChange::SetAddress {
+        node: me,
+        address: addresses.nodes.clone(),
+        client_address: clients,
+    })
 }
 
 /// Whoever is alone with an empty configuration says in which format it is written: the newest, as

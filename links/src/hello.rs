@@ -25,6 +25,8 @@ pub struct Life(pub [u8; 16]);
 pub enum Purpose {
     Lane(Lane),
     Visit,
+    /// To say where the caller is; see `moved`.
+    Moved,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Purpose::Lane(Lane::Control) => 1,
             Purpose::Lane(Lane::Bulk) => 2,
             Purpose::Visit => 3,
+            Purpose::Moved => 4,
         }
     }
 
@@ -41,6 +44,7 @@ impl Purpose {
             1 => Some(Purpose::Lane(Lane::Control)),
             2 => Some(Purpose::Lane(Lane::Bulk)),
             3 => Some(Purpose::Visit),
+            4 => Some(Purpose::Moved),
             _ => None,
         }
     }
@@ -295,6 +299,7 @@ mod tests {
             Purpose::Lane(Lane::Control),
             Purpose::Lane(Lane::Bulk),
             Purpose::Visit,
+            Purpose::Moved,
         ] {
             let one = Hello {
                 purpose,

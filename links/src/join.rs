@@ -106,7 +106,10 @@ pub enum JoinRefusal {
 pub enum JoinError {
     #[error("{0}")]
     Refused(#[from] JoinRefusal),
-    #[error("the node at that address is not of the cluster that made the token")]
+    #[error(
+        "the node at that address is not of the cluster that made the token, or the cluster has \
+         rotated its certificates since: look at the address, or make a new token"
+    )]
     WrongAuthority,
     #[error("the answer of the node does not read: {0}")]
     NotUnderstood(String),
@@ -264,7 +267,7 @@ pub(crate) async fn serve(inner: &Inner, mut socket: Box<dyn Socket>) {
         if let Err(refusal) = &outcome {
             tracing::warn!(%refusal, "a node was not allowed to join");
         }
-        let outcome = outcome.map(|grant| (grant, tls.authority.to_vec()));
+        let outcome = outcome.map(|grant| (grant, tls.current().authority.to_vec()));
         let body = match codec::encode(RECORD, &Outcome(outcome)) {
             Ok(body) if body.len() <= limits::JOIN_GRANT_BYTES_MAX => body,
             _ => return tracing::error!("the answer to a node that joins is too long"),

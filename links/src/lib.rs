@@ -15,6 +15,7 @@ pub mod in_use;
 pub mod join;
 mod link;
 pub mod links;
+mod moved;
 pub mod net;
 mod peer;
 pub mod peers;

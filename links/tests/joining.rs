@@ -94,6 +94,7 @@ fn a_token_lets_one_node_in_and_it_talks() {
             certificate: grant.certificate,
             key: key.private(),
             authority: grant.authority,
+            also: None,
         };
         let security = Security::tls(credentials, grant.cluster, &ambient()).unwrap();
         let two = Node::with(identity(2), security, loopback()).await;

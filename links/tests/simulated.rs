@@ -31,6 +31,7 @@ fn links(node: u16, seed: u64) -> Links {
         identity: identity(node),
         build: version(),
         in_use: InUse::default(),
+        address: None,
         security: Security::Plain,
         net: Arc::new(SimulatedNet),
         ambient: Ambient {

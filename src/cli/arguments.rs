@@ -468,6 +468,14 @@ pub enum ClusterCommand {
     Nodes,
     /// Remove a node for ever; the others go on without it
     Remove { node: u16 },
+    /// Show the certificates between nodes, their age, and how far a rotation of them is
+    Certificates,
+    /// Rotate the certificates between nodes, their authority, and the secret of TLS tickets
+    ///
+    /// While people chat: each node believes the next authority, then gets a certificate of it, then
+    /// forgets the old one. It waits for nodes that are away, and for nobody who was removed; what
+    /// was killed goes on where it was. Tokens of `invite` that were not used are void.
+    RotateCertificates,
     /// Let the cluster use what the version that all its nodes run has more
     ///
     /// The last step of an upgrade, and the only one that cannot be taken back: until it, each node

@@ -3,6 +3,7 @@
 
 mod administrators;
 mod arguments;
+mod certificates;
 mod check;
 mod ctl;
 mod external;

@@ -1,11 +1,12 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
 use pollux_domain::operations::{
-    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret,
-    SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
+    AdministratorRow, AuditRow, BackupRow, CertificatesStatus, ClusterNodeRow, DigestRow, Figure,
+    NodeStatus, Secret, SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
 };
 use serde_json::{Value, json};
 
+use super::certificates;
 use super::settings;
 use super::table::render;
 use super::versions;
@@ -29,6 +30,7 @@ pub enum Shown {
     /// One that was made, and that another program is to be told.
     Secret(Secret),
     Nodes(Vec<ClusterNodeRow>),
+    Certificates(CertificatesStatus),
     Subcluster(SubclusterStatus),
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
@@ -67,6 +69,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Token(token) => format!("{token}\n"),
         Shown::Secret(secret) => format!("{}\n", secret.expose_secret()),
         Shown::Nodes(rows) => nodes_text(rows),
+        Shown::Certificates(status) => certificates::text(status),
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
@@ -331,7 +334,7 @@ fn status_text(status: &NodeStatus) -> String {
     render(&["WHAT", "VALUE"], rows)
 }
 
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
     match (days, hours, minutes) {
@@ -361,6 +364,7 @@ pub fn json(shown: &Shown) -> String {
         Shown::Token(token) => json!({ "token": token }),
         Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),
         Shown::Nodes(rows) => json!(rows),
+        Shown::Certificates(status) => json!(status),
         Shown::Subcluster(status) => json!(status),
         Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),

@@ -52,6 +52,7 @@ pub(super) fn found(config: &Config) -> Result<Founded, ClusterError> {
         certificate: authority.sign_key(node, &key).map_err(failed)?,
         key: key.private(),
         authority: authority.certificate().clone(),
+        also: None,
     };
     let incarnation = Incarnation(1);
     let membership = Membership {

@@ -73,6 +73,7 @@ pub fn join(
         certificate: grant.certificate,
         key: key.private(),
         authority: grant.authority,
+        also: None,
     };
     write(folder, &membership, &credentials, None)?;
     Ok(membership)

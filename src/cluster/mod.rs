@@ -12,10 +12,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pollux_actors::system;
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_domain::version::{NotSpoken, judge};
 use pollux_links::PeerAddress;
-use pollux_links::authority::AuthorityError;
+use pollux_links::authority::{AuthorityError, fingerprint};
 use pollux_links::credentials::Credentials;
 use pollux_links::secret_file;
 use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role};
@@ -86,6 +87,7 @@ impl Membership {
             address: config.cluster.address.clone(),
             client_address: Some(config.xmpp.address.clone()),
             build: version::build(),
+            shown: None,
             removed: false,
         }
     }
@@ -93,6 +95,8 @@ impl Membership {
     /// What the cluster keeps of what its founder has made.
     pub fn secrets(&self, credentials: &Credentials, authority_key: &[u8]) -> ClusterSecrets {
         ClusterSecrets {
+            fingerprint: fingerprint(&credentials.authority),
+            made_at: system::ambient().clock.wall(),
             authority_certificate: credentials.authority.to_vec().into(),
             authority_key: authority_key.to_vec().into(),
             ticket_secret: self.ticket_secret,
@@ -245,6 +249,24 @@ pub fn remember_format(data_folder: &Path, format: u16) -> Result<(), ClusterErr
         membership.format = format;
         membership.format_heard_by = Some(version::BUILD.to_owned());
     })
+}
+
+/// Keeps the secret of TLS tickets, for the next start.
+pub fn remember_tickets(data_folder: &Path, secret: [u8; 32]) -> Result<(), ClusterError> {
+    change(data_folder, |membership| membership.ticket_secret = secret)
+}
+
+/// Replaces what the node shows to others.
+pub fn keep_credentials(
+    data_folder: &Path,
+    credentials: &Credentials,
+) -> Result<(), AuthorityError> {
+    credentials.write(&data_folder.join(FOLDER))
+}
+
+/// What the node shows to others, as it stands on disk.
+pub fn credentials(data_folder: &Path) -> Result<Credentials, AuthorityError> {
+    Credentials::read(&data_folder.join(FOLDER))
 }
 
 /// Changes what stands on disk of a node's place.

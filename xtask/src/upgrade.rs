@@ -27,7 +27,10 @@ pub enum Profile {
 pub fn build_next(profile: Profile) -> anyhow::Result<()> {
     let (folder, packages): (_, &[&str]) = match profile {
         Profile::Debug => ("debug", &["--workspace"]),
-        Profile::Release => ("release", &["--release", "-p", "pollux", "-p", "pollux-chaos"]),
+        Profile::Release => (
+            "release",
+            &["--release", "-p", "pollux", "-p", "pollux-chaos"],
+        ),
     };
     let build = |more: &[&str]| {
         let mut build = cargo();
@@ -44,6 +47,9 @@ pub fn build_next(profile: Profile) -> anyhow::Result<()> {
 pub fn check() -> anyhow::Result<()> {
     build_next(Profile::Debug)?;
     let mut drill = Command::new(target_folder().join("debug/pollux-drill"));
-    drill.current_dir(root()).args(DRILLS).args(["--no-bounds", "--patience-ms", "2000"]);
+    drill
+        .current_dir(root())
+        .args(DRILLS)
+        .args(["--no-bounds", "--patience-ms", "2000"]);
     run(&mut drill)
 }

@@ -83,6 +83,11 @@ impl Executor {
         let changed = self.node.configuration.execute(Change::Topology(change));
         match changed.await.map_err(UserError::from)? {
             ChangeReply::Topology(TopologyReply::Done) => Ok(Outcome::Done),
+            ChangeReply::Topology(TopologyReply::Rotating) => Err(OperationError::new(
+                ErrorKind::Invalid,
+                "the certificates are being rotated already; `pollux ctl cluster certificates` \
+                 says how far that is, and for whom it waits",
+            )),
             ChangeReply::Topology(TopologyReply::NotSpoken) => Err(OperationError::new(
                 ErrorKind::Invalid,
                 "not every node speaks that format any more; see `pollux ctl cluster nodes`",

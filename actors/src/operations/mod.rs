@@ -4,6 +4,7 @@
 mod administrators;
 mod audit;
 pub mod backup;
+mod certificates;
 mod cluster;
 mod digests;
 mod external;
@@ -132,6 +133,8 @@ impl Executor {
             Operation::ClusterBackups {} => self.cluster_backups(),
             Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
             Operation::ClusterFinishUpgrade {} => self.finish_upgrade().await,
+            Operation::ClusterCertificates {} => self.cluster_certificates(),
+            Operation::ClusterRotateCertificates {} => self.rotate_certificates().await,
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
             Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
             Operation::SubclusterTakeovers {} => Ok(Outcome::Takeovers(self.takeovers())),

@@ -35,14 +35,15 @@ impl Executor {
 
     async fn redundancy(&self) -> Facts {
         let node = &self.node;
-        let members: Vec<(NodeId, String, bool, String)> = node.configuration.read(|configuration| {
-            let members = configuration.topology().members(node.settings.subcluster);
-            let rows = members.map(|(number, entry)| {
-                let serves = entry.role == Role::Node;
-                (number, entry.name.clone(), serves, entry.build.name.clone())
+        let members: Vec<(NodeId, String, bool, String)> =
+            node.configuration.read(|configuration| {
+                let members = configuration.topology().members(node.settings.subcluster);
+                let rows = members.map(|(number, entry)| {
+                    let serves = entry.role == Role::Node;
+                    (number, entry.name.clone(), serves, entry.build.name.clone())
+                });
+                rows.collect()
             });
-            rows.collect()
-        });
         let voters = node.subcluster.voters();
         let (_, committed, _) = node.subcluster.indexes();
         let mut replicas = Vec::new();

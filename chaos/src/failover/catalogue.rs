@@ -1,6 +1,7 @@
 //! The drills by name: what each breaks, on what ground, and what people may notice of it.
 
 use super::faults;
+use super::rotations;
 use super::scene::Scene;
 use super::upgrades;
 use crate::servers::pair::GroundKind::{self, Loopback, Namespaces};
@@ -351,6 +352,14 @@ pub const PLANS: &[Plan] = &[
         Loopback,
         Expectation::Anything,
         faults::planned,
+    ),
+    plan_of(
+        "certificate-rotation",
+        "the certificates between nodes are rotated; the serving node dies on the way",
+        3,
+        Loopback,
+        KILLED,
+        rotations::certificate_rotation,
     ),
     plan_of(
         "rolling-upgrade",

@@ -7,6 +7,7 @@ mod faults;
 mod keepsakes;
 mod recovery;
 mod report;
+mod rotations;
 mod run;
 mod scene;
 mod storm;

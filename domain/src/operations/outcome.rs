@@ -20,6 +20,7 @@ pub enum Outcome {
     /// A one-time token; shown once.
     Token(String),
     Nodes(Vec<ClusterNodeRow>),
+    Certificates(CertificatesStatus),
     Subcluster(SubclusterStatus),
     /// The newest first.
     Takeovers(Vec<TakeoverRow>),
@@ -129,6 +130,34 @@ pub struct ClusterNodeRow {
     pub formats: Formats,
     pub format: u16,
     /// `this node`, `connected`, `not connected` or `removed`.
+    pub state: String,
+}
+
+/// The certificates between nodes. Fingerprints are SHA-256 in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatesStatus {
+    /// `settled`, or how far a rotation is.
+    pub phase: String,
+    pub authority: String,
+    pub authority_since: String,
+    pub next_authority: Option<String>,
+    /// The nodes for which a rotation waits.
+    pub waits_for: Vec<u16>,
+    pub nodes: Vec<CertificateRow>,
+}
+
+/// What one node shows to others; none where it has not said so yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRow {
+    pub node: u16,
+    pub name: String,
+    pub certificate: Option<String>,
+    /// That has signed it.
+    pub authority: Option<String>,
+    /// When the node got it, in UTC.
+    pub since: Option<String>,
+    pub age_seconds: Option<u64>,
+    /// `settled`, or how far the node is in a rotation.
     pub state: String,
 }
 

@@ -180,6 +180,7 @@ pub fn build(identity: Identity, security: Security) -> (Links, Arc<Notes>, Arc<
         identity,
         build: version(),
         in_use: InUse::default(),
+        address: None,
         security,
         net: Arc::new(SystemNet),
         ambient: ambient(),
@@ -272,6 +273,7 @@ impl Ca {
             certificate: self.0.sign_key(NodeId(node), &key).unwrap(),
             key: key.private(),
             authority: self.0.certificate().clone(),
+            also: None,
         }
     }
 

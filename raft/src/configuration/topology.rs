@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter};
+use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::limits;
 use pollux_domain::version::Build;
 use serde::{Deserialize, Serialize};
+
+use super::rotation::{Credential, Fingerprint, Shown, shows};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,10 @@ pub struct Topology {
     /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
     /// tickets.
     pub secrets: Option<ClusterSecrets>,
+    /// Those that follow, while certificates are rotated: see `rotation`.
+    next_secrets: Option<ClusterSecrets>,
+    /// The secret of tickets before the last rotation, and when that ended.
+    former_tickets: Option<([u8; 32], WallMs)>,
     /// In which everything is written; 0 until the first node has said it.
     format: u16,
 }
@@ -27,6 +33,9 @@ pub struct Topology {
 /// What makes and joins certificates and tickets of this cluster.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSecrets {
+    /// Of the authority's certificate.
+    pub fingerprint: Fingerprint,
+    pub made_at: WallMs,
     pub authority_certificate: Bytes,
     pub authority_key: Bytes,
     pub ticket_secret: [u8; 32],
@@ -60,6 +69,8 @@ pub struct NodeEntry {
     pub client_address: Option<String>,
     /// What it runs, as it said when it came last.
     pub build: Build,
+    /// What it shows on the port between nodes, once it has said so.
+    pub shown: Option<Shown>,
     /// It may not come back.
     pub removed: bool,
 }
@@ -130,6 +141,14 @@ pub enum TopologyChange {
     /// From here on everything is written in this format, and no build that does not speak it
     /// comes back.
     UseFormat(u16),
+    /// Begins to rotate the certificates. Invitations name the old authority: they are void.
+    Rotate(ClusterSecrets),
+    /// What a node shows and whom it believes from now on, by its own clock.
+    SetCredential {
+        node: NodeId,
+        credential: Credential,
+        at: WallMs,
+    },
 }
 
 /// What became of it.
@@ -146,6 +165,8 @@ pub enum TopologyReply {
     TooMany,
     /// Not all nodes speak the format, or it is in use.
     NotSpoken,
+    /// The certificates are being rotated.
+    Rotating,
 }
 
 impl Topology {
@@ -186,12 +207,16 @@ impl Topology {
                     address: address.clone(),
                     client_address: client_address.clone(),
                     build: build.clone(),
+                    shown: None,
                     removed: false,
                 };
                 return self.admit(digest, entry);
             }
             TopologyChange::Remove { node } => match self.nodes.get_mut(node) {
-                Some(entry) => entry.removed = true,
+                Some(entry) => {
+                    entry.removed = true;
+                    self.advance();
+                }
                 None => return TopologyReply::NoSuchNode,
             },
             TopologyChange::Reform { node, incarnation } => {
@@ -219,14 +244,37 @@ impl Topology {
                 None => return TopologyReply::NoSuchNode,
             },
             TopologyChange::UseFormat(format) => {
-                let is_spoken = self
-                    .builds()
-                    .all(|build| build.formats.contains(*format));
+                let is_spoken = self.builds().all(|build| build.formats.contains(*format));
                 if *format <= self.format || !is_spoken {
                     return TopologyReply::NotSpoken;
                 }
                 self.format = *format;
             }
+            TopologyChange::Rotate(_) if self.next_secrets.is_some() => {
+                return TopologyReply::Rotating;
+            }
+            TopologyChange::Rotate(next) => {
+                self.invitations.clear();
+                self.next_secrets = Some(next.clone());
+            }
+            TopologyChange::SetCredential {
+                node,
+                credential,
+                at,
+            } => match self.nodes.get_mut(node) {
+                Some(entry) => {
+                    let known = entry
+                        .shown
+                        .take()
+                        .filter(|shown| shown.credential.certificate == credential.certificate);
+                    entry.shown = Some(Shown {
+                        credential: credential.clone(),
+                        since: known.map_or(*at, |shown| shown.since),
+                    });
+                    self.advance();
+                }
+                None => return TopologyReply::NoSuchNode,
+            },
         }
         TopologyReply::Done
     }
@@ -242,6 +290,8 @@ impl Topology {
     ) {
         self.cluster = cluster;
         self.secrets = Some(secrets);
+        self.next_secrets = None;
+        self.former_tickets = None;
         self.invitations.clear();
         self.format = entry.build.formats.newest;
         self.subclusters = BTreeMap::from([(entry.subcluster, SubclusterEntry::default())]);
@@ -266,10 +316,30 @@ impl Topology {
         let entry = self.subclusters.entry(subcluster).or_default();
         entry.high_availability = false;
         entry.reforms += 1;
+        self.advance();
         TopologyReply::Done
     }
 
+    /// The old authority is worth nothing any more, as soon as every node shows a certificate of the
+    /// next one.
+    fn advance(&mut self) {
+        let Some(next) = &self.next_secrets else {
+            return;
+        };
+        if !self.present().all(|(_, entry)| shows(entry, next)) {
+            return;
+        }
+        let shown = self.present().filter_map(|(_, entry)| entry.shown.as_ref());
+        let at = shown.map(|shown| shown.since).max().unwrap_or(next.made_at);
+        let next = self.next_secrets.take();
+        let before = std::mem::replace(&mut self.secrets, next);
+        self.former_tickets = before.map(|before| (before.ticket_secret, at));
+    }
+
     fn invite(&mut self, digest: [u8; 32], invitation: Invitation) -> TopologyReply {
+        if self.next_secrets.is_some() {
+            return TopologyReply::Rotating;
+        }
         if let Some(node) = invitation.replaces {
             let known = self.nodes.get(&node);
             if known.is_none_or(|known| known.subcluster != invitation.subcluster) {
@@ -340,12 +410,25 @@ impl Topology {
 
     /// What the present nodes run.
     pub fn builds(&self) -> impl Iterator<Item = &Build> {
-        let present = self.nodes.values().filter(|entry| !entry.removed);
-        present.map(|entry| &entry.build)
+        self.present().map(|(_, entry)| &entry.build)
     }
 
     pub fn subcluster(&self, id: SubclusterId) -> Option<&SubclusterEntry> {
         self.subclusters.get(&id)
+    }
+
+    /// Those that were not removed.
+    pub fn present(&self) -> impl Iterator<Item = (NodeId, &NodeEntry)> {
+        self.nodes().filter(|(_, entry)| !entry.removed)
+    }
+
+    /// What follows on `secrets`, while certificates are rotated.
+    pub fn next_secrets(&self) -> Option<&ClusterSecrets> {
+        self.next_secrets.as_ref()
+    }
+
+    pub(super) fn former_tickets(&self) -> Option<([u8; 32], WallMs)> {
+        self.former_tickets
     }
 
     pub fn subclusters(&self) -> impl Iterator<Item = SubclusterId> {
@@ -396,6 +479,7 @@ mod tests {
             address: "127.0.0.1:7222".to_owned(),
             client_address: None,
             build: build(1, 1),
+            shown: None,
             removed: false,
         }
     }
@@ -525,9 +609,8 @@ mod tests {
         assert_eq!(topology.format(), 1, "the newest of the founder");
         invite(&mut topology, 1, Role::Node, None);
         admit(&mut topology, 1);
-        let use_format = |topology: &mut Topology, format| {
-            topology.apply(&TopologyChange::UseFormat(format))
-        };
+        let use_format =
+            |topology: &mut Topology, format| topology.apply(&TopologyChange::UseFormat(format));
         assert_eq!(use_format(&mut topology, 2), TopologyReply::NotSpoken);
         let upgraded = TopologyChange::SetBuild {
             node: NodeId(1),

@@ -54,7 +54,11 @@ impl Grounds {
             runs: Vec::new(),
         };
         // A pair is upgraded once.
-        let count = if plan.upgrades { 1 } else { wanted.runs.unwrap_or(plan.runs) };
+        let count = if plan.upgrades {
+            1
+        } else {
+            wanted.runs.unwrap_or(plan.runs)
+        };
         for number in 1..=count {
             say(format_args!("{} run {number} of {count}", plan.name));
             self.runs += 1;

@@ -86,9 +86,10 @@ impl Pair {
     pub fn open(options: &PairOptions) -> anyhow::Result<Self> {
         let program = fs::canonicalize(&options.program);
         let program = program.context("find the program: cargo build --release, then --pollux")?;
-        let next = options.next.as_ref().map(|next| {
-            fs::canonicalize(next).context("find the program of the next version")
-        });
+        let next = options
+            .next
+            .as_ref()
+            .map(|next| fs::canonicalize(next).context("find the program of the next version"));
         let folder = tempfile::Builder::new().prefix("pair-").tempdir();
         let folder = folder.context("make a folder for a pair")?;
         let certificate = Certificate::make(folder.path(), DOMAIN)?;

@@ -59,6 +59,7 @@ pub fn found() -> TopologyChange {
             address: format!("{}:{LINK_PORT}", NAMES[0]),
             client_address: Some(format!("{}:{PORT}", NAMES[0])),
             build: version::build(),
+            shown: None,
             removed: false,
         },
         secrets: None,

@@ -219,6 +219,7 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
         },
         build: version::build(),
         in_use: in_use.clone(),
+        address: None,
         security: Security::Plain,
         net: net.clone(),
         ambient: ambient.clone(),

@@ -15,7 +15,7 @@ use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
-    agreement, courier, expiry, inquiries, membership, node_states, system, wall_clock,
+    agreement, courier, expiry, history, inquiries, membership, node_states, system, wall_clock,
 };
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
@@ -212,6 +212,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     groups.spawn(courier::run(node.clone()));
     groups.spawn(wall_clock::run(node.clone()));
     groups.spawn(node_states::run(node.clone()));
+    groups.spawn(history::run(node.clone()));
     if !is_witness {
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(inquiries::run(node.clone()));

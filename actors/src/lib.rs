@@ -11,6 +11,7 @@ pub mod control;
 pub mod courier;
 pub mod directory;
 pub mod expiry;
+pub mod history;
 pub mod inbox;
 pub mod inquiries;
 pub mod keys;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pollux_domain::contract::Command;
 use pollux_domain::delivery::Deliver;
+use pollux_domain::history::History;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
 use pollux_domain::lockout::Lockouts;
@@ -34,7 +35,7 @@ use crate::directory::Directory;
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::backup::Backups;
-use crate::operations::replicas;
+use crate::operations::{elsewhere, replicas};
 use crate::placement::Placement;
 use crate::reminders::Reminders;
 use crate::stream::certificate::Tls;
@@ -144,6 +145,8 @@ pub struct Node {
     pub backups: OnceLock<Backups>,
     /// What is measured of the process and its machine, where there is one.
     pub surroundings: OnceLock<Surroundings>,
+    /// How its measurements went lately.
+    pub(crate) history: Mutex<History>,
     stopping: watch::Sender<bool>,
     /// Streams of clients who have signed in and have no session here: they bind, or are relayed.
     pub(crate) unbound: AtomicU64,
@@ -275,6 +278,7 @@ impl Node {
             onlooker: OnceLock::new(),
             backups: OnceLock::new(),
             surroundings: OnceLock::new(),
+            history: Mutex::default(),
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),
@@ -284,6 +288,7 @@ impl Node {
         });
         let _first = node.duty.set(control::duty(&node));
         replicas::open(&node);
+        elsewhere::open(&node);
         courier::open(&node);
         tokens::open(&node);
         if is_alone(&node.subcluster, node.settings.begin_subcluster) {

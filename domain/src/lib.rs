@@ -9,6 +9,7 @@ pub mod document;
 pub mod fallback;
 pub mod hashes;
 pub mod hints;
+pub mod history;
 pub mod ids;
 pub mod jid;
 pub mod limits;

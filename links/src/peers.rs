@@ -34,14 +34,16 @@ pub enum Subject {
     Proposal = 4,
     /// Lines from one group to another.
     Outbox = 5,
-    /// Administrative operations that another node executes.
+    /// What an operation asks of other replicas.
     Operation = 6,
     /// Whether a client has the token of a user of that group.
     Token = 7,
+    /// Operations that an administrator wants done at another node.
+    Errand = 8,
 }
 
 impl Subject {
-    pub const ALL: [Subject; 7] = [
+    pub const ALL: [Subject; 8] = [
         Subject::Election,
         Subject::Lease,
         Subject::Log,
@@ -49,6 +51,7 @@ impl Subject {
         Subject::Outbox,
         Subject::Operation,
         Subject::Token,
+        Subject::Errand,
     ];
 }
 

@@ -29,6 +29,7 @@ Examples:
   pollux ctl session list --user alice
   pollux ctl session end alice@localhost/phone
   pollux ctl status
+  pollux ctl status --at 2                         what another node says of itself
   pollux ctl --config /etc/pollux/pollux.toml statistics
 ";
 
@@ -265,6 +266,9 @@ pub struct Ctl {
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     pub json: bool,
+    /// Let another node of the cluster do it, by its number; the asked one passes it on
+    #[arg(long, value_name = "NODE", global = true)]
+    pub at: Option<u16>,
     #[command(subcommand)]
     pub command: CtlCommand,
 }
@@ -303,6 +307,8 @@ pub enum CtlCommand {
     },
     /// Show the counters and gauges of the node
     Statistics,
+    /// Show how the measurements of the node went in the last hour
+    History,
     /// Show what the node is and how it is
     Status,
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use pollux_domain::operations::{
-    Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
+    Errand, Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
 };
 
 use super::administrators;
@@ -27,6 +27,7 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
     let json = ctl.json;
     let node = Node {
         socket: socket(&ctl)?,
+        at: ctl.at,
     };
     let shown = match ctl.command {
         CtlCommand::User(command) => user(&node, command)?,
@@ -40,6 +41,10 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
         CtlCommand::Audit { before } => administrators::audit(&node, before)?,
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
+            other => return Err(unexpected(&other)),
+        },
+        CtlCommand::History => match node.ask(Operation::NodeHistory {})? {
+            Outcome::History(rows) => Shown::History(rows),
             other => return Err(unexpected(&other)),
         },
         CtlCommand::Status => match node.ask(Operation::NodeStatus {})? {
@@ -252,11 +257,14 @@ fn with_password(what: &'static str, user: UserName, password: Password) -> Show
 /// The node behind the socket.
 pub(super) struct Node {
     socket: PathBuf,
+    /// The node that does it, where it is another one.
+    at: Option<u16>,
 }
 
 impl Node {
     pub(super) fn ask(&self, operation: Operation) -> Result<Outcome, Failure> {
-        Ok(ask(&self.socket, operation)?)
+        let at = self.at;
+        Ok(ask(&self.socket, Errand { operation, at })?)
     }
 
     pub(super) fn done(&self, operation: Operation) -> Result<(), Failure> {

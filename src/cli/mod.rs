@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod ctl;
 mod external;
+mod history;
 mod password;
 mod settings;
 mod show;

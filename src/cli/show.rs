@@ -1,11 +1,13 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
+use pollux_domain::history::HistoryRow;
 use pollux_domain::operations::{
     AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret,
     SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
 };
 use serde_json::{Value, json};
 
+use super::history;
 use super::settings;
 use super::table::render;
 
@@ -23,6 +25,7 @@ pub enum Shown {
     Users(Vec<UserRow>),
     Sessions(Vec<SessionRow>),
     Statistics(Vec<Figure>),
+    History(Vec<HistoryRow>),
     Status(NodeStatus),
     Token(String),
     /// One that was made, and that another program is to be told.
@@ -61,6 +64,7 @@ pub fn text(shown: &Shown) -> String {
                 .map(|figure| vec![figure.name.clone(), figure.value.to_string()]);
             render(&["NAME", "VALUE"], rows.collect())
         }
+        Shown::History(rows) => history::text(rows),
         Shown::Status(status) => status_text(status),
         // Alone on its line, so that a script can take it.
         Shown::Token(token) => format!("{token}\n"),
@@ -301,6 +305,7 @@ fn status_text(status: &NodeStatus) -> String {
         vec!["domain".to_owned(), status.domain.clone()],
         vec!["state".to_owned(), status.state.clone()],
         vec!["up".to_owned(), duration(status.uptime_seconds)],
+        vec!["disk flush".to_owned(), flush(status.flush_ms)],
         vec!["users".to_owned(), status.user_count.to_string()],
         vec!["sessions".to_owned(), status.session_count.to_string()],
     ];
@@ -318,6 +323,11 @@ fn status_text(status: &NodeStatus) -> String {
         rows.push(vec![format!("group {}", group.group), value]);
     }
     render(&["WHAT", "VALUE"], rows)
+}
+
+fn flush(ms: Option<f64>) -> String {
+    let shown = |ms: f64| format!("99 of 100 within {ms} ms, in the last minute");
+    ms.map_or("none in the last minute".to_owned(), shown)
 }
 
 fn duration(seconds: u64) -> String {
@@ -346,6 +356,7 @@ pub fn json(shown: &Shown) -> String {
             .iter()
             .map(|figure| (figure.name.clone(), json!(figure.value)))
             .collect(),
+        Shown::History(rows) => json!(rows),
         Shown::Status(status) => json!(status),
         Shown::Token(token) => json!({ "token": token }),
         Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),

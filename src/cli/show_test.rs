@@ -271,6 +271,7 @@ fn the_status_of_a_node() {
         domain: "localhost".into(),
         state: "serving".into(),
         uptime_seconds: 3_725,
+        flush_ms: Some(2.5),
         user_count: 4,
         session_count: 2,
         listeners: vec![ListenerRow {
@@ -293,6 +294,7 @@ version             0.1.0
 domain              localhost
 state               serving
 up                  1 h 2 min
+disk flush          99 of 100 within 2.5 ms, in the last minute
 users               4
 sessions            2
 listens (xmpp)      [::1]:5222

@@ -6,6 +6,7 @@ mod audit;
 pub mod backup;
 mod cluster;
 mod digests;
+pub(crate) mod elsewhere;
 mod external;
 mod privacy;
 mod redundancy;
@@ -16,16 +17,18 @@ use std::sync::{Arc, PoisonError};
 
 use pollux_domain::availability::Show;
 use pollux_domain::contract::{Command, EndReason};
+use pollux_domain::ids::NodeId;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::metrics::{Sample, Value};
 use pollux_domain::operations::{
-    Caller, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation, OperationError,
-    OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
+    Caller, Errand, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation,
+    OperationError, OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
 };
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 use pollux_raft::state;
 
+use crate::history;
 use crate::node::Node;
 use crate::users::{self, UserError};
 
@@ -42,11 +45,8 @@ impl Executor {
 }
 
 impl OperationExecutor for Executor {
-    async fn execute(
-        &self,
-        caller: &Caller,
-        operation: Operation,
-    ) -> Result<Outcome, OperationError> {
+    async fn execute(&self, caller: &Caller, errand: Errand) -> Result<Outcome, OperationError> {
+        let Errand { operation, at } = errand;
         let permission = operation.permission();
         if !caller.may(permission) {
             let message = match caller {
@@ -56,6 +56,11 @@ impl OperationExecutor for Executor {
                 }
             };
             return Err(OperationError::new(ErrorKind::Forbidden, message));
+        }
+        let me = self.node.settings.node;
+        if let Some(there) = at.map(NodeId).filter(|there| *there != me) {
+            // It is written down where it is done.
+            return self.pass(there, caller, operation).await;
         }
         let line = operation.audit_line(caller);
         let result = self.run(operation).await;
@@ -115,6 +120,7 @@ impl Executor {
             Operation::SessionList { user, after } => self.session_list(user, after),
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
+            Operation::NodeHistory {} => Ok(Outcome::History(history::rows(&self.node))),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
@@ -316,6 +322,7 @@ impl Executor {
             }
             .to_owned(),
             uptime_seconds: uptime.as_secs(),
+            flush_ms: history::flush_ms(node),
             user_count: statistics.users as u64,
             session_count: statistics.sessions as u64,
             listeners: listeners

@@ -7,7 +7,7 @@ use pollux_domain::operations::{
 use serde_json::{Map, Value, json};
 
 use super::api::{OPERATIONS, status};
-use super::requests::CONFIRM;
+use super::requests::{AT, CONFIRM};
 
 pub(crate) fn document() -> Value {
     let paths: Map<String, Value> = DESCRIPTIONS
@@ -73,6 +73,13 @@ fn body(one: &Description) -> Value {
         .iter()
         .map(|field| (field.name.to_owned(), schema(field)))
         .collect();
+    let at = json!({
+        "type": "integer",
+        "minimum": 0,
+        "maximum": u16::MAX,
+        "description": "The number of the node that is to do it; by default the asked one.",
+    });
+    properties.insert(AT.to_owned(), at);
     let required = one.fields.iter().filter(|field| !field.is_optional);
     let mut required: Vec<&str> = required.map(|field| field.name).collect();
     if one.danger.is_some() {
@@ -196,7 +203,7 @@ mod tests {
             let confirmed = usize::from(one.danger.is_some());
             assert_eq!(
                 properties.len(),
-                one.fields.len() + confirmed,
+                one.fields.len() + confirmed + 1,
                 "{}",
                 one.name
             );

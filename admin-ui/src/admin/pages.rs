@@ -3,30 +3,56 @@
 use actix_web::web::Data;
 use askama::Template;
 use pollux_domain::operations::{
-    AuditRow, Denial, Description, Operation, OperationError, Outcome, Permission, Secret,
+    AuditRow, Denial, Description, Operation, Outcome, Permission, Secret,
 };
 
 use super::exchange::{Asked, Fields, Reply};
+use super::live::Live;
 use super::sessions::{self, Notice, WHOLE};
-use super::topology::{Act, SubclusterView, acts, events, view};
-use super::{Office, Reader, api, requests};
+use super::topology::{Act, acts, fields};
+use super::{Office, Reader, api, events, requests};
 
 /// Of a signed-in browser. `__Host-`: of this host only, with TLS or on a loopback address, and not
 /// to be set by any other (RFC 6265bis section 4.1.3.2).
 const SESSION: &str = "__Host-pollux";
 /// Of a browser that was shown the form for the sign-in, so that nobody else's is taken.
 const STRANGER: &str = "__Host-pollux-form";
+/// Behind the path of a page: its changes.
+const EVENTS: &str = "/events";
 /// The field in which a form says that it is one of ours.
 const FORM_TOKEN: &str = "form";
 
 /// What stands around each page of one who is signed in.
 struct Frame {
-    title: &'static str,
+    title: String,
+    /// The path of the page among those of the navigation; empty for others.
+    path: &'static str,
     name: String,
     role: &'static str,
     form_token: String,
     may_audit: bool,
     notice: Option<Notice>,
+}
+
+/// Path, label and title of the pages of the navigation.
+const NAVIGATION: [(&str, &str, &str); 4] = [
+    ("/topology", "Topology", "System topology"),
+    ("/takeovers", "Takeovers", "Takeovers"),
+    ("/metrics", "Metrics", "Metrics"),
+    ("/audit", "Audit", "Audit"),
+];
+
+impl Frame {
+    /// Those that the role may see.
+    fn nav(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let pages = NAVIGATION.iter();
+        let may = |(path, ..): &&(&str, &str, &str)| *path != "/audit" || self.may_audit;
+        pages.filter(may).map(|(path, label, _)| (*path, *label))
+    }
+
+    fn is_current(&self, path: &str) -> bool {
+        self.path == path
+    }
 }
 
 #[derive(Template)]
@@ -38,19 +64,14 @@ struct SignInPage {
 }
 
 #[derive(Template)]
-#[template(path = "topology.html")]
-struct TopologyPage {
+#[template(path = "live_page.html")]
+struct LivePage {
     frame: Frame,
+    /// Where the changes are told.
+    events: String,
     live: String,
-}
-
-#[derive(Template)]
-#[template(path = "live.html")]
-struct Live {
-    node: String,
-    domain: String,
-    version: String,
-    subclusters: Vec<SubclusterView>,
+    /// What stands below it and does not change.
+    below: String,
 }
 
 #[derive(Template)]
@@ -85,13 +106,17 @@ struct ProblemPage {
 /// The reply to whatever is neither REST nor a file.
 pub(crate) async fn answer(office: &Data<Office>, asked: &Asked) -> Reply {
     let cookie = asked.cookies.get(SESSION).unwrap_or_default();
+    let live = Live::at(asked.path.trim_end_matches(EVENTS), &asked.query);
     match (asked.path.as_str(), asked.is_post) {
         ("/", false) => return Reply::see_other("/topology"),
         ("/sign-in", false) => return sign_in_page(office, 200, "", None),
         ("/sign-in", true) => return sign_in(office, asked, cookie).await,
-        ("/topology/events", false) => return events::watch(office, asked.cookies.get(SESSION)),
-        ("/topology" | "/confirm" | "/audit", false) | ("/sign-out" | "/operate", true) => {}
+        ("/confirm" | "/audit", false) | ("/sign-out" | "/operate", true) => {}
+        (_, false) if live.is_some() => {}
         _ => return problem(404, "Not found", "There is no such page."),
+    }
+    if let Some(live) = live.filter(|_| asked.path.ends_with(EVENTS)) {
+        return events::watch(office, live, asked.cookies.get(SESSION));
     }
     let Some(reader) = office.visitor(cookie) else {
         return Reply::see_other("/sign-in");
@@ -100,8 +125,10 @@ pub(crate) async fn answer(office: &Data<Office>, asked: &Asked) -> Reply {
     if asked.is_post && !sessions::is_same(form.get(FORM_TOKEN).unwrap_or(""), &reader.form_token) {
         return foreign_form();
     }
+    if let Some(live) = live.filter(|_| !asked.is_post) {
+        return live_page(office, cookie, &reader, live).await;
+    }
     match asked.path.as_str() {
-        "/topology" => topology(office, cookie, &reader).await,
         "/confirm" => confirm(office, cookie, &reader, &asked.query).await,
         "/audit" => audit(office, cookie, &reader, &asked.query).await,
         "/operate" => operate(office, cookie, &reader, &form).await,
@@ -175,60 +202,31 @@ fn foreign_form() -> Reply {
     problem(403, "Not your form", text)
 }
 
-// === the topology ===
+// === pages that change ===
 
-async fn topology(office: &Data<Office>, cookie: &str, reader: &Reader) -> Reply {
-    let live = live(office, reader).await;
-    let page = TopologyPage {
-        frame: frame(office, cookie, reader, "System topology"),
-        live,
+async fn live_page(office: &Data<Office>, cookie: &str, reader: &Reader, live: Live) -> Reply {
+    let shown = live.render(office, reader).await;
+    let page = LivePage {
+        frame: frame(office, cookie, reader, live.title()),
+        events: live.events(),
+        live: shown,
+        below: String::new(),
     };
     html(200, &page)
-}
-
-/// The part of the page that changes.
-pub(crate) async fn live(office: &Office, reader: &Reader) -> String {
-    let administration = office.administration.as_ref();
-    let caller = reader.caller();
-    let overview = match office.board.overview(administration, &caller).await {
-        Ok(overview) => overview,
-        Err(error) => return unknown(&error),
-    };
-    let live = Live {
-        node: format!("node {}", overview.status.node_id),
-        domain: overview.status.domain.clone(),
-        version: overview.status.version.clone(),
-        subclusters: view(&overview, reader.administrator.role),
-    };
-    live.render().unwrap_or_default()
-}
-
-#[derive(Template)]
-#[template(path = "unknown.html")]
-struct Unknown<'a> {
-    error: &'a str,
-}
-
-fn unknown(error: &OperationError) -> String {
-    let error = &error.message;
-    Unknown { error }.render().unwrap_or_default()
 }
 
 // === operations ===
 
 async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fields) -> Reply {
-    let administration = office.administration.as_ref();
-    let caller = reader.caller();
-    let acts = match office.board.overview(administration, &caller).await {
+    let acts = match office.overview(reader).await {
         Ok(overview) => acts(&overview, reader.administrator.role),
         Err(error) => return problem(503, "Not now", &error.message),
     };
     let name = asked.get("operation").unwrap_or_default();
     let wanted = acts.into_iter().find(|act| {
-        let fields = fields(&act.operation);
-        let mut fields = fields.iter();
-        act.operation.name() == name
-            && fields.all(|(field, value)| asked.get(field) == Some(value.as_str()))
+        let fields = fields(&act.errand).into_iter();
+        let is_asked = |(field, value): (&str, String)| asked.get(field) == Some(value.as_str());
+        act.errand.operation.name() == name && { fields }.all(is_asked)
     });
     let (Some(act), Some(description)) = (wanted, Description::of(name)) else {
         let text = "The state of the cluster, or your role, does not allow this now.";
@@ -239,7 +237,7 @@ async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &F
         return with_notice(office, cookie, notice);
     };
     let Act {
-        operation,
+        errand,
         label,
         whom,
         ..
@@ -251,27 +249,18 @@ async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &F
         summary: description.summary,
         whom,
         danger: description.danger.unwrap_or_default(),
-        fields: fields(&operation),
+        fields: fields(&errand),
     };
     html(200, &page)
-}
-
-/// What a form carries of an operation.
-fn fields(operation: &Operation) -> Vec<(&'static str, String)> {
-    match operation {
-        Operation::SubclusterFailover { node } => vec![("node", node.to_string())],
-        Operation::SubclusterSetHighAvailability { on } => vec![("on", on.to_string())],
-        _ => Vec::new(),
-    }
 }
 
 async fn operate(office: &Data<Office>, cookie: &str, reader: &Reader, form: &Fields) -> Reply {
     let name = form.get("operation").unwrap_or_default();
     let result = match requests::from_form(name, form) {
-        Ok(operation) => {
-            let done = done(&operation);
+        Ok(errand) => {
+            let done = done(&errand.operation);
             let administration = &office.administration;
-            let executed = administration.execute(reader.caller(), operation).await;
+            let executed = administration.execute(reader.caller(), errand).await;
             executed.map(|_| done)
         }
         Err(error) => Err(error),
@@ -319,7 +308,9 @@ fn with_notice(office: &Office, cookie: &str, notice: Notice) -> Reply {
 async fn audit(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fields) -> Reply {
     let before = asked.get("before").and_then(|number| number.parse().ok());
     let operation = Operation::AuditList { before };
-    let listed = office.administration.execute(reader.caller(), operation);
+    let listed = office
+        .administration
+        .execute(reader.caller(), operation.into());
     let page = match listed.await {
         Ok(Outcome::Audit(page)) => page,
         Ok(other) => return problem(500, "Not now", &format!("{other:?}")),
@@ -342,7 +333,10 @@ fn frame(office: &Office, cookie: &str, reader: &Reader, title: &'static str) ->
     let mut sessions = office.sessions();
     let notice = sessions.touch(cookie, now);
     Frame {
-        title,
+        title: title.to_owned(),
+        path: { NAVIGATION.iter() }
+            .find(|(_, _, known)| *known == title)
+            .map_or("", |(path, ..)| path),
         name: reader.administrator.name.to_string(),
         role: reader.administrator.role.word(),
         form_token: reader.form_token.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pollux_admin_ui::{AdminParts, Administration, Administrator, Pending, Running, start_admin};
 use pollux_domain::operations::{
-    AdministratorName, AuditRow, Caller, ClusterNodeRow, Denial, ErrorKind, Face, HomeRow,
+    AdministratorName, AuditRow, Caller, ClusterNodeRow, Denial, Errand, ErrorKind, Face, HomeRow,
     MemberRow, NodeStatus, Operation, OperationError, Outcome, Role, Rows, Secret,
     SubclusterStatus,
 };
@@ -133,6 +133,7 @@ fn status() -> NodeStatus {
         domain: "example.org".to_owned(),
         state: "serving".to_owned(),
         uptime_seconds: 1,
+        flush_ms: Some(2.5),
         user_count: 6,
         session_count: 2,
         listeners: Vec::new(),
@@ -160,8 +161,13 @@ impl Administration for Node {
     fn execute(
         &self,
         caller: Caller,
-        operation: Operation,
+        Errand { operation, at }: Errand,
     ) -> Pending<Result<Outcome, OperationError>> {
+        if at.is_some_and(|at| at != 2) {
+            // What the pages have of the others they have of this node.
+            let error = OperationError::new(ErrorKind::Unavailable, "the node is busy");
+            return Box::pin(async move { Err(error) });
+        }
         let permission = operation.permission();
         let result = match caller.may(permission) {
             true => {
@@ -219,6 +225,10 @@ impl Administration for Node {
 
     fn now(&self) -> Duration {
         *self.now.lock().unwrap()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        1_764_446_400_000
     }
 
     fn secret(&self) -> [u8; 32] {

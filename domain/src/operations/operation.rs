@@ -197,6 +197,9 @@ operations! {
     #[doc = "What the node is and how it is."]
     NodeStatus = "node.status", ReadNode {}
 
+    #[doc = "How the measurements of the node went in the last hour."]
+    NodeHistory = "node.history", ReadNode {}
+
     #[doc = "Shows the settings of the cluster."]
     SettingsList = "settings.list", ReadCluster {}
 

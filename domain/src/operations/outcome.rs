@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AdministratorName, Role, Rows, SessionRef, UserName};
+use crate::history::HistoryRow;
 use crate::node_state::NodeState;
 use crate::takeovers::TakeoverCause;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The operation is done and has nothing to tell.
@@ -27,6 +28,8 @@ pub enum Outcome {
     Backups(Vec<BackupRow>),
     Administrators(Vec<AdministratorRow>),
     Tokens(Vec<TokenRow>),
+    /// The last hour of a node.
+    History(Vec<HistoryRow>),
     /// The newest first.
     Audit(Rows<AuditRow>),
 }
@@ -77,7 +80,7 @@ pub struct Figure {
     pub value: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     pub node_id: u16,
     pub version: String,
@@ -85,6 +88,9 @@ pub struct NodeStatus {
     /// One word: `starting`, `serving`, `stopping`, …
     pub state: String,
     pub uptime_seconds: u64,
+    /// Within which 99 of 100 flushes of the subcluster's log were done in the last minute, in
+    /// milliseconds; none where there was none.
+    pub flush_ms: Option<f64>,
     pub user_count: u64,
     pub session_count: u64,
     pub listeners: Vec<ListenerRow>,

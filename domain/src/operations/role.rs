@@ -170,6 +170,7 @@ mod tests {
         ("session.end", ".OA."),
         ("statistics", "VOAU"),
         ("node.status", "VOAU"),
+        ("node.history", "VOAU"),
         ("settings.list", "VOAU"),
         ("settings.set", "..A."),
         ("external.show", "VOAU"),

@@ -9,8 +9,9 @@
   const source = new EventSource(live.dataset.events);
   source.addEventListener("page", (event) => {
     lost.hidden = true;
-    const page = new DOMParser().parseFromString(event.data, "text/html");
-    become(live, page.body);
+    // In an element, as in the page: a parser leaves out what is white before the first one.
+    const page = new DOMParser().parseFromString(`<div>${event.data}</div>`, "text/html");
+    become(live, page.body.firstChild);
   });
   source.addEventListener("end", () => {
     source.close();

@@ -8,7 +8,7 @@ use pollux_domain::operations::TakeoverRow;
 /// The width of the picture in its own units.
 const WIDTH: f64 = 600.0;
 /// A part that is shorter is shown as long as this: each takeover is to be seen.
-const WIDTH_MIN: f64 = 2.0;
+const WIDTH_MIN: f64 = 3.0;
 /// A name is written into a part that is as long as this for each of its signs.
 const WIDTH_OF_SIGN: f64 = 7.0;
 
@@ -166,7 +166,9 @@ fn line(
             label: if fits { served } else { String::new() },
         });
     }
-    let words: Vec<&str> = parts.iter().map(|part| part.title.as_str()).collect();
+    let words: Vec<String> = parts.iter().map(|part| part.title.clone()).collect();
+    // Drawn last: a short time away from home is not to be covered by the next.
+    parts.sort_by_key(|part| !part.is_home);
     LineView {
         home: name(home),
         words: format!("Users of {}: {}.", name(home), words.join(", then ")),
@@ -241,8 +243,8 @@ mod tests {
             parts,
             [
                 (0, 300, true, "castor"),
-                (300, 100, false, "pollux"),
-                (400, 200, true, "castor")
+                (400, 200, true, "castor"),
+                (300, 100, false, "pollux")
             ]
         );
         assert_eq!(
@@ -267,7 +269,8 @@ mod tests {
             row(1, Some(2), 1, 2 * 24 * 60 * MINUTE),
         ];
         let history = subcluster_history(1, &rows, Span::Month, NOW, name);
-        let last = history.lines[0].parts.last().unwrap();
+        let parts = &history.lines[0].parts;
+        let last = parts.last().unwrap();
         assert!(WIDTH_MIN <= last.width && last.x + last.width <= WIDTH);
         assert_eq!(last.label, "", "it has no room for it");
         assert_eq!(last.title, "pollux for 0 ms");

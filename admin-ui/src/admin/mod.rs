@@ -10,6 +10,7 @@ mod history;
 mod live;
 mod openapi;
 mod pages;
+mod registry;
 mod requests;
 mod server;
 mod sessions;

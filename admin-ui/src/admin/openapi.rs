@@ -101,7 +101,9 @@ fn body(one: &Description) -> Value {
 fn schema(field: &FieldDescription) -> Value {
     let mut schema = match field.kind {
         FieldKind::Text => json!({ "type": "string" }),
-        FieldKind::Secret => json!({ "type": "string", "format": "password" }),
+        FieldKind::Secret | FieldKind::SecretLines => {
+            json!({ "type": "string", "format": "password" })
+        }
         FieldKind::Role => json!({ "type": "string", "enum": Role::WORDS }),
         FieldKind::Number(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         FieldKind::Flag => json!({ "type": "boolean" }),

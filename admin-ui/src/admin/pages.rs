@@ -3,11 +3,13 @@
 use actix_web::web::Data;
 use askama::Template;
 use pollux_domain::operations::{
-    AuditRow, Denial, Description, Operation, Outcome, Permission, Secret,
+    AuditRow, Denial, Description, Operation, OperationError, Outcome, Permission, Secret,
 };
 
 use super::exchange::{Asked, Fields, Reply};
 use super::live::Live;
+use super::registry::{self, Block, FieldView, Noun, nouns};
+use super::requests::AT;
 use super::sessions::{self, Notice, WHOLE};
 use super::topology::{Act, acts, fields};
 use super::{Office, Reader, api, events, requests};
@@ -35,10 +37,11 @@ struct Frame {
 }
 
 /// Path, label and title of the pages of the navigation.
-const NAVIGATION: [(&str, &str, &str); 4] = [
+const NAVIGATION: [(&str, &str, &str); 5] = [
     ("/topology", "Topology", "System topology"),
     ("/takeovers", "Takeovers", "Takeovers"),
     ("/metrics", "Metrics", "Metrics"),
+    ("/operations", "Operations", "Operations"),
     ("/audit", "Audit", "Audit"),
 ];
 
@@ -97,6 +100,32 @@ struct AuditPage {
 }
 
 #[derive(Template)]
+#[template(path = "operations.html")]
+struct OperationsPage {
+    frame: Frame,
+    nouns: Vec<Noun>,
+}
+
+#[derive(Template)]
+#[template(path = "operation.html")]
+struct OperationPage {
+    frame: Frame,
+    description: &'static Description,
+    error: Option<String>,
+    fields: Vec<FieldView>,
+    /// Number and name of each node, and whether it made the page.
+    nodes: Vec<(u16, String, bool)>,
+}
+
+#[derive(Template)]
+#[template(path = "outcome.html")]
+struct OutcomePage {
+    frame: Frame,
+    name: &'static str,
+    blocks: Vec<Block>,
+}
+
+#[derive(Template)]
 #[template(path = "problem.html")]
 struct ProblemPage {
     title: &'static str,
@@ -111,7 +140,8 @@ pub(crate) async fn answer(office: &Data<Office>, asked: &Asked) -> Reply {
         ("/", false) => return Reply::see_other("/topology"),
         ("/sign-in", false) => return sign_in_page(office, 200, "", None),
         ("/sign-in", true) => return sign_in(office, asked, cookie).await,
-        ("/confirm" | "/audit", false) | ("/sign-out" | "/operate", true) => {}
+        ("/confirm" | "/audit" | "/operations" | "/operation", false)
+        | ("/sign-out" | "/operate" | "/operation", true) => {}
         (_, false) if live.is_some() => {}
         _ => return problem(404, "Not found", "There is no such page."),
     }
@@ -132,6 +162,16 @@ pub(crate) async fn answer(office: &Data<Office>, asked: &Asked) -> Reply {
         "/confirm" => confirm(office, cookie, &reader, &asked.query).await,
         "/audit" => audit(office, cookie, &reader, &asked.query).await,
         "/operate" => operate(office, cookie, &reader, &form).await,
+        "/operations" => {
+            let frame = frame(office, cookie, &reader, "Operations");
+            let nouns = nouns(reader.administrator.role);
+            html(200, &OperationsPage { frame, nouns })
+        }
+        "/operation" if asked.is_post => outcome(office, cookie, &reader, &form).await,
+        "/operation" => {
+            let name = asked.query.get("name").unwrap_or_default();
+            form_of(office, cookie, &reader, name, &asked.query, None).await
+        }
         _ => {
             office.sessions().close(cookie);
             Reply::see_other("/sign-in").with("set-cookie", ended(SESSION))
@@ -277,6 +317,70 @@ async fn operate(office: &Data<Office>, cookie: &str, reader: &Reader, form: &Fi
         },
     };
     with_notice(office, cookie, notice)
+}
+
+/// The form of any operation, as it was written where it was refused.
+async fn form_of(
+    office: &Data<Office>,
+    cookie: &str,
+    reader: &Reader,
+    name: &str,
+    written: &Fields,
+    error: Option<OperationError>,
+) -> Reply {
+    let Some(description) = Description::of(name) else {
+        return problem(404, "Not found", "There is no such operation.");
+    };
+    let nodes = match office.overview(reader).await {
+        Ok(overview) => {
+            let asked = written.get(AT).and_then(|at| at.parse().ok());
+            let chosen = asked.unwrap_or(overview.me);
+            let nodes = overview.present().into_iter();
+            nodes
+                .map(|(number, name)| (number, name, number == chosen))
+                .collect()
+        }
+        // It is done by the node that is asked.
+        Err(_) => Vec::new(),
+    };
+    let status = error.as_ref().map_or(200, |error| api::status(error.kind));
+    let page = OperationPage {
+        frame: frame(office, cookie, reader, "Operation"),
+        description,
+        error: error.map(|error| error.message),
+        fields: { description.fields.iter() }
+            .map(|one| registry::field(one, written))
+            .collect(),
+        nodes,
+    };
+    html(status, &page)
+}
+
+/// Does what a form asks for, and shows what came back.
+async fn outcome(office: &Data<Office>, cookie: &str, reader: &Reader, form: &Fields) -> Reply {
+    let name = form.get("operation").unwrap_or_default();
+    let result = match requests::from_form(name, form) {
+        Ok(errand) => {
+            let administration = &office.administration;
+            let executed = administration.execute(reader.caller(), errand).await;
+            office.board.forget().await;
+            executed
+        }
+        Err(error) => Err(error),
+    };
+    let (outcome, description) = match (result, Description::of(name)) {
+        (Ok(outcome), Some(description)) => (outcome, description),
+        (Err(error), _) => {
+            return form_of(office, cookie, reader, name, form, Some(error)).await;
+        }
+        (Ok(_), None) => return problem(404, "Not found", "There is no such operation."),
+    };
+    let page = OutcomePage {
+        frame: frame(office, cookie, reader, "Outcome"),
+        name: description.name,
+        blocks: registry::blocks(&outcome),
+    };
+    html(200, &page)
 }
 
 /// As `pollux ctl` says it.

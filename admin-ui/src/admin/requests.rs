@@ -3,7 +3,7 @@
 use pollux_domain::operations::{
     Description, Errand, ErrorKind, FieldKind, Operation, OperationError,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::exchange::Fields;
 
@@ -51,19 +51,36 @@ pub(crate) fn from_form(name: &str, form: &Fields) -> Result<Errand, OperationEr
     }
     for field in description.fields {
         let Some(text) = form.get(field.name).filter(|text| !text.is_empty()) else {
+            // A box without a mark is not sent.
+            if field.kind == FieldKind::Flag && !field.is_optional {
+                fields.insert(field.name.to_owned(), Value::from(false));
+            }
             continue;
         };
         let value = match field.kind {
             FieldKind::Number(_) => number(text)?,
             FieldKind::Flag => Value::from(text == "true"),
             FieldKind::Text | FieldKind::Secret | FieldKind::Role => Value::from(text),
-            FieldKind::Assignments => {
-                return Err(invalid("a form cannot set several settings at once"));
-            }
+            // Browsers end lines with two signs (HTML, "form data set").
+            FieldKind::SecretLines => Value::from(text.replace("\r\n", "\n")),
+            FieldKind::Assignments => assignments(text),
         };
         fields.insert(field.name.to_owned(), value);
     }
     from_json(name, fields)
+}
+
+/// A name with a value on each line; without `=` it is as at the beginning.
+fn assignments(text: &str) -> Value {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let all = lines.map(|line| {
+        let (name, value) = match line.split_once('=') {
+            Some((name, value)) => (name.trim(), Some(value.trim())),
+            None => (line, None),
+        };
+        json!({ "name": name, "value": value })
+    });
+    all.collect()
 }
 
 fn number(text: &str) -> Result<Value, OperationError> {
@@ -85,6 +102,8 @@ fn invalid(message: impl Into<String>) -> OperationError {
 
 #[cfg(test)]
 mod tests {
+    use pollux_domain::operations::Caller;
+
     use super::*;
 
     #[track_caller]
@@ -147,6 +166,18 @@ mod tests {
         let on = Operation::SubclusterSetHighAvailability { on: true };
         let asked = from_form("subcluster.set-high-availability", &form);
         assert_eq!(asked, Ok(Errand::at(on, 3)));
+        // A box without a mark means no.
+        let form = Fields::parse("confirm=subcluster.set-high-availability");
+        let off = Operation::SubclusterSetHighAvailability { on: false };
+        let asked = from_form("subcluster.set-high-availability", &form);
+        assert_eq!(asked, Ok(off.into()));
+        let form = Fields::parse("settings=contacts.max%3D200%0D%0A%0D%0Asign-in.plain+");
+        let asked = from_form("settings.set", &form).unwrap().operation;
+        let line = asked
+            .audit_line(&Caller::LocalSocket { uid: 0 })
+            .to_string();
+        let settings = "settings=contacts.max=200,sign-in.plain=(default)";
+        assert!(line.ends_with(settings), "{line}");
         let kind = |name, form| from_form(name, &Fields::parse(form)).unwrap_err().kind;
         assert_eq!(
             kind("subcluster.failover", "node=2"),
@@ -154,7 +185,6 @@ mod tests {
         );
         assert_eq!(kind("subcluster.failover", "node=two"), ErrorKind::Invalid);
         assert_eq!(kind("subcluster.failover", ""), ErrorKind::Invalid);
-        assert_eq!(kind("settings.set", "settings=a"), ErrorKind::Invalid);
         assert_eq!(kind("<b>", ""), ErrorKind::NotFound);
     }
 }

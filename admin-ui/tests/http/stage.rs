@@ -72,6 +72,8 @@ impl Node {
             Operation::NodeStatus {} => Outcome::Status(status()),
             Operation::ClusterNodes {} => Outcome::Nodes(self.nodes()),
             Operation::SubclusterStatus {} => Outcome::Subcluster(self.subcluster()),
+            Operation::SubclusterTakeovers {} => Outcome::Takeovers(Vec::new()),
+            Operation::NodeHistory {} => Outcome::History(Vec::new()),
             Operation::AuditList { before } => Outcome::Audit(audit(*before)),
             _ => Outcome::Done,
         }

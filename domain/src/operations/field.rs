@@ -9,6 +9,8 @@ pub enum FieldKind {
     Text,
     /// A text that is shown nowhere.
     Secret,
+    /// The same, of several lines.
+    SecretLines,
     /// One of [`Role::WORDS`].
     Role,
     /// A whole number, up to this one.
@@ -109,7 +111,7 @@ impl OperationField for Secret {
 }
 
 impl OperationField for KeysText {
-    const KIND: FieldKind = FieldKind::Secret;
+    const KIND: FieldKind = FieldKind::SecretLines;
 
     fn shown(&self) -> Option<String> {
         None

@@ -35,7 +35,7 @@ use crate::directory::Directory;
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::backup::Backups;
-use crate::operations::{elsewhere, replicas};
+use crate::operations::{backup, elsewhere, replicas};
 use crate::placement::Placement;
 use crate::reminders::Reminders;
 use crate::stream::certificate::Tls;
@@ -289,6 +289,7 @@ impl Node {
         let _first = node.duty.set(control::duty(&node));
         replicas::open(&node);
         elsewhere::open(&node);
+        backup::open(&node);
         courier::open(&node);
         tokens::open(&node);
         if is_alone(&node.subcluster, node.settings.begin_subcluster) {

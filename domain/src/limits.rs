@@ -116,6 +116,10 @@ pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const OUTBOX_HARD_LINES_MAX: usize = 75_000;
 /// Bytes for one other group, with the reserve; as above.
 pub const OUTBOX_HARD_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// For which a group takes nothing of others at most, in milliseconds of its time: a backup of
+/// several groups needs a few commits and looks at what has changed meanwhile. Longer than that
+/// nobody is to wait for a message of another subcluster.
+pub const HOLD_MS_MAX: u64 = 5_000;
 /// Lines that travel in one `Take`.
 pub const TAKE_LINES_MAX: usize = 512;
 /// Bytes that travel in one `Take`, beyond its first line.

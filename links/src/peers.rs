@@ -40,10 +40,12 @@ pub enum Subject {
     Token = 7,
     /// Operations that an administrator wants done at another node.
     Errand = 8,
+    /// The parts of a backup that other subclusters make.
+    Backup = 9,
 }
 
 impl Subject {
-    pub const ALL: [Subject; 8] = [
+    pub const ALL: [Subject; 9] = [
         Subject::Election,
         Subject::Lease,
         Subject::Log,
@@ -52,6 +54,7 @@ impl Subject {
         Subject::Operation,
         Subject::Token,
         Subject::Errand,
+        Subject::Backup,
     ];
 }
 

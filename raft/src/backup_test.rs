@@ -19,6 +19,9 @@ fn about() -> About {
         domain: "example.org".to_owned(),
         program: "0.1.0".to_owned(),
         made_at: "2023-11-14T22:13:20Z".to_owned(),
+        set: SetId([9; 16]),
+        subcluster: SubclusterId(1),
+        parts: 1,
     }
 }
 
@@ -35,10 +38,21 @@ fn with_user() -> State {
     state
 }
 
+/// All at once.
+fn write(
+    path: &Path,
+    tables: &dyn Tables,
+    subcluster: impl Fn() -> State,
+) -> Result<u64, BackupError> {
+    let mut draft = Draft::begin(path, about())?;
+    let state = draft.settle(tables, subcluster)?;
+    draft.finish(&state, &Configuration::default())
+}
+
 fn made(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("a.backup");
     let tables = MemoryTables::default();
-    let size = write(&path, about(), &tables, with_user, Configuration::default).unwrap();
+    let size = write(&path, &tables, with_user).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), size);
     path
 }
@@ -132,14 +146,7 @@ fn a_row_that_goes_meanwhile_is_no_part_of_the_backup() {
         *looks.lock().unwrap() += 1;
         with_row.clone()
     };
-    write(
-        &path,
-        about(),
-        &Shy::default(),
-        state,
-        Configuration::default,
-    )
-    .unwrap();
+    write(&path, &Shy::default(), state).unwrap();
     assert_eq!(*looks.lock().unwrap(), 2);
     let mut rows = Vec::new();
     each_row(&path, |row, value| {
@@ -151,7 +158,7 @@ fn a_row_that_goes_meanwhile_is_no_part_of_the_backup() {
     // A row that never comes is not waited for without end, and nothing is left.
     let never = MemoryTables::default();
     let path = folder.path().join("b.backup");
-    let error = write(&path, about(), &never, state, Configuration::default).unwrap_err();
+    let error = write(&path, &never, state).unwrap_err();
     assert!(matches!(error, BackupError::Busy), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -221,6 +221,10 @@ pub enum ClusterFiles {
         /// Where to call, instead of the address in the token
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
+        /// Begin the subcluster, of which it is the first node, with what this backup holds: the
+        /// file of that subcluster, made together with the one of which the cluster was restored
+        #[arg(long, value_name = "FILE")]
+        restore: Option<PathBuf>,
     },
     /// Make a node the first of a new cluster, with what a backup holds
     ///

@@ -175,7 +175,7 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
             }
         }
         ClusterCommand::Backup => match node.ask(Operation::ClusterBackup {})? {
-            Outcome::Backup(row) => Ok(Shown::Backup(row)),
+            Outcome::Backups(rows) => Ok(Shown::Made(rows)),
             other => Err(unexpected(&other)),
         },
         ClusterCommand::Backups => match node.ask(Operation::ClusterBackups {})? {

@@ -172,6 +172,7 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
             token,
             config,
             address,
+            restore,
         } => {
             let config = Config::load(Some(&config))?;
             let token = match token.as_str() {
@@ -182,8 +183,12 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
                     .unwrap_or_default(),
                 _ => token,
             };
-            let joined = cluster::join(&config, &token, address.as_deref());
-            (joined.map_err(cluster_failure)?, "has joined cluster")
+            let joined = cluster::join(&config, &token, address.as_deref(), restore.as_deref());
+            let joined = joined.map_err(cluster_failure)?;
+            if let Some(restored) = joined.restored {
+                writeln!(output.out, "{restored}")?;
+            }
+            (joined.membership, "has joined cluster")
         }
         ClusterFiles::Restore { backup, config } => {
             let config = Config::load(Some(&config))?;
@@ -229,6 +234,7 @@ fn cluster_failure(error: cluster::ClusterError) -> Failure {
         | cluster::ClusterError::Newer { .. }
         | cluster::ClusterError::Backup { .. }
         | cluster::ClusterError::OtherDomain { .. }
+        | cluster::ClusterError::OtherSubcluster { .. }
         | cluster::ClusterError::Membership { .. }
         | cluster::ClusterError::Certificate(_) => Exit::NoInput,
         cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {

@@ -34,7 +34,8 @@ pub enum Shown {
     Subcluster(SubclusterStatus),
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
-    Backup(BackupRow),
+    /// Backups that were just made.
+    Made(Vec<BackupRow>),
     Backups(Vec<BackupRow>),
     Settings(Vec<SettingRow>),
     Setting(SettingRow),
@@ -73,8 +74,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
-        // As a token: a script takes the path.
-        Shown::Backup(row) => format!("{}\n", row.path),
+        Shown::Made(rows) => made_text(rows),
         Shown::Backups(rows) => backups_text(rows),
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
@@ -191,6 +191,17 @@ fn audit_text(rows: &[AuditRow]) -> String {
     });
     let head = ["NUMBER", "TIME", "WHO", "OPERATION", "WITH", "RESULT"];
     render(&head, rows.collect())
+}
+
+/// One stands alone on its line, as a token: a script takes the path.
+fn made_text(rows: &[BackupRow]) -> String {
+    match rows {
+        [row] => format!("{}\n", row.path),
+        rows => rows
+            .iter()
+            .map(|row| format!("node {}: {}\n", row.node, row.path))
+            .collect(),
+    }
 }
 
 fn backups_text(rows: &[BackupRow]) -> String {
@@ -364,8 +375,7 @@ pub fn json(shown: &Shown) -> String {
         Shown::Subcluster(status) => json!(status),
         Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),
-        Shown::Backup(row) => json!(row),
-        Shown::Backups(rows) => json!(rows),
+        Shown::Made(rows) | Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),
         Shown::Administrators(rows) => json!(rows),

@@ -171,7 +171,7 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pollux_domain::operations::{BackupRow, Rows, UserName, UserRow};
+    use pollux_domain::operations::{NodeStatus, Rows, UserName, UserRow};
 
     use super::*;
 
@@ -211,12 +211,24 @@ mod tests {
         let column = head.iter().position(|name| name == "is disabled").unwrap();
         assert_eq!(rows[0][column].1, "yes");
         assert!(more.starts_with("More follow"));
-        let backup = Outcome::Backup(BackupRow {
-            path: "/a".to_owned(),
-            bytes: 7,
-        });
-        let facts = [("bytes", "7"), ("path", "/a")];
-        let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(blocks(&backup), [Block::Facts(facts.to_vec())]);
+        let status = NodeStatus {
+            node_id: 2,
+            version: "0.1.0".to_owned(),
+            domain: "example.org".to_owned(),
+            state: "serving".to_owned(),
+            uptime_seconds: 1,
+            flush_ms: None,
+            user_count: 6,
+            session_count: 2,
+            listeners: Vec::new(),
+            groups: Vec::new(),
+        };
+        let blocks = blocks(&Outcome::Status(status));
+        let [Block::Facts(facts), Block::Table { title, .. }, ..] = &blocks[..] else {
+            panic!("{blocks:?}")
+        };
+        assert!(facts.contains(&("flush ms".to_owned(), "–".to_owned())));
+        assert!(facts.contains(&("user count".to_owned(), "6".to_owned())));
+        assert_eq!(title, "Groups");
     }
 }

@@ -24,7 +24,7 @@ pub enum Outcome {
     /// The newest first.
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
-    Backup(BackupRow),
+    /// A row for each file: each subcluster has one.
     Backups(Vec<BackupRow>),
     Administrators(Vec<AdministratorRow>),
     Tokens(Vec<TokenRow>),
@@ -201,6 +201,7 @@ pub struct MemberRow {
 /// A backup on the disk of the node that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRow {
+    pub node: u16,
     pub path: String,
     pub bytes: u64,
 }

@@ -114,11 +114,12 @@ impl Configuration {
         node: NodeId,
         entry: NodeEntry,
         secrets: ClusterSecrets,
+        restored: [u8; 16],
     ) {
         self.version += 1;
         self.token_secret = None;
         Arc::make_mut(&mut self.administrators).begin_anew();
-        Arc::make_mut(&mut self.topology).begin_anew(cluster, node, entry, secrets);
+        Arc::make_mut(&mut self.topology).begin_anew(cluster, node, entry, secrets, restored);
     }
 
     pub fn apply(&mut self, change: &Change) -> ChangeReply {

@@ -19,6 +19,8 @@ pub struct Topology {
     /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
     /// tickets.
     pub secrets: Option<ClusterSecrets>,
+    /// The backup of which the cluster was made: its other files belong to it, too.
+    pub restored: Option<[u8; 16]>,
 }
 
 /// What makes and joins certificates and tickets of this cluster.
@@ -194,11 +196,18 @@ impl Topology {
         node: NodeId,
         entry: NodeEntry,
         secrets: ClusterSecrets,
+        restored: [u8; 16],
     ) {
         self.cluster = cluster;
         self.secrets = Some(secrets);
+        self.restored = Some(restored);
         self.invitations.clear();
-        self.subclusters = BTreeMap::from([(entry.subcluster, SubclusterEntry::default())]);
+        // Each group goes on under a new name: what it says from now on is not what the old one
+        // said after the backup.
+        for subcluster in self.subclusters.values_mut() {
+            subcluster.high_availability = false;
+            subcluster.reforms += 1;
+        }
         for other in self.nodes.values_mut() {
             other.removed = true;
         }
@@ -250,6 +259,13 @@ impl Topology {
         let (node, incarnation) = match invitation.replaces {
             Some(node) => {
                 let old = self.nodes.get(&node).map_or(0, |old| old.incarnation.0);
+                let present = self.members(invitation.subcluster);
+                if present.filter(|(other, _)| *other != node).count() == 0 {
+                    // Its group begins anew: under another name, since it says other things.
+                    let entry = self.subclusters.entry(invitation.subcluster).or_default();
+                    entry.high_availability = false;
+                    entry.reforms += 1;
+                }
                 (node, Incarnation(old + 1))
             }
             None => {

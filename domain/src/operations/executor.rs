@@ -4,9 +4,9 @@ use std::future::Future;
 
 use super::{Caller, Errand, OperationError, Outcome};
 
-/// Executes operations, or has them executed by the node that the errand names. Checks
-/// `caller.may(operation.permission())`, does it, and writes `operation.audit_line(caller)` with how
-/// it ended. The future need not be `Send`: a face awaits it on the thread on which it asked.
+/// Executes operations, or has the node that the errand names execute them. Checks
+/// `caller.may(operation.permission())`, does it, and writes `operation.audit_line(caller)` with
+/// how it ended. The future need not be `Send`: a face awaits it on the thread on which it asked.
 pub trait OperationExecutor {
     fn execute(
         &self,

@@ -172,7 +172,7 @@ fn an_operation_is_done_by_the_node_that_is_named() {
 
 /// What a form of the sign-in says, and the cookie that goes with it.
 #[track_caller]
-fn sign_in(address: SocketAddr, name: &str, password: &str) -> Answer {
+pub fn sign_in(address: SocketAddr, name: &str, password: &str) -> Answer {
     let page = ask(address, "GET /sign-in", "", "").expect("a page");
     let (_, rest) = page
         .body

@@ -14,6 +14,7 @@ use pollux_domain::lockout::Lockouts;
 use pollux_domain::metrics::Sample;
 use pollux_domain::registrations::Registrations;
 use pollux_domain::seams::Ambient;
+use pollux_domain::self_test::Finding;
 use pollux_domain::settings;
 use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
@@ -37,8 +38,10 @@ use crate::operations::backup::Backups;
 use crate::operations::replicas;
 use crate::placement::Placement;
 use crate::reminders::Reminders;
+use crate::services::Services;
 use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
+use crate::stream::gate::Gate;
 use crate::tokens;
 
 /// What is decided before a node starts.
@@ -127,6 +130,8 @@ pub struct Node {
     pub(crate) registrations: Mutex<Registrations>,
     /// Places for those whose passwords are hashed.
     pub(crate) hashing: Semaphore,
+    /// Where those who have proved who they are wait for their turn.
+    pub(crate) gate: Gate,
     /// Of this node alone, like the lock-outs.
     pub(crate) administrators: administrators::Desk,
     pub metrics: Metrics,
@@ -138,12 +143,16 @@ pub struct Node {
     pub started: Duration,
     /// Where clients are taken.
     pub listeners: Mutex<Vec<Listening>>,
+    /// The parts that can fail for themselves.
+    pub services: Arc<Services>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     /// Where backups are put, where there is a disk.
     pub backups: OnceLock<Backups>,
     /// What is measured of the process and its machine, where there is one.
     pub surroundings: OnceLock<Surroundings>,
+    /// Looks at what a node needs of its machine, where there is one.
+    pub examiner: OnceLock<Examiner>,
     stopping: watch::Sender<bool>,
     /// Streams of clients who have signed in and have no session here: they bind, or are relayed.
     pub(crate) unbound: AtomicU64,
@@ -159,6 +168,9 @@ pub struct Node {
 
 /// Measures what is around a node; must not wait.
 pub type Surroundings = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// Looks at the machine; may take seconds.
+pub type Examiner = Arc<dyn Fn() -> Vec<Finding> + Send + Sync>;
 
 /// A port for clients that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,6 +277,7 @@ impl Node {
             lockouts: Mutex::default(),
             registrations: Mutex::default(),
             hashing,
+            gate: Gate::default(),
             administrators: administrators::Desk::default(),
             metrics: Metrics::default(),
             tenures: Arc::default(),
@@ -272,9 +285,11 @@ impl Node {
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            services: Arc::default(),
             onlooker: OnceLock::new(),
             backups: OnceLock::new(),
             surroundings: OnceLock::new(),
+            examiner: OnceLock::new(),
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),

@@ -7,6 +7,7 @@ mod check;
 mod ctl;
 mod external;
 mod password;
+mod service;
 mod settings;
 mod show;
 mod table;

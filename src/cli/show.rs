@@ -1,11 +1,15 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
 use pollux_domain::operations::{
-    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret,
-    SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
+    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus,
+    ReloginHint, Secret, ServiceRow, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
+    TokenRow, UserRow,
 };
+use pollux_domain::relogin::Spread;
+use pollux_domain::self_test::Finding;
 use serde_json::{Value, json};
 
+use super::service;
 use super::settings;
 use super::table::render;
 
@@ -31,6 +35,8 @@ pub enum Shown {
     Subcluster(SubclusterStatus),
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
+    Services(Vec<ServiceRow>),
+    SelfTest(Vec<Finding>),
     Backup(BackupRow),
     Backups(Vec<BackupRow>),
     Settings(Vec<SettingRow>),
@@ -69,6 +75,8 @@ pub fn text(shown: &Shown) -> String {
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
+        Shown::Services(rows) => service::table(rows),
+        Shown::SelfTest(findings) => service::findings(findings),
         // As a token: a script takes the path.
         Shown::Backup(row) => format!("{}\n", row.path),
         Shown::Backups(rows) => backups_text(rows),
@@ -310,6 +318,7 @@ fn status_text(status: &NodeStatus) -> String {
             listener.address.clone(),
         ]);
     }
+    rows.extend(relogin(&status.relogin));
     for group in &status.groups {
         let value = format!(
             "{}, term {}, applied {}, voters {}",
@@ -320,7 +329,29 @@ fn status_text(status: &NodeStatus) -> String {
     render(&["WHAT", "VALUE"], rows)
 }
 
-fn duration(seconds: u64) -> String {
+/// What clients are to be set to, and what Cisco's guide would say.
+fn relogin(hint: &ReloginHint) -> [Vec<String>; 2] {
+    let how = if hint.is_measured {
+        "measured"
+    } else {
+        "assumed"
+    };
+    let shown = |spread: &Spread| format!("{} to {} s", spread.lower_seconds, spread.upper_seconds);
+    let ours = format!(
+        "{} ({} users, {} sign-ins a second, {how})",
+        shown(&hint.spread),
+        hint.users,
+        hint.sign_ins_a_second
+    );
+    let by_cisco = hint.by_cisco.as_ref();
+    let theirs = by_cisco.map_or("more than its tables have".to_owned(), shown);
+    [
+        vec!["clients come back within".to_owned(), ours],
+        vec!["by Cisco's tables".to_owned(), theirs],
+    ]
+}
+
+pub(super) fn duration(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
     match (days, hours, minutes) {
@@ -353,6 +384,8 @@ pub fn json(shown: &Shown) -> String {
         Shown::Subcluster(status) => json!(status),
         Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),
+        Shown::Services(rows) => json!(rows),
+        Shown::SelfTest(findings) => json!(findings),
         Shown::Backup(row) => json!(row),
         Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),

@@ -19,6 +19,7 @@ mod nobody;
 mod pair;
 mod peer;
 mod ports;
+mod services;
 mod settings;
 mod site;
 mod states;

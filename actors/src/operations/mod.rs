@@ -9,7 +9,10 @@ mod digests;
 mod external;
 mod privacy;
 mod redundancy;
+pub(crate) mod relogin;
 pub(crate) mod replicas;
+mod self_test;
+mod services;
 mod settings;
 
 use std::sync::{Arc, PoisonError};
@@ -116,6 +119,13 @@ impl Executor {
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+            Operation::NodeSelfTest { node } => self.self_test(node).await,
+            Operation::ServiceList { node } => self.service_list(node),
+            Operation::ServiceStart { service, node } => self.service_start(service, node).await,
+            Operation::ServiceStop { service, node } => self.service_stop(service, node).await,
+            Operation::ServiceRestart { service, node } => {
+                self.service_restart(service, node).await
+            }
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
             Operation::ExternalShow {} => Ok(self.external_show()),
@@ -329,6 +339,7 @@ impl Executor {
                 group_row("configuration", &node.configuration),
                 group_row("subcluster", &node.subcluster),
             ],
+            relogin: relogin::hint(node),
         }
     }
 }

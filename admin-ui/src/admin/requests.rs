@@ -47,7 +47,9 @@ pub(crate) fn from_form(name: &str, form: &Fields) -> Result<Operation, Operatio
                 Value::from(number.map_err(|_| invalid(format!("`{text}` is not a number")))?)
             }
             FieldKind::Flag => Value::from(text == "true"),
-            FieldKind::Text | FieldKind::Secret | FieldKind::Role => Value::from(text),
+            FieldKind::Text | FieldKind::Secret | FieldKind::Role | FieldKind::Service => {
+                Value::from(text)
+            }
             FieldKind::Assignments => {
                 return Err(invalid("a form cannot set several settings at once"));
             }

@@ -49,6 +49,7 @@ fn pair() -> Overview {
             session_count: 2,
             listeners: Vec::new(),
             groups: Vec::new(),
+            relogin: Default::default(),
         },
         nodes: vec![
             row(1, "castor", "node", 1, "connected"),

@@ -131,7 +131,7 @@ pub struct Node {
     /// Places for those whose passwords are hashed.
     pub(crate) hashing: Semaphore,
     /// Where those who have proved who they are wait for their turn.
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     /// Of this node alone, like the lock-outs.
     pub(crate) administrators: administrators::Desk,
     pub metrics: Metrics,
@@ -259,6 +259,8 @@ impl Node {
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
+        let metrics = Metrics::default();
+        let gate = Gate::new(ambient.clock.clone(), metrics.strangers.clone());
         let hashing = Semaphore::new(placement.arbiter_count().div_ceil(2));
         let node = Arc::new(Node {
             settings,
@@ -277,9 +279,9 @@ impl Node {
             lockouts: Mutex::default(),
             registrations: Mutex::default(),
             hashing,
-            gate: Gate::default(),
+            gate,
             administrators: administrators::Desk::default(),
-            metrics: Metrics::default(),
+            metrics,
             tenures: Arc::default(),
             first_word,
             duty: OnceLock::new(),

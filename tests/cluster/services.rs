@@ -362,3 +362,59 @@ fn a_port_that_cannot_be_had_is_tried_again() {
     castor.add_user("alice");
     castor.client("alice").close();
 }
+
+/// What it found under this name, as the verdict, the finding and the cure.
+#[track_caller]
+fn finding(member: &Member, name: &str) -> [Value; 3] {
+    let text = member.ctl(&["self-test", "--json"]);
+    let rows: Vec<Value> = serde_json::from_str(&text).expect("findings");
+    let row = rows.iter().find(|row| row["name"] == name);
+    let row = row.unwrap_or_else(|| panic!("nothing was found of {name}: {text}"));
+    ["verdict", "found", "cure"].map(|field| row[field].clone())
+}
+
+#[test]
+fn a_node_finds_what_is_wrong_with_it_and_with_the_others() {
+    let [castor, mut pollux, _witness] = pair();
+    for name in [
+        "links to node 2 (pollux)",
+        "links to node 3 (witness)",
+        "version of node 2 (pollux)",
+        "clock against node 3 (witness)",
+        "address for nodes",
+        "address for clients",
+        "service clients",
+        "service links",
+        "flushes of the subcluster log",
+        "certificate",
+    ] {
+        let [verdict, found, cure] = finding(&castor, name);
+        assert_eq!(
+            (verdict, cure),
+            (json!("passed"), Value::Null),
+            "{name}: {found}"
+        );
+    }
+    castor.ctl(&["service", "stop", "clients-tls"]);
+    let stopped = finding(&castor, "service clients-tls");
+    let cure = "pollux ctl service start clients-tls";
+    assert_eq!(
+        stopped,
+        [
+            json!("warned"),
+            json!("stopped, as its operator wants"),
+            json!(cure)
+        ]
+    );
+    pollux.kill();
+    wait_for("the loss of the links to be found", || {
+        let [verdict, ..] = finding(&castor, "links to node 2 (pollux)");
+        (verdict == "failed").then_some(())
+    });
+    let table = castor.ctl(&["self-test"]);
+    assert!(
+        table.contains("FAILED  links to node 2 (pollux) "),
+        "{table}"
+    );
+    assert!(table.contains("see whether the node runs"), "{table}");
+}

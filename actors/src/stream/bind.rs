@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
 use super::claims::Claim;
-use super::gate::{self, Place};
+use super::gate::Place;
 use super::wire::{Broken, Wire, parse_resume_id};
 use crate::inbox::Inbox;
 use crate::node::{Node, made_up_resource};
@@ -185,7 +185,7 @@ pub async fn sign_in(
         return Ok(Err(StanzaError::new(ErrorCondition::BadRequest)));
     };
     let resource = jid.resource().unwrap_or_default().to_owned();
-    let place = gate::enter(node, Coming::New).await?;
+    let place = node.gate.enter(Coming::New).await?;
     let token = node.ambient.rand.token();
     let command = Command::SignIn {
         user: user.clone(),
@@ -230,7 +230,7 @@ pub async fn resume(
         Ok(SmElement::Resume { h, previd }) => {
             let mut place = None;
             if find(wire, user, &previd).is_some() {
-                place = Some(gate::enter(&wire.node, Coming::Back).await?);
+                place = Some(wire.node.gate.enter(Coming::Back).await?);
             }
             // The session may have ended, or have gone on, while its client waited.
             if let (Some(place), Some(speaker)) = (place, find(wire, user, &previd))

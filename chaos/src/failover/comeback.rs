@@ -149,7 +149,8 @@ impl Comeback {
             bare: false,
             body_bytes: 64,
             persist: false,
-            watch: false,
+            // Its account of times is wanted.
+            watch: true,
             seed: 1,
         };
         let mut stage = Stage::open(pollux.clone(), cast).await?;

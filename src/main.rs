@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod demo;
 mod descriptors;
+mod examine;
 mod exit;
 mod groups;
 mod links;

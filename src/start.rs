@@ -13,6 +13,7 @@ use pollux_actors::node::{Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
+use pollux_actors::services::{Stopped, StoreProbe};
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
     agreement, courier, expiry, history, inquiries, membership, node_states, system, wall_clock,
@@ -20,6 +21,8 @@ use pollux_actors::{
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
+use pollux_domain::services::Service;
+use pollux_links::links::Links;
 use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{Role, TopologyChange};
@@ -37,9 +40,10 @@ use crate::config::values::Certificate;
 use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
 use crate::descriptors;
+use crate::examine;
 use crate::exit::Exit;
 use crate::groups::Groups;
-use crate::links::{self, Guests};
+use crate::links::{self, Guests, LinksService};
 use crate::ports::{self, PortError};
 use crate::process;
 use crate::sample;
@@ -189,11 +193,18 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let _first = node
         .surroundings
         .set(Box::new(move || process::samples(&measured)));
+    let _first = node.examiner.set(examine::examiner(config, &node));
     // Who asks for a backup is in another folder.
     let backups = folder.join("backups");
     let backups = std::path::absolute(&backups).unwrap_or(backups);
     let _first = node.backups.set(Backups::new(backups));
+    let stopped = Stopped::read(folder).map_err(|source| End::Folder {
+        path: folder.display().to_string(),
+        source,
+    })?;
+    node.services.keep(stopped);
     guests.welcome(&node);
+    add_services(&node, folder, links.as_ref());
     links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
     let (_stop_following, stopped) = oneshot::channel();
     if let Some(links) = links {
@@ -241,6 +252,20 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     notifier.status("says goodbye to its clients");
     groups.block_on(node.stop());
     result
+}
+
+/// The services that are there before the ports for clients.
+fn add_services(node: &Arc<Node>, folder: &Path, links: Option<&Links>) {
+    let now = node.ambient.clock.now();
+    let store = StoreProbe::new(folder, node.placement.clone());
+    node.services.add(Service::Store, Arc::new(store), now);
+    if let Some(links) = links {
+        if !node.services.is_wanted(Service::Links) {
+            links.close();
+        }
+        let service = LinksService::new(node, links.clone());
+        node.services.add(Service::Links, Arc::new(service), now);
+    }
 }
 
 /// The port for administrators. What it asks for waits until the node serves.
@@ -421,6 +446,7 @@ async fn serve(
         reason = node.subcluster.failure() => Err(End::Group(reason)),
         reason = node.configuration.failure() => Err(End::Group(reason)),
         () = control.serve(&executor) => Ok(()),
+        () = node.services.clone().run(node.ambient.clock.clone()) => Ok(()),
         never = pulse::run(node, groups, notifier) => match never {},
         never = administration::run(requests, &executor) => match never {},
     }

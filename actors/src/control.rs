@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
 use pollux_raft::configuration;
-use pollux_raft::duty::{Duty, DutyParts, Pair, Pulse, View};
+use pollux_raft::duty::{self, Duty, DutyParts, Pair, Pulse, View};
 use pollux_raft::election::Role;
 use pollux_raft::group::Roles;
 
@@ -30,6 +30,7 @@ pub(crate) fn duty(node: &Arc<Node>) -> Duty {
         clock: node.ambient.clock.clone(),
         view: view(node),
         pulse: pulse(node),
+        services: services(node),
     })
 }
 
@@ -60,6 +61,7 @@ fn view(node: &Arc<Node>) -> View {
                 removed,
                 high_availability: entry.is_some_and(|entry| entry.high_availability),
                 stable: configuration.settings().fallback_after(),
+                service_delay: configuration.settings().service_delay(),
             }
         })
     })
@@ -76,6 +78,11 @@ fn roles(node: &Arc<Node>) -> Roles {
             }
         })
     })
+}
+
+fn services(node: &Arc<Node>) -> duty::Services {
+    let (services, clock) = (node.services.clone(), node.ambient.clock.clone());
+    Arc::new(move || services.down(clock.now()))
 }
 
 /// Every arbiter moves its number on; the slowest is the node's pulse.

@@ -15,6 +15,7 @@ use pollux_domain::lockout::Lockouts;
 use pollux_domain::metrics::Sample;
 use pollux_domain::registrations::Registrations;
 use pollux_domain::seams::Ambient;
+use pollux_domain::self_test::Finding;
 use pollux_domain::settings;
 use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
@@ -38,8 +39,10 @@ use crate::operations::backup::Backups;
 use crate::operations::{backup, elsewhere, replicas};
 use crate::placement::Placement;
 use crate::reminders::Reminders;
+use crate::services::Services;
 use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
+use crate::stream::gate::Gate;
 use crate::tokens;
 
 /// What is decided before a node starts.
@@ -128,6 +131,8 @@ pub struct Node {
     pub(crate) registrations: Mutex<Registrations>,
     /// Places for those whose passwords are hashed.
     pub(crate) hashing: Semaphore,
+    /// Where those who have proved who they are wait for their turn.
+    pub(crate) gate: Arc<Gate>,
     /// Of this node alone, like the lock-outs.
     pub(crate) administrators: administrators::Desk,
     pub metrics: Metrics,
@@ -139,6 +144,8 @@ pub struct Node {
     pub started: Duration,
     /// Where clients are taken.
     pub listeners: Mutex<Vec<Listening>>,
+    /// The parts that can fail for themselves.
+    pub services: Arc<Services>,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     /// Where backups are put, where there is a disk.
@@ -147,6 +154,8 @@ pub struct Node {
     pub surroundings: OnceLock<Surroundings>,
     /// How its measurements went lately.
     pub(crate) history: Mutex<History>,
+    /// Looks at what a node needs of its machine, where there is one.
+    pub examiner: OnceLock<Examiner>,
     stopping: watch::Sender<bool>,
     /// Streams of clients who have signed in and have no session here: they bind, or are relayed.
     pub(crate) unbound: AtomicU64,
@@ -162,6 +171,9 @@ pub struct Node {
 
 /// Measures what is around a node; must not wait.
 pub type Surroundings = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// Looks at the machine; may take seconds.
+pub type Examiner = Arc<dyn Fn() -> Vec<Finding> + Send + Sync>;
 
 /// A port for clients that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,6 +262,8 @@ impl Node {
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
+        let metrics = Metrics::default();
+        let gate = Gate::new(ambient.clock.clone(), metrics.strangers.clone());
         let hashing = Semaphore::new(placement.arbiter_count().div_ceil(2));
         let node = Arc::new(Node {
             settings,
@@ -268,17 +282,20 @@ impl Node {
             lockouts: Mutex::default(),
             registrations: Mutex::default(),
             hashing,
+            gate,
             administrators: administrators::Desk::default(),
-            metrics: Metrics::default(),
+            metrics,
             tenures: Arc::default(),
             first_word,
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            services: Arc::default(),
             onlooker: OnceLock::new(),
             backups: OnceLock::new(),
             surroundings: OnceLock::new(),
             history: Mutex::default(),
+            examiner: OnceLock::new(),
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),

@@ -9,6 +9,7 @@ use pollux_raft::machine::Kind;
 
 use crate::node::Node;
 use crate::node_states;
+use crate::operations::relogin;
 
 impl Node {
     /// All that is measured: of the process, and of the groups.
@@ -57,6 +58,9 @@ impl Node {
         samples.extend(self.kept());
         samples.extend(self.acts());
         samples.extend(node_states::samples(self));
+        samples.extend(self.services.samples());
+        samples.extend(self.gate.samples());
+        samples.extend(relogin::samples(self));
         samples.extend(self.metrics.samples());
         samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples

@@ -36,6 +36,23 @@ pub struct Histogram {
     pub sum: f64,
 }
 
+impl Histogram {
+    /// The lowest bound up to which this share of the measurements is; infinite above the last, none
+    /// where nothing was measured.
+    pub fn bound_of(&self, share: f64) -> Option<f64> {
+        let all = self.above + self.buckets.iter().map(|(_, count)| count).sum::<u64>();
+        let wanted = (all as f64 * share).ceil() as u64;
+        let mut counted = 0;
+        for (bound, count) in &self.buckets {
+            counted += count;
+            if all > 0 && wanted <= counted {
+                return Some(*bound);
+            }
+        }
+        (all > 0).then_some(f64::INFINITY)
+    }
+}
+
 impl Sample {
     pub fn counter(name: &'static str, help: &'static str, value: u64) -> Sample {
         Sample::new(name, help, Value::Counter(value))

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::ids::NodeId;
 use crate::limits;
+use crate::services::Service;
 
 /// One replica of the subcluster's database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Answer {
     pub version: String,
     /// The index up to which it has applied the log.
     pub applied: u64,
+    /// A critical service of it that does not run.
+    pub down: Option<Service>,
 }
 
 /// A home whose users are not, or will not be, served by its own node.
@@ -50,9 +53,24 @@ pub struct Facts {
 pub enum Unmet {
     NoTwin,
     NoWitness,
-    NotHeard { node: NodeId, name: String },
-    NoVote { node: NodeId, name: String },
-    Behind { node: NodeId, name: String, by: u64 },
+    NotHeard {
+        node: NodeId,
+        name: String,
+    },
+    NoVote {
+        node: NodeId,
+        name: String,
+    },
+    Behind {
+        node: NodeId,
+        name: String,
+        by: u64,
+    },
+    Down {
+        node: NodeId,
+        name: String,
+        service: Service,
+    },
     Versions(Vec<(String, String)>),
     Away(Away),
 }
@@ -90,6 +108,13 @@ fn of_replica(replica: &Replica, committed: u64) -> Option<Unmet> {
     if !replica.votes {
         return Some(Unmet::NoVote { node, name });
     }
+    if let Some(service) = answer.down {
+        return Some(Unmet::Down {
+            node,
+            name,
+            service,
+        });
+    }
     let by = committed.saturating_sub(answer.applied);
     (limits::BEHIND_MAX < by).then_some(Unmet::Behind { node, name, by })
 }
@@ -118,6 +143,15 @@ impl fmt::Display for Unmet {
                 f,
                 "node {node} ({name}) lacks {by} entries of the log: wait until it has caught up; \
                  if it does not, look at its disk and its wire"
+            ),
+            Unmet::Down {
+                node,
+                name,
+                service,
+            } => write!(
+                f,
+                "node {node} ({name}) has its service {service} down: start it there with `pollux \
+                 ctl service start {service}`, or see why with `pollux ctl service list`"
             ),
             Unmet::Versions(versions) => {
                 let versions = versions.iter();
@@ -166,6 +200,7 @@ mod tests {
             answer: Some(Answer {
                 version: "1.2.0".to_owned(),
                 applied: 10_000,
+                down: None,
             }),
         }
     }
@@ -220,6 +255,10 @@ mod tests {
         check(
             |facts| answer(facts, 1).version = "1.1.0".to_owned(),
             &["castor runs 1.2.0, pollux runs 1.1.0"],
+        );
+        check(
+            |facts| answer(facts, 1).down = Some(Service::Store),
+            &["node 2 (pollux) has its service store down"],
         );
         let away = |by: Option<u16>, is_moving| Away {
             home: NodeId(1),

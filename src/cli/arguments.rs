@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pollux_domain::operations::Role;
+use pollux_domain::services::Service;
 
+use crate::check::EXPIRY_DAYS;
 use crate::exit;
 
 const EXAMPLES: &str = "\
@@ -195,7 +197,7 @@ pub struct Check {
     #[arg(long, value_name = "NUMBER")]
     pub clients: Option<u64>,
     /// Warn of a certificate that expires within so many days
-    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    #[arg(long, value_name = "DAYS", default_value_t = EXPIRY_DAYS)]
     pub expiry_days: u32,
     /// Ask this DNS server instead of those in /etc/resolv.conf
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -291,6 +293,9 @@ pub enum CtlCommand {
     /// Show who serves whom, and change it
     #[command(subcommand)]
     Subcluster(SubclusterCommand),
+    /// List, start and stop the services of a node: its ports, its store, its links
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Show and change the settings of the cluster, while it runs
     #[command(subcommand, after_help = SETTINGS_EXAMPLES)]
     Settings(SettingsCommand),
@@ -309,6 +314,8 @@ pub enum CtlCommand {
         #[arg(long, value_name = "NUMBER")]
         before: Option<u64>,
     },
+    /// Have a node look at itself and at the others: what is well, and what to mend
+    SelfTest,
     /// Show the counters and gauges of the node
     Statistics,
     /// Show how the measurements of the node went in the last hour
@@ -494,6 +501,27 @@ pub enum SubclusterCommand {
     Fallback,
     /// Compare the databases of all replicas at one index
     Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// List the services: what each is to be, what it is, since when and why
+    List,
+    /// Start a service; it stays so when the node is started again
+    Start(OneService),
+    /// Stop a service; it stays so when the node is started again
+    ///
+    /// Streams that came by a port stay. While a critical service is down and high availability is
+    /// on, the users of the node go to its twin after `services.down-seconds`.
+    Stop(OneService),
+    /// Stop a service and start it again; streams of clients stay
+    Restart(OneService),
+}
+
+#[derive(Debug, Args)]
+pub struct OneService {
+    #[arg(value_parser = Service::NAMES)]
+    pub name: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@ use super::arguments::{
 };
 use super::external;
 use super::password::{self, Password};
+use super::service;
 use super::settings;
 use super::show::{self, Shown};
 use super::{Failure, Output};
@@ -34,11 +35,16 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
         CtlCommand::Session(command) => session(&node, command)?,
         CtlCommand::Cluster(command) => cluster(&node, command)?,
         CtlCommand::Subcluster(command) => subcluster(&node, command)?,
+        CtlCommand::Service(command) => service::run(&node, command, output)?,
         CtlCommand::Settings(command) => settings::run(&node, command)?,
         CtlCommand::External(command) => external::run(&node, command)?,
         CtlCommand::Administrator(command) => administrators::administrator(&node, command)?,
         CtlCommand::Token(command) => administrators::token(&node, command)?,
         CtlCommand::Audit { before } => administrators::audit(&node, before)?,
+        CtlCommand::SelfTest => match node.ask(Operation::NodeSelfTest {})? {
+            Outcome::SelfTest(findings) => Shown::SelfTest(findings),
+            other => return Err(unexpected(&other)),
+        },
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
             other => return Err(unexpected(&other)),

@@ -8,6 +8,7 @@ mod ctl;
 mod external;
 mod history;
 mod password;
+mod service;
 mod settings;
 mod show;
 mod table;

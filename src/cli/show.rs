@@ -2,12 +2,16 @@
 
 use pollux_domain::history::HistoryRow;
 use pollux_domain::operations::{
-    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus, Secret,
-    SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
+    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus,
+    ReloginHint, Secret, ServiceRow, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
+    TokenRow, UserRow,
 };
+use pollux_domain::relogin::Spread;
+use pollux_domain::self_test::Finding;
 use serde_json::{Value, json};
 
 use super::history;
+use super::service;
 use super::settings;
 use super::table::render;
 
@@ -34,6 +38,8 @@ pub enum Shown {
     Subcluster(SubclusterStatus),
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
+    Services(Vec<ServiceRow>),
+    SelfTest(Vec<Finding>),
     /// Backups that were just made.
     Made(Vec<BackupRow>),
     Backups(Vec<BackupRow>),
@@ -74,6 +80,8 @@ pub fn text(shown: &Shown) -> String {
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
+        Shown::Services(rows) => service::table(rows),
+        Shown::SelfTest(findings) => service::findings(findings),
         Shown::Made(rows) => made_text(rows),
         Shown::Backups(rows) => backups_text(rows),
         Shown::Settings(rows) => settings::table(rows),
@@ -326,6 +334,7 @@ fn status_text(status: &NodeStatus) -> String {
             listener.address.clone(),
         ]);
     }
+    rows.extend(relogin(&status.relogin));
     for group in &status.groups {
         let value = format!(
             "{}, term {}, applied {}, voters {}",
@@ -341,7 +350,29 @@ fn flush(ms: Option<f64>) -> String {
     ms.map_or("none in the last minute".to_owned(), shown)
 }
 
-fn duration(seconds: u64) -> String {
+/// What clients are to be set to, and what Cisco's guide would say.
+fn relogin(hint: &ReloginHint) -> [Vec<String>; 2] {
+    let how = if hint.is_measured {
+        "measured"
+    } else {
+        "assumed"
+    };
+    let shown = |spread: &Spread| format!("{} to {} s", spread.lower_seconds, spread.upper_seconds);
+    let ours = format!(
+        "{} ({} users, {} sign-ins a second, {how})",
+        shown(&hint.spread),
+        hint.users,
+        hint.sign_ins_a_second
+    );
+    let by_cisco = hint.by_cisco.as_ref();
+    let theirs = by_cisco.map_or("more than its tables have".to_owned(), shown);
+    [
+        vec!["clients come back within".to_owned(), ours],
+        vec!["by Cisco's tables".to_owned(), theirs],
+    ]
+}
+
+pub(super) fn duration(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
     match (days, hours, minutes) {
@@ -375,6 +406,8 @@ pub fn json(shown: &Shown) -> String {
         Shown::Subcluster(status) => json!(status),
         Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),
+        Shown::Services(rows) => json!(rows),
+        Shown::SelfTest(findings) => json!(findings),
         Shown::Made(rows) | Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),

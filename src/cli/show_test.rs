@@ -4,6 +4,7 @@ use pollux_domain::node_state::NodeState;
 use pollux_domain::operations::{
     GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, SessionRef, UserName,
 };
+use pollux_domain::services::{Observed, Service, Wish};
 use pollux_domain::takeovers::TakeoverCause;
 
 use super::*;
@@ -285,20 +286,35 @@ fn the_status_of_a_node() {
             applied_index: 9,
             voter_count: 1,
         }],
+        relogin: ReloginHint {
+            users: 7_500,
+            sign_ins_a_second: 400,
+            is_measured: true,
+            spread: Spread {
+                lower_seconds: 5,
+                upper_seconds: 24,
+            },
+            by_cisco: Some(Spread {
+                lower_seconds: 120,
+                upper_seconds: 620,
+            }),
+        },
     };
     let shown = Shown::Status(status);
     let expected = "\
-WHAT                VALUE
-node                1
-version             0.1.0
-domain              localhost
-state               serving
-up                  1 h 2 min
-disk flush          99 of 100 within 2.5 ms, in the last minute
-users               4
-sessions            2
-listens (xmpp)      [::1]:5222
-group subcluster 1  leader, term 3, applied 9, voters 1
+WHAT                      VALUE
+node                      1
+version                   0.1.0
+domain                    localhost
+state                     serving
+up                        1 h 2 min
+disk flush                99 of 100 within 2.5 ms, in the last minute
+users                     4
+sessions                  2
+listens (xmpp)            [::1]:5222
+clients come back within  5 to 24 s (7500 users, 400 sign-ins a second, measured)
+by Cisco's tables         120 to 620 s
+group subcluster 1        leader, term 3, applied 9, voters 1
 ";
     assert_eq!(text(&shown), expected);
     assert_eq!(read(&shown)["listeners"][0]["protocol"], "xmpp");
@@ -408,4 +424,76 @@ fn durations() {
     ] {
         assert_eq!(duration(seconds), expected);
     }
+}
+
+#[test]
+fn the_services_of_a_node() {
+    let row = |service, wanted, state, for_seconds, reason: Option<&str>| ServiceRow {
+        service,
+        is_critical: service != Service::Links,
+        can_stop: service != Service::Store,
+        wanted,
+        state,
+        for_seconds,
+        reason: reason.map(str::to_owned),
+        meaning: service.meaning().to_owned(),
+    };
+    let shown = Shown::Services(vec![
+        row(Service::Clients, Wish::Stopped, Observed::Stopped, 5, None),
+        row(
+            Service::DirectTls,
+            Wish::Running,
+            Observed::Failed,
+            3_700,
+            Some("failed to listen"),
+        ),
+        row(
+            Service::Links,
+            Wish::Running,
+            Observed::Running,
+            90_061,
+            None,
+        ),
+    ]);
+    let expected = "\
+SERVICE      WANTED   STATE    FOR        CRITICAL  WHAT
+clients      stopped  stopped  5 s        yes       the port for clients
+clients-tls  running  failed   1 h 1 min  yes       failed to listen
+links        running  running  1 d 1 h    no        the port between nodes and the connections to them
+";
+    assert_eq!(text(&shown), expected);
+    let value = read(&shown);
+    assert_eq!(value[1]["state"], "failed");
+    assert_eq!(value[1]["service"], "clients-tls");
+    let none = Shown::Services(Vec::new());
+    assert_eq!(text(&none), "SERVICE  WANTED  STATE  FOR  CRITICAL  WHAT\n");
+    assert_eq!(read(&none), json!([]));
+}
+
+#[test]
+fn what_a_node_finds_of_itself() {
+    let shown = Shown::SelfTest(vec![
+        Finding::passed("memory", "2048 MiB can be had"),
+        Finding::warned(
+            "version of node 2 (pollux)",
+            "another",
+            "upgrade:\nthe older one",
+        ),
+        Finding::failed("service store", "the disk is full", "make room"),
+    ]);
+    let expected = "\
+RESULT  TEST                        FINDING, AND WHAT TO DO
+passed  memory                      2048 MiB can be had
+WARNED  version of node 2 (pollux)  another
+                                      upgrade:
+                                      the older one
+FAILED  service store               the disk is full
+                                      make room
+
+1 passed, 1 warned, 1 failed
+";
+    assert_eq!(text(&shown), expected);
+    let value = read(&shown);
+    assert_eq!(value[1]["verdict"], "warned");
+    assert_eq!(value[0]["cure"], Value::Null);
 }

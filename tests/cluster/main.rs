@@ -20,6 +20,7 @@ mod pair;
 mod peer;
 mod ports;
 mod same_words;
+mod services;
 mod settings;
 mod site;
 mod states;

@@ -10,7 +10,10 @@ pub(crate) mod elsewhere;
 mod external;
 mod privacy;
 mod redundancy;
+pub(crate) mod relogin;
 pub(crate) mod replicas;
+mod self_test;
+mod services;
 mod settings;
 
 use std::sync::{Arc, PoisonError};
@@ -122,6 +125,11 @@ impl Executor {
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
             Operation::NodeHistory {} => Ok(Outcome::History(history::rows(&self.node))),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+            Operation::NodeSelfTest {} => self.self_test().await,
+            Operation::ServiceList {} => Ok(self.service_list()),
+            Operation::ServiceStart { service } => self.service_start(service).await,
+            Operation::ServiceStop { service } => self.service_stop(service).await,
+            Operation::ServiceRestart { service } => self.service_restart(service).await,
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
             Operation::ExternalShow {} => Ok(self.external_show()),
@@ -336,6 +344,7 @@ impl Executor {
                 group_row("configuration", &node.configuration),
                 group_row("subcluster", &node.subcluster),
             ],
+            relogin: relogin::hint(node),
         }
     }
 }

@@ -69,8 +69,18 @@ impl Executor {
         let asking = async {
             loop {
                 let told = replicas::ask(&self.node, other, Question::About).await;
-                if let Some(Told::About { version, applied }) = told {
-                    return Answer { version, applied };
+                if let Some(Told::About {
+                    version,
+                    applied,
+                    down,
+                    ..
+                }) = told
+                {
+                    return Answer {
+                        version,
+                        applied,
+                        down,
+                    };
                 }
                 tokio::time::sleep(PAUSE).await;
             }

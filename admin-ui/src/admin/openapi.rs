@@ -4,6 +4,7 @@
 use pollux_domain::operations::{
     DESCRIPTIONS, Description, FieldDescription, FieldKind, Role, VERSION,
 };
+use pollux_domain::services::Service;
 use serde_json::{Map, Value, json};
 
 use super::api::{OPERATIONS, status};
@@ -105,6 +106,7 @@ fn schema(field: &FieldDescription) -> Value {
             json!({ "type": "string", "format": "password" })
         }
         FieldKind::Role => json!({ "type": "string", "enum": Role::WORDS }),
+        FieldKind::Service => json!({ "type": "string", "enum": Service::NAMES }),
         FieldKind::Number(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         FieldKind::Flag => json!({ "type": "boolean" }),
         FieldKind::Assignments => json!({

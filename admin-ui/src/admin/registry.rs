@@ -5,6 +5,7 @@ use askama::Template;
 use pollux_domain::operations::{
     DESCRIPTIONS, Description, FieldDescription, FieldKind, Outcome, Role,
 };
+use pollux_domain::services::Service;
 use serde_json::{Map, Value};
 
 use super::exchange::Fields;
@@ -222,6 +223,7 @@ mod tests {
             session_count: 2,
             listeners: Vec::new(),
             groups: Vec::new(),
+            relogin: Default::default(),
         };
         let blocks = blocks(&Outcome::Status(status));
         let [Block::Facts(facts), Block::Table { title, .. }, ..] = &blocks[..] else {

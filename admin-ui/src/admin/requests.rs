@@ -60,7 +60,9 @@ pub(crate) fn from_form(name: &str, form: &Fields) -> Result<Errand, OperationEr
         let value = match field.kind {
             FieldKind::Number(_) => number(text)?,
             FieldKind::Flag => Value::from(text == "true"),
-            FieldKind::Text | FieldKind::Secret | FieldKind::Role => Value::from(text),
+            FieldKind::Text | FieldKind::Secret | FieldKind::Role | FieldKind::Service => {
+                Value::from(text)
+            }
             // Browsers end lines with two signs (HTML, "form data set").
             FieldKind::SecretLines => Value::from(text.replace("\r\n", "\n")),
             FieldKind::Assignments => assignments(text),

@@ -140,6 +140,7 @@ fn status() -> NodeStatus {
         session_count: 2,
         listeners: Vec::new(),
         groups: Vec::new(),
+        relogin: Default::default(),
     }
 }
 

@@ -3,15 +3,18 @@
 
 mod acts;
 mod catalogue;
+mod comeback;
 mod faults;
 mod keepsakes;
 mod recovery;
 mod report;
 mod run;
 mod scene;
+mod services;
 mod storm;
 
 pub use catalogue::{Expectation, PLANS, Plan, plan};
+pub use comeback::{COMEBACK, Comeback, ComebackReport};
 pub use recovery::Recovery;
 pub use report::{Findings, Report, Spread};
 pub use run::{Crowd, open, run};

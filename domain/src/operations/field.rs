@@ -1,6 +1,8 @@
 //! What a field of an operation can be: how it is described, and how it appears in the audit. A
 //! type without this cannot be a field.
 
+use crate::services::Service;
+
 use super::{AdministratorName, Assignments, KeysText, Role, Secret, SessionRef, UserName};
 
 /// What a field is, for faces that are made from the registry.
@@ -13,6 +15,8 @@ pub enum FieldKind {
     SecretLines,
     /// One of [`Role::WORDS`].
     Role,
+    /// One of [`Service::NAMES`].
+    Service,
     /// A whole number, up to this one.
     Number(u64),
     Flag,
@@ -67,6 +71,14 @@ impl OperationField for Role {
 
     fn shown(&self) -> Option<String> {
         Some(self.word().to_owned())
+    }
+}
+
+impl OperationField for Service {
+    const KIND: FieldKind = FieldKind::Service;
+
+    fn shown(&self) -> Option<String> {
+        Some(self.name().to_owned())
     }
 }
 

@@ -32,8 +32,8 @@ pub use names::{ADMINISTRATOR_NAME_BYTES_MAX, AdministratorName, SessionRef, Use
 pub use operation::{DESCRIPTIONS, Description, Operation};
 pub use outcome::{
     AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow,
-    ListenerRow, MemberRow, NodeStateRow, NodeStatus, Outcome, SessionRow, SettingRow,
-    SubclusterStatus, TakeoverRow, TokenRow, UserRow,
+    ListenerRow, MemberRow, NodeStateRow, NodeStatus, Outcome, ReloginHint, ServiceRow, SessionRow,
+    SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
 };
 pub use role::{Permission, Role};
 pub use rows::{ROWS_MAX, Row, Rows};

@@ -9,6 +9,7 @@ use super::{
     AdministratorName, Assignments, Caller, ErrorKind, KeysText, OperationError, Permission, Role,
     Secret, SessionRef, UserName,
 };
+use crate::services::Service;
 
 /// What a face shows of an operation without running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +200,33 @@ operations! {
 
     #[doc = "How the measurements of the node went in the last hour."]
     NodeHistory = "node.history", ReadNode {}
+
+    #[doc = "Has a node look at itself and at the others: what is well, and what to mend."]
+    NodeSelfTest = "node.self-test", ReadNode {}
+
+    #[doc = "Lists the services of a node: what each is to be, and is."]
+    ServiceList = "service.list", ReadNode {}
+
+    #[doc = "Starts a service of a node; it stays so when the node is started again."]
+    ServiceStart = "service.start", RunServices {
+        #[doc = "The name of the service."]
+        service: Service,
+    }
+
+    #[doc = "Stops a service of a node; it stays so when the node is started again."]
+    ServiceStop = "service.stop", RunServices,
+        danger "Nobody new gets in by a port that is stopped; where high availability is on, the \
+                users of its node go to the twin after `services.down-seconds`. A node whose links \
+                are stopped serves nobody." {
+        #[doc = "The name of the service."]
+        service: Service,
+    }
+
+    #[doc = "Stops a service of a node and starts it again; streams of clients stay."]
+    ServiceRestart = "service.restart", RunServices {
+        #[doc = "The name of the service."]
+        service: Service,
+    }
 
     #[doc = "Shows the settings of the cluster."]
     SettingsList = "settings.list", ReadCluster {}

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{AdministratorName, Role, Rows, SessionRef, UserName};
 use crate::history::HistoryRow;
 use crate::node_state::NodeState;
+use crate::relogin::Spread;
+use crate::self_test::Finding;
+use crate::services::{Observed, Service, Wish};
 use crate::takeovers::TakeoverCause;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub enum Outcome {
     /// The newest first.
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
+    Services(Vec<ServiceRow>),
+    SelfTest(Vec<Finding>),
     /// A row for each file: each subcluster has one.
     Backups(Vec<BackupRow>),
     Administrators(Vec<AdministratorRow>),
@@ -95,6 +100,20 @@ pub struct NodeStatus {
     pub session_count: u64,
     pub listeners: Vec<ListenerRow>,
     pub groups: Vec<GroupRow>,
+    pub relogin: ReloginHint,
+}
+
+/// Between which limits clients are to come back after a takeover: for whoever sets them up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloginHint {
+    /// Of the node of the pair that is the home of most.
+    pub users: u64,
+    pub sign_ins_a_second: u64,
+    /// Whether that was measured: else it is assumed.
+    pub is_measured: bool,
+    pub spread: Spread,
+    /// What the tables of Cisco Unified Presence say for as many; none: more than they have.
+    pub by_cisco: Option<Spread>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +223,25 @@ pub struct BackupRow {
     pub node: u16,
     pub path: String,
     pub bytes: u64,
+}
+
+/// A service of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRow {
+    pub service: Service,
+    /// Whether the twin takes over when it stays down.
+    pub is_critical: bool,
+    /// Whether it can be stopped while the node goes on.
+    pub can_stop: bool,
+    /// What its operator wants.
+    pub wanted: Wish,
+    pub state: Observed,
+    /// For how long it has been so.
+    pub for_seconds: u64,
+    /// Why it has failed.
+    pub reason: Option<String>,
+    /// What it is, for a person.
+    pub meaning: String,
 }
 
 /// One replica's database at one index.

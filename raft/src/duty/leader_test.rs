@@ -100,6 +100,7 @@ fn duty(group: &Group<Subcluster>, clock: Arc<Virtual>) -> Duty {
         removed: BTreeSet::new(),
         high_availability: true,
         stable: None,
+        service_delay: Duration::from_secs(5),
     };
     Duty::new(DutyParts {
         node: ME,
@@ -113,6 +114,7 @@ fn duty(group: &Group<Subcluster>, clock: Arc<Virtual>) -> Duty {
         clock,
         view: Arc::new(pair),
         pulse: Arc::new(|| Duration::ZERO),
+        services: Arc::new(|| None),
     })
 }
 

@@ -148,6 +148,29 @@ impl Grants {
     pub(super) fn wish_for(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
         let wish = self.wishes.get(&home).copied();
         wish.or_else(|| self.falls_back(now, home, world))
+            .or_else(|| self.leaves(now, home, world))
+    }
+
+    /// A critical service of the node that serves stays down, and its twin has been well for as
+    /// long: of two nodes with the same trouble neither gets the users of the other.
+    fn leaves(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
+        let owner = world.serving.get(&home)?.node;
+        let down = self.down(now, owner)?;
+        let is_due = world.high_availability && world.service_delay <= down.lasts;
+        let mut others = world.homes.iter().filter(|node| **node != owner);
+        let twin = others.find_map(|node| Some((*node, self.nodes.get(node)?)));
+        let (to, sign) = twin.filter(|(_, sign)| {
+            let well_for = sign.well_since.map(|since| now.saturating_sub(since));
+            is_due && well_for.is_some_and(|well_for| world.service_delay <= well_for)
+        })?;
+        Some(Wish {
+            to,
+            cause: Cause::ServiceDown {
+                service: down.service,
+                lasts: down.lasts,
+            },
+            life: Some(sign.life),
+        })
     }
 
     fn falls_back(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {

@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
+use pollux_domain::services::{Down, Service};
 use pollux_domain::takeovers::TakeoverCause;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,8 @@ pub struct Renewal {
     pub stuck: Duration,
     /// For how long its disk has not taken what was written.
     pub flush: Duration,
+    /// The critical service that has not run for the longest time.
+    pub down: Option<Down>,
     /// Homes that it serves, as far as it knows, each under an epoch.
     pub homes: Vec<(NodeId, Epoch)>,
     /// Homes that it gives back: their streams are closed, nothing is said for them any more.
@@ -83,6 +86,8 @@ pub struct World {
     pub stable: Option<Duration>,
     /// How often each home node has failed lately.
     pub failovers: BTreeMap<NodeId, u32>,
+    /// For how long a critical service may be down before the twin takes over.
+    pub service_delay: Duration,
 }
 
 /// See [`World`].
@@ -122,6 +127,8 @@ pub enum Cause {
     Removed,
     #[error("its node is silent")]
     Silent,
+    #[error("the service {service} of its node has been down for {lasts:?}")]
+    ServiceDown { service: Service, lasts: Duration },
     /// `says`: for how long nothing has moved, as the node says of its disk and its threads;
     /// `flush`: of its disk alone; `unmoved`: for how long its log has got nothing of what is
     /// committed.
@@ -149,6 +156,7 @@ impl Cause {
             Cause::GivenBack => TakeoverCause::GivenBack,
             Cause::Removed => TakeoverCause::Removed,
             Cause::Silent => TakeoverCause::Silent,
+            Cause::ServiceDown { service, .. } => service.cause(),
             Cause::StandsStill { flush, .. } if timing.flush_stuck <= flush => {
                 TakeoverCause::DatabaseFailure
             }

@@ -9,6 +9,8 @@ use pollux_domain::takeovers::TakeoverCause;
 use super::{Cause, Granted, Grants, Renewal, ServedBy, TakeOver, Wisher, World};
 use crate::election::Timing;
 
+mod services;
+
 const CASTOR: NodeId = NodeId(1);
 const POLLUX: NodeId = NodeId(2);
 
@@ -68,6 +70,7 @@ impl Stage {
             applied: 100,
             stuck: Duration::ZERO,
             flush: Duration::ZERO,
+            down: None,
             homes,
             given_back: Vec::new(),
         }

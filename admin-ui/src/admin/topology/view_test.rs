@@ -50,6 +50,7 @@ fn status(node: u16) -> NodeStatus {
         session_count: 2,
         listeners: Vec::new(),
         groups: Vec::new(),
+        relogin: Default::default(),
     }
 }
 

@@ -177,7 +177,7 @@ fn line(
 }
 
 /// `2 h 5 min`, with the two largest units.
-fn lasting(ms: u64) -> String {
+pub(crate) fn lasting(ms: u64) -> String {
     let seconds = ms / 1_000;
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);

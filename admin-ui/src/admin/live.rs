@@ -9,6 +9,7 @@ use pollux_domain::operations::{Errand, NodeStatus, Operation, OperationError, O
 use super::charts::{Chart, charts};
 use super::exchange::Fields;
 use super::history::{Span, SubclusterHistory, subcluster_history};
+use super::node::{ServiceView, services};
 use super::topology::{
     FRESH, NodeView, Overview, SubclusterView, ask, node_view, unexpected, view,
 };
@@ -43,6 +44,7 @@ struct TopologyPart {
 struct NodePart {
     node: NodeView,
     status: Option<NodeStatus>,
+    services: Vec<ServiceView>,
 }
 
 #[derive(Template)]
@@ -117,7 +119,10 @@ impl Live {
             Err(error) => Err(error),
             Ok(overview) => match self {
                 Live::Topology => Ok(topology(&overview, reader)),
-                Live::Node(number) => Ok(node(&overview, reader, number.unwrap_or(overview.me))),
+                Live::Node(number) => {
+                    let number = number.unwrap_or(overview.me);
+                    Ok(node(office, reader, &overview, number).await)
+                }
                 Live::Takeovers(span) => takeovers(office, reader, &overview, span).await,
                 Live::Metrics(number) => {
                     let node = number.unwrap_or(overview.me);
@@ -150,12 +155,19 @@ fn topology(overview: &Overview, reader: &Reader) -> String {
     })
 }
 
-fn node(overview: &Overview, reader: &Reader, number: u16) -> String {
+async fn node(office: &Office, reader: &Reader, overview: &Overview, number: u16) -> String {
     let Some(node) = node_view(overview, reader.administrator.role, number) else {
         return unknown(&format!("There is no node {number} in this cluster"));
     };
     let heard = overview.heard.get(&number);
+    let at = Some(number).filter(|number| *number != overview.me);
+    // Of one that does not say anything there is nothing to list.
+    let services = match heard {
+        Some(_) => services(office, reader, at).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
     rendered(&NodePart {
+        services,
         node,
         status: heard.map(|heard| heard.status.clone()),
     })

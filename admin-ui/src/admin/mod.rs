@@ -8,6 +8,7 @@ mod events;
 mod exchange;
 mod history;
 mod live;
+mod node;
 mod openapi;
 mod pages;
 mod registry;

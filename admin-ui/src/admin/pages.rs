@@ -8,6 +8,7 @@ use pollux_domain::operations::{
 
 use super::exchange::{Asked, Fields, Reply};
 use super::live::Live;
+use super::node::{self, FindingView};
 use super::registry::{self, Block, FieldView, Noun, nouns};
 use super::requests::AT;
 use super::sessions::{self, Notice, WHOLE};
@@ -19,6 +20,8 @@ use super::{Office, Reader, api, events, requests};
 const SESSION: &str = "__Host-pollux";
 /// Of a browser that was shown the form for the sign-in, so that nobody else's is taken.
 const STRANGER: &str = "__Host-pollux-form";
+/// The field of the address of *Node* that asks for a self-test.
+const SELF_TEST: &str = "self-test";
 /// Behind the path of a page: its changes.
 const EVENTS: &str = "/events";
 /// The field in which a form says that it is one of ours.
@@ -78,6 +81,16 @@ struct LivePage {
 }
 
 #[derive(Template)]
+#[template(path = "self_test.html")]
+struct SelfTestPart {
+    /// Where it is asked for.
+    path: String,
+    is_asked: bool,
+    findings: Vec<FindingView>,
+    error: Option<String>,
+}
+
+#[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     frame: Frame,
@@ -86,6 +99,8 @@ struct ConfirmPage {
     summary: &'static str,
     whom: String,
     danger: &'static str,
+    /// Where whoever does not want it goes.
+    back: String,
     /// Names and values that the form carries.
     fields: Vec<(&'static str, String)>,
 }
@@ -156,7 +171,7 @@ pub(crate) async fn answer(office: &Data<Office>, asked: &Asked) -> Reply {
         return foreign_form();
     }
     if let Some(live) = live.filter(|_| !asked.is_post) {
-        return live_page(office, cookie, &reader, live).await;
+        return live_page(office, cookie, &reader, live, &asked.query).await;
     }
     match asked.path.as_str() {
         "/confirm" => confirm(office, cookie, &reader, &asked.query).await,
@@ -244,22 +259,58 @@ fn foreign_form() -> Reply {
 
 // === pages that change ===
 
-async fn live_page(office: &Data<Office>, cookie: &str, reader: &Reader, live: Live) -> Reply {
+async fn live_page(
+    office: &Data<Office>,
+    cookie: &str,
+    reader: &Reader,
+    live: Live,
+    query: &Fields,
+) -> Reply {
     let shown = live.render(office, reader).await;
+    let below = match live {
+        Live::Node(number) => self_test(office, reader, number, query).await,
+        _ => String::new(),
+    };
     let page = LivePage {
         frame: frame(office, cookie, reader, live.title()),
         events: live.events(),
         live: shown,
-        below: String::new(),
+        below,
     };
     html(200, &page)
+}
+
+/// What a node finds when it looks at itself, where somebody has asked for it: it takes a moment.
+async fn self_test(
+    office: &Data<Office>,
+    reader: &Reader,
+    number: Option<u16>,
+    query: &Fields,
+) -> String {
+    let is_asked = query.get(SELF_TEST).is_some();
+    let findings = match is_asked {
+        true => node::self_test(office, reader, number).await,
+        false => Ok(Vec::new()),
+    };
+    let (findings, error) = match findings {
+        Ok(findings) => (findings, None),
+        Err(error) => (Vec::new(), Some(error.message)),
+    };
+    let number = number.map_or(String::new(), |number| format!("node={number}&"));
+    let part = SelfTestPart {
+        path: format!("/node?{number}{SELF_TEST}=1"),
+        is_asked,
+        findings,
+        error,
+    };
+    part.render().unwrap_or_default()
 }
 
 // === operations ===
 
 async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fields) -> Reply {
-    let acts = match office.overview(reader).await {
-        Ok(overview) => acts(&overview, reader.administrator.role),
+    let acts = match acts_for(office, reader, asked).await {
+        Ok(acts) => acts,
         Err(error) => return problem(503, "Not now", &error.message),
     };
     let name = asked.get("operation").unwrap_or_default();
@@ -274,7 +325,7 @@ async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &F
             is_error: true,
             text: text.to_owned(),
         };
-        return with_notice(office, cookie, notice);
+        return with_notice(office, cookie, notice, "/topology");
     };
     let Act {
         errand,
@@ -289,13 +340,40 @@ async fn confirm(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &F
         summary: description.summary,
         whom,
         danger: description.danger.unwrap_or_default(),
+        back: back(description.name, errand.at),
         fields: fields(&errand),
     };
     html(200, &page)
 }
 
+/// The page that has the button.
+fn back(operation: &str, at: Option<u16>) -> String {
+    match (operation.starts_with("service."), at) {
+        (true, Some(node)) => format!("/node?node={node}"),
+        (true, None) => "/node".to_owned(),
+        (false, _) => "/topology".to_owned(),
+    }
+}
+
+/// What may be done now, of the kind that is asked for.
+async fn acts_for(
+    office: &Office,
+    reader: &Reader,
+    asked: &Fields,
+) -> Result<Vec<Act>, OperationError> {
+    let name = asked.get("operation").unwrap_or_default();
+    if !name.starts_with("service.") {
+        let overview = office.overview(reader).await?;
+        return Ok(acts(&overview, reader.administrator.role));
+    }
+    let at = asked.get(AT).and_then(|at| at.parse().ok());
+    let services = node::services(office, reader, at).await?;
+    Ok(services.into_iter().flat_map(|one| one.acts).collect())
+}
+
 async fn operate(office: &Data<Office>, cookie: &str, reader: &Reader, form: &Fields) -> Reply {
     let name = form.get("operation").unwrap_or_default();
+    let back = back(name, form.get(AT).and_then(|at| at.parse().ok()));
     let result = match requests::from_form(name, form) {
         Ok(errand) => {
             let done = done(&errand.operation);
@@ -316,7 +394,7 @@ async fn operate(office: &Data<Office>, cookie: &str, reader: &Reader, form: &Fi
             text: error.message,
         },
     };
-    with_notice(office, cookie, notice)
+    with_notice(office, cookie, notice, &back)
 }
 
 /// The form of any operation, as it was written where it was refused.
@@ -394,17 +472,20 @@ fn done(operation: &Operation) -> String {
             let state = if *on { "on" } else { "off" };
             format!("high availability: {state}")
         }
+        Operation::ServiceStart { service } => format!("{service}: started"),
+        Operation::ServiceStop { service } => format!("{service}: stopped"),
+        Operation::ServiceRestart { service } => format!("{service}: restarted"),
         other => format!("{}: done", other.name()),
     }
 }
 
-/// Back to the topology, which says it.
-fn with_notice(office: &Office, cookie: &str, notice: Notice) -> Reply {
+/// Back to a page, which says it.
+fn with_notice(office: &Office, cookie: &str, notice: Notice, path: &str) -> Reply {
     let now = office.administration.now();
     if let Some(session) = office.sessions().touch(cookie, now) {
         session.notice = Some(notice);
     }
-    Reply::see_other("/topology")
+    Reply::see_other(path)
 }
 
 // === the audit ===

@@ -495,6 +495,10 @@ fn the_pages_of_a_node_and_of_what_has_happened_stand() {
             "The node does not say anything of itself now.",
         ),
         ("/node?node=2", "Replicated groups"),
+        ("/node?node=2", "port &#60;i&#62;taken&#60;/i&#62;"),
+        ("/node?node=2", "Look now"),
+        ("/node?node=2&self-test=1", "add some"),
+        ("/node?node=1&self-test=1", "the node is busy"),
         ("/node", "Metrics of pollux"),
         ("/node?node=9", "There is no node 9 in this cluster"),
         ("/takeovers", "There was none yet."),
@@ -505,6 +509,24 @@ fn the_pages_of_a_node_and_of_what_has_happened_stand() {
         assert_eq!(page.status, 200, "{path}");
         assert!(page.body.contains(words), "{path}: {}", page.body);
     }
+    // The buttons of a service lead back to its node, and are not for everybody.
+    let stop = "operation=service.stop&service=clients&at=2";
+    is_at(&browser.get(&format!("/confirm?{stop}")), "/topology");
+    let mut operator = stage.browser(Role::Operator);
+    let page = operator.get(&format!("/confirm?{stop}"));
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("It is about the port for clients."),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains("Nobody new gets in"), "{}", page.body);
+    assert!(page.body.contains("href=\"/node?node=2\""), "{}", page.body);
+    let form = operator.form_token();
+    let stop = format!("form={form}&{stop}&confirm=service.stop");
+    is_at(&operator.post("/operate", &stop), "/node?node=2");
+    let done = operator.get("/node?node=2").body;
+    assert!(done.contains("clients: stopped"), "{done}");
     for odd in [
         "/node?node=castor",
         "/metrics?node=-1",

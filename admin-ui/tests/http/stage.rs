@@ -10,9 +10,11 @@ use std::time::Duration;
 use pollux_admin_ui::{AdminParts, Administration, Administrator, Pending, Running, start_admin};
 use pollux_domain::operations::{
     AdministratorName, AuditRow, Caller, ClusterNodeRow, Denial, Errand, ErrorKind, Face, HomeRow,
-    MemberRow, NodeStatus, Operation, OperationError, Outcome, Role, Rows, Secret,
+    MemberRow, NodeStatus, Operation, OperationError, Outcome, Role, Rows, Secret, ServiceRow,
     SubclusterStatus,
 };
+use pollux_domain::self_test::Finding;
+use pollux_domain::services::{Observed, Service, Wish};
 
 use super::client::{self, Answer, loopback};
 
@@ -74,6 +76,8 @@ impl Node {
             Operation::SubclusterStatus {} => Outcome::Subcluster(self.subcluster()),
             Operation::SubclusterTakeovers {} => Outcome::Takeovers(Vec::new()),
             Operation::NodeHistory {} => Outcome::History(Vec::new()),
+            Operation::ServiceList {} => Outcome::Services(services()),
+            Operation::NodeSelfTest {} => Outcome::SelfTest(findings()),
             Operation::AuditList { before } => Outcome::Audit(audit(*before)),
             _ => Outcome::Done,
         }
@@ -142,6 +146,23 @@ fn status() -> NodeStatus {
         groups: Vec::new(),
         relogin: Default::default(),
     }
+}
+
+fn services() -> Vec<ServiceRow> {
+    vec![ServiceRow {
+        service: Service::Clients,
+        is_critical: true,
+        can_stop: true,
+        wanted: Wish::Running,
+        state: Observed::Failed,
+        for_seconds: 7,
+        reason: Some("port <i>taken</i>".to_owned()),
+        meaning: "the port for clients".to_owned(),
+    }]
+}
+
+fn findings() -> Vec<Finding> {
+    vec![Finding::warned("disk", "nearly full", "add some")]
 }
 
 fn audit(before: Option<u64>) -> Rows<AuditRow> {

@@ -218,3 +218,50 @@ fn what_the_cluster_does_not_allow_is_said_in_its_words() {
     let words = "high availability needs two nodes and a witness";
     assert!(refused.err.contains(words), "{}", refused.err);
 }
+
+#[test]
+fn a_service_that_is_stopped_by_a_button_sends_the_users_to_the_twin() {
+    let ([castor, pollux, _witness], pages) = pair_with_pages();
+    add_administrator(&castor, "ann", "operator");
+    castor.add_user("alice");
+    castor.ctl(&["settings", "set", "services.down-seconds=1"]);
+    let mut alice = castor.client("alice");
+    alice.all_acknowledged();
+    let driver = Driver::start();
+    signs_in(&driver, &pages, "ann");
+    driver.clicks("#node-1 h3 a");
+    driver.shows("the port for clients");
+    driver.clicks("a[href='/node?node=1&self-test=1#self-test']");
+    driver.shows("Look again");
+    pictured(&driver, "services");
+    driver.clicks("#service-clients a[href^='/confirm?operation=service.stop']");
+    driver.shows("Nobody new gets in by a port that is stopped");
+    driver.clicks("form[action='/operate'] button");
+    driver.shows("clients: stopped");
+    pollux.wait_served(&[(1, 2), (2, 2)]);
+    driver.clicks("nav a[href='/topology']");
+    driver.shows("Failed Over with Critical Services Not Running");
+    driver.shows("Critical Service Down");
+    pictured(&driver, "service-down");
+    alice.resume(pollux.clients());
+    driver.clicks("#node-1 h3 a");
+    driver.clicks("#service-clients a[href^='/confirm?operation=service.start']");
+    driver.clicks("form[action='/operate'] button");
+    driver.shows("clients: started");
+    driver.clicks("nav a[href='/topology']");
+    driver.clicks("a[href^='/confirm?operation=subcluster.fallback']");
+    driver.clicks("form[action='/operate'] button");
+    driver.shows("all users: served by their home nodes");
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    alice.resume(castor.clients());
+    // What the command line can do, a form can.
+    driver.clicks("nav a[href='/operations']");
+    pictured(&driver, "operations");
+    driver.clicks("a[href='/operation?name=subcluster.verify']");
+    pictured(&driver, "operation");
+    driver.clicks("form.fields button");
+    driver.shows("Done");
+    driver.shows("Digests");
+    pictured(&driver, "outcome");
+    assert_eq!(driver.complaints(), [""; 0]);
+}

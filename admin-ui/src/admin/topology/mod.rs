@@ -4,4 +4,4 @@ mod board;
 mod view;
 
 pub(crate) use board::{Board, FRESH, Overview, ask, unexpected};
-pub(crate) use view::{Act, NodeView, SubclusterView, acts, fields, node_view, view};
+pub(crate) use view::{Act, NodeView, SubclusterView, Tone, acts, fields, node_view, path, view};

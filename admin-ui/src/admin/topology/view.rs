@@ -525,6 +525,9 @@ pub(crate) fn fields(errand: &Errand) -> Vec<(&'static str, String)> {
     let mut fields = match &errand.operation {
         Operation::SubclusterFailover { node } => vec![("node", node.to_string())],
         Operation::SubclusterSetHighAvailability { on } => vec![("on", on.to_string())],
+        Operation::ServiceStart { service }
+        | Operation::ServiceStop { service }
+        | Operation::ServiceRestart { service } => vec![("service", service.to_string())],
         _ => Vec::new(),
     };
     fields.extend(errand.at.map(|at| ("at", at.to_string())));

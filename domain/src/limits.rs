@@ -22,8 +22,8 @@ pub const NAMESPACES_MAX: usize = 16;
 /// which none becomes free, one of them is closed with `resource-constraint`.
 pub const PREAUTH_CONNECTIONS_MAX: usize = 2_000;
 
-/// Clients who have proved who they are and wait until they are let in, of those who come back and of
-/// those who are new each; the next is closed with `resource-constraint`, and told when to come
+/// Clients who have proved who they are and wait until they are let in, of those who come back and
+/// of those who are new each; the next is closed with `resource-constraint`, and told when to come
 /// again. More come than a node has users only where somebody means ill.
 pub const SIGN_INS_WAITING_MAX: usize = 8_192;
 /// Sign-ins a second that a node is thought to manage until it has been measured: a fifth of what a
@@ -49,8 +49,8 @@ pub const FALLBACK_STABLE_SECONDS: u64 = 1_800;
 pub const FALLBACK_DAMPING_MS: u64 = 86_400_000;
 /// Seconds that it becomes at most, so that a node that has mended is trusted again within a day.
 pub const FALLBACK_SECONDS_MAX: u64 = 86_400;
-/// Seconds for which a critical service may be down before the twin takes over: longer than one that
-/// is started again takes, shorter than people wait. A default; Cisco Unified Presence has 90.
+/// Seconds for which a critical service may be down before the twin takes over: longer than one
+/// that is started again takes, shorter than people wait. A default; Cisco Unified Presence has 90.
 pub const SERVICE_DELAY_SECONDS: u64 = 5;
 /// Users of one subcluster (reference: 25,000 a node for IM only, times two, with room).
 pub const USERS_MAX: usize = 75_000;

@@ -37,8 +37,8 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// The lowest bound up to which this share of the measurements is; infinite above the last, none
-    /// where nothing was measured.
+    /// The lowest bound up to which this share of the measurements is; infinite above the last,
+    /// none where nothing was measured.
     pub fn bound_of(&self, share: f64) -> Option<f64> {
         let all = self.above + self.buckets.iter().map(|(_, count)| count).sum::<u64>();
         let wanted = (all as f64 * share).ceil() as u64;

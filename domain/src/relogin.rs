@@ -1,5 +1,5 @@
-//! Between which limits clients are to come back after a takeover, so that a node can take them all:
-//! by the formula of Cisco Unified Presence, and by its tables. Not for letting them in: see
+//! Between which limits clients are to come back after a takeover, so that a node can take them
+//! all: by the formula of Cisco Unified Presence, and by its tables. Not for letting them in: see
 //! `turns`.
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! What a running node finds when it looks at itself and at the others: each thing with how it went,
-//! what was found, and the cure. Judges measurements; not for taking them.
+//! What a running node finds when it looks at itself and at the others: each thing with how it
+//! went, what was found, and the cure. Judges measurements; not for taking them.
 
 use serde::{Deserialize, Serialize};
 

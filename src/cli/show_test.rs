@@ -459,7 +459,7 @@ fn the_services_of_a_node() {
 SERVICE      WANTED   STATE    FOR        CRITICAL  WHAT
 clients      stopped  stopped  5 s        yes       the port for clients
 clients-tls  running  failed   1 h 1 min  yes       failed to listen
-links        running  running  1 d 1 h    no        the port between nodes and the connections to them
+links        running  running  1 d 1 h    no        the port between nodes and its connections
 ";
     assert_eq!(text(&shown), expected);
     let value = read(&shown);

@@ -1,5 +1,5 @@
-//! The self-test of a node: gathers what `domain::self_test` judges, of the machine, of the services
-//! and of the other nodes of the subcluster.
+//! The self-test of a node: gathers what `domain::self_test` judges, of the machine, of the
+//! services and of the other nodes of the subcluster.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The services of a node: looked after one by one, each by its own task, which starts it, stops it,
-//! looks whether it works, and starts it again when it has failed. What follows from what is seen
-//! stands in `domain::services`.
+//! The services of a node: looked after one by one, each by its own task, which starts it, stops
+//! it, looks whether it works, and starts it again when it has failed. What follows from what is
+//! seen stands in `domain::services`.
 
 pub mod client_port;
 mod stopped;

@@ -222,8 +222,8 @@ mod tests {
     /// Nobody else gets in.
     async fn filled() -> (Arc<Gate>, Vec<Place>) {
         let gate = Gate::new(Arc::new(Still), Arc::default());
-        let mut places = Vec::new();
-        for _ in 0..gate.inner().turns.limit() {
+        let (mut places, limit) = (Vec::new(), gate.inner().turns.limit());
+        for _ in 0..limit {
             places.push(gate.enter(Coming::New).await.ok().unwrap());
         }
         (gate, places)

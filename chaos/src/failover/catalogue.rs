@@ -114,8 +114,8 @@ const SOMEHOW: Expectation = Expectation::Takeover {
     first_message_ms: None,
 };
 
-/// Whoever fails is trusted twice as late each time: after the third failure its users have not come
-/// home before it fails again. Six moves, and as many where a move is cut short.
+/// Whoever fails is trusted twice as late each time: after the third failure its users have not
+/// come home before it fails again. Six moves, and as many where a move is cut short.
 const FLAPPING: Expectation = Expectation::AtMost { moves: 12 };
 
 /// Every drill, in the order in which `all` runs them.

@@ -1,5 +1,5 @@
-//! What a drill does to the services of a node, and to a node or a wire that comes and goes. Runs on
-//! a thread of its own.
+//! What a drill does to the services of a node, and to a node or a wire that comes and goes. Runs
+//! on a thread of its own.
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ const TABLE: [(Service, &str, &str); 4] = [
     (
         Service::Links,
         "links",
-        "the port between nodes and the connections to them",
+        "the port between nodes and its connections",
     ),
 ];
 

@@ -288,10 +288,11 @@ mod tests {
         for step in 0..grown as u64 {
             window.took(at(200), at(1_001 + step));
         }
-        assert_eq!(
-            window.limit(),
-            grown * 3 / 4,
-            "once for all who were inside"
+        // Once for all who were inside, not once for each.
+        let cut = window.limit();
+        assert!(
+            (grown * 3 / 4..=(grown + 1) * 3 / 4).contains(&cut),
+            "{grown} {cut}"
         );
         for step in 0..100 {
             window.took(at(200), at(2_000 + 200 * step));

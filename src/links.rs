@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_actors::admission::{self, Doorkeeper};
-use pollux_actors::node::Node;
+use pollux_actors::node::{Node, Settings};
 use pollux_actors::services::{Doing, Driver};
 use pollux_actors::{control, stream};
 use pollux_domain::ids::{NodeId, Voter};
@@ -19,6 +19,7 @@ use pollux_links::net::{SystemNet, Travelling};
 use pollux_links::peers::{Desks, Lane};
 use pollux_links::security::Security;
 use pollux_links::visit::Visitors;
+use pollux_raft::version;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
@@ -49,6 +50,7 @@ impl Visitors for Guests {
 /// Makes the links of a node of a cluster. They work when their threads run.
 pub fn make(
     found: Found,
+    settings: &Settings,
     ambient: &Ambient,
     desks: &Arc<Desks>,
     guests: &Arc<Guests>,
@@ -62,6 +64,9 @@ pub fn make(
             node: membership.node,
             incarnation: membership.incarnation,
         },
+        build: version::build(),
+        in_use: settings.in_use.clone(),
+        address: settings.addresses.as_ref().map(|ours| ours.nodes.clone()),
         security,
         net: Arc::new(SystemNet),
         ambient: ambient.clone(),
@@ -185,7 +190,14 @@ pub async fn follow_topology(
 ) {
     links.set_admission(Arc::new(Doorkeeper::new(&node)));
     let mut known = Vec::new();
+    let mut format = 0;
     let mut stop = stop;
+    // A replica that is behind knows addresses of long ago; those of the last run are newer.
+    tokio::select! {
+        biased;
+        _ = &mut stop => return,
+        _caught_up = node.configuration.catch_up() => {}
+    }
     loop {
         let addresses = node
             .configuration
@@ -197,6 +209,13 @@ pub async fn follow_topology(
                 tracing::error!(%error, "the next start may not find the other nodes");
             }
             known = addresses;
+        }
+        let in_use = node.settings.in_use.get();
+        if format != in_use {
+            if let Err(error) = cluster::remember_format(&data_folder, in_use) {
+                tracing::error!(%error, "the next start does not know the format of the cluster");
+            }
+            format = in_use;
         }
         tokio::select! {
             biased;

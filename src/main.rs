@@ -16,6 +16,7 @@ mod links;
 mod log;
 mod ports;
 mod process;
+mod rotation;
 mod sample;
 mod start;
 mod systemd;

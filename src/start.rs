@@ -9,19 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pollux_actors::node::{Node, Parts, Settings, StartError};
+use pollux_actors::node::{Addresses, Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::services::{Stopped, StoreProbe};
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
-    agreement, courier, expiry, history, inquiries, membership, node_states, system, wall_clock,
+    agreement, courier, expiry, history, inquiries, membership, node_states, self_report, system,
+    wall_clock,
 };
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_domain::services::Service;
+use pollux_links::in_use::InUse;
 use pollux_links::links::Links;
 use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
@@ -46,6 +48,7 @@ use crate::groups::Groups;
 use crate::links::{self, Guests, LinksService};
 use crate::ports::{self, PortError};
 use crate::process;
+use crate::rotation;
 use crate::sample;
 use crate::systemd::{Notifier, pulse};
 use crate::vitals::NodeVitals;
@@ -162,7 +165,10 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let guests = Arc::new(Guests::default());
     let first_word = found.as_ref().and_then(|found| first_word(config, found));
     let links = match found {
-        Some(found) => Some(links::make(found, &ambient, &desks, &guests).map_err(End::Links)?),
+        Some(found) => {
+            let made = links::make(found, &settings, &ambient, &desks, &guests);
+            Some(made.map_err(End::Links)?)
+        }
         None => None,
     };
     let parts = Parts {
@@ -216,10 +222,16 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
                 address: listen,
                 source,
             })?;
+        groups.spawn(rotation::follow(
+            node.clone(),
+            links.clone(),
+            folder.clone(),
+        ));
         let following = links::follow_topology(node.clone(), links, folder.clone(), stopped);
         groups.spawn(following);
     }
     groups.spawn(membership::run(node.clone()));
+    groups.spawn(self_report::run(node.clone()));
     groups.spawn(courier::run(node.clone()));
     groups.spawn(wall_clock::run(node.clone()));
     groups.spawn(node_states::run(node.clone()));
@@ -336,6 +348,11 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         is_witness: membership.role == Role::Witness,
         begin: begin(membership.founder),
         begin_subcluster: begin(membership.founds_subcluster),
+        addresses: Some(Addresses {
+            nodes: config.cluster.address.clone(),
+            clients: config.xmpp.address.clone(),
+        }),
+        in_use: InUse::new(membership.format),
         ..alone
     })
 }
@@ -415,7 +432,7 @@ fn check_logs(folder: &Path) -> Result<(), End> {
 }
 
 fn open_log<G: Kind>(folder: &Path, keep: Keep) -> Result<Arc<dyn LogStore>, End> {
-    let log = JournalLog::open_kept(folder, G::NAME, keep, check_record::<G>)?;
+    let log = JournalLog::open_kept(folder, G::NAME, keep, check_record)?;
     Ok(Arc::new(log))
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use pollux_domain::ids::{NodeId, SubclusterId};
+use pollux_domain::version;
 use pollux_links::PeerAddress;
 use pollux_links::authority::Authority;
 use pollux_links::join::{Admission, BackupBrought, Grant, JoinRefusal, JoinRequest, Verdict};
@@ -14,6 +15,7 @@ use pollux_raft::configuration::{
     Change, ChangeReply, ClusterSecrets, Invitation, Role, Topology, TopologyChange, TopologyReply,
 };
 use pollux_raft::group::GroupError;
+use pollux_raft::version::BUILD;
 use pollux_store::codec;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,8 @@ pub struct Welcome {
     pub peers: Vec<PeerAddress>,
     /// Of the TLS tickets that clients get from any node of the cluster.
     pub ticket_secret: [u8; 32],
+    /// In which the cluster writes.
+    pub format: u16,
 }
 
 impl Welcome {
@@ -57,6 +61,11 @@ fn words(reply: &TopologyReply) -> &'static str {
         TopologyReply::NoSuchNode => "there is no such node in this subcluster",
         TopologyReply::NoSuchSubcluster => "there is no such subcluster",
         TopologyReply::Complete => "the subcluster has its nodes and its witness already",
+        TopologyReply::Rotating => {
+            "the certificates of the cluster are being rotated: wait until `pollux ctl cluster \
+             certificates` says that they are not"
+        }
+        TopologyReply::NotSpoken => "the version of the node does not speak the cluster's format",
         TopologyReply::TooMany => "too many invitations wait, or the cluster is full",
         _ => "the configuration refused it",
     }
@@ -124,21 +133,24 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     let known = node.configuration.read(|configuration| {
         let topology = configuration.topology();
         let invitation = topology.invitation(&digest).copied();
-        (invitation, topology.secrets.clone(), topology.cluster)
+        let secrets = topology.secrets.clone();
+        (invitation, secrets, topology.cluster, topology.format())
     });
-    let (invitation, secrets, cluster) = known;
+    let (invitation, secrets, cluster, format) = known;
     let invitation = invitation.ok_or(JoinRefusal::UnknownToken)?;
     if let Some(brought) = request.backup {
         check_backup(node, &invitation, brought)?;
     }
     let secrets = secrets.ok_or(JoinRefusal::NotReady)?;
     let authority = authority(cluster, &secrets).ok_or(JoinRefusal::NotReady)?;
+    version::judge(&request.build, format, Some(BUILD)).map_err(JoinRefusal::Format)?;
     let client_address = Some(request.client_address).filter(|address| !address.is_empty());
     let change = TopologyChange::Admit {
         digest,
         name: request.name,
         address: request.node_address,
         client_address,
+        build: request.build,
     };
     let admitted = node.configuration.execute(Change::Topology(change)).await;
     let voter = match admitted.map_err(|_| JoinRefusal::NotReady)? {
@@ -162,6 +174,7 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
             .configuration
             .read(|configuration| addresses(configuration.topology())),
         ticket_secret: secrets.ticket_secret,
+        format,
     };
     let topology = codec::encode(VERSION, &welcome).map_err(|_| JoinRefusal::NotReady)?;
     Ok(Grant {
@@ -196,7 +209,8 @@ fn check_backup(
     })
 }
 
-fn authority(
+/// The cluster's authority, with which it signs.
+pub fn authority(
     cluster: pollux_domain::ids::ClusterId,
     secrets: &ClusterSecrets,
 ) -> Option<Authority> {

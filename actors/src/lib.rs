@@ -24,6 +24,7 @@ pub mod placement;
 pub mod registration;
 pub mod reminders;
 mod samples;
+pub mod self_report;
 pub mod services;
 pub mod serving;
 pub mod session;

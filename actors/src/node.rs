@@ -17,6 +17,7 @@ use pollux_domain::registrations::Registrations;
 use pollux_domain::seams::Ambient;
 use pollux_domain::self_test::Finding;
 use pollux_domain::settings;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Desks, Peers, Visits};
 use pollux_raft::configuration::TopologyChange;
 use pollux_raft::duty::{Duty, Tenures, WishError};
@@ -25,6 +26,7 @@ use pollux_raft::lease::Wisher;
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
+use pollux_raft::version::FORMATS;
 use pollux_store::tables::{MemoryTables, Tables};
 use tokio::sync::{Semaphore, watch};
 
@@ -39,6 +41,7 @@ use crate::operations::backup::Backups;
 use crate::operations::{backup, elsewhere, replicas};
 use crate::placement::Placement;
 use crate::reminders::Reminders;
+use crate::self_report;
 use crate::services::Services;
 use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
@@ -68,6 +71,19 @@ pub struct Settings {
     /// Entries between snapshots, and kept behind one.
     pub snapshot_entries: u64,
     pub keep_entries: u64,
+    /// Where others reach it; none: it is alone.
+    pub addresses: Option<Addresses>,
+    /// The format that the cluster uses, as far as was heard before.
+    pub in_use: InUse,
+}
+
+/// `host:port` of the ports of a node, as others reach them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The port between nodes.
+    pub nodes: String,
+    /// The port for clients, who are told of it.
+    pub clients: String,
 }
 
 impl Settings {
@@ -87,6 +103,8 @@ impl Settings {
             scram_iterations: limits::SCRAM_ITERATIONS,
             snapshot_entries: limits::SNAPSHOT_ENTRIES,
             keep_entries: limits::LOG_KEEP_ENTRIES,
+            addresses: None,
+            in_use: InUse::new(FORMATS.oldest),
         }
     }
 }
@@ -239,6 +257,7 @@ impl Node {
             ambient: ambient.clone(),
             snapshot_entries: settings.snapshot_entries,
             keep_entries: settings.keep_entries,
+            in_use: settings.in_use.clone(),
         })
         .await
         .map_err(|source| StartError::Group {
@@ -259,6 +278,7 @@ impl Node {
             ambient: ambient.clone(),
             snapshot_entries: settings.snapshot_entries,
             keep_entries: settings.keep_entries,
+            in_use: settings.in_use.clone(),
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
@@ -322,6 +342,7 @@ impl Node {
                 source,
             })?;
             membership::say_first(&node).await;
+            self_report::say_format(&node).await;
         }
         let (number, life) = (node.settings.node, node.life.0);
         tracing::info!(node = %number, life, "node has opened its groups");

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use pollux_domain::ids::WallMs;
 use pollux_domain::metrics::Sample;
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
+use pollux_raft::version;
 
 use crate::node::Node;
 use crate::node_states;
@@ -54,6 +56,8 @@ impl Node {
                 statistics.offline,
             ),
         ];
+        samples.extend(self.versions());
+        samples.extend(self.certificates());
         samples.extend(self.groups());
         samples.extend(self.kept());
         samples.extend(self.acts());
@@ -64,6 +68,56 @@ impl Node {
         samples.extend(self.metrics.samples());
         samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples
+    }
+
+    /// What runs, and what the cluster writes in.
+    fn versions(&self) -> [Sample; 3] {
+        let gauge = |name, help, format: u16| Sample::gauge(name, help, f64::from(format));
+        let build = gauge("pollux_build_info", "1, with the version that runs.", 1);
+        [
+            build.with("version", version::BUILD),
+            gauge(
+                "pollux_cluster_format",
+                "The format that the cluster uses.",
+                self.settings.in_use.get(),
+            ),
+            gauge(
+                "pollux_newest_format",
+                "The newest format that this node speaks.",
+                version::FORMATS.newest,
+            ),
+        ]
+    }
+
+    /// How old the certificates between nodes are, where there are any.
+    fn certificates(&self) -> Vec<Sample> {
+        let now = self.ambient.clock.wall();
+        let age = |since: WallMs| now.0.saturating_sub(since.0) as f64 / 1e3;
+        self.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let own = topology.node(self.settings.node);
+            let own = own.and_then(|entry| entry.shown.as_ref());
+            let Some((own, secrets)) = own.zip(topology.secrets.as_ref()) else {
+                return Vec::new();
+            };
+            vec![
+                Sample::gauge(
+                    "pollux_cluster_certificate_age_seconds",
+                    "For how long this node has shown its certificate to other nodes.",
+                    age(own.since),
+                ),
+                Sample::gauge(
+                    "pollux_cluster_authority_age_seconds",
+                    "How old the authority is that signs the certificates of nodes.",
+                    age(secrets.made_at),
+                ),
+                Sample::gauge(
+                    "pollux_rotation_waits_for_nodes",
+                    "Nodes for which the rotation of certificates waits; 0 also without one.",
+                    topology.awaited().len() as f64,
+                ),
+            ]
+        })
     }
 
     /// How far the groups are, and who leads them, as this node knows it.

@@ -33,3 +33,4 @@ pub mod subscription;
 pub mod takeovers;
 pub mod tokens;
 pub mod turns;
+pub mod version;

@@ -16,6 +16,8 @@ pub struct Replica {
     pub serves: bool,
     /// Its vote counts already.
     pub votes: bool,
+    /// What it runs, as the configuration has it.
+    pub version: String,
     /// What it says when it is asked; none: it does not answer.
     pub answer: Option<Answer>,
 }
@@ -23,7 +25,6 @@ pub struct Replica {
 /// What a replica says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    pub version: String,
     /// The index up to which it has applied the log.
     pub applied: u64,
     /// A critical service of it that does not run.
@@ -88,10 +89,7 @@ pub fn unmet(facts: &Facts) -> Vec<Unmet> {
     for replica in &facts.replicas {
         unmet.extend(of_replica(replica, facts.committed));
     }
-    let versions = nodes.filter_map(|replica| {
-        let version = replica.answer.as_ref()?.version.clone();
-        Some((replica.name.clone(), version))
-    });
+    let versions = nodes.map(|replica| (replica.name.clone(), replica.version.clone()));
     let versions: Vec<(String, String)> = versions.collect();
     if versions.windows(2).any(|two| two[0].1 != two[1].1) {
         unmet.push(Unmet::Versions(versions));
@@ -197,8 +195,8 @@ mod tests {
             name: name.to_owned(),
             serves: node < 3,
             votes: true,
+            version: "1.2.0".to_owned(),
             answer: Some(Answer {
-                version: "1.2.0".to_owned(),
                 applied: 10_000,
                 down: None,
             }),
@@ -253,7 +251,7 @@ mod tests {
             &["node 2 (pollux) lacks 4097 entries"],
         );
         check(
-            |facts| answer(facts, 1).version = "1.1.0".to_owned(),
+            |facts| facts.replicas[1].version = "1.1.0".to_owned(),
             &["castor runs 1.2.0, pollux runs 1.1.0"],
         );
         check(
@@ -284,7 +282,7 @@ mod tests {
         check(
             |facts| {
                 answer(facts, 1).applied = 10_000 - limits::BEHIND_MAX;
-                answer(facts, 2).version = "1.1.0".to_owned();
+                facts.replicas[2].version = "1.1.0".to_owned();
             },
             &[],
         );

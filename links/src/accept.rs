@@ -11,14 +11,15 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, judge};
+use crate::hello::{HELLO_BYTES_MAX, Hello, Known, Purpose, judge, judge_formats};
 use crate::join;
 use crate::link::Link;
 use crate::links::{Arrival, Inner, Place};
+use crate::moved;
 use crate::net::Socket;
 use crate::peers::Lane;
 use crate::refusal::{Reason, Refusal};
-use crate::security::Opened;
+use crate::security::{Opened, Trusted};
 use crate::serve::serve;
 use crate::visit;
 
@@ -36,7 +37,9 @@ pub(crate) async fn greet(
     drop(place);
     match opened {
         Ok(Ok(Opening::Join(socket))) => Box::pin(join::serve(&inner, socket)).await,
-        Ok(Ok(Opening::Link(hello, socket))) => Box::pin(pass(&inner, hello, socket)).await,
+        Ok(Ok(Opening::Link(hello, socket, trusted))) => {
+            Box::pin(pass(&inner, hello, socket, trusted)).await;
+        }
         Ok(Ok(Opening::Over)) => {}
         Ok(Err(broken)) => {
             tracing::debug!(%from, %broken, "a connection between nodes did not open");
@@ -51,7 +54,7 @@ pub(crate) async fn greet(
 }
 
 enum Opening {
-    Link(Hello, Box<dyn Socket>),
+    Link(Hello, Box<dyn Socket>, Trusted),
     Join(Box<dyn Socket>),
     /// All is said and noted.
     Over,
@@ -59,6 +62,7 @@ enum Opening {
 
 /// The caller is known when this returns.
 async fn open(inner: &Inner, socket: Box<dyn Socket>) -> Result<Opening, Broken> {
+    let trusted = inner.security.trusted();
     let (mut socket, certified) = match inner.security.answer(socket).await? {
         Opened::Link(socket, certified) => (socket, certified),
         Opened::Join(socket) => return Ok(Opening::Join(socket)),
@@ -66,7 +70,7 @@ async fn open(inner: &Inner, socket: Box<dyn Socket>) -> Result<Opening, Broken>
     let node = certified.map(|(node, _)| node);
     match read_hello(&mut socket).await {
         Ok(hello) => match judged(inner, &hello, certified) {
-            Ok(()) => Ok(Opening::Link(hello, socket)),
+            Ok(()) => Ok(Opening::Link(hello, socket, trusted)),
             Err(refusal) => {
                 inner.refused(Some(hello.identity.node), &refusal);
                 greeting::farewell(socket, &refusal).await;
@@ -122,31 +126,45 @@ fn judged(
         place: inner.place(hello.identity.node),
         dialled: None,
     };
-    judge(&inner.identity, hello, known)
+    judge(&inner.identity, hello, known)?;
+    judge_formats(&inner.build, inner.in_use.get(), hello)
 }
 
 /// To where it belongs.
-async fn pass(inner: &Arc<Inner>, hello: Hello, socket: Box<dyn Socket>) {
+async fn pass(inner: &Arc<Inner>, hello: Hello, socket: Box<dyn Socket>, trusted: Trusted) {
     match hello.purpose {
-        Purpose::Lane(Lane::Bulk) => lane(inner, Lane::Bulk, hello, socket).await,
+        Purpose::Lane(Lane::Bulk) => lane(inner, Lane::Bulk, hello, socket, trusted).await,
         Purpose::Lane(Lane::Control) => {
             // A connection that cannot travel, or finds nobody there, is dialled again.
             if let Ok(socket) = socket.depart() {
-                let _stopped = inner.arrivals.send(Arrival { hello, socket }).await;
+                let arrival = Arrival {
+                    hello,
+                    socket,
+                    trusted,
+                };
+                let _stopped = inner.arrivals.send(arrival).await;
             }
         }
         Purpose::Visit => visit::receive(inner, hello, socket).await,
+        Purpose::Moved => moved::receive(inner, hello, socket).await,
     }
 }
 
 /// A connection of the control lane, on its own thread now.
 pub(crate) async fn control(inner: Arc<Inner>, arrival: Arrival) {
     if let Ok(socket) = arrival.socket.arrive() {
-        lane(&inner, Lane::Control, arrival.hello, socket).await;
+        let trusted = arrival.trusted;
+        lane(&inner, Lane::Control, arrival.hello, socket, trusted).await;
     }
 }
 
-async fn lane(inner: &Arc<Inner>, lane: Lane, hello: Hello, socket: Box<dyn Socket>) {
+async fn lane(
+    inner: &Arc<Inner>,
+    lane: Lane,
+    hello: Hello,
+    socket: Box<dyn Socket>,
+    trusted: Trusted,
+) {
     let node = hello.identity.node;
     // Removed since it was judged: the other side hears it when it comes again.
     let Some(peer) = inner.peer(node) else {
@@ -162,7 +180,7 @@ async fn lane(inner: &Arc<Inner>, lane: Lane, hello: Hello, socket: Box<dyn Sock
         return greeting::farewell(socket, &refusal).await;
     }
     tracing::debug!(%node, ?lane, "another node is connected");
-    let ended = Box::pin(serve(inner, &peer, &link, waiting, socket)).await;
+    let ended = Box::pin(serve(inner, &peer, &link, waiting, socket, trusted)).await;
     inner.ended(&peer, lane, ended);
 }
 

@@ -2,7 +2,6 @@
 //! for the client port: its certificates come from elsewhere.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use pollux_domain::ids::{ClusterId, NodeId};
@@ -16,8 +15,6 @@ use rustls::pki_types::{
     CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer, ServerName,
 };
 use sha2::{Digest, Sha256};
-
-use crate::credentials::{read_pem, write_pem};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -116,24 +113,6 @@ impl Authority {
 
     // === where it is kept ===
 
-    /// Two files of a folder, `authority.pem` and `authority.key`; the key last.
-    pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
-        write_pem(folder, "authority.pem", "CERTIFICATE", &self.certificate)?;
-        let key = self.private();
-        write_pem(
-            folder,
-            "authority.key",
-            "PRIVATE KEY",
-            key.secret_pkcs8_der(),
-        )
-    }
-
-    pub fn read(folder: &Path, cluster: ClusterId) -> Result<Authority, AuthorityError> {
-        let certificate = read_pem(&folder.join("authority.pem"))?;
-        let key: PrivatePkcs8KeyDer<'static> = read_pem(&folder.join("authority.key"))?;
-        Authority::from_parts(cluster, certificate, &key)
-    }
-
     /// The key as PKCS #8, for another place that keeps it from strangers.
     pub fn private(&self) -> PrivatePkcs8KeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der())
@@ -200,11 +179,13 @@ pub fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(certificate).into()
 }
 
-pub(crate) fn roots(
-    authority: &CertificateDer<'static>,
+pub(crate) fn roots<'a>(
+    authorities: impl Iterator<Item = &'a CertificateDer<'static>>,
 ) -> Result<Arc<RootCertStore>, rustls::Error> {
     let mut roots = RootCertStore::empty();
-    roots.add(authority.clone())?;
+    for authority in authorities {
+        roots.add(authority.clone())?;
+    }
     Ok(Arc::new(roots))
 }
 
@@ -217,7 +198,7 @@ pub(crate) fn pinned(
         .iter()
         .find(|certificate| fingerprint(certificate) == *pin);
     match authority {
-        Some(authority) => roots(&authority.clone().into_owned()),
+        Some(authority) => roots([authority.clone().into_owned()].iter()),
         None => Err(rustls::CertificateError::UnknownIssuer.into()),
     }
 }

@@ -1,6 +1,7 @@
 //! Calls other nodes: the lanes again and again, a visit once. Not for what comes in: see `accept`.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,12 +12,13 @@ use pollux_domain::limits;
 
 use crate::frame::{Frame, Kind};
 use crate::greeting::{self, Broken};
-use crate::hello::{Hello, Known, Purpose, judge, judge_certificate};
+use crate::hello::{Hello, Known, Purpose, judge, judge_certificate, judge_formats};
 use crate::link::Link;
 use crate::links::Inner;
 use crate::net::Socket;
 use crate::peer::Peer;
 use crate::peers::Lane;
+use crate::security::Trusted;
 use crate::serve::{Ended, serve};
 
 /// Until the next attempt: doubles from the first to the last.
@@ -32,7 +34,7 @@ pub(crate) async fn dial(inner: Arc<Inner>, peer: Arc<Peer>, lane: Lane) {
     let _mark = Dialling { peer: &peer, lane };
     let mut pause = PAUSE_MIN;
     while !peer.is_removed() {
-        match Box::pin(attempt(&inner, &peer, lane)).await {
+        match Box::pin(lasting(&inner, &peer, lane)).await {
             Ok(ended) => {
                 let refused = matches!(ended, Ended::Refused(_));
                 pause = if refused { PAUSE_MAX } else { PAUSE_MIN };
@@ -66,6 +68,34 @@ impl Drop for Dialling<'_> {
     }
 }
 
+/// A connection to its end; and when an authority is not believed any more, another one, which
+/// stands before the older one is hung up.
+async fn lasting(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, Broken> {
+    let mut older = None;
+    loop {
+        let mut lapse = pin!(inner.security.trusted().lapses());
+        let mut newer = Box::pin(attempt(inner, peer, lane));
+        loop {
+            let replaced = async {
+                match &mut older {
+                    Some(older) => drop(older.await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = &mut newer => return match (ended, older) {
+                    (Err(_), Some(older)) => older.await,
+                    (ended, _) => ended,
+                },
+                () = &mut lapse => break,
+                () = replaced => older = None,
+            }
+        }
+        older = Some(newer);
+    }
+}
+
 /// One connection, from the call to its end.
 async fn attempt(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, Broken> {
     let purpose = Purpose::Lane(lane);
@@ -74,7 +104,7 @@ async fn attempt(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, B
         () = peer.removed() => return Ok(Ended::HungUp),
         called = call(inner, peer, purpose, None) => called,
     };
-    let (hello, socket) = called?;
+    let (hello, socket, trusted) = called?;
     let clock = &*inner.ambient.clock;
     let (link, waiting) = Link::new(
         peer.node(),
@@ -88,18 +118,22 @@ async fn attempt(inner: &Inner, peer: &Arc<Peer>, lane: Lane) -> Result<Ended, B
         return Err(Broken::Refused(refusal));
     }
     tracing::debug!(node = %peer.node(), ?lane, "connected to another node");
-    Ok(serve(inner, peer, &link, waiting, socket).await)
+    Ok(serve(inner, peer, &link, waiting, socket, trusted).await)
 }
 
+/// Who the other side is, and by what it is believed.
+pub(crate) type Connected = (Hello, Box<dyn Socket>, Trusted);
+
 /// A connection on which both sides know who the other is.
-async fn call(
+pub(crate) async fn call(
     inner: &Inner,
     peer: &Peer,
     purpose: Purpose,
     header: Option<Bytes>,
-) -> Result<(Hello, Box<dyn Socket>), Broken> {
+) -> Result<Connected, Broken> {
     let late = || Broken::Io(io::ErrorKind::TimedOut.into());
-    let connected = inner.net.connect(&peer.address.address);
+    let address = peer.dialled();
+    let connected = inner.net.connect(&address);
     let socket = tokio::time::timeout(CONNECT, connected)
         .await
         .map_err(|_| late())??;
@@ -115,7 +149,8 @@ async fn greet(
     socket: Box<dyn Socket>,
     purpose: Purpose,
     header: Option<Bytes>,
-) -> Result<(Hello, Box<dyn Socket>), Broken> {
+) -> Result<Connected, Broken> {
+    let trusted = inner.security.trusted();
     let (mut socket, certified) = inner.security.call(socket, node).await?;
     // Before this side says who it is. Whom it found there is told so.
     let named = certified.map_or(Ok(()), |certified| {
@@ -135,11 +170,13 @@ async fn greet(
         place: inner.place(node),
         dialled: Some(node),
     };
-    if let Err(refusal) = judge(&inner.identity, &hello, known) {
+    let judged = judge(&inner.identity, &hello, known);
+    let judged = judged.and_then(|()| judge_formats(&inner.build, inner.in_use.get(), &hello));
+    if let Err(refusal) = judged {
         greeting::farewell(socket, &refusal).await;
         return Err(Broken::Refused(refusal));
     }
-    Ok((hello, socket))
+    Ok((hello, socket, trusted))
 }
 
 /// A stream of its own to another node.
@@ -153,7 +190,7 @@ pub(crate) async fn visit(inner: &Inner, to: NodeId, header: Bytes) -> io::Resul
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     };
     match Box::pin(call(inner, &peer, Purpose::Visit, Some(header))).await {
-        Ok((_hello, socket)) => Ok(socket),
+        Ok((_hello, socket, _trusted)) => Ok(socket),
         Err(broken) => {
             if let Broken::Refused(refusal) = &broken {
                 inner.refused(Some(to), refusal);

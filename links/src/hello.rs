@@ -3,6 +3,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
+use pollux_domain::version::{self, Build, Formats};
 
 use crate::peers::Lane;
 use crate::refusal::{Reason, Refusal};
@@ -24,6 +25,8 @@ pub struct Life(pub [u8; 16]);
 pub enum Purpose {
     Lane(Lane),
     Visit,
+    /// To say where the caller is; see `moved`.
+    Moved,
 }
 
 impl Purpose {
@@ -32,6 +35,7 @@ impl Purpose {
             Purpose::Lane(Lane::Control) => 1,
             Purpose::Lane(Lane::Bulk) => 2,
             Purpose::Visit => 3,
+            Purpose::Moved => 4,
         }
     }
 
@@ -40,40 +44,54 @@ impl Purpose {
             1 => Some(Purpose::Lane(Lane::Control)),
             2 => Some(Purpose::Lane(Lane::Bulk)),
             3 => Some(Purpose::Visit),
+            4 => Some(Purpose::Moved),
             _ => None,
         }
     }
 }
 
 /// The body of `Hello` and of `Welcome`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     pub identity: Identity,
     /// For whom it is: an address may lead to another node than meant.
     pub to: NodeId,
     pub life: Life,
     pub purpose: Purpose,
+    pub build: Build,
+    /// The format that the cluster uses, as far as it knows.
+    pub in_use: u16,
 }
 
-/// Cluster, node, incarnation, whom it is for, life, purpose.
-const HELLO_BYTES: usize = 16 + 2 + 4 + 2 + 16 + 1;
+/// Cluster, node, incarnation, whom it is for, life, purpose; formats and the one in use; how long
+/// the name of the build is that follows.
+const HELLO_BYTES: usize = 16 + 2 + 4 + 2 + 16 + 1 + 3 * 2 + 1;
 /// No hello and no refusal is longer.
 pub const HELLO_BYTES_MAX: usize = 1_024;
 
 impl Hello {
     pub fn write(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(HELLO_BYTES);
+        let mut out = BytesMut::with_capacity(HELLO_BYTES + self.build.name.len());
         out.put_slice(&self.identity.cluster.0);
         out.put_u16_le(self.identity.node.0);
         out.put_u32_le(self.identity.incarnation.0);
         out.put_u16_le(self.to.0);
         out.put_slice(&self.life.0);
         out.put_u8(self.purpose.number());
+        out.put_u16_le(self.build.formats.oldest);
+        out.put_u16_le(self.build.formats.newest);
+        out.put_u16_le(self.in_use);
+        // A name that is longer is none: see `Build::new`.
+        let name = &self.build.name.as_bytes()[..self.build.name.len().min(255)];
+        out.put_u8(name.len() as u8);
+        out.put_slice(name);
         out.freeze()
     }
 
+    /// What a later build says behind it is passed over: two builds that may not talk tell each
+    /// other why.
     pub fn read(mut body: &[u8]) -> Option<Hello> {
-        if body.len() != HELLO_BYTES {
+        if body.len() < HELLO_BYTES {
             return None;
         }
         let mut cluster = [0; 16];
@@ -88,11 +106,21 @@ impl Hello {
             node,
             incarnation,
         };
+        let purpose = Purpose::from_number(body.get_u8())?;
+        let formats = Formats {
+            oldest: body.get_u16_le(),
+            newest: body.get_u16_le(),
+        };
+        let in_use = body.get_u16_le();
+        let length = usize::from(body.get_u8());
+        let name = std::str::from_utf8(body.get(..length)?).ok()?;
         Some(Hello {
             identity,
             to,
             life: Life(life),
-            purpose: Purpose::from_number(body.get_u8())?,
+            purpose,
+            build: Build::new(name, formats)?,
+            in_use,
         })
     }
 }
@@ -182,9 +210,21 @@ pub fn judge(us: &Identity, them: &Hello, known: Known) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Do both speak the format that the cluster uses? Whoever has heard more says which that is.
+pub fn judge_formats(ours: &Build, in_use: u16, them: &Hello) -> Result<(), Refusal> {
+    let in_use = in_use.max(them.in_use);
+    let theirs = version::judge(&them.build, in_use, Some(&ours.name));
+    let ours = theirs.and_then(|()| version::judge(ours, in_use, Some(&them.build.name)));
+    ours.map_err(|error| Refusal::new(Reason::Format, error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn build(name: &str, oldest: u16, newest: u16) -> Build {
+        Build::new(name, Formats { oldest, newest }).unwrap()
+    }
 
     fn identity(cluster: u8, node: u16, incarnation: u32) -> Identity {
         Identity {
@@ -200,6 +240,8 @@ mod tests {
             to: NodeId(5),
             life: Life([7; 16]),
             purpose: Purpose::Lane(Lane::Control),
+            build: build("1.2.3", 4, 5),
+            in_use: 4,
         }
     }
 
@@ -257,16 +299,42 @@ mod tests {
             Purpose::Lane(Lane::Control),
             Purpose::Lane(Lane::Bulk),
             Purpose::Visit,
+            Purpose::Moved,
         ] {
             let one = Hello {
                 purpose,
                 ..hello(identity(9, 700, 8))
             };
             let bytes = one.write();
-            assert_eq!(Hello::read(&bytes), Some(one));
+            assert_eq!(Hello::read(&bytes), Some(one.clone()));
             for length in 0..bytes.len() {
                 assert_eq!(Hello::read(&bytes[..length]), None);
             }
+            let later = [&bytes[..], b"what a later build says"].concat();
+            assert_eq!(Hello::read(&later), Some(one));
         }
+    }
+
+    #[test]
+    fn two_builds_talk_where_both_speak_what_is_in_use() {
+        let them = |oldest, newest, in_use| Hello {
+            build: build("2.0.0", oldest, newest),
+            in_use,
+            ..hello(identity(1, 3, 2))
+        };
+        let ours = build("1.0.0", 1, 2);
+        for (hello, good) in [
+            (them(2, 3, 2), true),
+            (them(1, 3, 1), true),
+            // It has heard of a change that we have not heard of, and the other way round.
+            (them(2, 3, 3), false),
+            (them(3, 4, 1), false),
+        ] {
+            let judged = judge_formats(&ours, 2, &hello);
+            let reason = judged.as_ref().err().map(|refusal| refusal.reason);
+            assert_eq!(reason, (!good).then_some(Reason::Format), "{judged:?}");
+        }
+        let refusal = judge_formats(&ours, 2, &them(2, 3, 3)).unwrap_err();
+        assert!(refusal.text.contains("such as 2.0.0"), "{refusal}");
     }
 }

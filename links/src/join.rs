@@ -12,6 +12,7 @@ use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId};
 use pollux_domain::limits;
 use pollux_domain::seams::Ambient;
+use pollux_domain::version::{Build, NotSpoken};
 use pollux_store::codec;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -49,6 +50,8 @@ pub struct JoinRequest {
     pub node_address: String,
     /// `host:port` of its port for clients.
     pub client_address: String,
+    /// What it runs.
+    pub build: Build,
     /// For its key: see `NodeKey::request`.
     pub certificate_request: Vec<u8>,
     /// What it brings of a backup, if anything.
@@ -86,7 +89,7 @@ pub struct JoinGrant {
 }
 
 /// Why a node may not join. The words go to the one who tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum JoinRefusal {
     #[error("the token is not known: make a new one")]
     UnknownToken,
@@ -122,6 +125,8 @@ pub enum JoinRefusal {
          `--restore`; the token stays good"
     )]
     NotTheFirst(SubclusterId),
+    #[error("{0}")]
+    Format(NotSpoken),
 }
 
 /// Why joining failed.
@@ -129,7 +134,10 @@ pub enum JoinRefusal {
 pub enum JoinError {
     #[error("{0}")]
     Refused(#[from] JoinRefusal),
-    #[error("the node at that address is not of the cluster that made the token")]
+    #[error(
+        "the node at that address is not of the cluster that made the token, or the cluster has \
+         rotated its certificates since: look at the address, or make a new token"
+    )]
     WrongAuthority,
     #[error("the answer of the node does not read: {0}")]
     NotUnderstood(String),
@@ -287,7 +295,7 @@ pub(crate) async fn serve(inner: &Inner, mut socket: Box<dyn Socket>) {
         if let Err(refusal) = &outcome {
             tracing::warn!(%refusal, "a node was not allowed to join");
         }
-        let outcome = outcome.map(|grant| (grant, tls.authority.to_vec()));
+        let outcome = outcome.map(|grant| (grant, tls.current().authority.to_vec()));
         let body = match codec::encode(RECORD, &Outcome(outcome)) {
             Ok(body) if body.len() <= limits::JOIN_GRANT_BYTES_MAX => body,
             _ => return tracing::error!("the answer to a node that joins is too long"),

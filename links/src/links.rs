@@ -13,24 +13,33 @@ use bytes::Bytes;
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_domain::seams::Ambient;
+use pollux_domain::version::Build;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::accept;
+use crate::credentials::{Credentials, Held};
 use crate::dial::{self, dial};
 use crate::hello::{Hello, Identity, Life, Purpose};
+use crate::in_use::InUse;
 use crate::join::Admission;
+use crate::moved;
 use crate::net::{Listener, LocalFuture, Net, Socket, Travelling};
 use crate::peer::{Peer, PeerAddress, minute_passed};
 use crate::peers::{Answer, Desks, Lane, LinkError, Peers, Topic, Visits};
 use crate::refusal::{Reason, Refusal};
 use crate::rows::PeerRow;
-use crate::security::Security;
+use crate::security::{Security, Trusted};
 use crate::visit::Visitors;
 
 /// What links are made of.
 pub struct LinkParts {
     pub identity: Identity,
+    pub build: Build,
+    pub in_use: InUse,
+    /// `host:port` at which others reach this node, which it says to who does not call; none: it
+    /// does not move.
+    pub address: Option<String>,
     pub security: Security,
     pub net: Arc<dyn Net>,
     pub ambient: Ambient,
@@ -46,6 +55,9 @@ pub struct Links {
 
 pub(crate) struct Inner {
     pub identity: Identity,
+    pub build: Build,
+    pub in_use: InUse,
+    pub address: Option<String>,
     pub life: Life,
     pub security: Security,
     pub net: Arc<dyn Net>,
@@ -78,6 +90,7 @@ pub enum PortState {
 pub(crate) struct Arrival {
     pub hello: Hello,
     pub socket: Box<dyn Travelling>,
+    pub trusted: Trusted,
 }
 
 /// Who was refused and has no place in the topology.
@@ -105,6 +118,9 @@ impl Links {
         let (arrivals, arrived) = mpsc::channel(ARRIVALS);
         let inner = Inner {
             identity: parts.identity,
+            build: parts.build,
+            in_use: parts.in_use,
+            address: parts.address,
             life,
             security: parts.security,
             net: parts.net,
@@ -139,7 +155,7 @@ impl Links {
         let mut before = std::mem::take(&mut *peers);
         for address in addresses.into_iter().filter(|address| address.node != own) {
             let kept = before.remove(&address.node).filter(|peer| {
-                peer.address == address || {
+                peer.is_at(&address) || {
                     peer.remove();
                     false
                 }
@@ -162,6 +178,17 @@ impl Links {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *open = Some(admission);
+    }
+
+    /// Shows and believes this from now on. When an authority is not believed any more, lanes are
+    /// made anew, and those that are not are hung up.
+    pub fn hold(&self, credentials: &Credentials) -> Result<(), rustls::Error> {
+        self.inner.security.hold(credentials)
+    }
+
+    /// What is shown and believed; none in plaintext.
+    pub fn held(&self) -> Option<Held> {
+        self.inner.security.held()
     }
 
     /// What an operator sees, by node.
@@ -267,6 +294,7 @@ impl Links {
         let mut topology = self.inner.topology.subscribe();
         let mut tasks = JoinSet::new();
         let strangers = Arc::new(AtomicUsize::new(0));
+        tasks.spawn_local(moved::announce(self.inner.clone()));
         loop {
             self.dial_all(Lane::Bulk, &mut tasks);
             tokio::select! {
@@ -373,7 +401,7 @@ impl Inner {
         peers.get(&node).cloned()
     }
 
-    fn all(&self) -> Vec<Arc<Peer>> {
+    pub fn all(&self) -> Vec<Arc<Peer>> {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         peers.values().cloned().collect()
     }
@@ -401,6 +429,8 @@ impl Inner {
             to,
             life: self.life,
             purpose,
+            build: self.build.clone(),
+            in_use: self.in_use.get(),
         }
     }
 

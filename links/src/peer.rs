@@ -28,6 +28,8 @@ pub struct PeerAddress {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub address: PeerAddress,
+    /// Where it is by its own words.
+    moved: Mutex<Option<String>>,
     pub dialling: [AtomicBool; 2],
     lanes: Mutex<[Option<Arc<Link>>; 2]>,
     counts: [Arc<Counts>; 2],
@@ -54,6 +56,7 @@ impl Peer {
     pub fn new(address: PeerAddress) -> Arc<Peer> {
         Arc::new(Peer {
             address,
+            moved: Mutex::default(),
             dialling: Default::default(),
             lanes: Mutex::default(),
             counts: Default::default(),
@@ -64,6 +67,25 @@ impl Peer {
 
     pub fn node(&self) -> NodeId {
         self.address.node
+    }
+
+    /// Where it is called.
+    pub fn dialled(&self) -> String {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.as_ref().unwrap_or(&self.address.address).clone()
+    }
+
+    /// It says where it is. Returns whether that is news.
+    pub fn move_to(&self, address: &str) -> bool {
+        let is_news = self.dialled() != address;
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        *moved = Some(address.to_owned());
+        is_news
+    }
+
+    /// Whether the topology says nothing new of it.
+    pub fn is_at(&self, address: &PeerAddress) -> bool {
+        self.address.incarnation == address.incarnation && self.dialled() == address.address
     }
 
     pub fn counts(&self, lane: Lane) -> Arc<Counts> {
@@ -187,7 +209,7 @@ impl Peer {
         drop(trouble);
         PeerRow {
             node: self.node(),
-            address: self.address.address.clone(),
+            address: self.dialled(),
             refusal,
             unreachable,
             lanes: Lane::ALL.map(|lane| {

@@ -24,10 +24,11 @@ pub enum Reason {
     Certificate = 10,
     NotUnderstood = 11,
     OtherNode = 12,
+    Format = 13,
 }
 
 impl Reason {
-    pub const ALL: [Reason; 12] = [
+    pub const ALL: [Reason; 13] = [
         Reason::WrongCluster,
         Reason::UnknownNode,
         Reason::WrongCertificateName,
@@ -40,6 +41,7 @@ impl Reason {
         Reason::Certificate,
         Reason::NotUnderstood,
         Reason::OtherNode,
+        Reason::Format,
     ];
 
     /// As operators read it.
@@ -57,6 +59,7 @@ impl Reason {
             Reason::Certificate => "certificate not accepted",
             Reason::NotUnderstood => "not understood",
             Reason::OtherNode => "other node",
+            Reason::Format => "other format",
         }
     }
 
@@ -100,6 +103,10 @@ impl Reason {
                  nodes reach the port"
             }
             Reason::OtherNode => "another node answers at this address: correct the topology",
+            Reason::Format => {
+                "one of both is of a version that may not share this cluster: install the version \
+                 that the other nodes run (`pollux ctl cluster nodes` there)"
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! authority, or nothing in a simulation. Not for who may come: see `hello`.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use pollux_domain::ids::{ClusterId, NodeId};
@@ -15,9 +15,10 @@ use rustls::time_provider::TimeProvider;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, version,
 };
+use tokio::sync::watch;
 
 use crate::authority;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Held};
 use crate::gather::Gathered;
 use crate::greeting::Broken;
 use crate::net::Socket;
@@ -37,13 +38,41 @@ pub enum Security {
     Tls(Arc<TlsSecurity>),
 }
 
-/// Mutual TLS 1.3 within one cluster.
+/// Mutual TLS 1.3 within one cluster. Its credentials may be replaced while it is used: who
+/// connects from then on is shown the new ones, and judged by them.
 pub struct TlsSecurity {
     cluster: ClusterId,
+    ambient: Ambient,
+    current: RwLock<Arc<Current>>,
+    /// How often somebody lost trust.
+    lapses: watch::Sender<u64>,
+}
+
+/// What is used at a moment.
+pub(crate) struct Current {
     link: Arc<ServerConfig>,
     join: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
     pub(crate) authority: CertificateDer<'static>,
+    held: Held,
+}
+
+/// The trust by which a connection was let in. It may lapse while the connection lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Trusted(Option<watch::Receiver<u64>>);
+
+impl Trusted {
+    /// Resolves when some authority is not believed any more: the other side shows anew what it
+    /// has, or is hung up.
+    pub(crate) async fn lapses(mut self) {
+        let lapsed = match &mut self.0 {
+            Some(lapses) => lapses.changed().await.is_ok(),
+            None => false,
+        };
+        if !lapsed {
+            std::future::pending().await
+        }
+    }
 }
 
 impl fmt::Debug for Security {
@@ -71,14 +100,69 @@ impl Security {
         cluster: ClusterId,
         ambient: &Ambient,
     ) -> Result<Security, rustls::Error> {
+        let current = Current::of(&credentials, ambient)?;
+        Ok(Security::Tls(Arc::new(TlsSecurity {
+            cluster,
+            ambient: ambient.clone(),
+            current: RwLock::new(Arc::new(current)),
+            lapses: watch::Sender::new(0),
+        })))
+    }
+
+    /// Shows and believes this from now on. Standing connections stay, unless an authority is not
+    /// believed any more.
+    pub(crate) fn hold(&self, credentials: &Credentials) -> Result<(), rustls::Error> {
+        let Security::Tls(tls) = self else {
+            return Ok(());
+        };
+        let next = Current::of(credentials, &tls.ambient)?;
+        let mut current = tls.current.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, Arc::new(next));
+        let trusts = &current.held.trusts;
+        let is_lapse = before.held.trusts.iter().any(|one| !trusts.contains(one));
+        drop(current);
+        if is_lapse {
+            tls.lapses.send_modify(|lapses| *lapses += 1);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn held(&self) -> Option<Held> {
+        match self {
+            Security::Plain => None,
+            Security::Tls(tls) => Some(tls.current().held.clone()),
+        }
+    }
+
+    /// Taken before a handshake: the trust by which that is judged.
+    pub(crate) fn trusted(&self) -> Trusted {
+        match self {
+            Security::Plain => Trusted(None),
+            Security::Tls(tls) => Trusted(Some(tls.lapses.subscribe())),
+        }
+    }
+}
+
+impl TlsSecurity {
+    pub(crate) fn current(&self) -> Arc<Current> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+}
+
+impl Current {
+    fn of(credentials: &Credentials, ambient: &Ambient) -> Result<Current, rustls::Error> {
         let provider = Arc::new(ring::default_provider());
         let time = Arc::new(WallTime(ambient.clock.clone()));
-        let roots = authority::roots(&credentials.authority)?;
-        let chain = vec![credentials.certificate, credentials.authority.clone()];
+        let roots = authority::roots(credentials.trusted())?;
+        let chain = vec![
+            credentials.certificate.clone(),
+            credentials.authority.clone(),
+        ];
         let callers = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
-        // The process's own secret: a ticket is good where it was made.
+        // A secret of these credentials: what was resumed would not be judged by them.
         let mut secret = [0; 32];
         ambient.rand.fill(&mut secret);
         let tickets = Arc::new(SharedTickets::new(secret, ambient.clone()));
@@ -106,15 +190,17 @@ impl Security {
             }))
             .with_client_auth_cert(chain, key())?;
         client.alpn_protocols = vec![LINK_PROTOCOL.to_vec()];
-        Ok(Security::Tls(Arc::new(TlsSecurity {
-            cluster,
+        Ok(Current {
             link: Arc::new(link),
             join: Arc::new(join),
             client: Arc::new(client),
-            authority: credentials.authority,
-        })))
+            authority: credentials.authority.clone(),
+            held: credentials.held(),
+        })
     }
+}
 
+impl Security {
     /// The caller's part of the handshake.
     pub(crate) async fn call(
         &self,
@@ -127,7 +213,7 @@ impl Security {
         // Under this name the session is kept for later connections.
         let name = authority::server_name(node, tls.cluster);
         let socket = Gathered::over(socket);
-        let socket = TlsSocket::connect(socket, tls.client.clone(), name)
+        let socket = TlsSocket::connect(socket, tls.current().client.clone(), name)
             .await
             .map_err(Broken::from_handshake)?;
         let certified = certified(&socket)?;
@@ -139,11 +225,12 @@ impl Security {
         let Security::Tls(tls) = self else {
             return Ok(Opened::Link(socket, None));
         };
+        let current = tls.current();
         let socket = TlsSocket::accept_by(Gathered::over(socket), |hello| {
             let mut offered = hello.alpn()?;
             offered.find_map(|protocol| match protocol {
-                LINK_PROTOCOL => Some(tls.link.clone()),
-                JOIN_PROTOCOL => Some(tls.join.clone()),
+                LINK_PROTOCOL => Some(current.link.clone()),
+                JOIN_PROTOCOL => Some(current.join.clone()),
                 _ => None,
             })
         })
@@ -280,6 +367,7 @@ mod tests {
             certificate: authority.sign_key(node, &key).unwrap(),
             key: key.private(),
             authority: authority.certificate().clone(),
+            also: None,
         };
         let ambient = Ambient {
             clock: Arc::new(Still),
@@ -304,13 +392,14 @@ mod tests {
             let mut listener = SystemNet.listen(([127, 0, 0, 1], 0).into()).await.unwrap();
             let address = listener.local_address().unwrap().to_string();
             for round in 0..3 {
-                let link = called.link.clone();
+                let link = called.current().link.clone();
                 let connect = async {
                     let socket = SystemNet.connect(&address).await.unwrap();
                     let name = authority::server_name(CALLED, CLUSTER);
-                    let mut socket = TlsSocket::connect(socket, caller.client.clone(), name)
-                        .await
-                        .unwrap();
+                    let mut socket =
+                        TlsSocket::connect(socket, caller.current().client.clone(), name)
+                            .await
+                            .unwrap();
                     socket.read_exact(&mut [0]).await.unwrap();
                     socket
                 };

@@ -19,6 +19,7 @@ use crate::net::Socket;
 use crate::peer::Peer;
 use crate::peers::{LinkError, Subject, Topic};
 use crate::refusal::Refusal;
+use crate::security::Trusted;
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ const READS_PER_TURN: u32 = 16;
 const WRITE_BYTES: usize = 64 * 1024;
 /// Round trips are measured so often even while there is traffic.
 const MEASURE: Duration = Duration::from_secs(1);
+/// After an authority was given up, for those it had let in to show something newer.
+const TRUST_LINGERS: Duration = Duration::from_secs(5);
 /// Between two attempts to put an answer into a full queue.
 const ANSWER_STEP: Duration = Duration::from_millis(10);
 
@@ -50,6 +53,7 @@ pub(crate) async fn serve(
     link: &Arc<Link>,
     mut waiting: mpsc::Receiver<Frame>,
     socket: Box<dyn Socket>,
+    trusted: Trusted,
 ) -> Ended {
     let _seat = Seat { peer, link };
     let clock = &*inner.ambient.clock;
@@ -61,8 +65,16 @@ pub(crate) async fn serve(
         () = link.hang_up.notified() => Ended::HungUp,
         ended = receive(inner, peer, link, reader) => ended,
         ended = watch(link, clock) => ended,
+        ended = outlive_trust(trusted) => ended,
         ended = send(link, &mut waiting, writer, clock) => ended,
     }
+}
+
+/// Whoever dials has made a newer connection by then, if the other side is believed.
+async fn outlive_trust(trusted: Trusted) -> Ended {
+    trusted.lapses().await;
+    tokio::time::sleep(TRUST_LINGERS).await;
+    Ended::Closed("it stood on an authority that is not believed any more".to_owned())
 }
 
 /// Leaves also when a desk panics.

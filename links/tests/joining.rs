@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use common::{CLUSTER, Ca, Node, ambient, identity, loopback, run};
+use common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, version};
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_links::authority::NodeKey;
@@ -71,6 +71,7 @@ fn request(key: &NodeKey) -> JoinRequest {
         name: "second".to_owned(),
         node_address: "127.0.0.1:7400".to_owned(),
         client_address: "127.0.0.1:5222".to_owned(),
+        build: version(),
         certificate_request: key.request().unwrap(),
         backup: None,
     }
@@ -94,6 +95,7 @@ fn a_token_lets_one_node_in_and_it_talks() {
             certificate: grant.certificate,
             key: key.private(),
             authority: grant.authority,
+            also: None,
         };
         let security = Security::tls(credentials, grant.cluster, &ambient()).unwrap();
         let two = Node::with(identity(2), security, loopback()).await;

@@ -6,7 +6,9 @@ mod common;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use common::raw::{Raw, for_node, hello, of_cluster, of_incarnation, of_node, refusal_of};
+use common::raw::{
+    Raw, for_node, hello, of_cluster, of_format, of_incarnation, of_node, refusal_of,
+};
 use common::{CLUSTER, Node, TOPIC, identity, loopback, pair, run, until};
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
 use pollux_links::PeerAddress;
@@ -38,11 +40,12 @@ fn each_wrong_hello_hears_its_reason() {
         }]);
         let right = of_incarnation(hello(1, 1, Lane::Control), 3);
         for (wrong, reason) in [
-            (of_cluster(right, 0xee), Reason::WrongCluster),
-            (of_node(right, 4), Reason::UnknownNode),
-            (for_node(right, 8), Reason::OtherNode),
-            (of_node(right, 9), Reason::OwnId),
-            (of_incarnation(right, 2), Reason::OldIncarnation),
+            (of_cluster(right.clone(), 0xee), Reason::WrongCluster),
+            (of_node(right.clone(), 4), Reason::UnknownNode),
+            (for_node(right.clone(), 8), Reason::OtherNode),
+            (of_node(right.clone(), 9), Reason::OwnId),
+            (of_format(right.clone(), 2), Reason::Format),
+            (of_incarnation(right.clone(), 2), Reason::OldIncarnation),
         ] {
             assert_eq!(refusal_of(node.address, wrong).await, reason);
         }

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::sim::{SeededRand, SimulatedNet, VirtualClock};
-use common::{Notes, TOPIC, identity};
+use common::{Notes, TOPIC, identity, version};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::PeerAddress;
+use pollux_links::in_use::InUse;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::Net;
 use pollux_links::peers::{Desks, Lane, LinkError, Peers};
@@ -28,6 +29,9 @@ fn links(node: u16, seed: u64) -> Links {
     desks.open(TOPIC, Arc::<Notes>::default());
     let links = Links::new(LinkParts {
         identity: identity(node),
+        build: version(),
+        in_use: InUse::default(),
+        address: None,
         security: Security::Plain,
         net: Arc::new(SimulatedNet),
         ambient: Ambient {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::configuration::Configuration;
 use crate::machine::Machine;
 use crate::state::State;
+use crate::version::FORMATS;
 
 /// What every backup begins with.
 const MAGIC: &[u8] = b"Pollux backup\n";
@@ -35,6 +36,8 @@ pub struct About {
     pub domain: String,
     /// The release that made it.
     pub program: String,
+    /// What its cluster wrote in, and it is written in.
+    pub format: u16,
     /// As a person reads it, in UTC.
     pub made_at: String,
     /// What files that were made together have in common.
@@ -94,6 +97,7 @@ pub struct Draft {
     path: PathBuf,
     beside: PathBuf,
     writer: Writer,
+    format: u16,
     /// Rows that it has.
     written: BTreeSet<StanzaId>,
     is_whole: bool,
@@ -113,6 +117,7 @@ impl Draft {
                 pieces: 0,
                 bytes: 0,
             },
+            format: about.format,
             written: BTreeSet::new(),
             is_whole: false,
         };
@@ -159,12 +164,12 @@ impl Draft {
         subcluster: &State,
         configuration: &Configuration,
     ) -> Result<u64, BackupError> {
-        let record = codec::encode(State::VERSION, subcluster);
+        let record = codec::encode(self.format, subcluster);
         let record = record.map_err(io::Error::from);
         let record = record.map_err(failed("write the database"))?;
         self.writer.piece(&Piece::Subcluster(record.into()))?;
         // Of a moment later: what it has more of, the subcluster agrees with when it begins.
-        let record = codec::encode(Configuration::VERSION, configuration);
+        let record = codec::encode(self.format, configuration);
         let record = record.map_err(io::Error::from);
         let record = record.map_err(failed("write the configuration"))?;
         self.writer.piece(&Piece::Configuration(record.into()))?;
@@ -270,7 +275,7 @@ pub fn each_row(
 }
 
 fn decode<M: Machine>(piece: u64, record: &[u8]) -> Result<M, BackupError> {
-    codec::decode(M::VERSION, record).map_err(|error| broken(piece, error))
+    codec::decode(FORMATS.newest, record).map_err(|error| broken(piece, error))
 }
 
 fn broken(piece: u64, error: codec::CodecError) -> BackupError {

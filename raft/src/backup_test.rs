@@ -18,6 +18,7 @@ fn about() -> About {
         cluster: ClusterId([7; 16]),
         domain: "example.org".to_owned(),
         program: "0.1.0".to_owned(),
+        format: FORMATS.newest,
         made_at: "2023-11-14T22:13:20Z".to_owned(),
         set: SetId([9; 16]),
         subcluster: SubclusterId(1),

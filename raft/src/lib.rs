@@ -14,3 +14,4 @@ pub mod plants;
 pub mod rows;
 pub mod state;
 mod unread;
+pub mod version;

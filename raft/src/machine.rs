@@ -28,8 +28,6 @@ impl<E> Default for Applied<E> {
 
 /// A pure state machine. Cloning it costs pointers, not contents: a snapshot is made of a clone.
 pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned + 'static {
-    /// The version of its snapshots and entries.
-    const VERSION: u16;
     type Command: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     type Reply: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     type Effect: Debug + Send + 'static;
@@ -54,6 +52,11 @@ pub trait Machine: Clone + Default + Send + Sync + Serialize + DeserializeOwned 
     /// The group's own time, as far as it has one.
     fn group_time(&self) -> GroupMs {
         GroupMs::default()
+    }
+
+    /// The format that the cluster uses, where it is known here.
+    fn format_in_use(&self) -> Option<u16> {
+        None
     }
 
     /// The rows that the tables must hold.
@@ -88,9 +91,6 @@ impl Kind for ConfigurationGroup {
 }
 
 impl Machine for State {
-    // 2: outboxes. 3: which configuration was agreed with. 6: who is disabled. 7: takeovers.
-    // 8: holds.
-    const VERSION: u16 = 8;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -184,10 +184,6 @@ fn action_weight(action: &Action) -> usize {
 }
 
 impl Machine for Configuration {
-    // 2: settings, tokens. 3: which keys accounts have, and which are disabled;
-    // the secret of TURN servers. 4: administrators, the audit.
-    // 5: the delay of services.
-    const VERSION: u16 = 5;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();
@@ -224,6 +220,10 @@ impl Machine for Configuration {
             | configuration::Change::Administrators(_)
             | configuration::Change::Topology(_) => 0,
         }
+    }
+
+    fn format_in_use(&self) -> Option<u16> {
+        Some(self.topology().format()).filter(|format| 0 < *format)
     }
 
     fn apply_batch(

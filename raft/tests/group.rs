@@ -18,11 +18,13 @@ use pollux_domain::ids::{Epoch, GroupId, Incarnation, Life, NodeId, SubclusterId
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::seams::{Ambient, Clock, Rand};
 use pollux_domain::takeovers::TakeoverCause;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Alone, Answer, Lane, LinkError, Peers, Subject, Topic};
 use pollux_raft::election::Role;
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, check_record};
 use pollux_raft::log::JournalLog;
-use pollux_raft::machine::{Kind, Machine, Subcluster};
+use pollux_raft::machine::Subcluster;
+use pollux_raft::version::FORMATS;
 use pollux_store::codec;
 use pollux_store::damage::OpenError;
 use pollux_store::tables::SledTables;
@@ -86,7 +88,7 @@ impl Peers for Turned {
 
     fn ask(&self, to: NodeId, _lane: Lane, topic: Topic, _body: Bytes) -> Answer {
         let answer = AppendEntriesResponse::HigherVote(self.0);
-        let answer = codec::encode(<Subcluster as Kind>::Machine::VERSION, &answer).unwrap();
+        let answer = codec::encode(FORMATS.oldest, &answer).unwrap();
         Box::pin(async move {
             match topic.subject {
                 Subject::Log => Ok(answer.into()),
@@ -106,7 +108,7 @@ async fn open(
     peers: Arc<dyn Peers>,
 ) -> (Group<Subcluster>, Arc<SledTables>) {
     let log = loop {
-        match JournalLog::open(folder, "g", check_record::<Subcluster>) {
+        match JournalLog::open(folder, "g", check_record) {
             Ok(log) => break log,
             Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
             Err(error) => panic!("{error}"),
@@ -132,6 +134,7 @@ async fn open(
         },
         snapshot_entries: 20,
         keep_entries: 5,
+        in_use: InUse::default(),
     };
     let group = Group::start(parts).await.unwrap();
     group.catch_up().await.unwrap();

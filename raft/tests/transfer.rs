@@ -12,6 +12,7 @@ use pollux_domain::hashes::Hashes;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, Voter, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Subject, Topic};
 use pollux_raft::configuration::{Account, Change, ChangeReply, Credentials};
 use pollux_raft::group::{Begin, Group, GroupParts, NoEffects, check_record};
@@ -158,7 +159,7 @@ fn voter(node: u16) -> Voter {
 
 async fn start(folder: &Path, wire: &Arc<Wire>, node: u16) -> Group<ConfigurationGroup> {
     let me = NodeId(node);
-    let log = JournalLog::open(folder, "g", check_record::<ConfigurationGroup>).unwrap();
+    let log = JournalLog::open(folder, "g", check_record).unwrap();
     let parts = GroupParts {
         group: GroupId::Configuration,
         me: voter(node),
@@ -178,6 +179,7 @@ async fn start(folder: &Path, wire: &Arc<Wire>, node: u16) -> Group<Configuratio
         },
         snapshot_entries: 20,
         keep_entries: 2,
+        in_use: InUse::default(),
     };
     Group::start(parts).await.unwrap()
 }

@@ -83,7 +83,7 @@ A pair with its witness, on three machines:
 #[derive(Debug, Parser)]
 #[command(
     name = "pollux",
-    version,
+    version = pollux_raft::version::BUILD,
     about = "A high-availability presence and instant-messaging node",
     after_help = format!("{EXAMPLES}\n{}", exit::help_table()),
     disable_help_subcommand = true
@@ -176,6 +176,9 @@ pub enum Command {
     /// Print the reference page of the exit codes
     #[command(hide = true)]
     ExitCodes,
+    /// Print the reference page of the versions that may share a cluster
+    #[command(hide = true)]
+    Versions,
     /// Print the reference page of the settings of the cluster
     #[command(hide = true)]
     ClusterSettings,
@@ -482,6 +485,20 @@ pub enum ClusterCommand {
     Nodes,
     /// Remove a node for ever; the others go on without it
     Remove { node: u16 },
+    /// Show the certificates between nodes, their age, and how far a rotation of them is
+    Certificates,
+    /// Rotate the certificates between nodes, their authority, and the secret of TLS tickets
+    ///
+    /// While people chat: each node believes the next authority, then gets a certificate of it, then
+    /// forgets the old one. It waits for nodes that are away, and for nobody who was removed; what
+    /// was killed goes on where it was. Tokens of `invite` that were not used are void.
+    RotateCertificates,
+    /// Let the cluster use what the version that all its nodes run has more
+    ///
+    /// The last step of an upgrade, and the only one that cannot be taken back: until it, each node
+    /// may go back to the version before. Refused while a node does not run the new version; one
+    /// that does not come back is removed first. `cluster nodes` shows who runs what.
+    FinishUpgrade,
 }
 
 #[derive(Debug, Subcommand)]

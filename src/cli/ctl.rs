@@ -192,6 +192,24 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
             Outcome::Nodes(rows) => Ok(Shown::Nodes(rows)),
             other => Err(unexpected(&other)),
         },
+        ClusterCommand::Certificates => match node.ask(Operation::ClusterCertificates {})? {
+            Outcome::Certificates(status) => Ok(Shown::Certificates(status)),
+            other => Err(unexpected(&other)),
+        },
+        ClusterCommand::RotateCertificates => {
+            node.done(Operation::ClusterRotateCertificates {})?;
+            Ok(Shown::Done {
+                what: "begun; `cluster certificates` shows how far it is",
+                subject: "rotation".to_owned(),
+            })
+        }
+        ClusterCommand::FinishUpgrade => {
+            node.done(Operation::ClusterFinishUpgrade {})?;
+            Ok(Shown::Done {
+                what: "finished",
+                subject: "upgrade".to_owned(),
+            })
+        }
         ClusterCommand::Remove { node: number } => {
             node.done(Operation::ClusterRemove { node: number })?;
             Ok(Shown::Done {

@@ -3,6 +3,7 @@
 
 mod administrators;
 mod arguments;
+mod certificates;
 mod check;
 mod ctl;
 mod external;
@@ -12,6 +13,7 @@ mod service;
 mod settings;
 mod show;
 mod table;
+mod versions;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -24,6 +26,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::exit::{self, Exit};
 use crate::{log, start, systemd};
 use pollux_raft::configuration::Role;
+use pollux_raft::version;
 
 use crate::cluster;
 use crate::demo::{self, Demo, DemoError};
@@ -134,6 +137,7 @@ fn execute(command: Command, output: &mut Output<'_>) -> Result<ExitCode, Failur
             output.out.write_all(&text)?;
         }
         Command::ExitCodes => write!(output.out, "{}", exit::reference())?,
+        Command::Versions => write!(output.out, "{}", version::reference())?,
         Command::ClusterSettings => write!(output.out, "{}", settings::reference())?,
     }
     output.out.flush()?;
@@ -237,6 +241,7 @@ fn cluster_failure(error: cluster::ClusterError) -> Failure {
         | cluster::ClusterError::OtherDomain { .. }
         | cluster::ClusterError::OtherSubcluster { .. }
         | cluster::ClusterError::Membership { .. }
+        | cluster::ClusterError::Format(_)
         | cluster::ClusterError::Certificate(_) => Exit::NoInput,
         cluster::ClusterError::NotLost(..) | cluster::ClusterError::Failed { .. } => {
             Exit::Unavailable

@@ -2,18 +2,20 @@
 
 use pollux_domain::history::HistoryRow;
 use pollux_domain::operations::{
-    AdministratorRow, AuditRow, BackupRow, ClusterNodeRow, DigestRow, Figure, NodeStatus,
-    ReloginHint, Secret, ServiceRow, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
-    TokenRow, UserRow,
+    AdministratorRow, AuditRow, BackupRow, CertificatesStatus, ClusterNodeRow, DigestRow, Figure,
+    NodeStatus, ReloginHint, Secret, ServiceRow, SessionRow, SettingRow, SubclusterStatus,
+    TakeoverRow, TokenRow, UserRow,
 };
 use pollux_domain::relogin::Spread;
 use pollux_domain::self_test::Finding;
 use serde_json::{Value, json};
 
+use super::certificates;
 use super::history;
 use super::service;
 use super::settings;
 use super::table::render;
+use super::versions;
 
 /// A result that is ready to be shown.
 pub enum Shown {
@@ -35,6 +37,7 @@ pub enum Shown {
     /// One that was made, and that another program is to be told.
     Secret(Secret),
     Nodes(Vec<ClusterNodeRow>),
+    Certificates(CertificatesStatus),
     Subcluster(SubclusterStatus),
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
@@ -77,6 +80,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Token(token) => format!("{token}\n"),
         Shown::Secret(secret) => format!("{}\n", secret.expose_secret()),
         Shown::Nodes(rows) => nodes_text(rows),
+        Shown::Certificates(status) => certificates::text(status),
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
@@ -144,8 +148,8 @@ fn sessions_text(rows: &[SessionRow]) -> String {
     render(&head, rows.collect())
 }
 
-fn nodes_text(rows: &[ClusterNodeRow]) -> String {
-    let rows = rows.iter().map(|row| {
+fn nodes_text(nodes: &[ClusterNodeRow]) -> String {
+    let rows = nodes.iter().map(|row| {
         vec![
             row.node.to_string(),
             row.name.clone(),
@@ -153,6 +157,7 @@ fn nodes_text(rows: &[ClusterNodeRow]) -> String {
             row.subcluster.to_string(),
             row.incarnation.to_string(),
             row.address.clone(),
+            row.version.clone(),
             row.state.clone(),
         ]
     });
@@ -163,9 +168,14 @@ fn nodes_text(rows: &[ClusterNodeRow]) -> String {
         "SUBCLUSTER",
         "INCARNATION",
         "ADDRESS",
+        "VERSION",
         "STATE",
     ];
-    render(&head, rows.collect())
+    let table = render(&head, rows.collect());
+    match versions::remark(nodes) {
+        Some(remark) => format!("{table}\n{remark}\n"),
+        None => table,
+    }
 }
 
 fn administrators_text(rows: &[AdministratorRow]) -> String {
@@ -321,6 +331,10 @@ fn status_text(status: &NodeStatus) -> String {
     let mut rows = vec![
         vec!["node".to_owned(), status.node_id.to_string()],
         vec!["version".to_owned(), status.version.clone()],
+        vec![
+            "cluster format".to_owned(),
+            format!("{}, speaks {}", status.format, status.formats),
+        ],
         vec!["domain".to_owned(), status.domain.clone()],
         vec!["state".to_owned(), status.state.clone()],
         vec!["up".to_owned(), duration(status.uptime_seconds)],
@@ -403,6 +417,7 @@ pub fn json(shown: &Shown) -> String {
         Shown::Token(token) => json!({ "token": token }),
         Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),
         Shown::Nodes(rows) => json!(rows),
+        Shown::Certificates(status) => json!(status),
         Shown::Subcluster(status) => json!(status),
         Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),

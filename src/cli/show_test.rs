@@ -6,6 +6,7 @@ use pollux_domain::operations::{
 };
 use pollux_domain::services::{Observed, Service, Wish};
 use pollux_domain::takeovers::TakeoverCause;
+use pollux_domain::version::Formats;
 
 use super::*;
 
@@ -21,6 +22,11 @@ fn read(shown: &Shown) -> Value {
 fn user(text: &str) -> UserName {
     UserName::new(text).unwrap()
 }
+
+const FORMATS: Formats = Formats {
+    oldest: 1,
+    newest: 1,
+};
 
 #[test]
 fn a_list_of_users() {
@@ -94,6 +100,9 @@ fn the_nodes_of_a_cluster() {
         subcluster: 1,
         incarnation: 12,
         address: format!("{name}.example.org:7222"),
+        version: "0.1.0".to_owned(),
+        formats: FORMATS,
+        format: 1,
         state: state.to_owned(),
     };
     let shown = Shown::Nodes(vec![
@@ -101,14 +110,14 @@ fn the_nodes_of_a_cluster() {
         row(10, "a-longer-name", "witness", "not connected"),
     ]);
     let expected = "\
-NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         STATE
-1     castor         node     1           12           castor.example.org:7222         this node
-10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  not connected
+NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         VERSION  STATE
+1     castor         node     1           12           castor.example.org:7222         0.1.0    this node
+10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  0.1.0    not connected
 ";
     assert_eq!(text(&shown), expected);
     assert_eq!(read(&shown)[1]["state"], "not connected");
     let none = Shown::Nodes(Vec::new());
-    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  STATE\n";
+    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  VERSION  STATE\n";
     assert_eq!(text(&none), expected);
     assert_eq!(read(&none), json!([]));
 }
@@ -269,6 +278,8 @@ fn the_status_of_a_node() {
     let status = NodeStatus {
         node_id: 1,
         version: "0.1.0".into(),
+        formats: FORMATS,
+        format: 1,
         domain: "localhost".into(),
         state: "serving".into(),
         uptime_seconds: 3_725,
@@ -305,6 +316,7 @@ fn the_status_of_a_node() {
 WHAT                      VALUE
 node                      1
 version                   0.1.0
+cluster format            1, speaks 1
 domain                    localhost
 state                     serving
 up                        1 h 2 min

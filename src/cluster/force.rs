@@ -38,7 +38,7 @@ pub fn force_takeover(config: &Config) -> Result<Membership, ClusterError> {
 
 fn reform_log<G: Kind>(config: &Config, me: Voter) -> Result<(), ClusterError> {
     let failed = |error: &dyn std::fmt::Display| ClusterError::failed("change the log", error);
-    let log = JournalLog::open(&config.node.data_folder, G::NAME, check_record::<G>);
+    let log = JournalLog::open(&config.node.data_folder, G::NAME, check_record);
     let log = log.map_err(|error| failed(&error))?;
     reform::<G>(&log, me).map_err(|error| failed(&error))?;
     Ok(())

@@ -9,6 +9,7 @@ use pollux_links::PeerAddress;
 use pollux_links::authority::{Authority, NodeKey};
 use pollux_links::credentials::Credentials;
 use pollux_raft::configuration::Role;
+use pollux_raft::version;
 
 use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, VERSION, write};
 use crate::config::Config;
@@ -51,6 +52,7 @@ pub(super) fn found(config: &Config, subcluster: SubclusterId) -> Result<Founded
         certificate: authority.sign_key(node, &key).map_err(failed)?,
         key: key.private(),
         authority: authority.certificate().clone(),
+        also: None,
     };
     let incarnation = Incarnation(1);
     let membership = Membership {
@@ -69,6 +71,8 @@ pub(super) fn found(config: &Config, subcluster: SubclusterId) -> Result<Founded
             address: config.cluster.address.clone(),
         }],
         ticket_secret,
+        format: version::FORMATS.oldest,
+        format_heard_by: None,
     };
     let authority_key = authority.private();
     Ok(Founded {

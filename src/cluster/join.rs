@@ -12,6 +12,7 @@ use pollux_links::credentials::Credentials;
 use pollux_links::join::{self, BackupBrought, JoinRequest, Role as AskedRole};
 use pollux_links::net::SystemNet;
 use pollux_links::token::Token;
+use pollux_raft::version;
 
 use super::restore::{check_empty, checked, clear, place_subcluster};
 use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, VERSION, write};
@@ -55,6 +56,7 @@ pub fn join(
         name: config.cluster.name.clone(),
         node_address: config.cluster.address.clone(),
         client_address: config.xmpp.address.clone(),
+        build: version::build(),
         certificate_request: key
             .request()
             .map_err(|error| ClusterError::failed("make a key", error))?,
@@ -83,11 +85,14 @@ pub fn join(
         goes_on_alone: false,
         peers: welcome.peers,
         ticket_secret: welcome.ticket_secret,
+        format: welcome.format,
+        format_heard_by: Some(version::BUILD.to_owned()),
     };
     let credentials = Credentials {
         certificate: grant.certificate,
         key: key.private(),
         authority: grant.authority,
+        also: None,
     };
     let restored = match backup {
         Some((path, backup)) => {

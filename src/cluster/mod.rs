@@ -12,12 +12,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pollux_actors::system;
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
+use pollux_domain::version::{NotSpoken, judge};
 use pollux_links::PeerAddress;
-use pollux_links::authority::AuthorityError;
+use pollux_links::authority::{AuthorityError, fingerprint};
 use pollux_links::credentials::Credentials;
 use pollux_links::secret_file;
 use pollux_raft::configuration::{ClusterSecrets, NodeEntry, Role};
+use pollux_raft::version;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -62,6 +65,15 @@ pub struct Membership {
     /// Where to look for the others at first.
     pub peers: Vec<PeerAddress>,
     pub ticket_secret: [u8; 32],
+    /// The format that the cluster uses, as this node heard last, and the version that it ran then.
+    #[serde(default = "first_format")]
+    pub format: u16,
+    #[serde(default)]
+    pub format_heard_by: Option<String>,
+}
+
+fn first_format() -> u16 {
+    1
 }
 
 impl Membership {
@@ -74,6 +86,8 @@ impl Membership {
             incarnation: self.incarnation,
             address: config.cluster.address.clone(),
             client_address: Some(config.xmpp.address.clone()),
+            build: version::build(),
+            shown: None,
             removed: false,
         }
     }
@@ -81,6 +95,8 @@ impl Membership {
     /// What the cluster keeps of what its founder has made.
     pub fn secrets(&self, credentials: &Credentials, authority_key: &[u8]) -> ClusterSecrets {
         ClusterSecrets {
+            fingerprint: fingerprint(&credentials.authority),
+            made_at: system::ambient().clock.wall(),
             authority_certificate: credentials.authority.to_vec().into(),
             authority_key: authority_key.to_vec().into(),
             ticket_secret: self.ticket_secret,
@@ -126,6 +142,8 @@ pub enum ClusterError {
          then `pollux cluster join` with an empty data folder", .path.display()
     )]
     Membership { path: PathBuf, reason: String },
+    #[error("{0}")]
+    Format(NotSpoken),
     #[error(
         "failed to read the certificate of the node: {0}. Restore the folder `cluster` from a \
          backup of the data folder, or join the node again: \
@@ -163,6 +181,8 @@ pub fn read(data_folder: &Path) -> Result<Option<Found>, ClusterError> {
         Err(error) => return Err(ClusterError::failed("read the membership", error)),
     };
     let membership = parse(&folder.join(MEMBERSHIP), &text)?;
+    let like = membership.format_heard_by.as_deref();
+    judge(&version::build(), membership.format, like).map_err(ClusterError::Format)?;
     let credentials = Credentials::read(&folder).map_err(ClusterError::Certificate)?;
     Ok(Some(Found {
         membership,
@@ -229,6 +249,32 @@ fn write(
 /// what of its log is committed.
 pub fn remember_peers(data_folder: &Path, peers: &[PeerAddress]) -> Result<(), ClusterError> {
     change(data_folder, |membership| membership.peers = peers.to_vec())
+}
+
+/// Keeps which format the cluster uses: a version that does not speak it does not begin.
+pub fn remember_format(data_folder: &Path, format: u16) -> Result<(), ClusterError> {
+    change(data_folder, |membership| {
+        membership.format = format;
+        membership.format_heard_by = Some(version::BUILD.to_owned());
+    })
+}
+
+/// Keeps the secret of TLS tickets, for the next start.
+pub fn remember_tickets(data_folder: &Path, secret: [u8; 32]) -> Result<(), ClusterError> {
+    change(data_folder, |membership| membership.ticket_secret = secret)
+}
+
+/// Replaces what the node shows to others.
+pub fn keep_credentials(
+    data_folder: &Path,
+    credentials: &Credentials,
+) -> Result<(), AuthorityError> {
+    credentials.write(&data_folder.join(FOLDER))
+}
+
+/// What the node shows to others, as it stands on disk.
+pub fn credentials(data_folder: &Path) -> Result<Credentials, AuthorityError> {
+    Credentials::read(&data_folder.join(FOLDER))
 }
 
 /// Changes what stands on disk of a node's place.

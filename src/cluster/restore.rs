@@ -205,7 +205,7 @@ fn place_rows(
 }
 
 fn place<G: Kind>(folder: &Path, me: Voter, machine: G::Machine) -> Result<(), ClusterError> {
-    let log = JournalLog::open(folder, G::NAME, check_record::<G>);
+    let log = JournalLog::open(folder, G::NAME, check_record);
     let log = log.map_err(|error| ClusterError::failed("make the log", error))?;
     seed::<G>(&log, me, machine).map_err(failed("write the log"))
 }

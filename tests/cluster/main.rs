@@ -19,6 +19,7 @@ mod nobody;
 mod pair;
 mod peer;
 mod ports;
+mod rotation;
 mod same_words;
 mod services;
 mod settings;

@@ -12,8 +12,9 @@ use pollux_links::credentials::Credentials;
 use pollux_links::frame::{Decoder, Frame, Kind};
 use pollux_links::hello::{Hello, Identity, Life, Purpose};
 use pollux_links::peers::Lane;
-use pollux_links::refusal::Refusal;
+use pollux_links::refusal::{Reason, Refusal};
 use pollux_links::security::LINK_PROTOCOL;
+use pollux_raft::version;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -36,7 +37,16 @@ impl Peer {
     #[track_caller]
     pub fn call(address: SocketAddr, to: u16, as_if: &Member) -> Peer {
         let credentials = Credentials::read(&as_if.path("data/cluster"));
-        let credentials = credentials.expect("the node has a certificate");
+        Peer::call_with(
+            address,
+            to,
+            credentials.expect("the node has a certificate"),
+        )
+    }
+
+    /// The same with a certificate from elsewhere.
+    #[track_caller]
+    pub fn call_with(address: SocketAddr, to: u16, credentials: Credentials) -> Peer {
         let (node, cluster) = name_of(&credentials.certificate).expect("it names a node");
         let to = NodeId(to);
         let name = ServerName::try_from(node_name(to, cluster)).expect("a name");
@@ -66,6 +76,8 @@ impl Peer {
             to: peer.to,
             life: Life([life; 16]),
             purpose: Purpose::Lane(Lane::Control),
+            build: version::build(),
+            in_use: version::FORMATS.newest,
         };
         peer.send(&Frame::plain(Kind::Hello, 0, hello.write()));
         let welcome = peer.frame().expect("a welcome");
@@ -125,6 +137,14 @@ impl Peer {
                 return Refusal::read(&frame.body);
             }
         }
+    }
+
+    /// Says no frame, and hears so: whoever hears that is let in.
+    #[track_caller]
+    pub fn garbled(mut self) {
+        self.write(&[1; 64]);
+        let refusal = self.refusal();
+        assert_eq!(refusal.reason, Reason::NotUnderstood, "{refusal}");
     }
 
     /// Waits until the node has hung up.

@@ -132,6 +132,21 @@ impl Member {
         fs::write(path, settings.replace(line, other)).expect("settings can be written");
     }
 
+    /// Stops, and comes back at other ports.
+    #[track_caller]
+    pub fn move_elsewhere(&mut self) {
+        self.stop();
+        let (clients, nodes) = (free_address(), free_address());
+        for (old, new) in [(self.clients, clients), (self.nodes, nodes)] {
+            self.change_setting(
+                &format!("listen = \"{old}\""),
+                &format!("listen = \"{new}\""),
+            );
+        }
+        (self.clients, self.nodes) = (clients, nodes);
+        self.begin();
+    }
+
     /// For the next start.
     pub fn set_environment(&mut self, name: &'static str, value: &str) {
         self.environment.push((name, value.to_owned()));

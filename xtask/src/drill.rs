@@ -5,6 +5,7 @@ use anyhow::bail;
 
 use crate::help;
 use crate::step::run;
+use crate::upgrade::{Profile, build_next};
 use crate::workspace::{cargo, root};
 
 /// What is drilled, and what drills.
@@ -13,6 +14,9 @@ const PROGRAMS: &[&str] = &["pollux", "pollux-drill"];
 pub fn run_drills(arguments: &[&str]) -> anyhow::Result<()> {
     if arguments.is_empty() {
         bail!("which drill?\n\n{}", help::of("drill").unwrap_or_default());
+    }
+    if arguments.iter().any(|name| name.starts_with("rolling-")) {
+        build_next(Profile::Release)?;
     }
     let mut build = cargo();
     build.args(["build", "--release", "-p", "pollux", "-p", "pollux-chaos"]);

@@ -36,6 +36,10 @@ const GENERATED: &[Generated] = &[
         maker: Maker::Program(&["exit-codes"]),
     },
     Generated {
+        path: "docs/reference/versions.md",
+        maker: Maker::Program(&["versions"]),
+    },
+    Generated {
         path: "docs/reference/settings.md",
         maker: Maker::Program(&["cluster-settings"]),
     },

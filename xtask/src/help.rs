@@ -12,6 +12,7 @@ cargo xtask <command>
   docs      write the generated files; with --check only compare them
   planted   whether the tests find each defect that is planted on purpose
   bench     measure the release beside its peers, or where its CPU goes; make that page anew
+  upgrade   upgrade a real pair to the next version while people chat, and back
   drill     break a real pair while people chat, and tell what they noticed
   package   a Debian package of the release; with --try install it and do what the book says
   fuzz      give a parser what nobody would write, for as long as you like
@@ -95,6 +96,15 @@ Debian systems, starts each as a machine in a network namespace of its own, and 
 command of docs/install.md as it is written, to the end of its upgrade, while clients chat: it fails
 when a command does, or when a message was lost or came twice.";
 
+const UPGRADE: &str = "\
+cargo xtask upgrade
+
+Builds the program once more as the release after this one, by the feature `next-format`, whose
+cluster format has something that this one does not read (raft/src/version.rs): it lies beside
+`pollux` as `pollux-next`. Then a pair of real processes is upgraded node by node while people chat,
+is broken while it is mixed, goes back, or is upgraded for good: the drills `rolling-upgrade` and
+`rolling-downgrade` of docs/drills.md. Fails when a message was lost or came twice.";
+
 const DRILL: &str = "\
 cargo xtask drill NAME... [--runs N] [more of pollux-drill]
 
@@ -157,6 +167,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "arrows" => ARROWS,
         "docs" => DOCS,
         "planted" => PLANTED,
+        "upgrade" => UPGRADE,
         "drill" => DRILL,
         "package" => PACKAGE,
         "fuzz" => FUZZ,

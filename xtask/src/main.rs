@@ -19,6 +19,7 @@ mod planted;
 mod screenshots;
 mod step;
 mod tidy;
+mod upgrade;
 mod verify;
 mod workspace;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ["tidy", "--fix"] => tidy::fix(),
         ["arrows"] => arrows::check(),
         ["planted"] => planted::check(),
+        ["upgrade"] => upgrade::check(),
         ["docs"] => generated::write(),
         ["docs", "--check"] => generated::check(),
         ["bench", rest @ ..] => bench::bench(rest),

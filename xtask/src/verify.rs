@@ -3,7 +3,7 @@
 
 use crate::step::{Step, run, run_all};
 use crate::workspace::cargo;
-use crate::{arrows, generated, package, planted, tidy};
+use crate::{arrows, generated, package, planted, tidy, upgrade};
 
 /// Cheap steps first: most mistakes are found within a second.
 const VERIFY: &[Step] = &[
@@ -46,6 +46,11 @@ const VERIFY: &[Step] = &[
         name: "tests",
         advice: "cargo test --workspace --no-fail-fast",
         work: || run(cargo().args(["test", "--workspace", "--no-fail-fast"])),
+    },
+    Step {
+        name: "upgrade",
+        advice: "cargo xtask upgrade",
+        work: upgrade::check,
     },
     // The simulation is built anew with its defects, so that whoever needs the build as it is comes
     // before.

@@ -53,6 +53,9 @@ impl Executor {
                 subcluster: entry.subcluster.0,
                 incarnation: entry.incarnation.0,
                 address: entry.address.clone(),
+                version: entry.build.name.clone(),
+                formats: entry.build.formats,
+                format: configuration.topology().format(),
                 state: match (entry.removed, node == me) {
                     (true, _) => "removed",
                     (false, true) => "this node",
@@ -80,6 +83,15 @@ impl Executor {
         let changed = self.node.configuration.execute(Change::Topology(change));
         match changed.await.map_err(UserError::from)? {
             ChangeReply::Topology(TopologyReply::Done) => Ok(Outcome::Done),
+            ChangeReply::Topology(TopologyReply::Rotating) => Err(OperationError::new(
+                ErrorKind::Invalid,
+                "the certificates are being rotated already; `pollux ctl cluster certificates` \
+                 says how far that is, and for whom it waits",
+            )),
+            ChangeReply::Topology(TopologyReply::NotSpoken) => Err(OperationError::new(
+                ErrorKind::Invalid,
+                "not every node speaks that format any more; see `pollux ctl cluster nodes`",
+            )),
             ChangeReply::Topology(TopologyReply::NoSuchNode) => Err(OperationError::new(
                 ErrorKind::NotFound,
                 "there is no such node",

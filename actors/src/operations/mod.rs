@@ -4,6 +4,7 @@
 mod administrators;
 mod audit;
 pub mod backup;
+mod certificates;
 mod cluster;
 mod digests;
 pub(crate) mod elsewhere;
@@ -15,6 +16,7 @@ pub(crate) mod replicas;
 mod self_test;
 mod services;
 mod settings;
+mod upgrade;
 
 use std::sync::{Arc, PoisonError};
 
@@ -30,6 +32,7 @@ use pollux_domain::operations::{
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 use pollux_raft::state;
+use pollux_raft::version;
 
 use crate::history;
 use crate::node::Node;
@@ -143,6 +146,9 @@ impl Executor {
             Operation::ClusterBackup {} => self.cluster_backup().await,
             Operation::ClusterBackups {} => self.cluster_backups(),
             Operation::ClusterNodes {} => Ok(Outcome::Nodes(self.cluster_nodes())),
+            Operation::ClusterFinishUpgrade {} => self.finish_upgrade().await,
+            Operation::ClusterCertificates {} => self.cluster_certificates(),
+            Operation::ClusterRotateCertificates {} => self.rotate_certificates().await,
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
             Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
             Operation::SubclusterTakeovers {} => Ok(Outcome::Takeovers(self.takeovers())),
@@ -320,7 +326,9 @@ impl Executor {
         let uptime = node.ambient.clock.now().saturating_sub(node.started);
         NodeStatus {
             node_id: node.settings.node.0,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::BUILD.to_owned(),
+            formats: version::FORMATS,
+            format: node.settings.in_use.get(),
             domain: node.settings.domain.clone(),
             state: match (node.is_stopping(), node.settings.is_witness, serves) {
                 (true, ..) => "stopping",

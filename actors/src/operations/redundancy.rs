@@ -35,22 +35,24 @@ impl Executor {
 
     async fn redundancy(&self) -> Facts {
         let node = &self.node;
-        let members: Vec<(NodeId, String, bool)> = node.configuration.read(|configuration| {
-            let members = configuration.topology().members(node.settings.subcluster);
-            let rows = members.map(|(number, entry)| {
-                let serves = entry.role == Role::Node;
-                (number, entry.name.clone(), serves)
+        let members: Vec<(NodeId, String, bool, String)> =
+            node.configuration.read(|configuration| {
+                let members = configuration.topology().members(node.settings.subcluster);
+                let rows = members.map(|(number, entry)| {
+                    let serves = entry.role == Role::Node;
+                    (number, entry.name.clone(), serves, entry.build.name.clone())
+                });
+                rows.collect()
             });
-            rows.collect()
-        });
         let voters = node.subcluster.voters();
         let (_, committed, _) = node.subcluster.indexes();
         let mut replicas = Vec::new();
-        for (number, name, serves) in members {
+        for (number, name, serves, version) in members {
             replicas.push(Replica {
                 node: number,
                 name,
                 serves,
+                version,
                 votes: voters.iter().any(|voter| voter.node == number),
                 answer: self.answer_of(number).await,
             });
@@ -69,18 +71,8 @@ impl Executor {
         let asking = async {
             loop {
                 let told = replicas::ask(&self.node, other, Question::About).await;
-                if let Some(Told::About {
-                    version,
-                    applied,
-                    down,
-                    ..
-                }) = told
-                {
-                    return Answer {
-                        version,
-                        applied,
-                        down,
-                    };
+                if let Some(Told::About { applied, down, .. }) = told {
+                    return Answer { applied, down };
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -1,5 +1,5 @@
 //! What the replicas of a subcluster tell each other when an operator asks one of them: the
-//! checksum of their database, their version and how far they are. Not for what is made of it.
+//! checksum of their database, and how far they are. Not for what is made of it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ const VERSION: u16 = 3;
 pub(super) enum Question {
     /// The checksum of the database after this entry.
     Digest(u64),
-    /// Of which version it is, and how far.
+    /// How far it is.
     About,
 }
 
@@ -37,7 +37,6 @@ pub(super) enum Told {
     /// None: that entry is not applied yet.
     Digest(Option<u32>),
     About {
-        version: String,
         applied: u64,
         down: Option<Service>,
         wall: WallMs,
@@ -52,7 +51,6 @@ pub(super) fn about(node: &Node) -> Answer {
 fn answer(group: &Group<Subcluster>, services: &Services, clock: &dyn Clock) -> Answer {
     let (_, applied, _) = group.indexes();
     Answer {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         applied,
         down: services.down(clock.now()).map(|down| down.service),
     }
@@ -99,13 +97,8 @@ impl Desk for ReplicaDesk {
                     Told::Digest(digest.map_err(|error| error.to_string())?)
                 }
                 Question::About => {
-                    let Answer {
-                        version,
-                        applied,
-                        down,
-                    } = answer(&group, &services, &*clock);
+                    let Answer { applied, down } = answer(&group, &services, &*clock);
                     Told::About {
-                        version,
                         applied,
                         down,
                         wall: clock.wall(),

@@ -24,7 +24,7 @@ impl Executor {
         for (group, log) in &self.node.logs {
             findings.push(self_test::flushes(group, &log.figures().flushes));
         }
-        let version = env!("CARGO_PKG_VERSION");
+        let version = pollux_raft::version::BUILD;
         for other in self.others().await {
             findings.extend(self_test::other(version, &other));
         }
@@ -99,14 +99,13 @@ impl Executor {
         let (begun, wall) = (clock.now(), clock.wall());
         let asked = replicas::ask(&self.node, other, Question::About);
         let told = tokio::time::timeout(ANSWER_PATIENCE, asked).await.ok()?;
-        let Some(Told::About {
-            version,
-            wall: theirs,
-            ..
-        }) = told
-        else {
+        let Some(Told::About { wall: theirs, .. }) = told else {
             return None;
         };
+        let version = self.node.configuration.read(|configuration| {
+            let entry = configuration.topology().node(other)?;
+            Some(entry.build.name.clone())
+        })?;
         // It was said in the middle, give or take a half.
         let half = clock.now().saturating_sub(begun).as_millis() / 2;
         let half = u64::try_from(half).unwrap_or(u64::MAX);

@@ -168,7 +168,7 @@ impl Question {
             Question::Version => {
                 let version = SoftwareVersion {
                     name: NAME.into(),
-                    version: env!("CARGO_PKG_VERSION").into(),
+                    version: pollux_raft::version::BUILD.into(),
                 };
                 Some(version.to_element())
             }

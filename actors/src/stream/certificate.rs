@@ -11,7 +11,7 @@ use pollux_domain::ids::WallMs;
 use pollux_domain::jid::BareJid;
 use pollux_links::end_point;
 use pollux_links::secret_file;
-use pollux_links::tickets::SharedTickets;
+use pollux_links::tickets::{Secrets, SharedTickets};
 use pollux_links::xmpp_address;
 use pollux_xmpp::sasl::Secret;
 use rustls::crypto::CryptoProvider;
@@ -147,6 +147,22 @@ impl Tls {
         Ok(config)
     }
 
+    /// Tickets are made and taken with the secrets that the cluster has.
+    fn follow_tickets(&self, node: &Node) {
+        let secrets = node
+            .configuration
+            .read(|configuration| configuration.topology().ticket_secrets());
+        if let (Some(tickets), Some(secrets)) = (&self.files.tickets, secrets)
+            && tickets.set(Secrets {
+                make: secrets.make,
+                take: secrets.take,
+                former: secrets.former,
+            })
+        {
+            tracing::debug!("tickets of TLS are made as the cluster makes them");
+        }
+    }
+
     /// Reads the files again if they are others than those that were read, and have not changed
     /// since the last look: certificate and key are written one after the other. What cannot be
     /// served changes nothing.
@@ -186,6 +202,7 @@ pub async fn follow(node: Arc<Node>) {
     };
     while !node.is_stopping() {
         tokio::time::sleep(INTERVAL).await;
+        tls.follow_tickets(&node);
         let path = tls.files.certificate.display();
         match tls.look_again() {
             None => {}

@@ -215,6 +215,11 @@ mod tests {
         let status = NodeStatus {
             node_id: 2,
             version: "0.1.0".to_owned(),
+            formats: pollux_domain::version::Formats {
+                oldest: 1,
+                newest: 1,
+            },
+            format: 1,
             domain: "example.org".to_owned(),
             state: "serving".to_owned(),
             uptime_seconds: 1,

@@ -15,6 +15,7 @@ use pollux_domain::operations::{
 };
 use pollux_domain::self_test::Finding;
 use pollux_domain::services::{Observed, Service, Wish};
+use pollux_domain::version::Formats;
 
 use super::client::{self, Answer, loopback};
 
@@ -97,6 +98,9 @@ impl Node {
             subcluster: 1,
             incarnation: 1,
             address: format!("192.0.2.{node}:7222"),
+            version: "0.1.0".to_owned(),
+            formats: FORMATS,
+            format: 1,
             state: state.to_owned(),
         });
         rows.to_vec()
@@ -132,10 +136,17 @@ impl Node {
     }
 }
 
+const FORMATS: Formats = Formats {
+    oldest: 1,
+    newest: 1,
+};
+
 fn status() -> NodeStatus {
     NodeStatus {
         node_id: 2,
         version: "0.1.0".to_owned(),
+        formats: FORMATS,
+        format: 1,
         domain: "example.org".to_owned(),
         state: "serving".to_owned(),
         uptime_seconds: 1,

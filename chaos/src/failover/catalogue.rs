@@ -1,8 +1,10 @@
 //! The drills by name: what each breaks, on what ground, and what people may notice of it.
 
 use super::faults;
+use super::rotations;
 use super::scene::Scene;
 use super::services;
+use super::upgrades;
 use crate::servers::pair::GroundKind::{self, Loopback, Namespaces};
 use crate::servers::{Durability, Mode};
 
@@ -41,6 +43,9 @@ pub struct Plan {
     pub cuts_power: bool,
     pub leader: Leader,
     pub expectation: Expectation,
+    /// Whether it needs the program of the next version, and leaves a pair behind that is of no use
+    /// to others.
+    pub upgrades: bool,
     /// Pairs of clients, where the drill is about their number.
     pub pairs: Option<usize>,
     /// How soon every client must be back, in each run.
@@ -63,6 +68,7 @@ const fn plan_of(
         ground,
         disks: false,
         cuts_power: false,
+        upgrades: false,
         leader: Leader::Any,
         expectation,
         pairs: None,
@@ -94,6 +100,13 @@ impl Plan {
     const fn with_power_cuts(self) -> Plan {
         Plan {
             cuts_power: true,
+            ..self
+        }
+    }
+
+    const fn with_versions(self) -> Plan {
+        Plan {
+            upgrades: true,
             ..self
         }
     }
@@ -371,6 +384,32 @@ pub const PLANS: &[Plan] = &[
         FLAPPING,
         services::flapping_link,
     ),
+    plan_of(
+        "certificate-rotation",
+        "the certificates between nodes are rotated; the serving node dies on the way",
+        3,
+        Loopback,
+        KILLED,
+        rotations::certificate_rotation,
+    ),
+    plan_of(
+        "rolling-upgrade",
+        "node by node to the next version, each killed as the pair is mixed; then for good",
+        1,
+        Loopback,
+        SOMEHOW,
+        upgrades::rolling_upgrade,
+    )
+    .with_versions(),
+    plan_of(
+        "rolling-downgrade",
+        "node by node to the next version, and back",
+        1,
+        Loopback,
+        SOMEHOW,
+        upgrades::rolling_downgrade,
+    )
+    .with_versions(),
     plan_of(
         "kill-active-5000",
         "kill -9 of the node that serves 5,000 clients",

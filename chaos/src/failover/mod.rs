@@ -8,10 +8,12 @@ mod faults;
 mod keepsakes;
 mod recovery;
 mod report;
+mod rotations;
 mod run;
 mod scene;
 mod services;
 mod storm;
+mod upgrades;
 
 pub use catalogue::{Expectation, PLANS, Plan, plan};
 pub use comeback::{COMEBACK, Comeback, ComebackReport};

@@ -17,6 +17,7 @@ use pollux_domain::ids::{
 };
 use pollux_domain::jid::BareJid;
 use pollux_domain::takeovers::TakeoverCause;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Topic};
 use pollux_raft::group::{Begin, Group, GroupParts, Outlet, Roles, check_record};
 use pollux_raft::log::JournalLog;
@@ -164,7 +165,6 @@ struct Empty {
 }
 
 impl Machine for Empty {
-    const VERSION: u16 = 1;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;
@@ -265,7 +265,7 @@ async fn assemble<G: Deliveries>(
     for node in 1..=VOTERS {
         let folder = folder.join(node.to_string());
         std::fs::create_dir_all(&folder).context("make a folder")?;
-        let log = JournalLog::open(&folder, G::NAME, check_record::<G>).context("open a log")?;
+        let log = JournalLog::open(&folder, G::NAME, check_record).context("open a log")?;
         let tables = SledTables::open(&folder.join("tables")).context("open tables")?;
         let parts = GroupParts {
             group: GroupId::Subcluster(SubclusterId(1)),
@@ -283,6 +283,7 @@ async fn assemble<G: Deliveries>(
             ambient: system::ambient(),
             snapshot_entries: 10_000,
             keep_entries: 1_000,
+            in_use: InUse::default(),
         };
         let group = Group::<G>::start(parts).await.context("start a voter")?;
         let roles: Roles = Arc::new(|_| pollux_raft::election::Role::Twin);

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -70,6 +70,16 @@ impl Process {
             None => Ok(()),
             Some(status) => bail!("ended with {status}:\n{}", self.last_words()),
         }
+    }
+
+    /// Waits until it has ended by itself; none: it goes on.
+    pub fn wait_end(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        let mut ended = None;
+        wait_until(limit, || {
+            ended = self.child.try_wait().context("look at the process")?;
+            Ok(ended.is_some())
+        })?;
+        Ok(ended)
     }
 
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {

@@ -278,6 +278,18 @@ operations! {
         node: u16,
     }
 
+    #[doc = "Lets the cluster use what the version that all its nodes run has more."]
+    ClusterFinishUpgrade = "cluster.finish-upgrade", ChangeCluster,
+        danger "The version before cannot be installed any more, on no node." {}
+
+    #[doc = "Shows the certificates between nodes, and how far a rotation of them is."]
+    ClusterCertificates = "cluster.certificates", ReadCluster {}
+
+    #[doc = "Rotates the certificates between nodes, their authority, and the secret of TLS tickets."]
+    ClusterRotateCertificates = "cluster.rotate-certificates", ChangeCluster,
+        danger "Invitations that wait are void; and until every node has its new certificate, \
+                nobody joins." {}
+
     #[doc = "Who serves whom in this subcluster, who leads, who votes."]
     SubclusterStatus = "subcluster.status", ReadCluster {}
 

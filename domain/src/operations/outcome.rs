@@ -9,6 +9,7 @@ use crate::relogin::Spread;
 use crate::self_test::Finding;
 use crate::services::{Observed, Service, Wish};
 use crate::takeovers::TakeoverCause;
+use crate::version::Formats;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,6 +24,7 @@ pub enum Outcome {
     /// A one-time token; shown once.
     Token(String),
     Nodes(Vec<ClusterNodeRow>),
+    Certificates(CertificatesStatus),
     Subcluster(SubclusterStatus),
     /// The newest first.
     Takeovers(Vec<TakeoverRow>),
@@ -89,6 +91,9 @@ pub struct Figure {
 pub struct NodeStatus {
     pub node_id: u16,
     pub version: String,
+    /// The cluster formats that it speaks, and the one that is used.
+    pub formats: Formats,
+    pub format: u16,
     pub domain: String,
     /// One word: `starting`, `serving`, `stopping`, …
     pub state: String,
@@ -144,7 +149,40 @@ pub struct ClusterNodeRow {
     pub subcluster: u16,
     pub incarnation: u32,
     pub address: String,
+    /// What it runs, as it said when it came last.
+    pub version: String,
+    /// The cluster formats that it speaks, and the one that the cluster uses.
+    pub formats: Formats,
+    pub format: u16,
     /// `this node`, `connected`, `not connected` or `removed`.
+    pub state: String,
+}
+
+/// The certificates between nodes. Fingerprints are SHA-256 in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatesStatus {
+    /// `settled`, or how far a rotation is.
+    pub phase: String,
+    pub authority: String,
+    pub authority_since: String,
+    pub next_authority: Option<String>,
+    /// The nodes for which a rotation waits.
+    pub waits_for: Vec<u16>,
+    pub nodes: Vec<CertificateRow>,
+}
+
+/// What one node shows to others; none where it has not said so yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRow {
+    pub node: u16,
+    pub name: String,
+    pub certificate: Option<String>,
+    /// That has signed it.
+    pub authority: Option<String>,
+    /// When the node got it, in UTC.
+    pub since: Option<String>,
+    pub age_seconds: Option<u64>,
+    /// `settled`, or how far the node is in a rotation.
     pub state: String,
 }
 

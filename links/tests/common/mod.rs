@@ -17,10 +17,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, GroupId, Incarnation, NodeId, WallMs};
 use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_domain::version::{Build, Formats};
 use pollux_links::PeerAddress;
 use pollux_links::authority::{Authority, NodeKey};
 use pollux_links::credentials::Credentials;
 use pollux_links::hello::Identity;
+use pollux_links::in_use::InUse;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::{Listener, Net, SystemNet, Travelling};
 use pollux_links::peers::{Desk, Desks, Lane, Subject, Topic};
@@ -150,6 +152,14 @@ impl Drop for Node {
     }
 }
 
+pub fn version() -> Build {
+    let formats = Formats {
+        oldest: 1,
+        newest: 1,
+    };
+    Build::new("0.0.1", formats).unwrap()
+}
+
 pub fn identity(node: u16) -> Identity {
     Identity {
         cluster: CLUSTER,
@@ -168,6 +178,9 @@ pub fn build(identity: Identity, security: Security) -> (Links, Arc<Notes>, Arc<
     desks.open(TOPIC, notes.clone());
     let links = Links::new(LinkParts {
         identity,
+        build: version(),
+        in_use: InUse::default(),
+        address: None,
         security,
         net: Arc::new(SystemNet),
         ambient: ambient(),
@@ -260,6 +273,7 @@ impl Ca {
             certificate: self.0.sign_key(NodeId(node), &key).unwrap(),
             key: key.private(),
             authority: self.0.certificate().clone(),
+            also: None,
         }
     }
 

@@ -11,7 +11,7 @@ use pollux_links::peers::Lane;
 use pollux_links::refusal::{Reason, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::identity;
+use super::{identity, version};
 
 pub struct Raw {
     pub socket: Box<dyn Socket>,
@@ -25,6 +25,8 @@ pub fn hello(node: u16, life: u8, lane: Lane) -> Hello {
         to: NodeId(9),
         life: Life([life; 16]),
         purpose: Purpose::Lane(lane),
+        build: version(),
+        in_use: 1,
     }
 }
 
@@ -40,6 +42,11 @@ pub fn of_incarnation(mut hello: Hello, incarnation: u32) -> Hello {
 
 pub fn for_node(mut hello: Hello, node: u16) -> Hello {
     hello.to = NodeId(node);
+    hello
+}
+
+pub fn of_format(mut hello: Hello, in_use: u16) -> Hello {
+    hello.in_use = in_use;
     hello
 }
 

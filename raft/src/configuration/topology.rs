@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter};
+use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::limits;
+use pollux_domain::version::Build;
 use serde::{Deserialize, Serialize};
+
+use super::rotation::{Credential, Fingerprint, Shown, shows};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +24,20 @@ pub struct Topology {
     pub secrets: Option<ClusterSecrets>,
     /// The backup of which the cluster was made: its other files belong to it, too.
     pub restored: Option<[u8; 16]>,
+    /// Those that follow, while certificates are rotated: see `rotation`.
+    next_secrets: Option<ClusterSecrets>,
+    /// The secret of tickets before the last rotation, and when that ended.
+    former_tickets: Option<([u8; 32], WallMs)>,
+    /// In which everything is written; 0 until the first node has said it.
+    format: u16,
 }
 
 /// What makes and joins certificates and tickets of this cluster.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSecrets {
+    /// Of the authority's certificate.
+    pub fingerprint: Fingerprint,
+    pub made_at: WallMs,
     pub authority_certificate: Bytes,
     pub authority_key: Bytes,
     pub ticket_secret: [u8; 32],
@@ -57,6 +69,10 @@ pub struct NodeEntry {
     pub address: String,
     /// `host:port` that clients are told to resume at, where there is one.
     pub client_address: Option<String>,
+    /// What it runs, as it said when it came last.
+    pub build: Build,
+    /// What it shows on the port between nodes, once it has said so.
+    pub shown: Option<Shown>,
     /// It may not come back.
     pub removed: bool,
 }
@@ -99,6 +115,7 @@ pub enum TopologyChange {
         name: String,
         address: String,
         client_address: Option<String>,
+        build: Build,
     },
     Remove {
         node: NodeId,
@@ -118,6 +135,22 @@ pub enum TopologyChange {
         address: String,
         client_address: Option<String>,
     },
+    /// What the node runs now.
+    SetBuild {
+        node: NodeId,
+        build: Build,
+    },
+    /// From here on everything is written in this format, and no build that does not speak it
+    /// comes back.
+    UseFormat(u16),
+    /// Begins to rotate the certificates. Invitations name the old authority: they are void.
+    Rotate(ClusterSecrets),
+    /// What a node shows and whom it believes from now on, by its own clock.
+    SetCredential {
+        node: NodeId,
+        credential: Credential,
+        at: WallMs,
+    },
 }
 
 /// What became of it.
@@ -132,6 +165,10 @@ pub enum TopologyReply {
     Complete,
     Founded,
     TooMany,
+    /// Not all nodes speak the format, or it is in use.
+    NotSpoken,
+    /// The certificates are being rotated.
+    Rotating,
 }
 
 impl Topology {
@@ -150,6 +187,9 @@ impl Topology {
                 self.secrets = secrets.clone();
                 self.subclusters.entry(entry.subcluster).or_default();
                 self.nodes.insert(*node, entry.clone());
+                if self.format == 0 {
+                    self.format = entry.build.formats.newest;
+                }
             }
             TopologyChange::Invite { digest, invitation } => {
                 return self.invite(*digest, *invitation);
@@ -159,9 +199,26 @@ impl Topology {
                 name,
                 address,
                 client_address,
-            } => return self.admit(digest, name, address, client_address.as_ref()),
+                build,
+            } => {
+                let entry = NodeEntry {
+                    name: name.clone(),
+                    role: Role::Node,
+                    subcluster: SubclusterId::default(),
+                    incarnation: Incarnation::default(),
+                    address: address.clone(),
+                    client_address: client_address.clone(),
+                    build: build.clone(),
+                    shown: None,
+                    removed: false,
+                };
+                return self.admit(digest, entry);
+            }
             TopologyChange::Remove { node } => match self.nodes.get_mut(node) {
-                Some(entry) => entry.removed = true,
+                Some(entry) => {
+                    entry.removed = true;
+                    self.advance();
+                }
                 None => return TopologyReply::NoSuchNode,
             },
             TopologyChange::Reform { node, incarnation } => {
@@ -181,6 +238,42 @@ impl Topology {
                 Some(entry) => {
                     entry.address.clone_from(address);
                     entry.client_address.clone_from(client_address);
+                }
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::SetBuild { node, build } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.build.clone_from(build),
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::UseFormat(format) => {
+                let is_spoken = self.builds().all(|build| build.formats.contains(*format));
+                if *format <= self.format || !is_spoken {
+                    return TopologyReply::NotSpoken;
+                }
+                self.format = *format;
+            }
+            TopologyChange::Rotate(_) if self.next_secrets.is_some() => {
+                return TopologyReply::Rotating;
+            }
+            TopologyChange::Rotate(next) => {
+                self.invitations.clear();
+                self.next_secrets = Some(next.clone());
+            }
+            TopologyChange::SetCredential {
+                node,
+                credential,
+                at,
+            } => match self.nodes.get_mut(node) {
+                Some(entry) => {
+                    let known = entry
+                        .shown
+                        .take()
+                        .filter(|shown| shown.credential.certificate == credential.certificate);
+                    entry.shown = Some(Shown {
+                        credential: credential.clone(),
+                        since: known.map_or(*at, |shown| shown.since),
+                    });
+                    self.advance();
                 }
                 None => return TopologyReply::NoSuchNode,
             },
@@ -208,6 +301,9 @@ impl Topology {
             subcluster.high_availability = false;
             subcluster.reforms += 1;
         }
+        self.next_secrets = None;
+        self.former_tickets = None;
+        self.format = entry.build.formats.newest;
         for other in self.nodes.values_mut() {
             other.removed = true;
         }
@@ -229,10 +325,30 @@ impl Topology {
         let entry = self.subclusters.entry(subcluster).or_default();
         entry.high_availability = false;
         entry.reforms += 1;
+        self.advance();
         TopologyReply::Done
     }
 
+    /// The old authority is worth nothing any more, as soon as every node shows a certificate of the
+    /// next one.
+    fn advance(&mut self) {
+        let Some(next) = &self.next_secrets else {
+            return;
+        };
+        if !self.present().all(|(_, entry)| shows(entry, next)) {
+            return;
+        }
+        let shown = self.present().filter_map(|(_, entry)| entry.shown.as_ref());
+        let at = shown.map(|shown| shown.since).max().unwrap_or(next.made_at);
+        let next = self.next_secrets.take();
+        let before = std::mem::replace(&mut self.secrets, next);
+        self.former_tickets = before.map(|before| (before.ticket_secret, at));
+    }
+
     fn invite(&mut self, digest: [u8; 32], invitation: Invitation) -> TopologyReply {
+        if self.next_secrets.is_some() {
+            return TopologyReply::Rotating;
+        }
         if let Some(node) = invitation.replaces {
             let known = self.nodes.get(&node);
             if known.is_none_or(|known| known.subcluster != invitation.subcluster) {
@@ -246,16 +362,14 @@ impl Topology {
         TopologyReply::Done
     }
 
-    fn admit(
-        &mut self,
-        digest: &[u8; 32],
-        name: &str,
-        address: &str,
-        client_address: Option<&String>,
-    ) -> TopologyReply {
+    /// `entry`: what the newcomer says of itself; the rest is said by the invitation.
+    fn admit(&mut self, digest: &[u8; 32], entry: NodeEntry) -> TopologyReply {
         let Some(invitation) = self.invitations.get(digest).copied() else {
             return TopologyReply::NotInvited;
         };
+        if !entry.build.formats.contains(self.format) {
+            return TopologyReply::NotSpoken;
+        }
         let (node, incarnation) = match invitation.replaces {
             Some(node) => {
                 let old = self.nodes.get(&node).map_or(0, |old| old.incarnation.0);
@@ -288,13 +402,10 @@ impl Topology {
         self.invitations.remove(digest);
         self.subclusters.entry(invitation.subcluster).or_default();
         let entry = NodeEntry {
-            name: name.to_owned(),
             role: invitation.role,
             subcluster: invitation.subcluster,
             incarnation,
-            address: address.to_owned(),
-            client_address: client_address.cloned(),
-            removed: false,
+            ..entry
         };
         self.nodes.insert(node, entry);
         TopologyReply::Admitted(Voter { node, incarnation })
@@ -308,8 +419,32 @@ impl Topology {
         self.nodes.iter().map(|(node, entry)| (*node, entry))
     }
 
+    /// In which everything is written; 0 while nobody has said it.
+    pub fn format(&self) -> u16 {
+        self.format
+    }
+
+    /// What the present nodes run.
+    pub fn builds(&self) -> impl Iterator<Item = &Build> {
+        self.present().map(|(_, entry)| &entry.build)
+    }
+
     pub fn subcluster(&self, id: SubclusterId) -> Option<&SubclusterEntry> {
         self.subclusters.get(&id)
+    }
+
+    /// Those that were not removed.
+    pub fn present(&self) -> impl Iterator<Item = (NodeId, &NodeEntry)> {
+        self.nodes().filter(|(_, entry)| !entry.removed)
+    }
+
+    /// What follows on `secrets`, while certificates are rotated.
+    pub fn next_secrets(&self) -> Option<&ClusterSecrets> {
+        self.next_secrets.as_ref()
+    }
+
+    pub(super) fn former_tickets(&self) -> Option<([u8; 32], WallMs)> {
+        self.former_tickets
     }
 
     pub fn subclusters(&self) -> impl Iterator<Item = SubclusterId> {
@@ -347,6 +482,8 @@ impl Topology {
 
 #[cfg(test)]
 mod tests {
+    use pollux_domain::version::Formats;
+
     use super::*;
 
     fn entry(role: Role) -> NodeEntry {
@@ -357,8 +494,14 @@ mod tests {
             incarnation: Incarnation(1),
             address: "127.0.0.1:7222".to_owned(),
             client_address: None,
+            build: build(1, 1),
+            shown: None,
             removed: false,
         }
+    }
+
+    fn build(oldest: u16, newest: u16) -> Build {
+        Build::new("1.0.0", Formats { oldest, newest }).unwrap()
     }
 
     fn founded() -> Topology {
@@ -396,6 +539,7 @@ mod tests {
             name: "pollux".to_owned(),
             address: "127.0.0.1:7223".to_owned(),
             client_address: None,
+            build: build(1, 2),
         })
     }
 
@@ -473,5 +617,30 @@ mod tests {
             topology.serving_nodes(SubclusterId(1)),
             [NodeId(1), NodeId(2)]
         );
+    }
+
+    #[test]
+    fn a_format_is_used_when_every_node_that_is_left_speaks_it() {
+        let mut topology = founded();
+        assert_eq!(topology.format(), 1, "the newest of the founder");
+        invite(&mut topology, 1, Role::Node, None);
+        admit(&mut topology, 1);
+        let use_format =
+            |topology: &mut Topology, format| topology.apply(&TopologyChange::UseFormat(format));
+        assert_eq!(use_format(&mut topology, 2), TopologyReply::NotSpoken);
+        let upgraded = TopologyChange::SetBuild {
+            node: NodeId(1),
+            build: build(1, 3),
+        };
+        assert_eq!(topology.apply(&upgraded), TopologyReply::Done);
+        assert_eq!(use_format(&mut topology, 1), TopologyReply::NotSpoken);
+        assert_eq!(use_format(&mut topology, 3), TopologyReply::NotSpoken);
+        assert_eq!(use_format(&mut topology, 2), TopologyReply::Done);
+        assert_eq!(topology.format(), 2);
+        assert_eq!(use_format(&mut topology, 2), TopologyReply::NotSpoken);
+        topology.apply(&TopologyChange::Remove { node: NodeId(2) });
+        assert_eq!(use_format(&mut topology, 3), TopologyReply::Done);
+        invite(&mut topology, 2, Role::Node, None);
+        assert_eq!(admit(&mut topology, 2), TopologyReply::NotSpoken);
     }
 }

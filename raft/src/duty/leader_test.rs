@@ -8,6 +8,7 @@ use pollux_domain::contract::{Agreement, AsOf, Effect};
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Alone, Desks};
 use pollux_store::tables::MemoryTables;
 use tokio::time::{Instant, sleep};
@@ -90,6 +91,7 @@ async fn group(clock: Arc<Virtual>) -> Group<Subcluster> {
         },
         snapshot_entries: 1_000,
         keep_entries: 1_000,
+        in_use: InUse::default(),
     };
     Group::start(parts).await.unwrap()
 }

@@ -11,6 +11,7 @@ use openraft::{Raft, ServerState};
 use pollux_domain::ids::Voter;
 use pollux_domain::limits;
 use pollux_domain::seams::Clock;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Lane, Peers, Topic};
 use pollux_store::codec;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use super::pipeline::Pipeline;
 use super::time::Timekeeper;
 use super::types::Types;
 use crate::machine::{Kind, Machine};
+use crate::version::{FORMATS, Written};
 
 /// How long an answer of the leader may take, before another try.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
@@ -49,6 +51,7 @@ pub(super) struct Courier<G: Kind> {
     pub(super) topic: Topic,
     pub(super) peers: Arc<dyn Peers>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) in_use: InUse,
     pub(super) state: State<G>,
     pub(super) pipeline: Arc<Pipeline<G>>,
     pub(super) intake: Arc<Intake<CommandOf<G>>>,
@@ -193,6 +196,7 @@ impl<G: Kind> Courier<G> {
                 continue;
             }
             let batch = Arc::new(Batch {
+                written: Written::here(self.in_use.get()),
                 stamp: self.time.stamp(),
                 parts,
             });
@@ -302,13 +306,13 @@ impl<G: Kind> Courier<G> {
             afresh,
             part,
         };
-        let body = codec::encode(G::Machine::VERSION, &handover).ok()?;
+        let body = codec::encode(self.in_use.get(), &handover).ok()?;
         let asked = self
             .peers
             .ask(leader.node, Lane::Bulk, self.topic, body.into());
         let answer = timeout(ANSWER_PATIENCE, asked).await.ok()?;
         match answer {
-            Ok(receipt) => codec::decode(G::Machine::VERSION, &receipt).ok(),
+            Ok(receipt) => codec::decode(FORMATS.newest, &receipt).ok(),
             Err(error) => {
                 tracing::debug!(group = %self.topic.group, %error, "leader cannot be told");
                 None

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use openraft::raft::AppendEntriesResponse;
 use openraft::{EntryPayload, Raft, Snapshot};
 use pollux_domain::ids::{NodeId, Voter};
+use pollux_links::in_use::InUse;
 use pollux_links::peers::Desk;
 use pollux_store::codec::{self, CodecError};
 use pollux_store::tables::Tables;
@@ -24,8 +25,9 @@ use super::network::{Envelope, LogRequest};
 use super::pipeline::Pipeline;
 use super::snapshot_transfer::{Incoming, SnapshotPart, SnapshotReceipt};
 use super::types::{Image, Types, Vote};
-use crate::machine::{Kind, Machine};
+use crate::machine::Kind;
 use crate::unread::Unread;
+use crate::version::FORMATS;
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
@@ -39,6 +41,7 @@ pub(super) struct LogDesk<G: Kind> {
     pub(super) incoming: Arc<Mutex<Incoming>>,
     pub(super) pipeline: Arc<Pipeline<G>>,
     pub(super) unread: Arc<Unread>,
+    pub(super) in_use: InUse,
 }
 
 /// Answers those who hand over commands.
@@ -46,10 +49,11 @@ pub(super) struct ProposalDesk<G: Kind> {
     pub(super) me: Voter,
     pub(super) intake: Arc<Intake<CommandOf<G>>>,
     pub(super) unread: Arc<Unread>,
+    pub(super) in_use: InUse,
 }
 
-fn answer<G: Kind, T: Serialize>(value: &T) -> Result<Bytes, String> {
-    let record = codec::encode(G::Machine::VERSION, value).map_err(|error| error.to_string())?;
+fn answer<T: Serialize>(format: u16, value: &T) -> Result<Bytes, String> {
+    let record = codec::encode(format, value).map_err(|error| error.to_string())?;
     Ok(record.into())
 }
 
@@ -66,7 +70,7 @@ impl<G: Kind> Desk for LogDesk<G> {
     }
 
     fn asked(&self, from: NodeId, body: Bytes) -> Answering {
-        let envelope: Result<Envelope<G>, _> = codec::decode(G::Machine::VERSION, &body);
+        let envelope: Result<Envelope<G>, _> = codec::decode(FORMATS.newest, &body);
         let envelope = envelope.and_then(|envelope| {
             if let LogRequest::Append(request) = &envelope.request {
                 read(&request.entries, &self.pipeline)?;
@@ -89,7 +93,7 @@ impl<G: Kind> Desk for LogDesk<G> {
         if sender.node != from {
             return Box::pin(async move { Err(format!("voter {sender} is not node {from}")) });
         }
-        let raft = self.raft.clone();
+        let (raft, format) = (self.raft.clone(), self.in_use.get());
         match envelope.request {
             LogRequest::Vote(request) => {
                 let ballot = ballot(request.vote);
@@ -104,7 +108,7 @@ impl<G: Kind> Desk for LogDesk<G> {
                         ballot,
                         voted.as_ref().ok().map(|voted| self::ballot(voted.vote)),
                     );
-                    answer::<G, _>(&voted.map_err(|error| error.to_string())?)
+                    answer(format, &voted.map_err(|error| error.to_string())?)
                 })
             }
             LogRequest::Append(request) => {
@@ -120,13 +124,13 @@ impl<G: Kind> Desk for LogDesk<G> {
                     if !higher && !gate.appended(leader) {
                         return Err("a vote was given meanwhile".to_owned());
                     }
-                    answer::<G, _>(&appended)
+                    answer(format, &appended)
                 })
             }
             LogRequest::Snapshot(part) => {
                 let (incoming, tables) = (self.incoming.clone(), self.tables.clone());
                 Box::pin(async move {
-                    let taken = take_part(raft, &incoming, tables.as_ref(), part).await;
+                    let taken = take_part(raft, format, &incoming, tables.as_ref(), part).await;
                     if let Err(reason) = &taken {
                         // Nothing of it is kept: the leader sends it again from the first byte.
                         let group = G::NAME;
@@ -157,6 +161,7 @@ fn read<G: Kind>(entries: &[Entry<G>], pipeline: &Pipeline<G>) -> Result<(), Cod
 
 async fn take_part<G: Kind>(
     raft: Raft<Types<G>>,
+    format: u16,
     incoming: &Mutex<Incoming>,
     tables: &dyn Tables,
     part: SnapshotPart,
@@ -165,12 +170,12 @@ async fn take_part<G: Kind>(
     let (id, vote, length, digest) = match part {
         SnapshotPart::Chunk { id, offset, bytes } => {
             lock().take_chunk(id, offset, &bytes)?;
-            return answer::<G, _>(&SnapshotReceipt::Taken);
+            return answer(format, &SnapshotReceipt::Taken);
         }
         SnapshotPart::Rows { id, rows } => {
             let taken = lock().take_rows(&id, rows, tables);
             taken.map_err(|error| error.to_string())?;
-            return answer::<G, _>(&SnapshotReceipt::Taken);
+            return answer(format, &SnapshotReceipt::Taken);
         }
         SnapshotPart::Install {
             id,
@@ -181,14 +186,14 @@ async fn take_part<G: Kind>(
     };
     let bytes = lock().finish(&id, length, digest)?;
     let image: Image<G::Machine> =
-        codec::decode(G::Machine::VERSION, &bytes).map_err(|error| error.to_string())?;
+        codec::decode(FORMATS.newest, &bytes).map_err(|error| error.to_string())?;
     let snapshot = Snapshot {
         meta: image.meta,
         snapshot: Box::new(std::io::Cursor::new(bytes)),
     };
     let installed = raft.install_full_snapshot(vote, snapshot).await;
     let response = installed.map_err(|error| error.to_string())?;
-    answer::<G, _>(&SnapshotReceipt::Installed(response))
+    answer(format, &SnapshotReceipt::Installed(response))
 }
 
 impl<G: Kind> Desk for ProposalDesk<G> {
@@ -197,7 +202,8 @@ impl<G: Kind> Desk for ProposalDesk<G> {
     }
 
     fn asked(&self, from: NodeId, body: Bytes) -> Answering {
-        let handover: Result<Handover<CommandOf<G>>, _> = codec::decode(G::Machine::VERSION, &body);
+        let format = self.in_use.get();
+        let handover: Result<Handover<CommandOf<G>>, _> = codec::decode(FORMATS.newest, &body);
         let handover = handover.and_then(|handover| {
             handover.part.items.read(None)?;
             Ok(handover)
@@ -210,7 +216,7 @@ impl<G: Kind> Desk for ProposalDesk<G> {
             Ok(handover) if handover.to != self.me => {
                 Err(format!("voter {} is not here", handover.to))
             }
-            Ok(handover) => answer::<G, _>(&self.intake.offer(handover.part, handover.afresh)),
+            Ok(handover) => answer(format, &self.intake.offer(handover.part, handover.afresh)),
         };
         Box::pin(async move { answered })
     }

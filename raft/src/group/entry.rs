@@ -10,6 +10,7 @@ use pollux_domain::ids::{Life, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::items::Items;
+use crate::version::Written;
 
 /// Who proposes: one process of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +98,7 @@ impl<C> Part<C> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(serialize = "C: Serialize", deserialize = ""))]
 pub struct Batch<C> {
+    pub(crate) written: Written,
     pub stamp: Stamp,
     pub parts: Vec<Part<C>>,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::storage::{LogFlushed, RaftLogStorage};
-use openraft::{LogState, RaftLogReader};
+use openraft::{EntryPayload, LogState, RaftLogReader};
 use pollux_domain::seams::Clock;
 use pollux_store::codec;
 use serde::Serialize;
@@ -20,7 +20,8 @@ use tokio::sync::{oneshot, watch};
 use super::types::{LogId, StorageError, StorageIOError, Types, Vote};
 use crate::election::LogPosition;
 use crate::log::{Done, LogStore, LogWrite};
-use crate::machine::{Kind, Machine};
+use crate::machine::Kind;
+use crate::version::FORMATS;
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
 
@@ -32,8 +33,8 @@ const ENTRY_OVERHEAD: usize = 512;
 pub(super) const MARK_VERSION: u16 = 1;
 
 /// What opening a log checks of each record.
-pub fn check_record<G: Kind>(record: &[u8]) -> io::Result<()> {
-    codec::verify(G::Machine::VERSION.max(MARK_VERSION), record)?;
+pub fn check_record(record: &[u8]) -> io::Result<()> {
+    codec::verify(FORMATS.newest.max(MARK_VERSION), record)?;
     Ok(())
 }
 
@@ -197,7 +198,7 @@ impl<G: Kind> LogAdapter<G> {
             .transpose()?;
         let last: Option<Entry<G>> = bounds
             .last_entry
-            .map(|entry: Bytes| read(G::Machine::VERSION, &entry))
+            .map(|entry: Bytes| read(FORMATS.newest, &entry))
             .transpose()?;
         let last = last.map(|entry| entry.log_id).or(purged);
         let flushed = last.map_or(0, |id: LogId| id.index);
@@ -256,6 +257,14 @@ fn read<T: DeserializeOwned>(version: u16, record: &[u8]) -> io::Result<T> {
     codec::decode(version, record).map_err(Into::into)
 }
 
+/// The format that an entry needs of its reader.
+fn format_of<G: Kind>(entry: &Entry<G>) -> u16 {
+    match &entry.payload {
+        EntryPayload::Normal(batch) => batch.written.format,
+        EntryPayload::Blank | EntryPayload::Membership(_) => FORMATS.oldest,
+    }
+}
+
 fn record<T: Serialize>(version: u16, value: &T) -> io::Result<Bytes> {
     Ok(codec::encode(version, value)?.into())
 }
@@ -285,7 +294,7 @@ impl<G: Kind> RaftLogReader<Types<G>> for LogAdapter<G> {
             .store
             .read(from, to)
             .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
-        let entries = records.iter().map(|entry| read(G::Machine::VERSION, entry));
+        let entries = records.iter().map(|entry| read(FORMATS.newest, entry));
         entries
             .collect::<io::Result<_>>()
             .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))
@@ -331,7 +340,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
         {
             let mut tail = self.tail();
             for entry in entries {
-                let bytes = record(G::Machine::VERSION, &entry).map_err(|error| {
+                let bytes = record(format_of(&entry), &entry).map_err(|error| {
                     StorageError::from(StorageIOError::write_log_entry(entry.log_id, &error))
                 })?;
                 records.push((entry.log_id.index, bytes.clone()));
@@ -369,7 +378,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
             .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
         let last: Option<Entry<G>> = bounds
             .last_entry
-            .map(|entry: Bytes| read(G::Machine::VERSION, &entry))
+            .map(|entry: Bytes| read(FORMATS.newest, &entry))
             .transpose()
             .map_err(|error| StorageError::from(StorageIOError::read_logs(&error)))?;
         self.last = last.map(|entry| entry.log_id).or(self.purged);
@@ -404,7 +413,7 @@ impl<G: Kind> RaftLogStorage<Types<G>> for LogAdapter<G> {
 
 #[cfg(test)]
 mod tests {
-    use openraft::{CommittedLeaderId, EntryPayload};
+    use openraft::CommittedLeaderId;
 
     use super::*;
     use crate::machine::Subcluster;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use openraft::storage::RaftStateMachine;
 use openraft::{EntryPayload, RaftSnapshotBuilder, Snapshot};
+use pollux_links::in_use::InUse;
 use pollux_store::codec;
 use pollux_store::tables::Tables;
 use tokio::sync::{oneshot, watch};
@@ -20,6 +21,7 @@ use super::{CommandOf, EffectOf, Outlet, ReplyOf};
 use crate::log::LogStore;
 use crate::machine::{Applied, Kind, Machine};
 use crate::rows;
+use crate::version::{self, FORMATS, Written};
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
 
@@ -30,6 +32,7 @@ pub(super) struct MachineAdapter<G: Kind> {
     store: Arc<dyn LogStore>,
     tables: Arc<dyn Tables>,
     outlet: Arc<dyn Outlet<EffectOf<G>>>,
+    in_use: InUse,
     /// Told up to which index a snapshot is on the disk.
     saved: watch::Sender<u64>,
     last_applied: Option<LogId>,
@@ -44,6 +47,7 @@ impl<G: Kind> MachineAdapter<G> {
         store: Arc<dyn LogStore>,
         tables: Arc<dyn Tables>,
         outlet: Arc<dyn Outlet<EffectOf<G>>>,
+        in_use: InUse,
         saved: watch::Sender<u64>,
     ) -> io::Result<MachineAdapter<G>> {
         let mut adapter = MachineAdapter {
@@ -52,6 +56,7 @@ impl<G: Kind> MachineAdapter<G> {
             store,
             tables,
             outlet,
+            in_use,
             saved,
             last_applied: None,
             membership: Membership::default(),
@@ -64,7 +69,7 @@ impl<G: Kind> MachineAdapter<G> {
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let image: Image<G::Machine> = codec::decode(G::Machine::VERSION, bytes)?;
+        let image: Image<G::Machine> = codec::decode(FORMATS.newest, bytes)?;
         self.last_applied = image.meta.last_log_id;
         self.membership = image.meta.last_membership;
         let through = image.taken.through(self.pipeline.origin());
@@ -77,6 +82,20 @@ impl<G: Kind> MachineAdapter<G> {
             };
         });
         self.pipeline.settle(through, Vec::new());
+        self.follow_format()
+    }
+
+    /// Whatever is written from now on is written in the format that the cluster uses. A build that
+    /// does not speak it goes no further.
+    fn follow_format(&self) -> io::Result<()> {
+        let Some(format) = self.state.read(|held| held.machine.format_in_use()) else {
+            return Ok(());
+        };
+        let spoken = pollux_domain::version::judge(&version::build(), format, None);
+        spoken.map_err(|error| io::Error::new(io::ErrorKind::Unsupported, error))?;
+        if self.in_use.raise(format) {
+            tracing::info!(format, "the cluster uses another format");
+        }
         Ok(())
     }
 
@@ -105,6 +124,7 @@ impl<G: Kind> MachineAdapter<G> {
             held.index = entry.log_id.index;
             self.apply_batch(held, &batch, &items, written, &mut applied)
         });
+        self.follow_format()?;
         // They go while they are near; others need the bytes at most.
         batch.parts.iter().for_each(|part| part.items.forget());
         drop(items);
@@ -189,6 +209,7 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
             .state
             .read(|held| (held.machine.clone(), held.taken.clone()));
         Builder {
+            format: self.in_use.get(),
             machine,
             taken,
             meta: Meta {
@@ -239,7 +260,7 @@ impl<G: Kind> RaftStateMachine<Types<G>> for MachineAdapter<G> {
             return Ok(None);
         };
         let image: Image<G::Machine> =
-            codec::decode(G::Machine::VERSION, &bytes).map_err(|error| fail(error.into()))?;
+            codec::decode(FORMATS.newest, &bytes).map_err(|error| fail(error.into()))?;
         let snapshot = Box::new(Cursor::new(bytes.to_vec()));
         Ok(Some(Snapshot {
             meta: image.meta,
@@ -273,6 +294,7 @@ async fn save(
 
 /// Makes one snapshot of the state as it was.
 pub(super) struct Builder<G: Kind> {
+    format: u16,
     machine: G::Machine,
     taken: Taken,
     meta: Meta,
@@ -283,7 +305,9 @@ pub(super) struct Builder<G: Kind> {
 
 impl<G: Kind> RaftSnapshotBuilder<Types<G>> for Builder<G> {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types<G>>, StorageError> {
+        let format = self.format;
         let image = Image {
+            written: Written::here(format),
             meta: self.meta.clone(),
             taken: std::mem::take(&mut self.taken),
             machine: std::mem::take(&mut self.machine),
@@ -292,7 +316,7 @@ impl<G: Kind> RaftSnapshotBuilder<Types<G>> for Builder<G> {
         let encode = move || {
             // The log may be purged after this: the tables must hold what it said.
             tables.sync()?;
-            codec::encode(G::Machine::VERSION, &image).map_err(io::Error::from)
+            codec::encode(format, &image).map_err(io::Error::from)
         };
         save(&self.store, self.meta.last_log_id, Box::new(encode))
             .await

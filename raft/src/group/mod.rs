@@ -37,6 +37,7 @@ use openraft::impls::EmptyNode;
 use openraft::{Config, Raft, SnapshotPolicy};
 use pollux_domain::ids::{GroupId, GroupMs, Life, NodeId, Voter};
 use pollux_domain::seams::Ambient;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Desks, Peers, Subject, Topic};
 use pollux_store::tables::Tables;
 use tokio::sync::{oneshot, watch};
@@ -127,6 +128,9 @@ pub struct GroupParts<G: Kind> {
     /// Entries after which a snapshot is taken; `limits::SNAPSHOT_ENTRIES` but in tests.
     pub snapshot_entries: u64,
     pub keep_entries: u64,
+    /// The format that the cluster uses, in which all is written: the configuration's group raises
+    /// it.
+    pub in_use: InUse,
 }
 
 /// A member's handle to its group. Cheap to clone; may be used from any thread.
@@ -199,6 +203,7 @@ impl<G: Kind> Group<G> {
             parts.log.clone(),
             parts.tables.clone(),
             parts.outlet.clone(),
+            parts.in_use.clone(),
             saved,
         )
         .map_err(|error| step("load the snapshot", error.to_string()))?;
@@ -218,6 +223,7 @@ impl<G: Kind> Group<G> {
             peers: parts.peers.clone(),
             tables: parts.tables.clone(),
             clock: parts.ambient.clock.clone(),
+            in_use: parts.in_use.clone(),
             laggard: laggard.clone(),
             higher_vote: higher_vote.clone(),
         };
@@ -261,6 +267,7 @@ impl<G: Kind> Group<G> {
             incoming: Arc::new(Mutex::default()),
             pipeline: pipeline.clone(),
             unread: unread.clone(),
+            in_use: parts.in_use.clone(),
         };
         parts.desks.open(topic, Arc::new(log_desk));
         let proposals = Topic {
@@ -271,6 +278,7 @@ impl<G: Kind> Group<G> {
             me: parts.me,
             intake: intake.clone(),
             unread,
+            in_use: parts.in_use.clone(),
         };
         parts.desks.open(proposals, Arc::new(proposal_desk));
         let courier = Courier {
@@ -279,6 +287,7 @@ impl<G: Kind> Group<G> {
             topic: proposals,
             peers: parts.peers.clone(),
             clock: parts.ambient.clock.clone(),
+            in_use: parts.in_use.clone(),
             state: state.clone(),
             pipeline: pipeline.clone(),
             intake,

@@ -17,6 +17,7 @@ use openraft::raft::{
 };
 use pollux_domain::ids::Voter;
 use pollux_domain::seams::Clock;
+use pollux_links::in_use::InUse;
 use pollux_links::peers::{Lane, LinkError, Peers, Topic};
 use pollux_store::codec;
 use pollux_store::tables::Tables;
@@ -27,7 +28,8 @@ use tokio::time::sleep;
 
 use super::snapshot_transfer::{self, SnapshotPart};
 use super::types::{Types, Vote};
-use crate::machine::{Kind, Machine};
+use crate::machine::Kind;
+use crate::version::FORMATS;
 
 type Rpc<E> = RPCError<u64, EmptyNode, RaftError<u64, E>>;
 
@@ -105,6 +107,7 @@ pub(super) struct LinkNetworks {
     pub(super) peers: Arc<dyn Peers>,
     pub(super) tables: Arc<dyn Tables>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) in_use: InUse,
     pub(super) laggard: Arc<Laggard>,
     pub(super) higher_vote: Arc<HigherVote>,
 }
@@ -146,13 +149,14 @@ impl LinkNetwork {
             request,
         };
         let refused = |error: codec::CodecError| LinkError::Refused(node, error.to_string());
-        let body = codec::encode(G::Machine::VERSION, &envelope).map_err(refused)?;
+        let format = self.parts.in_use.get();
+        let body = codec::encode(format, &envelope).map_err(refused)?;
         let answer = self
             .parts
             .peers
             .ask(node, lane, self.parts.topic, body.into())
             .await?;
-        codec::decode(G::Machine::VERSION, &answer).map_err(refused)
+        codec::decode(FORMATS.newest, &answer).map_err(refused)
     }
 
     /// Lets entries for one that may have them late wait for more. What comes meanwhile goes with
@@ -311,8 +315,7 @@ mod tests {
 
         fn ask(&self, _: NodeId, _: Lane, _: Topic, _: Bytes) -> Answer {
             let answer = AppendEntriesResponse::HigherVote(self.0);
-            let version = <ConfigurationGroup as Kind>::Machine::VERSION;
-            let answer = codec::encode(version, &answer).unwrap();
+            let answer = codec::encode(FORMATS.oldest, &answer).unwrap();
             Box::pin(async move { Ok(answer.into()) })
         }
 
@@ -363,6 +366,7 @@ mod tests {
             peers: Arc::new(Turned(said)),
             tables: Arc::new(MemoryTables::default()),
             clock: Arc::new(Still),
+            in_use: InUse::default(),
             laggard: Arc::default(),
             higher_vote: higher_vote.clone(),
         };

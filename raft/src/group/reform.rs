@@ -13,7 +13,8 @@ use pollux_store::codec;
 
 use super::types::Types;
 use crate::log::{LogStore, LogWrite};
-use crate::machine::{Kind, Machine};
+use crate::machine::Kind;
+use crate::version::FORMATS;
 
 type Entry<G> = openraft::impls::Entry<Types<G>>;
 
@@ -23,7 +24,7 @@ pub fn reform<G: Kind>(store: &dyn LogStore, me: Voter) -> io::Result<u64> {
     let bounds = store.bounds()?;
     let last: Option<LogId<u64>> = match (bounds.last_entry, bounds.purged) {
         (Some(entry), _) => {
-            let entry: Entry<G> = codec::decode(G::Machine::VERSION, &entry)?;
+            let entry: Entry<G> = codec::decode(FORMATS.newest, &entry)?;
             Some(entry.log_id)
         }
         (None, Some(mark)) => codec::decode(1, &mark)?,
@@ -34,7 +35,7 @@ pub fn reform<G: Kind>(store: &dyn LogStore, me: Voter) -> io::Result<u64> {
     next.index += 1;
     let membership = Membership::new(vec![BTreeSet::from([me.number()])], ());
     let entry = Entry::<G>::new_membership(next, membership);
-    let record = codec::encode(G::Machine::VERSION, &entry)?;
+    let record = codec::encode(FORMATS.oldest, &entry)?;
     let (tell, told) = sync_channel(1);
     let write = LogWrite::Append(vec![(next.index, record.into())]);
     store.write(write, Box::new(move |result| drop(tell.send(result))));

@@ -13,7 +13,8 @@ use super::entry::Taken;
 use super::log_adapter::MARK_VERSION;
 use super::types::{Image, LogId, Membership, Meta, Vote};
 use crate::log::{Done, LogStore, LogWrite};
-use crate::machine::{Kind, Machine};
+use crate::machine::Kind;
+use crate::version::{FORMATS, Written};
 
 /// The term and the index of the entry of which a snapshot says that it was the last.
 const FIRST: u64 = 1;
@@ -29,6 +30,7 @@ pub fn seed<G: Kind>(store: &dyn LogStore, me: Voter, machine: G::Machine) -> io
     let last = LogId::new(CommittedLeaderId::new(FIRST, voter), FIRST);
     let members = openraft::Membership::new(vec![BTreeSet::from([voter])], ());
     let image = Image {
+        written: Written::here(FORMATS.newest),
         meta: Meta {
             last_log_id: Some(last),
             last_membership: Membership::new(Some(last), members),
@@ -37,7 +39,7 @@ pub fn seed<G: Kind>(store: &dyn LogStore, me: Voter, machine: G::Machine) -> io
         taken: Taken::default(),
         machine,
     };
-    let bytes = codec::encode(G::Machine::VERSION, &image)?;
+    let bytes = codec::encode(FORMATS.newest, &image)?;
     wait(|done| store.save_snapshot(FIRST, Box::new(move || Ok(bytes)), done))?;
     let vote = codec::encode(MARK_VERSION, &Vote::new_committed(FIRST, voter))?;
     wait(|done| store.write(LogWrite::Vote(vote.into()), done))?;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::network::{LinkNetwork, LogRequest};
 use super::types::{Image, Types, Vote};
 use crate::machine::{Kind, Machine};
+use crate::version::FORMATS;
 
 /// Bytes of one chunk of the image, or of the rows in one message.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -96,7 +97,7 @@ async fn send_rows<G: Kind>(
     id: &str,
     image: &[u8],
 ) -> Result<(), LinkError> {
-    let image: Image<G::Machine> = codec::decode(G::Machine::VERSION, image)
+    let image: Image<G::Machine> = codec::decode(FORMATS.newest, image)
         .map_err(|error| network.nonsense(&error.to_string()))?;
     let mut rows = Vec::new();
     let mut bytes = 0;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::CommandOf;
 use super::entry::{Batch, Taken};
 use crate::machine::Kind;
+use crate::version::Written;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,7 @@ pub(super) type StorageIOError = openraft::StorageIOError<u64>;
 /// the machine.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Image<M> {
+    pub(super) written: Written,
     pub(super) meta: Meta,
     pub(super) taken: Taken,
     pub(super) machine: M,

@@ -58,7 +58,8 @@ impl Part {
                     .configuration
                     .read(|configuration| configuration.topology().cluster),
                 domain: node.settings.domain.clone(),
-                program: env!("CARGO_PKG_VERSION").to_owned(),
+                program: pollux_raft::version::BUILD.to_owned(),
+                format: node.settings.in_use.get(),
                 made_at,
                 set,
                 subcluster: node.settings.subcluster,

@@ -185,6 +185,7 @@ fn known_node(overview: &Overview, known: &Known<'_>, row: &ClusterNodeRow) -> N
         (false, Some(_)) => "learns, and does not vote yet",
         (false, None) => "has no replica",
     };
+    facts.push(("Version", row.version.clone()));
     facts.push(("Replica", vote.to_owned()));
     let log = match leads {
         true => "up to date".to_owned(),
@@ -431,7 +432,7 @@ impl Overview {
         let is_of = |row: &&ClusterNodeRow| row.subcluster == subcluster && row.state != "removed";
         let rows = self.nodes.iter().filter(is_of);
         let mut rows: Vec<ClusterNodeRow> = rows.cloned().collect();
-        if rows.is_empty() {
+        if let (true, Some(own)) = (rows.is_empty(), self.own()) {
             rows.push(ClusterNodeRow {
                 node: self.me,
                 name: self.name(self.me),
@@ -439,6 +440,9 @@ impl Overview {
                 subcluster,
                 incarnation: 1,
                 address: String::new(),
+                version: own.status.version.clone(),
+                formats: own.status.formats,
+                format: own.status.format,
                 state: "this node".to_owned(),
             });
         }

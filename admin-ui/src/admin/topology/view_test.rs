@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 
 use pollux_domain::operations::{NodeStateRow, NodeStatus, SubclusterStatus};
+use pollux_domain::version::Formats;
 
 use super::*;
+
+const FORMATS: Formats = Formats {
+    oldest: 1,
+    newest: 1,
+};
 
 fn row(node: u16, name: &str, role: &str, subcluster: u16, state: &str) -> ClusterNodeRow {
     ClusterNodeRow {
@@ -14,6 +20,9 @@ fn row(node: u16, name: &str, role: &str, subcluster: u16, state: &str) -> Clust
         subcluster,
         incarnation: 1,
         address: format!("192.0.2.{node}:7222"),
+        version: "0.1.0".to_owned(),
+        formats: FORMATS,
+        format: 1,
         state: state.to_owned(),
     }
 }
@@ -42,6 +51,8 @@ fn status(node: u16) -> NodeStatus {
     NodeStatus {
         node_id: node,
         version: "0.1.0".to_owned(),
+        formats: FORMATS,
+        format: 1,
         domain: "example.org".to_owned(),
         state: "serving".to_owned(),
         uptime_seconds: 60,

@@ -47,6 +47,10 @@ pub struct Arguments {
     /// The program to drill; without, the one that lies beside this one
     #[arg(long, value_name = "PATH")]
     pub pollux: Option<PathBuf>,
+    /// The program of the next version, for `rolling-upgrade` and `rolling-downgrade`; without, the
+    /// one that lies beside this one as `pollux-next`
+    #[arg(long, value_name = "PATH")]
+    pub pollux_next: Option<PathBuf>,
     /// Judge promises only, not times: for machines that are busy with other things
     #[arg(long)]
     pub no_bounds: bool,

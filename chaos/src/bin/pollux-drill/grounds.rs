@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use pollux_chaos::failover::{self, Crowd, Plan, Report};
-use pollux_chaos::servers::pair::{GroundKind, Homes, Pair};
+use pollux_chaos::servers::pair::{GroundKind, Homes, Pair, PairOptions};
 
 use super::arguments::Arguments;
-use super::{options, say, show};
+use super::{say, show};
 
 /// A pair, and for which plans it is good.
 struct Standing {
     ground: GroundKind,
     disks: bool,
+    upgraded: bool,
     pairs: usize,
     pair: Pair,
 }
@@ -29,19 +30,22 @@ impl Grounds {
     pub fn runs(&mut self, plan: &'static Plan, wanted: &Arguments) -> anyhow::Result<Report> {
         let crowd = crowd(wanted).of(plan);
         let fits = |one: &Standing| {
-            (one.ground, one.disks, one.pairs) == (plan.ground, plan.disks, crowd.pairs)
+            let kind = (one.ground, one.disks, one.pairs);
+            let is_one = one.upgraded || plan.upgrades;
+            !is_one && kind == (plan.ground, plan.disks, crowd.pairs)
         };
         let pair = match self.standing.take() {
             Some(standing) if fits(&standing) => standing.pair,
             other => {
                 // The old one goes before the new one comes.
                 drop(other);
-                failover::open(plan, &options(wanted)?, &crowd)?
+                failover::open(plan, &options(plan, wanted)?, &crowd)?
             }
         };
         let standing = self.standing.insert(Standing {
             ground: plan.ground,
             disks: plan.disks,
+            upgraded: plan.upgrades,
             pairs: crowd.pairs,
             pair,
         });
@@ -49,7 +53,12 @@ impl Grounds {
             drill: plan.name,
             runs: Vec::new(),
         };
-        let count = wanted.runs.unwrap_or(plan.runs);
+        // A pair is upgraded once.
+        let count = if plan.upgrades {
+            1
+        } else {
+            wanted.runs.unwrap_or(plan.runs)
+        };
         for number in 1..=count {
             say(format_args!("{} run {number} of {count}", plan.name));
             self.runs += 1;
@@ -79,6 +88,20 @@ impl Grounds {
     pub fn leave(&mut self) {
         self.standing = None;
     }
+}
+
+/// Snapshots are taken while two versions run, so that each reads those of the other.
+const SNAPSHOT_ENTRIES: u64 = 2_000;
+
+fn options(plan: &Plan, wanted: &Arguments) -> anyhow::Result<PairOptions> {
+    let options = super::options(wanted)?;
+    Ok(PairOptions {
+        snapshot_entries: match plan.upgrades {
+            true => Some(SNAPSHOT_ENTRIES),
+            false => options.snapshot_entries,
+        },
+        ..options
+    })
 }
 
 fn crowd(wanted: &Arguments) -> Crowd {

@@ -6,6 +6,7 @@ mod grounds;
 mod show;
 
 use std::io::{Write, stderr, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -106,7 +107,9 @@ fn names(wanted: &Arguments) -> anyhow::Result<Vec<&str>> {
     for name in &wanted.drills {
         match name.as_str() {
             ALL => {
+                let next = next(wanted)?;
                 let plans = PLANS.iter().filter(|plan| plan.is_possible(wanted.mode));
+                let plans = plans.filter(|plan| next.is_some() || !plan.upgrades);
                 names.extend(plans.map(|plan| plan.name));
                 names.extend([STORM, COMEBACK]);
             }
@@ -135,6 +138,16 @@ fn list() -> anyhow::Result<()> {
         .context("print the list")
 }
 
+/// The program of the next version, where there is one.
+fn next(wanted: &Arguments) -> anyhow::Result<Option<PathBuf>> {
+    if let Some(program) = &wanted.pollux_next {
+        return Ok(Some(program.clone()));
+    }
+    let me = std::env::current_exe().context("find out where this program lies")?;
+    let beside = me.with_file_name("pollux-next");
+    Ok(beside.exists().then_some(beside))
+}
+
 fn options(wanted: &Arguments) -> anyhow::Result<PairOptions> {
     let program = match &wanted.pollux {
         Some(program) => program.clone(),
@@ -145,6 +158,7 @@ fn options(wanted: &Arguments) -> anyhow::Result<PairOptions> {
     };
     Ok(PairOptions {
         mode: wanted.mode,
+        next: next(wanted)?,
         ..PairOptions::of(&program)
     })
 }

@@ -36,6 +36,8 @@ const COMMANDS_AT_ONCE: usize = 4;
 #[derive(Debug, Clone)]
 pub struct PairOptions {
     pub program: PathBuf,
+    /// The version after it, for drills of upgrades.
+    pub next: Option<PathBuf>,
     pub ground: GroundKind,
     /// Whether each has a disk of its own, which can be frozen.
     pub disks: bool,
@@ -59,6 +61,9 @@ pub struct Pair {
     // Processes end before their ground and their folder go: fields drop in this order.
     pub stations: Vec<Station>,
     pub ground: Ground,
+    /// What the stations were made with.
+    pub program: PathBuf,
+    pub next: Option<PathBuf>,
     certificate: Certificate,
     folder: TempDir,
 }
@@ -68,6 +73,7 @@ impl PairOptions {
     pub fn of(program: &Path) -> Self {
         PairOptions {
             program: program.to_owned(),
+            next: None,
             ground: GroundKind::Loopback,
             disks: false,
             snapshot_entries: None,
@@ -82,6 +88,10 @@ impl Pair {
     pub fn open(options: &PairOptions) -> anyhow::Result<Self> {
         let program = fs::canonicalize(&options.program);
         let program = program.context("find the program: cargo build --release, then --pollux")?;
+        let next = options
+            .next
+            .as_ref()
+            .map(|next| fs::canonicalize(next).context("find the program of the next version"));
         let folder = tempfile::Builder::new().prefix("pair-").tempdir();
         let folder = folder.context("make a folder for a pair")?;
         let certificate = Certificate::make(folder.path(), DOMAIN)?;
@@ -108,6 +118,8 @@ impl Pair {
         let mut pair = Pair {
             stations: stations?,
             ground,
+            program: program.clone(),
+            next: next.transpose()?,
             certificate,
             folder,
         };

@@ -133,6 +133,22 @@ impl Station {
         output_of(command.args(arguments))
     }
 
+    /// From the next start on it runs this.
+    pub fn install(&mut self, program: &Path) {
+        self.program = program.to_owned();
+    }
+
+    /// Starts the process, which is to end by itself: its exit code, and what it said.
+    pub fn fails_to_start(&mut self, ground: &Ground) -> anyhow::Result<(Option<i32>, String)> {
+        let before = fs::read_to_string(self.log()).unwrap_or_default().len();
+        self.spawn(ground)?;
+        let mut process = self.process.take().context("it was started")?;
+        let ended = process.wait_end(START_LIMIT)?;
+        let status = ended.with_context(|| format!("{} runs on", self.name))?;
+        let mut said = fs::read_to_string(self.log()).context("read what it said")?;
+        Ok((status.code(), said.split_off(before)))
+    }
+
     /// Starts the process; does not wait for anything.
     pub fn spawn(&mut self, ground: &Ground) -> anyhow::Result<()> {
         if self.process.is_some() {

@@ -14,6 +14,7 @@ use pollux_links::PeerAddress;
 use pollux_raft::configuration::{
     Change, ChangeReply, Invitation, NodeEntry, Role, TopologyChange, TopologyReply,
 };
+use pollux_raft::version;
 use tokio::time::sleep;
 
 use super::plan::{self, NAMES, PairPlan, SEATS};
@@ -57,6 +58,8 @@ pub fn found() -> TopologyChange {
             incarnation: Incarnation(1),
             address: format!("{}:{LINK_PORT}", NAMES[0]),
             client_address: Some(format!("{}:{PORT}", NAMES[0])),
+            build: version::build(),
+            shown: None,
             removed: false,
         },
         secrets: None,
@@ -121,6 +124,7 @@ async fn let_in(node: &Arc<Node>, index: usize) -> Result<Membership, Box<dyn st
         name: name.to_owned(),
         address: format!("{name}:{LINK_PORT}"),
         client_address: (role == Role::Node).then(|| format!("{name}:{PORT}")),
+        build: version::build(),
     };
     topology(node, admit).await?;
     Ok(node.configuration.read(|configuration| {

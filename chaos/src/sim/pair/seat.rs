@@ -18,6 +18,7 @@ use pollux_actors::{
 use pollux_domain::ids::{ClusterId, Incarnation, Life, NodeId, SubclusterId};
 use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
+use pollux_links::in_use::InUse;
 use pollux_links::links::{LinkParts, Links};
 use pollux_links::net::{Net, Travelling};
 use pollux_links::peers::Desks;
@@ -25,6 +26,7 @@ use pollux_links::security::Security;
 use pollux_links::visit::Visitors;
 use pollux_raft::group::Begin;
 use pollux_raft::log::{MemoryLog, SimulatedDisk};
+use pollux_raft::version;
 use pollux_store::tables::MemoryTables;
 
 use super::founding::{self, Membership};
@@ -208,12 +210,16 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
     let net = Arc::new(net);
     let desks = Arc::new(Desks::default());
     let guests = Arc::new(Guests::default());
+    let in_use = InUse::default();
     let links = Links::new(LinkParts {
         identity: Identity {
             cluster: ClusterId::default(),
             node: seat.id,
             incarnation: Incarnation(1),
         },
+        build: version::build(),
+        in_use: in_use.clone(),
+        address: None,
         security: Security::Plain,
         net: net.clone(),
         ambient: ambient.clone(),
@@ -237,6 +243,7 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
             snapshot_entries: 100,
             keep_entries: 20,
             deliver: around.plan.deliver,
+            in_use,
             ..Settings::alone(seat.id, DOMAIN.to_owned())
         },
         life,

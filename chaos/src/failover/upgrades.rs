@@ -1,0 +1,120 @@
+//! Drills with two versions of the program: a pair is upgraded node by node, and back, while people
+//! chat, and the mixed pair is broken meanwhile.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::scene::Scene;
+use crate::servers::pair::{Role, WITNESS};
+
+type Done = anyhow::Result<()>;
+
+/// How soon a pair is whole again after one of its nodes was replaced.
+const WHOLE: Duration = Duration::from_secs(30);
+/// What a version ends with that does not speak the format of its cluster.
+const REFUSED: i32 = 66;
+
+/// The order of the book: the witness, the node that stands by, the one that serves. In between
+/// each takes over from the other, which is killed.
+pub fn rolling_upgrade(scene: &mut Scene<'_>) -> Done {
+    let (owner, twin) = (scene.owner, scene.twin());
+    let (old, next) = versions(scene)?;
+    scene.fault();
+    replace(scene, WITNESS, &next)?;
+    replace(scene, twin, &next)?;
+    expect_refusal(scene, WITNESS, "not every node speaks format")?;
+    take_over(scene, owner, twin)?;
+    take_over(scene, twin, owner)?;
+    replace(scene, owner, &next)?;
+    scene.pair.stations[WITNESS].ctl(&["cluster", "finish-upgrade"])?;
+    expect_refusal(scene, WITNESS, "there is nothing to finish")?;
+    // What is written from now on, the version before does not read: a takeover reads it.
+    take_over(scene, twin, owner)?;
+    for station in [WITNESS, twin] {
+        is_refused(scene, station, &old)?;
+        scene.pair.stations[station].install(&next);
+        scene.start(station)?;
+        scene.pair.wait_healthy(WHOLE)?;
+    }
+    Ok(())
+}
+
+/// All are upgraded, and all go back: what the next version has written meanwhile is read by the
+/// version before.
+pub fn rolling_downgrade(scene: &mut Scene<'_>) -> Done {
+    let (owner, twin) = (scene.owner, scene.twin());
+    let (old, next) = versions(scene)?;
+    scene.fault();
+    for station in [WITNESS, twin, owner] {
+        replace(scene, station, &next)?;
+    }
+    scene.last(Duration::from_secs(2));
+    replace(scene, owner, &old)?;
+    take_over(scene, twin, owner)?;
+    take_over(scene, owner, twin)?;
+    replace(scene, twin, &old)?;
+    replace(scene, WITNESS, &old)?;
+    take_over(scene, twin, owner)
+}
+
+fn versions(scene: &Scene<'_>) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let next = scene.pair.next.clone();
+    let next = next.context("the program of the next version is needed: --pollux-next")?;
+    Ok((scene.pair.program.clone(), next))
+}
+
+/// As an operator does it: nobody is served by the node, it is stopped, and comes back with another
+/// program.
+fn replace(scene: &mut Scene<'_>, station: usize, program: &PathBuf) -> Done {
+    relieve(scene, station)?;
+    let pair = &mut *scene.pair;
+    pair.stations[station].stop()?;
+    pair.stations[station].install(program);
+    pair.stations[station].start(&pair.ground)?;
+    pair.wait_healthy(WHOLE)
+}
+
+/// Its twin serves its users.
+fn relieve(scene: &mut Scene<'_>, station: usize) -> Done {
+    if scene.pair.stations[station].role == Role::Witness {
+        return Ok(());
+    }
+    let node = scene.pair.stations[station].node().to_string();
+    scene.pair.stations[WITNESS].ctl(&["subcluster", "failover", &node])?;
+    scene.pair.wait_healthy(WHOLE)
+}
+
+/// kill -9 of a node that serves, until its twin does.
+fn take_over(scene: &mut Scene<'_>, from: usize, to: usize) -> Done {
+    relieve(scene, to)?;
+    scene.wait_served_by(from)?;
+    scene.kill(from)?;
+    scene.wait_served_by(to)?;
+    scene.start(from)?;
+    scene.pair.wait_healthy(WHOLE)
+}
+
+/// The upgrade is not finished, and why.
+fn expect_refusal(scene: &Scene<'_>, station: usize, words: &str) -> Done {
+    match scene.pair.stations[station].ctl(&["cluster", "finish-upgrade"]) {
+        Ok(said) => bail!("the upgrade was finished too early: {said}"),
+        Err(error) if error.to_string().contains(words) => Ok(()),
+        Err(error) => Err(error.context("another reason was expected")),
+    }
+}
+
+/// The version before does not come back, and says what to install.
+fn is_refused(scene: &mut Scene<'_>, station: usize, old: &PathBuf) -> Done {
+    relieve(scene, station)?;
+    let pair = &mut *scene.pair;
+    pair.stations[station].stop()?;
+    pair.stations[station].install(old);
+    let (code, said) = pair.stations[station].fails_to_start(&pair.ground)?;
+    let words = "install a version that speaks format 2";
+    if code != Some(REFUSED) || !said.contains(words) {
+        bail!("an older version ended with {code:?}, and said: {said}");
+    }
+    Ok(())
+}

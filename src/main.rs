@@ -11,6 +11,7 @@ mod demo;
 mod descriptors;
 mod exit;
 mod groups;
+mod hosted;
 mod links;
 mod log;
 mod ports;

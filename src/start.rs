@@ -15,7 +15,8 @@ use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
-    agreement, courier, expiry, inquiries, membership, node_states, system, wall_clock,
+    agreement, courier, expiry, hosting, inquiries, membership, node_states, system, wall_clock,
+    witnesses,
 };
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
@@ -39,6 +40,7 @@ use crate::control::{ControlError, ControlServer};
 use crate::descriptors;
 use crate::exit::Exit;
 use crate::groups::Groups;
+use crate::hosted::Hosted;
 use crate::links::{self, Guests};
 use crate::ports::{self, PortError};
 use crate::process;
@@ -193,6 +195,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let backups = folder.join("backups");
     let backups = std::path::absolute(&backups).unwrap_or(backups);
     let _first = node.backups.set(Backups::new(backups));
+    let shelf = Arc::new(Hosted::new(folder, keep));
+    let _first = node.hosting.shelf.set(shelf);
     guests.welcome(&node);
     links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
     let (_stop_following, stopped) = oneshot::channel();
@@ -212,7 +216,9 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     groups.spawn(courier::run(node.clone()));
     groups.spawn(wall_clock::run(node.clone()));
     groups.spawn(node_states::run(node.clone()));
+    groups.spawn(witnesses::run(node.clone()));
     if !is_witness {
+        groups.spawn(hosting::run(node.clone()));
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(inquiries::run(node.clone()));
         groups.spawn(certificate::follow(node.clone()));
@@ -308,6 +314,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         incarnation: membership.incarnation,
         subcluster: membership.subcluster,
         is_witness: membership.role == Role::Witness,
+        site: config.cluster.site.clone(),
         begin: begin(membership.founder),
         begin_subcluster: begin(membership.founds_subcluster),
         ..alone

@@ -31,6 +31,7 @@ use crate::administrators;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
+use crate::hosting::Hosting;
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::backup::Backups;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub subcluster: SubclusterId,
     /// Votes, and serves nobody.
     pub is_witness: bool,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
     /// Founds the cluster's configuration, or waits to be taken into it.
     pub begin: Begin,
     /// Founds its subcluster's group, or waits to be taken into it.
@@ -74,6 +77,7 @@ impl Settings {
             incarnation: Incarnation(1),
             subcluster: SubclusterId(1),
             is_witness: false,
+            site: None,
             begin: Begin::Found,
             begin_subcluster: Begin::Found,
             domain,
@@ -138,6 +142,8 @@ pub struct Node {
     pub started: Duration,
     /// Where clients are taken.
     pub listeners: Mutex<Vec<Listening>>,
+    /// The databases of other subclusters that it has as their witness.
+    pub hosting: Hosting,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     /// Where backups are put, where there is a disk.
@@ -272,6 +278,7 @@ impl Node {
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            hosting: Hosting::default(),
             onlooker: OnceLock::new(),
             backups: OnceLock::new(),
             surroundings: OnceLock::new(),
@@ -283,7 +290,7 @@ impl Node {
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
-        replicas::open(&node);
+        replicas::open(&node.desks, &node.subcluster);
         courier::open(&node);
         tokens::open(&node);
         if is_alone(&node.subcluster, node.settings.begin_subcluster) {
@@ -430,6 +437,7 @@ impl Node {
         while !self.is_left() && self.ambient.clock.now() < begun + PATIENCE {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.hosting.stop(&self.desks).await;
         self.subcluster.shutdown().await;
         self.configuration.shutdown().await;
     }

@@ -28,3 +28,4 @@ pub mod stanza_error;
 pub mod subscription;
 pub mod takeovers;
 pub mod tokens;
+pub mod witnesses;

@@ -49,6 +49,8 @@ pub struct JoinRequest {
     pub node_address: String,
     /// `host:port` of its port for clients.
     pub client_address: String,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
     /// For its key: see `NodeKey::request`.
     pub certificate_request: Vec<u8>,
 }

@@ -71,6 +71,7 @@ fn request(key: &NodeKey) -> JoinRequest {
         name: "second".to_owned(),
         node_address: "127.0.0.1:7400".to_owned(),
         client_address: "127.0.0.1:5222".to_owned(),
+        site: None,
         certificate_request: key.request().unwrap(),
     }
 }

@@ -184,8 +184,8 @@ fn action_weight(action: &Action) -> usize {
 
 impl Machine for Configuration {
     // 2: settings, tokens. 3: which keys accounts have, and which are disabled;
-    // the secret of TURN servers. 4: administrators, the audit.
-    const VERSION: u16 = 4;
+    // the secret of TURN servers. 4: administrators, the audit. 5: nodes that are witnesses.
+    const VERSION: u16 = 5;
     type Command = configuration::Change;
     type Reply = configuration::ChangeReply;
     type Effect = ();

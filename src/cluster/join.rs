@@ -40,6 +40,7 @@ pub fn join(
         name: config.cluster.name.clone(),
         node_address: config.cluster.address.clone(),
         client_address: config.xmpp.address.clone(),
+        site: config.cluster.site.clone(),
         certificate_request: key
             .request()
             .map_err(|error| ClusterError::failed("make a key", error))?,

@@ -74,6 +74,8 @@ impl Membership {
             incarnation: self.incarnation,
             address: config.cluster.address.clone(),
             client_address: Some(config.xmpp.address.clone()),
+            site: config.cluster.site.clone(),
+            drained: false,
             removed: false,
         }
     }

@@ -26,3 +26,4 @@ mod stored;
 mod strangers;
 mod tickets;
 mod tokens;
+mod witnesses;

@@ -56,6 +56,15 @@ impl Member {
         }
     }
 
+    /// The same at a site.
+    #[track_caller]
+    pub fn prepare_at(name: &'static str, site: &str) -> Member {
+        let member = Member::prepare(name);
+        let line = format!("name = \"{name}\"\n");
+        member.change_setting(&line, &format!("{line}site = \"{site}\"\n"));
+        member
+    }
+
     /// The first node of a cluster, running.
     #[track_caller]
     pub fn first(name: &'static str) -> Member {

@@ -325,11 +325,24 @@ impl Executor {
                     address: listening.address.to_string(),
                 })
                 .collect(),
-            groups: vec![
-                group_row("configuration", &node.configuration),
-                group_row("subcluster", &node.subcluster),
-            ],
+            groups: self.group_rows(),
         }
+    }
+}
+
+impl Executor {
+    fn group_rows(&self) -> Vec<GroupRow> {
+        let node = &self.node;
+        let own = [
+            group_row("configuration", &node.configuration),
+            group_row("subcluster", &node.subcluster),
+        ];
+        let hosted = node.hosting.all().into_iter();
+        let hosted = hosted.map(|hosted| {
+            let name = format!("witness of subcluster {}", hosted.subcluster);
+            group_row(&name, &hosted.group)
+        });
+        own.into_iter().chain(hosted).collect()
     }
 }
 

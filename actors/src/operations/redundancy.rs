@@ -6,7 +6,7 @@ use std::time::Duration;
 use pollux_domain::ids::NodeId;
 use pollux_domain::operations::{ErrorKind, OperationError, Outcome};
 use pollux_domain::redundancy::{Answer, Away, Facts, Replica, unmet};
-use pollux_raft::configuration::{Role, TopologyChange};
+use pollux_raft::configuration::TopologyChange;
 
 use super::Executor;
 use super::replicas::{self, Question, Told};
@@ -36,11 +36,9 @@ impl Executor {
     async fn redundancy(&self) -> Facts {
         let node = &self.node;
         let members: Vec<(NodeId, String, bool)> = node.configuration.read(|configuration| {
-            let members = configuration.topology().members(node.settings.subcluster);
-            let rows = members.map(|(number, entry)| {
-                let serves = entry.role == Role::Node;
-                (number, entry.name.clone(), serves)
-            });
+            let topology = configuration.topology();
+            let replicas = topology.replicas(node.settings.subcluster).into_iter();
+            let rows = replicas.map(|(number, entry, serves)| (number, entry.name.clone(), serves));
             rows.collect()
         });
         let voters = node.subcluster.voters();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pollux_domain::ids::NodeId;
 use pollux_domain::redundancy::Answer;
-use pollux_links::peers::{Desk, Lane, Subject, Topic};
+use pollux_links::peers::{Desk, Desks, Lane, Subject, Topic};
 use pollux_raft::group::Group;
 use pollux_raft::machine::Subcluster;
 use pollux_store::codec;
@@ -51,14 +51,16 @@ pub(super) fn about(node: &Node) -> Answer {
 /// Asks another replica; none where it does not answer so that it can be understood.
 pub(super) async fn ask(node: &Node, other: NodeId, question: Question) -> Option<Told> {
     let body = Bytes::from(codec::encode(VERSION, &question).ok()?);
-    let asked = node.peers.ask(other, Lane::Bulk, topic(node), body);
+    let asked = node
+        .peers
+        .ask(other, Lane::Bulk, topic(&node.subcluster), body);
     codec::decode(VERSION, &asked.await.ok()?).ok()
 }
 
-fn topic(node: &Node) -> Topic {
+fn topic(group: &Group<Subcluster>) -> Topic {
     Topic {
         subject: Subject::Operation,
-        group: node.subcluster.group(),
+        group: group.group(),
     }
 }
 
@@ -94,8 +96,8 @@ impl Desk for ReplicaDesk {
     }
 }
 
-/// Opens the desk of a node.
-pub(crate) fn open(node: &Arc<Node>) {
-    let desk = ReplicaDesk(node.subcluster.clone());
-    node.desks.open(topic(node), Arc::new(desk));
+/// Opens the desk of a replica that is here.
+pub(crate) fn open(desks: &Desks, group: &Group<Subcluster>) {
+    let desk = ReplicaDesk(group.clone());
+    desks.open(topic(group), Arc::new(desk));
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod administrators;
 mod audit;
+mod hosting;
 mod topology;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use administrators::{
     PasswordHash,
 };
 pub use audit::{Audit, AuditEntry, AuditLine};
+pub use hosting::Hosting;
 pub use topology::{
     ClusterSecrets, Invitation, NodeEntry, Role, SubclusterEntry, Topology, TopologyChange,
     TopologyReply,

@@ -1,19 +1,21 @@
 //! Which nodes a cluster has and how they form subclusters: the part of the configuration that
 //! changes when a node is founded, admitted, removed, or given another address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
 use serde::{Deserialize, Serialize};
 
+use super::hosting::Hosting;
+
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
     pub cluster: ClusterId,
-    nodes: BTreeMap<NodeId, NodeEntry>,
-    subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
+    pub(super) nodes: BTreeMap<NodeId, NodeEntry>,
+    pub(super) subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
     /// By the digest of their secret: who knows it may join, once.
     invitations: BTreeMap<[u8; 32], Invitation>,
     /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
@@ -55,6 +57,10 @@ pub struct NodeEntry {
     pub address: String,
     /// `host:port` that clients are told to resume at, where there is one.
     pub client_address: Option<String>,
+    /// Where it stands, where somebody has said: nodes of one site may be lost together.
+    pub site: Option<String>,
+    /// It is being emptied: its twin serves its users, and it takes no duty.
+    pub drained: bool,
     /// It may not come back.
     pub removed: bool,
 }
@@ -66,6 +72,8 @@ pub struct SubclusterEntry {
     pub high_availability: bool,
     /// How often its group had to go on with one voter.
     pub reforms: u32,
+    /// Which nodes of other subclusters have its database.
+    pub hosting: Hosting,
 }
 
 /// A place in the cluster that waits for somebody.
@@ -97,6 +105,7 @@ pub enum TopologyChange {
         name: String,
         address: String,
         client_address: Option<String>,
+        site: Option<String>,
     },
     Remove {
         node: NodeId,
@@ -116,6 +125,34 @@ pub enum TopologyChange {
         address: String,
         client_address: Option<String>,
     },
+    SetSite {
+        node: NodeId,
+        site: Option<String>,
+    },
+    /// The node is emptied, or no longer.
+    SetDrained {
+        node: NodeId,
+        drained: bool,
+    },
+    /// A subcluster gets another witness among the nodes of the others, or none.
+    Appoint {
+        subcluster: SubclusterId,
+        witness: Option<NodeId>,
+        /// Who it is now, as whoever says this knows.
+        instead_of: Option<Voter>,
+        /// An operator has chosen it.
+        is_pinned: bool,
+    },
+    /// The group votes without it for certain: it may drop its replica.
+    Relieve {
+        subcluster: SubclusterId,
+        voter: Voter,
+    },
+    /// It has lost its replica, and is to host another under its next incarnation.
+    HostAnew {
+        subcluster: SubclusterId,
+        voter: Voter,
+    },
 }
 
 /// What became of it.
@@ -130,6 +167,18 @@ pub enum TopologyReply {
     Complete,
     Founded,
     TooMany,
+    /// Something else has changed meanwhile.
+    Stale,
+    /// That node cannot be the witness of that subcluster.
+    Unfit,
+}
+
+/// What a node says of itself when it joins.
+struct Newcomer<'a> {
+    name: &'a str,
+    address: &'a str,
+    client_address: Option<&'a String>,
+    site: Option<&'a String>,
 }
 
 impl Topology {
@@ -157,9 +206,21 @@ impl Topology {
                 name,
                 address,
                 client_address,
-            } => return self.admit(digest, name, address, client_address.as_ref()),
+                site,
+            } => {
+                let newcomer = Newcomer {
+                    name,
+                    address,
+                    client_address: client_address.as_ref(),
+                    site: site.as_ref(),
+                };
+                return self.admit(digest, &newcomer);
+            }
             TopologyChange::Remove { node } => match self.nodes.get_mut(node) {
-                Some(entry) => entry.removed = true,
+                Some(entry) => {
+                    entry.removed = true;
+                    self.hosts_no_more(*node);
+                }
                 None => return TopologyReply::NoSuchNode,
             },
             TopologyChange::Reform { node, incarnation } => {
@@ -182,6 +243,26 @@ impl Topology {
                 }
                 None => return TopologyReply::NoSuchNode,
             },
+            TopologyChange::SetSite { node, site } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.site.clone_from(site),
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::SetDrained { node, drained } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.drained = *drained,
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::Appoint {
+                subcluster,
+                witness,
+                instead_of,
+                is_pinned,
+            } => return self.appoint(*subcluster, *witness, *instead_of, *is_pinned),
+            TopologyChange::Relieve { subcluster, voter } => {
+                return self.relieve(*subcluster, *voter);
+            }
+            TopologyChange::HostAnew { subcluster, voter } => {
+                return self.host_anew(*subcluster, *voter);
+            }
         }
         TopologyReply::Done
     }
@@ -214,12 +295,18 @@ impl Topology {
         }
         survivor.incarnation = incarnation;
         let subcluster = survivor.subcluster;
+        let mut lost = BTreeSet::new();
         for (other, entry) in &mut self.nodes {
-            entry.removed |= *other != node && entry.subcluster == subcluster;
+            if *other != node && entry.subcluster == subcluster {
+                entry.removed = true;
+                lost.insert(*other);
+            }
         }
         let entry = self.subclusters.entry(subcluster).or_default();
         entry.high_availability = false;
         entry.reforms += 1;
+        entry.hosting.end();
+        lost.into_iter().for_each(|node| self.hosts_no_more(node));
         TopologyReply::Done
     }
 
@@ -237,13 +324,7 @@ impl Topology {
         TopologyReply::Done
     }
 
-    fn admit(
-        &mut self,
-        digest: &[u8; 32],
-        name: &str,
-        address: &str,
-        client_address: Option<&String>,
-    ) -> TopologyReply {
+    fn admit(&mut self, digest: &[u8; 32], newcomer: &Newcomer<'_>) -> TopologyReply {
         let Some(invitation) = self.invitations.get(digest).copied() else {
             return TopologyReply::NotInvited;
         };
@@ -272,15 +353,21 @@ impl Topology {
         self.invitations.remove(digest);
         self.subclusters.entry(invitation.subcluster).or_default();
         let entry = NodeEntry {
-            name: name.to_owned(),
+            name: newcomer.name.to_owned(),
             role: invitation.role,
             subcluster: invitation.subcluster,
             incarnation,
-            address: address.to_owned(),
-            client_address: client_address.cloned(),
+            address: newcomer.address.to_owned(),
+            client_address: newcomer.client_address.cloned(),
+            site: newcomer.site.cloned(),
+            drained: false,
             removed: false,
         };
         self.nodes.insert(node, entry);
+        self.has_no_memory(node);
+        if invitation.role == Role::Witness {
+            self.has_process(invitation.subcluster);
+        }
         TopologyReply::Admitted(Voter { node, incarnation })
     }
 
@@ -341,6 +428,8 @@ mod tests {
             incarnation: Incarnation(1),
             address: "127.0.0.1:7222".to_owned(),
             client_address: None,
+            site: None,
+            drained: false,
             removed: false,
         }
     }
@@ -380,6 +469,7 @@ mod tests {
             name: "pollux".to_owned(),
             address: "127.0.0.1:7223".to_owned(),
             client_address: None,
+            site: None,
         })
     }
 

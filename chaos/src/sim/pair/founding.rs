@@ -57,6 +57,8 @@ pub fn found() -> TopologyChange {
             incarnation: Incarnation(1),
             address: format!("{}:{LINK_PORT}", NAMES[0]),
             client_address: Some(format!("{}:{PORT}", NAMES[0])),
+            site: None,
+            drained: false,
             removed: false,
         },
         secrets: None,
@@ -121,6 +123,7 @@ async fn let_in(node: &Arc<Node>, index: usize) -> Result<Membership, Box<dyn st
         name: name.to_owned(),
         address: format!("{name}:{LINK_PORT}"),
         client_address: (role == Role::Node).then(|| format!("{name}:{PORT}")),
+        site: None,
     };
     topology(node, admit).await?;
     Ok(node.configuration.read(|configuration| {

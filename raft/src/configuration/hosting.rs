@@ -1,0 +1,234 @@
+//! Which nodes have the database of a subcluster that is not theirs: its witness, and those that
+//! were it and are still voted with. Not for choosing one: see `domain::witnesses`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pollux_domain::ids::{Incarnation, NodeId, SubclusterId, Voter};
+use pollux_domain::witnesses::{self, Place, Ward};
+use serde::{Deserialize, Serialize};
+
+use super::topology::{NodeEntry, Role, Topology, TopologyReply};
+
+/// Of one subcluster. See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hosting {
+    /// Votes, or will as soon as it has caught up.
+    pub witness: Option<Voter>,
+    /// An operator has chosen it.
+    pub is_pinned: bool,
+    /// Were it. They keep their replicas until the group votes without them for certain.
+    pub leaving: BTreeSet<Voter>,
+    /// Under which incarnation each node was it last: none is given again.
+    given: BTreeMap<NodeId, Incarnation>,
+}
+
+impl Hosting {
+    /// The group has begun anew, without any of them.
+    pub(super) fn end(&mut self) {
+        self.witness = None;
+        self.is_pinned = false;
+        self.leaving.clear();
+    }
+
+    /// Whoever was it leaves.
+    fn dismiss(&mut self) {
+        self.leaving.extend(self.witness.take());
+        self.is_pinned = false;
+    }
+
+    /// The next name of a node in this group.
+    fn give(&mut self, node: NodeId) -> Voter {
+        let incarnation = self.given.entry(node).or_default();
+        *incarnation = Incarnation(incarnation.0 + 1);
+        Voter {
+            node,
+            incarnation: *incarnation,
+        }
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = Voter> {
+        self.witness.iter().chain(&self.leaving).copied()
+    }
+}
+
+impl Topology {
+    pub(super) fn appoint(
+        &mut self,
+        subcluster: SubclusterId,
+        witness: Option<NodeId>,
+        instead_of: Option<Voter>,
+        is_pinned: bool,
+    ) -> TopologyReply {
+        let places = self.places();
+        let ward = self.ward(subcluster);
+        let fits = |node| {
+            let checked = ward.map(|ward| witnesses::check(&places, &ward, node));
+            checked.is_some_and(|checked| checked.is_ok())
+        };
+        let is_fit = witness.is_none_or(fits);
+        let Some(entry) = self.subclusters.get_mut(&subcluster) else {
+            return TopologyReply::NoSuchSubcluster;
+        };
+        let hosting = &mut entry.hosting;
+        if hosting.witness != instead_of {
+            return TopologyReply::Stale;
+        }
+        if !is_fit {
+            return TopologyReply::Unfit;
+        }
+        if hosting.witness.map(|voter| voter.node) != witness {
+            hosting.dismiss();
+            hosting.witness = witness.map(|node| {
+                // One that comes back before it has left has its log still, and its name.
+                let back = hosting.leaving.iter().find(|voter| voter.node == node);
+                match back.copied() {
+                    Some(voter) => voter,
+                    None => hosting.give(node),
+                }
+            });
+            if let Some(voter) = hosting.witness {
+                hosting.leaving.remove(&voter);
+            }
+        }
+        hosting.is_pinned = is_pinned;
+        TopologyReply::Done
+    }
+
+    pub(super) fn relieve(&mut self, subcluster: SubclusterId, voter: Voter) -> TopologyReply {
+        let entry = self.subclusters.get_mut(&subcluster);
+        match entry.is_some_and(|entry| entry.hosting.leaving.remove(&voter)) {
+            true => TopologyReply::Done,
+            false => TopologyReply::Stale,
+        }
+    }
+
+    pub(super) fn host_anew(&mut self, subcluster: SubclusterId, voter: Voter) -> TopologyReply {
+        let entry = self.subclusters.get_mut(&subcluster);
+        let Some(hosting) = entry.map(|entry| &mut entry.hosting) else {
+            return TopologyReply::NoSuchSubcluster;
+        };
+        if hosting.witness != Some(voter) {
+            return TopologyReply::Stale;
+        }
+        hosting.leaving.insert(voter);
+        hosting.witness = Some(hosting.give(voter.node));
+        TopologyReply::Done
+    }
+
+    /// A node came with an empty folder: what it hosted it has to learn again.
+    pub(super) fn has_no_memory(&mut self, node: NodeId) {
+        for entry in self.subclusters.values_mut() {
+            let hosting = &mut entry.hosting;
+            if let Some(voter) = hosting.witness.filter(|voter| voter.node == node) {
+                hosting.leaving.insert(voter);
+                hosting.witness = Some(hosting.give(node));
+            }
+        }
+    }
+
+    /// A node does not come back.
+    pub(super) fn hosts_no_more(&mut self, node: NodeId) {
+        for entry in self.subclusters.values_mut() {
+            if entry.hosting.witness.map(|voter| voter.node) == Some(node) {
+                entry.hosting.dismiss();
+            }
+        }
+    }
+
+    /// A subcluster has a witness process, which takes the place of a node.
+    pub(super) fn has_process(&mut self, subcluster: SubclusterId) {
+        if let Some(entry) = self.subclusters.get_mut(&subcluster) {
+            entry.hosting.dismiss();
+        }
+    }
+
+    /// The witness of a subcluster, where a node of another one is it.
+    pub fn hosted_witness(&self, subcluster: SubclusterId) -> Option<Voter> {
+        self.subcluster(subcluster)?.hosting.witness
+    }
+
+    /// Who is to vote in a subcluster's group.
+    pub fn voters(&self, subcluster: SubclusterId) -> BTreeSet<Voter> {
+        let members = self.members(subcluster);
+        let members = members.map(|(node, entry)| Voter {
+            node,
+            incarnation: entry.incarnation,
+        });
+        members.chain(self.hosted_witness(subcluster)).collect()
+    }
+
+    /// Who is to vote, by node, and whether it serves.
+    pub fn replicas(&self, subcluster: SubclusterId) -> Vec<(NodeId, &NodeEntry, bool)> {
+        let members = self.members(subcluster);
+        let mut replicas: Vec<_> = members
+            .map(|(node, entry)| (node, entry, entry.role == Role::Node))
+            .collect();
+        let witness = self.hosted_witness(subcluster);
+        replicas.extend(witness.and_then(|voter| {
+            let entry = self.node(voter.node)?;
+            Some((voter.node, entry, false))
+        }));
+        replicas
+    }
+
+    /// What a node hosts, or is to.
+    pub fn hosted_by(&self, node: NodeId) -> BTreeMap<SubclusterId, Voter> {
+        let mut hosted = BTreeMap::new();
+        for (subcluster, entry) in &self.subclusters {
+            let mine = entry.hosting.hosts().filter(|voter| voter.node == node);
+            // Of two lives of one node the older has no memory.
+            if let Some(voter) = mine.max() {
+                hosted.insert(*subcluster, voter);
+            }
+        }
+        hosted
+    }
+
+    /// Whether this name in a group is given up for ever. What an old configuration does not know
+    /// yet is not.
+    pub fn is_relieved(&self, subcluster: SubclusterId, voter: Voter) -> bool {
+        self.subcluster(subcluster).is_some_and(|entry| {
+            let hosting = &entry.hosting;
+            let given = hosting.given.get(&voter.node);
+            given.is_some_and(|last| voter.incarnation <= *last)
+                && hosting.hosts().all(|host| host != voter)
+        })
+    }
+
+    /// Those that are voted with no more than is needed, in all subclusters.
+    pub fn leaving(&self, subcluster: SubclusterId) -> Vec<Voter> {
+        let entry = self.subcluster(subcluster);
+        let leaving = entry.into_iter().flat_map(|entry| &entry.hosting.leaving);
+        leaving.copied().collect()
+    }
+
+    /// The nodes that may be witnesses.
+    pub fn places(&self) -> Vec<Place<'_>> {
+        let nodes = self.nodes();
+        let serving = nodes.filter(|(_, entry)| entry.role == Role::Node && !entry.removed);
+        let places = serving.map(|(node, entry)| Place {
+            node,
+            subcluster: entry.subcluster,
+            site: entry.site.as_deref(),
+            is_drained: entry.drained,
+        });
+        places.collect()
+    }
+
+    /// A subcluster, as far as its witness goes.
+    pub fn ward(&self, subcluster: SubclusterId) -> Option<Ward> {
+        let hosting = &self.subcluster(subcluster)?.hosting;
+        Some(Ward {
+            subcluster,
+            has_process: self
+                .members(subcluster)
+                .any(|(_, entry)| entry.role == Role::Witness),
+            witness: hosting.witness.map(|voter| voter.node),
+            is_pinned: hosting.is_pinned,
+        })
+    }
+
+    pub fn wards(&self) -> Vec<Ward> {
+        self.subclusters().filter_map(|id| self.ward(id)).collect()
+    }
+}

@@ -57,9 +57,12 @@ pub(crate) fn view(node: &Arc<Node>, subcluster: SubclusterId) -> View {
             let homes = topology.homes(subcluster);
             let is_gone = |home: &&NodeId| topology.node(**home).is_some_and(|entry| entry.removed);
             let removed = homes.iter().filter(is_gone).copied().collect();
+            let is_drained = |home: &&NodeId| topology.is_drained(**home);
+            let drained = homes.iter().filter(is_drained).copied().collect();
             Pair {
                 homes: if entry.is_none() { vec![me] } else { homes },
                 removed,
+                drained,
                 high_availability: entry.is_some_and(|entry| entry.high_availability),
                 stable: configuration.settings().fallback_after(),
             }

@@ -337,7 +337,7 @@ impl Node {
         let me = self.settings.node;
         self.configuration.read(|configuration| {
             let topology = configuration.topology();
-            let homes = topology.serving_nodes(self.settings.subcluster);
+            let homes = topology.taking_nodes(self.settings.subcluster);
             let twin = homes.into_iter().find(|node| *node != me)?;
             topology.node(twin)?.client_address.clone()
         })
@@ -397,7 +397,7 @@ impl Node {
             let on = topology
                 .subcluster(self.settings.subcluster)
                 .is_some_and(|entry| entry.high_availability);
-            let homes = topology.serving_nodes(self.settings.subcluster);
+            let homes = topology.taking_nodes(self.settings.subcluster);
             homes.into_iter().find(|node| on && *node != me)
         });
         let Some(twin) = twin else { return };

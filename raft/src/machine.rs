@@ -89,7 +89,8 @@ impl Kind for ConfigurationGroup {
 
 impl Machine for State {
     // 2: outboxes. 3: which configuration was agreed with. 6: who is disabled. 7: takeovers.
-    const VERSION: u16 = 7;
+    // 8: nodes that are emptied.
+    const VERSION: u16 = 8;
     type Command = Command;
     type Reply = Reply;
     type Effect = Effect;

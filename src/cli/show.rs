@@ -141,7 +141,12 @@ fn nodes_text(rows: &[ClusterNodeRow]) -> String {
             row.subcluster.to_string(),
             row.incarnation.to_string(),
             row.address.clone(),
-            row.state.clone(),
+            row.site.clone().unwrap_or_else(|| "-".to_owned()),
+            match row.is_drained {
+                true => format!("{}, drained", row.state),
+                false => row.state.clone(),
+            },
+            witness_of(&row.witness_of),
         ]
     });
     let head = [
@@ -151,9 +156,19 @@ fn nodes_text(rows: &[ClusterNodeRow]) -> String {
         "SUBCLUSTER",
         "INCARNATION",
         "ADDRESS",
+        "SITE",
         "STATE",
+        "WITNESS OF",
     ];
     render(&head, rows.collect())
+}
+
+fn witness_of(pairs: &[u16]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(u16::to_string).collect();
+    match pairs.is_empty() {
+        true => "-".to_owned(),
+        false => pairs.join(", "),
+    }
 }
 
 fn administrators_text(rows: &[AdministratorRow]) -> String {
@@ -207,10 +222,13 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
     } else {
         "off"
     };
+    let protected = match &status.exposure {
+        Some(exposure) => format!("no ({exposure})"),
+        None => yes(status.is_protected).to_owned(),
+    };
     let head = format!(
-        "subcluster {}: high availability {on}, protected {}, leader {}, term {}\n\n",
+        "subcluster {}: high availability {on}, protected {protected}, leader {}, term {}\n\n",
         status.subcluster,
-        yes(status.is_protected),
         number(status.leader),
         status.term
     );

@@ -93,6 +93,9 @@ fn the_nodes_of_a_cluster() {
         subcluster: 1,
         incarnation: 12,
         address: format!("{name}.example.org:7222"),
+        site: (node == 1).then(|| "north".to_owned()),
+        witness_of: if node == 1 { vec![2, 3] } else { Vec::new() },
+        is_drained: node == 1,
         state: state.to_owned(),
     };
     let shown = Shown::Nodes(vec![
@@ -100,14 +103,17 @@ fn the_nodes_of_a_cluster() {
         row(10, "a-longer-name", "witness", "not connected"),
     ]);
     let expected = "\
-NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         STATE
-1     castor         node     1           12           castor.example.org:7222         this node
-10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  not connected
+NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         SITE   \
+STATE               WITNESS OF
+1     castor         node     1           12           castor.example.org:7222         north  \
+this node, drained  2, 3
+10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  -      \
+not connected       -
 ";
     assert_eq!(text(&shown), expected);
     assert_eq!(read(&shown)[1]["state"], "not connected");
     let none = Shown::Nodes(Vec::new());
-    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  STATE\n";
+    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  SITE  STATE  WITNESS OF\n";
     assert_eq!(text(&none), expected);
     assert_eq!(read(&none), json!([]));
 }
@@ -117,6 +123,7 @@ fn subcluster(leader: Option<u16>, homes: Vec<HomeRow>, members: Vec<MemberRow>)
         subcluster: 2,
         high_availability: leader.is_some(),
         is_protected: leader.is_some(),
+        exposure: leader.is_none().then(|| "it has no witness".to_owned()),
         leader,
         term: 40,
         homes,
@@ -345,6 +352,7 @@ fn the_states_of_a_pair() {
         subcluster: 1,
         high_availability: true,
         is_protected: true,
+        exposure: None,
         leader: Some(2),
         term: 3,
         homes: Vec::new(),

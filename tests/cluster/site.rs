@@ -236,6 +236,15 @@ impl Member {
         }
     }
 
+    /// What it says to something that it does not do.
+    #[track_caller]
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        match self.try_ctl(arguments) {
+            Ok(out) => panic!("{}: pollux ctl {arguments:?}: {out}", self.name),
+            Err(error) => error,
+        }
+    }
+
     /// Sends all users home, as soon as the nodes that were away are there again.
     #[track_caller]
     pub fn fall_back(&self) {

@@ -125,3 +125,107 @@ fn three_pairs_are_each_others_witnesses() {
     }
     nothing_twice(&mut [&mut alice, &mut bob, &mut carol]);
 }
+
+/// Two pairs; Alice is at home at node 1, Bob at node 2.
+#[track_caller]
+fn two_pairs() -> [Member; 4] {
+    let castor = Member::first("castor");
+    let pollux = castor.invite("pollux", &[]);
+    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
+    let remus = castor.invite("remus", &["--subcluster", "2"]);
+    wait_witness(&castor, [1, 2], 3);
+    wait_witness(&romulus, [3, 4], 1);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    castor.wait_protected();
+    castor.ctl(&["subcluster", "ha", "on"]);
+    castor.add_user("alice");
+    pollux.add_user("bob");
+    [castor, pollux, romulus, remus]
+}
+
+/// The folders of what a node hosts for pair 1.
+fn hosted(member: &Member) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(member.path("data/hosted")) else {
+        return Vec::new();
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("1.")).collect();
+    names.sort();
+    names
+}
+
+/// They say something to each other until `done`; returns how often.
+#[track_caller]
+fn chat_while(alice: &mut Client, bob: &mut Client, round: &str, done: impl Fn() -> bool) {
+    let mut count = 0;
+    while count < 5 || !done() {
+        let body = format!("{round}-{count}");
+        say(alice, "bob", &body);
+        hear(bob, &body);
+        count += 1;
+    }
+}
+
+const MOVE: [&str; 3] = ["subcluster", "witness", "move"];
+
+#[test]
+fn a_witness_is_moved_while_people_chat() {
+    let [castor, pollux, mut romulus, remus] = two_pairs();
+    let move_to = |node| [&MOVE[..], &["--to", node]].concat();
+    for (node, part) in [
+        ("2", "of subcluster 1 itself"),
+        ("9", "there is no node 9"),
+        ("3", "is the witness already"),
+    ] {
+        let refused = castor.refused(&move_to(node));
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    let mut alice = castor.client("alice");
+    let mut bob = pollux.client("bob");
+    let before = epochs(&castor);
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| castor.ctl(&move_to("4")));
+        chat_while(&mut alice, &mut bob, "moved", || moving.is_finished());
+    });
+    assert_eq!(witness_of(&castor, [1, 2]), Some(4));
+    castor.wait_protected();
+    wait_for("the replica to be dropped", || {
+        hosted(&romulus).is_empty().then_some(())
+    });
+    assert_eq!(hosted(&remus), ["1.1"]);
+    let table = pollux.ctl(&["cluster", "nodes"]);
+    let line = table.lines().find(|line| line.contains("remus"));
+    assert!(
+        line.is_some_and(|line| line.trim_end().ends_with(" 1")),
+        "{table}"
+    );
+
+    // To one that does not come: the old one votes on, and nothing else is waited for.
+    romulus.stop();
+    wait_for("the node to be missed", || {
+        let refused = castor.refused(&move_to("3"));
+        refused.contains("cannot be reached").then_some(())
+    });
+    romulus.begin();
+    wait_for("the witness to move back by itself", || {
+        let ended = castor.run(&[&["ctl", "--config", "pollux.toml"], &move_to("3")[..]].concat());
+        (ended.code == Some(0)).then_some(())
+    });
+    assert_eq!(hosted(&romulus), ["1.2"], "a new voter");
+
+    // It loses what it hosts, and learns it again under the next name.
+    romulus.stop();
+    std::fs::remove_dir_all(romulus.path("data/hosted/1.2/subcluster.log")).expect("a log");
+    romulus.begin();
+    wait_for("the pair to vote with the next life", || {
+        (hosted(&romulus) == ["1.3"] && witness_of(&castor, [1, 2]) == Some(3)).then_some(())
+    });
+    castor.wait_protected();
+    castor.ctl(&[&MOVE[..], &["--automatic"]].concat());
+    let refused = castor.refused(&[&MOVE[..], &["--automatic", "--subcluster", "7"]].concat());
+    assert!(refused.contains("no subcluster 7"), "{refused}");
+    let verdict = castor.ctl(&["subcluster", "verify"]);
+    assert!(verdict.contains("all replicas are equal"), "{verdict}");
+    assert_eq!(epochs(&castor), before, "nobody moved");
+    nothing_twice(&mut [&mut alice, &mut bob]);
+}

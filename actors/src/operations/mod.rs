@@ -6,11 +6,13 @@ mod audit;
 pub mod backup;
 mod cluster;
 mod digests;
+mod emptying;
 mod external;
 mod privacy;
 mod redundancy;
 pub(crate) mod replicas;
 mod settings;
+mod witnesses;
 
 use std::sync::{Arc, PoisonError};
 
@@ -116,6 +118,8 @@ impl Executor {
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+            Operation::NodeDrain { node } => self.node_drain(node).await,
+            Operation::NodeUndrain { node } => self.node_undrain(node).await,
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
             Operation::ExternalShow {} => Ok(self.external_show()),
@@ -135,6 +139,9 @@ impl Executor {
             Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
             Operation::SubclusterFailover { node } => self.failover(node).await,
             Operation::SubclusterFallback {} => self.fallback().await,
+            Operation::SubclusterMoveWitness { subcluster, to } => {
+                self.move_witness(subcluster, to).await
+            }
             Operation::SubclusterVerify {} => self.verify().await,
             Operation::AdministratorAdd {
                 administrator,

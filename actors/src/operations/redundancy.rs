@@ -56,6 +56,7 @@ impl Executor {
         Facts {
             replicas,
             committed,
+            drained: self.drained(),
             away: self.away(),
         }
     }
@@ -76,11 +77,25 @@ impl Executor {
         tokio::time::timeout(PATIENCE, asking).await.ok()
     }
 
+    fn drained(&self) -> Vec<NodeId> {
+        let subcluster = self.node.settings.subcluster;
+        self.node.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let mut nodes = topology.serving_nodes(subcluster);
+            nodes.retain(|node| topology.is_drained(*node));
+            nodes
+        })
+    }
+
     fn away(&self) -> Vec<Away> {
         let status = self.subcluster_status();
         let moves = self.node.duty().outlook().map(|outlook| outlook.moves);
         let moves = moves.unwrap_or_default();
-        let homes = status.homes.iter().map(|row| {
+        // A node that was removed, or is emptied, does not come home.
+        let takes = self.taking_nodes();
+        let homes = status.homes.iter();
+        let homes = homes.filter(|row| takes.contains(&NodeId(row.home)));
+        let homes = homes.map(|row| {
             let (home, by) = (NodeId(row.home), row.serving.map(NodeId));
             // What the leader has said may be older than what is committed.
             let is_moving = moves

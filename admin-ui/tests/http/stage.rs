@@ -91,6 +91,9 @@ impl Node {
             subcluster: 1,
             incarnation: 1,
             address: format!("192.0.2.{node}:7222"),
+            site: None,
+            witness_of: Vec::new(),
+            is_drained: false,
             state: state.to_owned(),
         });
         rows.to_vec()
@@ -117,6 +120,7 @@ impl Node {
             subcluster: 1,
             high_availability: true,
             is_protected: there,
+            exposure: None,
             leader: Some(2),
             term: 1,
             homes: homes.to_vec(),

@@ -142,6 +142,18 @@ impl Topology {
         }
     }
 
+    /// Whether a node is being emptied.
+    pub fn is_drained(&self, node: NodeId) -> bool {
+        self.node(node).is_some_and(|entry| entry.drained)
+    }
+
+    /// The nodes of a subcluster that can take users.
+    pub fn taking_nodes(&self, subcluster: SubclusterId) -> Vec<NodeId> {
+        let mut nodes = self.serving_nodes(subcluster);
+        nodes.retain(|node| !self.is_drained(*node));
+        nodes
+    }
+
     /// The witness of a subcluster, where a node of another one is it.
     pub fn hosted_witness(&self, subcluster: SubclusterId) -> Option<Voter> {
         self.subcluster(subcluster)?.hosting.witness
@@ -230,5 +242,185 @@ impl Topology {
 
     pub fn wards(&self) -> Vec<Ward> {
         self.subclusters().filter_map(|id| self.ward(id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pollux_domain::ids::ClusterId;
+
+    use super::super::topology::{Invitation, TopologyChange};
+    use super::*;
+
+    const PAIR: SubclusterId = SubclusterId(1);
+
+    fn node(subcluster: u16) -> NodeEntry {
+        NodeEntry {
+            name: "castor".to_owned(),
+            role: Role::Node,
+            subcluster: SubclusterId(subcluster),
+            incarnation: Incarnation(1),
+            address: "127.0.0.1:7222".to_owned(),
+            client_address: None,
+            site: None,
+            drained: false,
+            removed: false,
+        }
+    }
+
+    fn join(topology: &mut Topology, role: Role, subcluster: u16, replaces: Option<u16>) {
+        let digest = [7; 32];
+        let invitation = Invitation {
+            role,
+            subcluster: SubclusterId(subcluster),
+            replaces: replaces.map(NodeId),
+        };
+        topology.apply(&TopologyChange::Invite { digest, invitation });
+        let admitted = topology.apply(&TopologyChange::Admit {
+            digest,
+            name: "another".to_owned(),
+            address: "127.0.0.1:7223".to_owned(),
+            client_address: None,
+            site: None,
+        });
+        assert!(
+            matches!(admitted, TopologyReply::Admitted(_)),
+            "{admitted:?}"
+        );
+    }
+
+    /// 1 and 2 are a pair, 3 and 4 another one.
+    fn two_pairs() -> Topology {
+        let mut topology = Topology::default();
+        topology.apply(&TopologyChange::Found {
+            cluster: ClusterId::default(),
+            node: NodeId(1),
+            entry: node(1),
+            secrets: None,
+        });
+        for subcluster in [1, 2, 2] {
+            join(&mut topology, Role::Node, subcluster, None);
+        }
+        topology
+    }
+
+    fn voter(node: u16, incarnation: u32) -> Voter {
+        Voter {
+            node: NodeId(node),
+            incarnation: Incarnation(incarnation),
+        }
+    }
+
+    fn appoint(topology: &mut Topology, node: Option<u16>) -> TopologyReply {
+        let instead_of = topology.hosted_witness(PAIR);
+        topology.apply(&TopologyChange::Appoint {
+            subcluster: PAIR,
+            witness: node.map(NodeId),
+            instead_of,
+            is_pinned: false,
+        })
+    }
+
+    fn relieve(topology: &mut Topology, voter: Voter) -> TopologyReply {
+        let subcluster = PAIR;
+        topology.apply(&TopologyChange::Relieve { subcluster, voter })
+    }
+
+    #[test]
+    fn a_witness_votes_with_the_pair_and_is_hosted_until_it_is_relieved() {
+        let mut topology = two_pairs();
+        assert_eq!(appoint(&mut topology, Some(3)), TopologyReply::Done);
+        let votes = [voter(1, 1), voter(2, 1), voter(3, 1)];
+        assert_eq!(topology.voters(PAIR), votes.into());
+        assert_eq!(appoint(&mut topology, Some(4)), TopologyReply::Done);
+        let votes = [voter(1, 1), voter(2, 1), voter(4, 1)];
+        assert_eq!(topology.voters(PAIR), votes.into());
+        assert_eq!(topology.hosted_by(NodeId(3)), [(PAIR, voter(3, 1))].into());
+        assert!(!topology.is_relieved(PAIR, voter(3, 1)));
+        assert_eq!(relieve(&mut topology, voter(3, 1)), TopologyReply::Done);
+        assert!(topology.is_relieved(PAIR, voter(3, 1)));
+        assert_eq!(topology.hosted_by(NodeId(3)), [].into());
+        // One that an old configuration knows nothing of is not.
+        assert!(!two_pairs().is_relieved(PAIR, voter(3, 1)));
+    }
+
+    #[test]
+    fn one_that_hosts_again_is_a_new_voter_and_one_that_never_left_is_not() {
+        let mut topology = two_pairs();
+        appoint(&mut topology, Some(3));
+        appoint(&mut topology, Some(4));
+        appoint(&mut topology, Some(3));
+        assert_eq!(topology.hosted_witness(PAIR), Some(voter(3, 1)));
+        // Said by a leader that knows of the first change alone.
+        assert_eq!(relieve(&mut topology, voter(3, 1)), TopologyReply::Stale);
+        relieve(&mut topology, voter(4, 1));
+        appoint(&mut topology, Some(4));
+        assert_eq!(topology.hosted_witness(PAIR), Some(voter(4, 2)));
+        assert!(topology.is_relieved(PAIR, voter(4, 1)));
+        assert!(!topology.is_relieved(PAIR, voter(4, 2)));
+    }
+
+    #[test]
+    fn one_without_memory_is_a_new_voter() {
+        let mut topology = two_pairs();
+        appoint(&mut topology, Some(3));
+        let (subcluster, voter_before) = (PAIR, voter(3, 1));
+        let anew = TopologyChange::HostAnew {
+            subcluster,
+            voter: voter_before,
+        };
+        assert_eq!(topology.apply(&anew), TopologyReply::Done);
+        assert_eq!(topology.apply(&anew), TopologyReply::Stale, "once");
+        assert_eq!(topology.hosted_witness(PAIR), Some(voter(3, 2)));
+        join(&mut topology, Role::Node, 2, Some(3));
+        assert_eq!(topology.hosted_witness(PAIR), Some(voter(3, 3)));
+        assert_eq!(topology.hosted_by(NodeId(3)), [(PAIR, voter(3, 3))].into());
+    }
+
+    #[test]
+    fn a_witness_goes_with_its_node_with_a_process_and_with_a_new_beginning() {
+        let mut topology = two_pairs();
+        appoint(&mut topology, Some(3));
+        let node = NodeId(3);
+        topology.apply(&TopologyChange::Remove { node });
+        assert_eq!(topology.hosted_witness(PAIR), None);
+        assert_eq!(topology.leaving(PAIR), [voter(3, 1)]);
+        appoint(&mut topology, Some(4));
+        join(&mut topology, Role::Witness, 1, None);
+        assert_eq!(topology.hosted_witness(PAIR), None);
+        assert_eq!(topology.leaving(PAIR), [voter(3, 1), voter(4, 1)]);
+        topology.apply(&TopologyChange::Reform {
+            node: NodeId(1),
+            incarnation: Incarnation(2),
+        });
+        assert_eq!(topology.leaving(PAIR), []);
+        assert!(topology.is_relieved(PAIR, voter(4, 1)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_the_log_too() {
+        let mut topology = two_pairs();
+        for unfit in [2, 9] {
+            assert_eq!(
+                appoint(&mut topology, Some(unfit)),
+                TopologyReply::Unfit,
+                "{unfit}"
+            );
+        }
+        appoint(&mut topology, Some(3));
+        let late = TopologyChange::Appoint {
+            subcluster: PAIR,
+            witness: Some(NodeId(4)),
+            instead_of: None,
+            is_pinned: false,
+        };
+        assert_eq!(topology.apply(&late), TopologyReply::Stale);
+        let nowhere = TopologyChange::Appoint {
+            subcluster: SubclusterId(9),
+            witness: None,
+            instead_of: None,
+            is_pinned: false,
+        };
+        assert_eq!(topology.apply(&nowhere), TopologyReply::NoSuchSubcluster);
     }
 }

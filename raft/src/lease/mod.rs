@@ -70,6 +70,9 @@ pub struct World {
     pub homes: Vec<NodeId>,
     /// Those that do not come back: their twin serves their users, also without high availability.
     pub removed: BTreeSet<NodeId>,
+    /// Those that are emptied: their twin serves their users as soon as it can, and they take no
+    /// others.
+    pub drained: BTreeSet<NodeId>,
     /// Who serves each home, as the log says.
     pub serving: BTreeMap<NodeId, ServedBy>,
     /// The last index that the leader has committed.
@@ -120,6 +123,8 @@ pub enum Cause {
     GivenBack,
     #[error("its node was removed")]
     Removed,
+    #[error("its node is drained")]
+    Drained,
     #[error("its node is silent")]
     Silent,
     /// `says`: for how long nothing has moved, as the node says of its disk and its threads;
@@ -148,6 +153,7 @@ impl Cause {
             Cause::Restarted => TakeoverCause::StartedAgain,
             Cause::GivenBack => TakeoverCause::GivenBack,
             Cause::Removed => TakeoverCause::Removed,
+            Cause::Drained => TakeoverCause::Drained,
             Cause::Silent => TakeoverCause::Silent,
             Cause::StandsStill { flush, .. } if timing.flush_stuck <= flush => {
                 TakeoverCause::DatabaseFailure

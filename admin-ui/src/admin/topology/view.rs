@@ -158,6 +158,9 @@ fn rows(overview: &Overview) -> Vec<ClusterNodeRow> {
             subcluster: own,
             incarnation: 1,
             address: String::new(),
+            site: None,
+            witness_of: Vec::new(),
+            is_drained: false,
             state: "this node".to_owned(),
         });
     }

@@ -12,6 +12,9 @@ fn row(node: u16, name: &str, role: &str, subcluster: u16, state: &str) -> Clust
         subcluster,
         incarnation: 1,
         address: format!("192.0.2.{node}:7222"),
+        site: None,
+        witness_of: Vec::new(),
+        is_drained: false,
         state: state.to_owned(),
     }
 }
@@ -59,6 +62,7 @@ fn pair() -> Overview {
             subcluster: 1,
             high_availability: true,
             is_protected: true,
+            exposure: None,
             leader: Some(2),
             term: 3,
             homes: vec![home_row(1, 1), home_row(2, 2)],

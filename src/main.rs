@@ -12,6 +12,7 @@ mod descriptors;
 mod examine;
 mod exit;
 mod groups;
+mod hosted;
 mod links;
 mod log;
 mod ports;

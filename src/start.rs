@@ -16,8 +16,8 @@ use pollux_actors::placement::Arbiters;
 use pollux_actors::services::{Stopped, StoreProbe};
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
-    agreement, courier, expiry, history, inquiries, membership, node_states, self_report, system,
-    wall_clock,
+    agreement, courier, expiry, history, hosting, inquiries, membership, node_states, self_report,
+    system, wall_clock, witnesses,
 };
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
@@ -45,6 +45,7 @@ use crate::descriptors;
 use crate::examine;
 use crate::exit::Exit;
 use crate::groups::Groups;
+use crate::hosted::Hosted;
 use crate::links::{self, Guests, LinksService};
 use crate::ports::{self, PortError};
 use crate::process;
@@ -209,6 +210,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         source,
     })?;
     node.services.keep(stopped);
+    let shelf = Arc::new(Hosted::new(folder, keep));
+    let _first = node.hosting.shelf.set(shelf);
     guests.welcome(&node);
     add_services(&node, folder, links.as_ref());
     links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
@@ -236,7 +239,9 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     groups.spawn(wall_clock::run(node.clone()));
     groups.spawn(node_states::run(node.clone()));
     groups.spawn(history::run(node.clone()));
+    groups.spawn(witnesses::run(node.clone()));
     if !is_witness {
+        groups.spawn(hosting::run(node.clone()));
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(inquiries::run(node.clone()));
         groups.spawn(certificate::follow(node.clone()));
@@ -346,6 +351,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         incarnation: membership.incarnation,
         subcluster: membership.subcluster,
         is_witness: membership.role == Role::Witness,
+        site: config.cluster.site.clone(),
         begin: begin(membership.founder),
         begin_subcluster: begin(membership.founds_subcluster),
         addresses: Some(Addresses {

@@ -151,6 +151,7 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
         address: request.node_address,
         client_address,
         build: request.build,
+        site: request.site,
     };
     let admitted = node.configuration.execute(Change::Topology(change)).await;
     let voter = match admitted.map_err(|_| JoinRefusal::NotReady)? {

@@ -35,6 +35,7 @@ use crate::administrators;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
+use crate::hosting::Hosting;
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::backup::Backups;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub subcluster: SubclusterId,
     /// Votes, and serves nobody.
     pub is_witness: bool,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
     /// Founds the cluster's configuration, or waits to be taken into it.
     pub begin: Begin,
     /// Founds its subcluster's group, or waits to be taken into it.
@@ -94,6 +97,7 @@ impl Settings {
             incarnation: Incarnation(1),
             subcluster: SubclusterId(1),
             is_witness: false,
+            site: None,
             begin: Begin::Found,
             begin_subcluster: Begin::Found,
             domain,
@@ -164,6 +168,8 @@ pub struct Node {
     pub listeners: Mutex<Vec<Listening>>,
     /// The parts that can fail for themselves.
     pub services: Arc<Services>,
+    /// The databases of other subclusters that it has as their witness.
+    pub hosting: Hosting,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     /// Where backups are put, where there is a disk.
@@ -311,6 +317,7 @@ impl Node {
             started,
             listeners: Mutex::default(),
             services: Arc::default(),
+            hosting: Hosting::default(),
             onlooker: OnceLock::new(),
             backups: OnceLock::new(),
             surroundings: OnceLock::new(),
@@ -324,7 +331,7 @@ impl Node {
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
-        replicas::open(&node);
+        replicas::open(&node, &node.subcluster);
         elsewhere::open(&node);
         backup::open(&node);
         courier::open(&node);
@@ -374,7 +381,7 @@ impl Node {
         let me = self.settings.node;
         self.configuration.read(|configuration| {
             let topology = configuration.topology();
-            let homes = topology.serving_nodes(self.settings.subcluster);
+            let homes = topology.taking_nodes(self.settings.subcluster);
             let twin = homes.into_iter().find(|node| *node != me)?;
             topology.node(twin)?.client_address.clone()
         })
@@ -434,7 +441,7 @@ impl Node {
             let on = topology
                 .subcluster(self.settings.subcluster)
                 .is_some_and(|entry| entry.high_availability);
-            let homes = topology.serving_nodes(self.settings.subcluster);
+            let homes = topology.taking_nodes(self.settings.subcluster);
             homes.into_iter().find(|node| on && *node != me)
         });
         let Some(twin) = twin else { return };
@@ -474,6 +481,7 @@ impl Node {
         while !self.is_left() && self.ambient.clock.now() < begun + PATIENCE {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.hosting.stop(&self.desks).await;
         self.subcluster.shutdown().await;
         self.configuration.shutdown().await;
     }

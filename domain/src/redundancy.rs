@@ -46,6 +46,8 @@ pub struct Facts {
     pub replicas: Vec<Replica>,
     /// The index that was committed when they were asked.
     pub committed: u64,
+    /// Nodes that are emptied.
+    pub drained: Vec<NodeId>,
     pub away: Vec<Away>,
 }
 
@@ -73,6 +75,7 @@ pub enum Unmet {
         service: Service,
     },
     Versions(Vec<(String, String)>),
+    Drained(NodeId),
     Away(Away),
 }
 
@@ -94,6 +97,7 @@ pub fn unmet(facts: &Facts) -> Vec<Unmet> {
     if versions.windows(2).any(|two| two[0].1 != two[1].1) {
         unmet.push(Unmet::Versions(versions));
     }
+    unmet.extend(facts.drained.iter().copied().map(Unmet::Drained));
     unmet.extend(facts.away.iter().copied().map(Unmet::Away));
     unmet
 }
@@ -125,7 +129,8 @@ impl fmt::Display for Unmet {
             ),
             Unmet::NoWitness => f.write_str(
                 "there is no witness, without which neither node can know that it is not the one \
-                 that is cut off: invite one with `pollux ctl cluster invite --witness`",
+                 that is cut off: invite one with `pollux ctl cluster invite --witness`; in a \
+                 cluster of several subclusters a node of another one becomes it by itself",
             ),
             Unmet::NotHeard { node, name } => write!(
                 f,
@@ -162,6 +167,11 @@ impl fmt::Display for Unmet {
                     versions.join(", ")
                 )
             }
+            Unmet::Drained(node) => write!(
+                f,
+                "node {node} is drained and takes no users: take that back with `pollux ctl node \
+                 undrain {node}`, or remove it and invite another"
+            ),
             Unmet::Away(Away {
                 home,
                 is_moving: true,
@@ -211,6 +221,7 @@ mod tests {
                 replica(3, "leda"),
             ],
             committed: 10_000,
+            drained: Vec::new(),
             away: Vec::new(),
         }
     }
@@ -257,6 +268,10 @@ mod tests {
         check(
             |facts| answer(facts, 1).down = Some(Service::Store),
             &["node 2 (pollux) has its service store down"],
+        );
+        check(
+            |facts| facts.drained.push(NodeId(2)),
+            &["node 2 is drained and takes no users: take that back"],
         );
         let away = |by: Option<u16>, is_moving| Away {
             home: NodeId(1),

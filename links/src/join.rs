@@ -52,6 +52,8 @@ pub struct JoinRequest {
     pub client_address: String,
     /// What it runs.
     pub build: Build,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
     /// For its key: see `NodeKey::request`.
     pub certificate_request: Vec<u8>,
     /// What it brings of a backup, if anything.

@@ -135,6 +135,12 @@ impl Desks {
         desks.insert(topic, desk);
     }
 
+    /// Nobody of that group is here any more.
+    pub fn close(&self, group: GroupId) {
+        let mut desks = self.desks.write().unwrap_or_else(PoisonError::into_inner);
+        desks.retain(|topic, _| topic.group != group);
+    }
+
     pub fn desk(&self, topic: Topic) -> Option<Arc<dyn Desk>> {
         let desks = self.desks.read().unwrap_or_else(PoisonError::into_inner);
         desks.get(&topic).cloned()

@@ -299,6 +299,9 @@ pub enum CtlCommand {
     /// List, start and stop the services of a node: its ports, its store, its links
     #[command(subcommand)]
     Service(ServiceCommand),
+    /// Empty a node before work on its machine or before it goes for ever, and end that
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Show and change the settings of the cluster, while it runs
     #[command(subcommand, after_help = SETTINGS_EXAMPLES)]
     Settings(SettingsCommand),
@@ -484,6 +487,9 @@ pub enum ClusterCommand {
     /// List the nodes of the cluster
     Nodes,
     /// Remove a node for ever; the others go on without it
+    ///
+    /// One that runs is drained first: `pollux ctl node drain NODE`. One that is dead is removed as
+    /// it is.
     Remove { node: u16 },
     /// Show the certificates between nodes, their age, and how far a rotation of them is
     Certificates,
@@ -502,6 +508,40 @@ pub enum ClusterCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Empty a node: its twin serves its users, and it takes no users and no duties
+    ///
+    /// Nobody is logged out. It stays so over restarts, until `node undrain` or `cluster remove`.
+    Drain { node: u16 },
+    /// End that; users come home by `subcluster fallback`, or by themselves where that is set
+    Undrain { node: u16 },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    /// Make a node of another subcluster the witness, instead of who is it; people chat on
+    ///
+    /// It is given the database first, then it votes instead of the one before: at no moment is the
+    /// pair without a witness.
+    Move {
+        /// The node; it stays the witness until it is moved again
+        #[arg(
+            long,
+            value_name = "NODE",
+            required_unless_present = "automatic",
+            conflicts_with = "automatic"
+        )]
+        to: Option<u16>,
+        /// Let the cluster choose, now and later
+        #[arg(long)]
+        automatic: bool,
+        /// The pair; that of the asked node by default
+        #[arg(long, value_name = "NUMBER")]
+        subcluster: Option<u16>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum SubclusterCommand {
     /// Show who serves whom, who leads, who votes, and the state of each node with its reason
     Status,
@@ -516,6 +556,9 @@ pub enum SubclusterCommand {
     Failover { node: u16 },
     /// Move all users back to their home nodes
     Fallback,
+    /// Choose which node of another subcluster is the witness
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Compare the databases of all replicas at one index
     Verify,
 }

@@ -9,7 +9,8 @@ use pollux_domain::operations::{
 
 use super::administrators;
 use super::arguments::{
-    ClusterCommand, Ctl, CtlCommand, SessionCommand, SubclusterCommand, UserCommand,
+    ClusterCommand, Ctl, CtlCommand, NodeCommand, SessionCommand, SubclusterCommand, UserCommand,
+    WitnessCommand,
 };
 use super::external;
 use super::password::{self, Password};
@@ -36,6 +37,7 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
         CtlCommand::Cluster(command) => cluster(&node, command)?,
         CtlCommand::Subcluster(command) => subcluster(&node, command)?,
         CtlCommand::Service(command) => service::run(&node, command, output)?,
+        CtlCommand::Node(command) => emptying(&node, command)?,
         CtlCommand::Settings(command) => settings::run(&node, command)?,
         CtlCommand::External(command) => external::run(&node, command)?,
         CtlCommand::Administrator(command) => administrators::administrator(&node, command)?,
@@ -220,6 +222,22 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
     }
 }
 
+fn emptying(node: &Node, command: NodeCommand) -> Result<Shown, Failure> {
+    let (operation, what, number) = match command {
+        NodeCommand::Drain { node } => {
+            let what = "drained; its twin serves its users";
+            (Operation::NodeDrain { node }, what, node)
+        }
+        NodeCommand::Undrain { node } => {
+            let what = "takes users again; `subcluster fallback` brings its own home";
+            (Operation::NodeUndrain { node }, what, node)
+        }
+    };
+    node.done(operation)?;
+    let subject = format!("node {number}");
+    Ok(Shown::Done { what, subject })
+}
+
 fn subcluster(node: &Node, command: SubclusterCommand) -> Result<Shown, Failure> {
     let (operation, what, subject) = match command {
         SubclusterCommand::Status => {
@@ -250,6 +268,14 @@ fn subcluster(node: &Node, command: SubclusterCommand) -> Result<Shown, Failure>
             Operation::SubclusterFailover { node: number },
             "relieved; its twin serves its users",
             format!("node {number}"),
+        ),
+        SubclusterCommand::Witness(WitnessCommand::Move { to, subcluster, .. }) => (
+            Operation::SubclusterMoveWitness { subcluster, to },
+            match to {
+                Some(_) => "moved",
+                None => "chosen by the cluster",
+            },
+            "witness".to_owned(),
         ),
         SubclusterCommand::Fallback => (
             Operation::SubclusterFallback {},

@@ -158,7 +158,12 @@ fn nodes_text(nodes: &[ClusterNodeRow]) -> String {
             row.incarnation.to_string(),
             row.address.clone(),
             row.version.clone(),
-            row.state.clone(),
+            row.site.clone().unwrap_or_else(|| "-".to_owned()),
+            match row.is_drained {
+                true => format!("{}, drained", row.state),
+                false => row.state.clone(),
+            },
+            witness_of(&row.witness_of),
         ]
     });
     let head = [
@@ -169,12 +174,22 @@ fn nodes_text(nodes: &[ClusterNodeRow]) -> String {
         "INCARNATION",
         "ADDRESS",
         "VERSION",
+        "SITE",
         "STATE",
+        "WITNESS OF",
     ];
     let table = render(&head, rows.collect());
     match versions::remark(nodes) {
         Some(remark) => format!("{table}\n{remark}\n"),
         None => table,
+    }
+}
+
+fn witness_of(pairs: &[u16]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(u16::to_string).collect();
+    match pairs.is_empty() {
+        true => "-".to_owned(),
+        false => pairs.join(", "),
     }
 }
 
@@ -240,10 +255,13 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
     } else {
         "off"
     };
+    let protected = match &status.exposure {
+        Some(exposure) => format!("no ({exposure})"),
+        None => yes(status.is_protected).to_owned(),
+    };
     let head = format!(
-        "subcluster {}: high availability {on}, protected {}, leader {}, term {}\n\n",
+        "subcluster {}: high availability {on}, protected {protected}, leader {}, term {}\n\n",
         status.subcluster,
-        yes(status.is_protected),
         number(status.leader),
         status.term
     );

@@ -103,6 +103,9 @@ fn the_nodes_of_a_cluster() {
         version: "0.1.0".to_owned(),
         formats: FORMATS,
         format: 1,
+        site: (node == 1).then(|| "north".to_owned()),
+        witness_of: if node == 1 { vec![2, 3] } else { Vec::new() },
+        is_drained: node == 1,
         state: state.to_owned(),
     };
     let shown = Shown::Nodes(vec![
@@ -110,14 +113,18 @@ fn the_nodes_of_a_cluster() {
         row(10, "a-longer-name", "witness", "not connected"),
     ]);
     let expected = "\
-NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         VERSION  STATE
-1     castor         node     1           12           castor.example.org:7222         0.1.0    this node
-10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  0.1.0    not connected
+NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         VERSION  \
+SITE   STATE               WITNESS OF
+1     castor         node     1           12           castor.example.org:7222         0.1.0    \
+north  this node, drained  2, 3
+10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  0.1.0    \
+-      not connected       -
 ";
     assert_eq!(text(&shown), expected);
     assert_eq!(read(&shown)[1]["state"], "not connected");
     let none = Shown::Nodes(Vec::new());
-    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  VERSION  STATE\n";
+    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  VERSION  SITE  STATE  \
+                    WITNESS OF\n";
     assert_eq!(text(&none), expected);
     assert_eq!(read(&none), json!([]));
 }
@@ -127,6 +134,7 @@ fn subcluster(leader: Option<u16>, homes: Vec<HomeRow>, members: Vec<MemberRow>)
         subcluster: 2,
         high_availability: leader.is_some(),
         is_protected: leader.is_some(),
+        exposure: leader.is_none().then(|| "it has no witness".to_owned()),
         leader,
         term: 40,
         homes,
@@ -375,6 +383,7 @@ fn the_states_of_a_pair() {
         subcluster: 1,
         high_availability: true,
         is_protected: true,
+        exposure: None,
         leader: Some(2),
         term: 3,
         homes: Vec::new(),

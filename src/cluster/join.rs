@@ -57,6 +57,7 @@ pub fn join(
         node_address: config.cluster.address.clone(),
         client_address: config.xmpp.address.clone(),
         build: version::build(),
+        site: config.cluster.site.clone(),
         certificate_request: key
             .request()
             .map_err(|error| ClusterError::failed("make a key", error))?,

@@ -88,6 +88,8 @@ impl Membership {
             client_address: Some(config.xmpp.address.clone()),
             build: version::build(),
             shown: None,
+            site: config.cluster.site.clone(),
+            drained: false,
             removed: false,
         }
     }

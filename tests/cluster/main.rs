@@ -9,6 +9,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod demo;
+mod drain;
 mod durability;
 mod files;
 mod force;
@@ -29,3 +30,4 @@ mod stored;
 mod strangers;
 mod tickets;
 mod tokens;
+mod witnesses;

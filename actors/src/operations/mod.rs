@@ -8,6 +8,7 @@ mod certificates;
 mod cluster;
 mod digests;
 pub(crate) mod elsewhere;
+mod emptying;
 mod external;
 mod privacy;
 mod redundancy;
@@ -17,6 +18,7 @@ mod self_test;
 mod services;
 mod settings;
 mod upgrade;
+mod witnesses;
 
 use std::sync::{Arc, PoisonError};
 
@@ -133,6 +135,8 @@ impl Executor {
             Operation::ServiceStart { service } => self.service_start(service).await,
             Operation::ServiceStop { service } => self.service_stop(service).await,
             Operation::ServiceRestart { service } => self.service_restart(service).await,
+            Operation::NodeDrain { node } => self.node_drain(node).await,
+            Operation::NodeUndrain { node } => self.node_undrain(node).await,
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
             Operation::ExternalShow {} => Ok(self.external_show()),
@@ -155,6 +159,9 @@ impl Executor {
             Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
             Operation::SubclusterFailover { node } => self.failover(node).await,
             Operation::SubclusterFallback {} => self.fallback().await,
+            Operation::SubclusterMoveWitness { subcluster, to } => {
+                self.move_witness(subcluster, to).await
+            }
             Operation::SubclusterVerify {} => self.verify().await,
             Operation::AdministratorAdd {
                 administrator,
@@ -348,12 +355,25 @@ impl Executor {
                     address: listening.address.to_string(),
                 })
                 .collect(),
-            groups: vec![
-                group_row("configuration", &node.configuration),
-                group_row("subcluster", &node.subcluster),
-            ],
+            groups: self.group_rows(),
             relogin: relogin::hint(node),
         }
+    }
+}
+
+impl Executor {
+    fn group_rows(&self) -> Vec<GroupRow> {
+        let node = &self.node;
+        let own = [
+            group_row("configuration", &node.configuration),
+            group_row("subcluster", &node.subcluster),
+        ];
+        let hosted = node.hosting.all().into_iter();
+        let hosted = hosted.map(|hosted| {
+            let name = format!("witness of subcluster {}", hosted.subcluster);
+            group_row(&name, &hosted.group)
+        });
+        own.into_iter().chain(hosted).collect()
     }
 }
 

@@ -59,14 +59,16 @@ fn answer(group: &Group<Subcluster>, services: &Services, clock: &dyn Clock) -> 
 /// Asks another replica; none where it does not answer so that it can be understood.
 pub(super) async fn ask(node: &Node, other: NodeId, question: Question) -> Option<Told> {
     let body = Bytes::from(codec::encode(VERSION, &question).ok()?);
-    let asked = node.peers.ask(other, Lane::Bulk, topic(node), body);
+    let asked = node
+        .peers
+        .ask(other, Lane::Bulk, topic(&node.subcluster), body);
     codec::decode(VERSION, &asked.await.ok()?).ok()
 }
 
-fn topic(node: &Node) -> Topic {
+fn topic(group: &Group<Subcluster>) -> Topic {
     Topic {
         subject: Subject::Operation,
-        group: node.subcluster.group(),
+        group: group.group(),
     }
 }
 
@@ -111,12 +113,12 @@ impl Desk for ReplicaDesk {
     }
 }
 
-/// Opens the desk of a node.
-pub(crate) fn open(node: &Arc<Node>) {
+/// Opens the desk of a replica that is here.
+pub(crate) fn open(node: &Node, group: &Group<Subcluster>) {
     let desk = ReplicaDesk {
-        group: node.subcluster.clone(),
+        group: group.clone(),
         services: node.services.clone(),
         clock: node.ambient.clock.clone(),
     };
-    node.desks.open(topic(node), Arc::new(desk));
+    node.desks.open(topic(group), Arc::new(desk));
 }

@@ -472,6 +472,8 @@ fn done(operation: &Operation) -> String {
             let state = if *on { "on" } else { "off" };
             format!("high availability: {state}")
         }
+        Operation::NodeDrain { node } => format!("node {node}: drained; its twin serves its users"),
+        Operation::NodeUndrain { node } => format!("node {node}: takes users again"),
         Operation::ServiceStart { service } => format!("{service}: started"),
         Operation::ServiceStop { service } => format!("{service}: stopped"),
         Operation::ServiceRestart { service } => format!("{service}: restarted"),

@@ -101,6 +101,9 @@ impl Node {
             version: "0.1.0".to_owned(),
             formats: FORMATS,
             format: 1,
+            site: None,
+            witness_of: Vec::new(),
+            is_drained: false,
             state: state.to_owned(),
         });
         rows.to_vec()
@@ -127,6 +130,7 @@ impl Node {
             subcluster: 1,
             high_availability: true,
             is_protected: there,
+            exposure: None,
             leader: Some(2),
             term: 1,
             homes: homes.to_vec(),

@@ -228,6 +228,21 @@ operations! {
         service: Service,
     }
 
+    #[doc = "Empties a node: its twin serves its users, and it takes no users and no duties."]
+    NodeDrain = "node.drain", MoveUsers,
+        danger "The sessions of its users move to its twin, clients come back there by \
+                themselves, and the pair stands no other loss until the node is undrained or \
+                replaced." {
+        #[doc = "The number of the node."]
+        node: u16,
+    }
+
+    #[doc = "Ends that: a node takes users again, who come home by a fallback."]
+    NodeUndrain = "node.undrain", MoveUsers {
+        #[doc = "The number of the node."]
+        node: u16,
+    }
+
     #[doc = "Shows the settings of the cluster."]
     SettingsList = "settings.list", ReadCluster {}
 
@@ -314,6 +329,16 @@ operations! {
     #[doc = "Moves all users back to their home nodes."]
     SubclusterFallback = "subcluster.fallback", MoveUsers,
         danger "The sessions of those users move; clients come back there by themselves." {}
+
+    #[doc = "Makes a node of another subcluster the witness of a pair, instead of who is it."]
+    SubclusterMoveWitness = "subcluster.move-witness", ChangeCluster {
+        #[doc = "The pair; by default that of the asked node."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subcluster: Option<u16>,
+        #[doc = "The number of the node; without it the cluster chooses, now and later."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u16>,
+    }
 
     #[doc = "Compares the databases of all replicas at one index."]
     SubclusterVerify = "subcluster.verify", ReadCluster {}

@@ -154,6 +154,12 @@ pub struct ClusterNodeRow {
     /// The cluster formats that it speaks, and the one that the cluster uses.
     pub formats: Formats,
     pub format: u16,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
+    /// Pairs of which it is the witness, or was and is still voted with.
+    pub witness_of: Vec<u16>,
+    /// It is being emptied, or is empty.
+    pub is_drained: bool,
     /// `this node`, `connected`, `not connected` or `removed`.
     pub state: String,
 }
@@ -194,6 +200,8 @@ pub struct SubclusterStatus {
     /// Whether the loss of one node is outlived: two nodes and a witness vote, and all can be
     /// reached.
     pub is_protected: bool,
+    /// Why not.
+    pub exposure: Option<String>,
     pub leader: Option<u16>,
     pub term: u64,
     pub homes: Vec<HomeRow>,

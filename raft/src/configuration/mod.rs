@@ -5,6 +5,7 @@
 mod accounts;
 mod administrators;
 mod audit;
+mod hosting;
 mod rotation;
 mod topology;
 
@@ -26,6 +27,7 @@ pub use administrators::{
     PasswordHash,
 };
 pub use audit::{Audit, AuditEntry, AuditLine};
+pub use hosting::Hosting;
 pub use rotation::{Credential, Due, Phase, Shown, TicketSecrets};
 pub use topology::{
     ClusterSecrets, Invitation, NodeEntry, Role, SubclusterEntry, Topology, TopologyChange,

@@ -186,6 +186,8 @@ mod tests {
                     client_address: None,
                     build: build.clone(),
                     shown: None,
+                    site: None,
+                    drained: false,
                     removed: false,
                 },
                 secrets: Some(secrets(1)),
@@ -200,6 +202,7 @@ mod tests {
                     address: String::new(),
                     client_address: None,
                     build: build.clone(),
+                    site: None,
                 });
             }
             let held = (1..=nodes).map(|number| Credential {

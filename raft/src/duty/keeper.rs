@@ -90,6 +90,7 @@ impl Keeper {
             high_availability: pair.high_availability,
             homes: pair.homes,
             removed: pair.removed,
+            drained: pair.drained,
             serving,
             committed: applied,
             heard: self.group.heard_nodes(),
@@ -172,6 +173,11 @@ impl Keeper {
         self.with(term, |grants, now, world| {
             if !world.homes.contains(&home) || !world.homes.contains(&to) {
                 return Reply::Unable("that node is not of this subcluster".to_owned());
+            }
+            if world.drained.contains(&to) {
+                return Reply::Unable(format!(
+                    "node {to} is drained; take that back with `pollux ctl node undrain {to}`"
+                ));
             }
             if !grants.is_alive(now, to) {
                 return Reply::Unable(format!("node {to} cannot be reached"));

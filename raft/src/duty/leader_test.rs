@@ -100,6 +100,7 @@ fn duty(group: &Group<Subcluster>, clock: Arc<Virtual>) -> Duty {
     let pair = || Pair {
         homes: vec![ME],
         removed: BTreeSet::new(),
+        drained: BTreeSet::new(),
         high_availability: true,
         stable: None,
         service_delay: Duration::from_secs(5),

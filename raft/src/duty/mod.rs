@@ -42,6 +42,8 @@ pub struct Pair {
     pub homes: Vec<NodeId>,
     /// Those of them that do not come back.
     pub removed: BTreeSet<NodeId>,
+    /// Those that are emptied: their twin serves their users.
+    pub drained: BTreeSet<NodeId>,
     pub high_availability: bool,
     /// For how long a node is to have been well before its users go home by themselves; none: they
     /// do not.

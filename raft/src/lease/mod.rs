@@ -73,6 +73,9 @@ pub struct World {
     pub homes: Vec<NodeId>,
     /// Those that do not come back: their twin serves their users, also without high availability.
     pub removed: BTreeSet<NodeId>,
+    /// Those that are emptied: their twin serves their users as soon as it can, and they take no
+    /// others.
+    pub drained: BTreeSet<NodeId>,
     /// Who serves each home, as the log says.
     pub serving: BTreeMap<NodeId, ServedBy>,
     /// The last index that the leader has committed.
@@ -125,6 +128,8 @@ pub enum Cause {
     GivenBack,
     #[error("its node was removed")]
     Removed,
+    #[error("its node is drained")]
+    Drained,
     #[error("its node is silent")]
     Silent,
     #[error("the service {service} of its node has been down for {lasts:?}")]
@@ -155,6 +160,7 @@ impl Cause {
             Cause::Restarted => TakeoverCause::StartedAgain,
             Cause::GivenBack => TakeoverCause::GivenBack,
             Cause::Removed => TakeoverCause::Removed,
+            Cause::Drained => TakeoverCause::Drained,
             Cause::Silent => TakeoverCause::Silent,
             Cause::ServiceDown { service, .. } => service.cause(),
             Cause::StandsStill { flush, .. } if timing.flush_stuck <= flush => {

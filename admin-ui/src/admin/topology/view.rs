@@ -64,7 +64,7 @@ pub(crate) struct NodeView {
     pub(crate) reason: String,
     /// What is known of it, with units.
     pub(crate) facts: Vec<(&'static str, String)>,
-    pub(crate) act: Option<Act>,
+    pub(crate) acts: Vec<Act>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,17 +108,14 @@ fn known_subcluster(overview: &Overview, known: &Known<'_>, acts: &[Act]) -> Sub
     };
     let rows = overview.rows(known.number());
     let nodes = rows.iter().map(|row| {
-        let failover = Operation::SubclusterFailover { node: row.node };
-        let is_of = |act: &&Act| act.errand.operation == failover;
+        let is_of = |act: &&Act| of_node(&act.errand.operation) == Some(row.node);
         NodeView {
-            act: acts.iter().find(is_of).cloned(),
+            acts: acts.iter().filter(is_of).cloned().collect(),
             ..known_node(overview, known, row)
         }
     });
-    let is_of_all = |act: &&Act| {
-        let is_one = matches!(act.errand.operation, Operation::SubclusterFailover { .. });
-        !is_one && act.errand.at == known.at
-    };
+    let is_of_all =
+        |act: &&Act| of_node(&act.errand.operation).is_none() && act.errand.at == known.at;
     SubclusterView {
         number: known.number(),
         is_known: true,
@@ -130,6 +127,16 @@ fn known_subcluster(overview: &Overview, known: &Known<'_>, acts: &[Act]) -> Sub
             .map(|row| home(overview, row))
             .collect(),
         acts: acts.iter().filter(is_of_all).cloned().collect(),
+    }
+}
+
+/// The node that has the button.
+fn of_node(operation: &Operation) -> Option<u16> {
+    match operation {
+        Operation::SubclusterFailover { node }
+        | Operation::NodeDrain { node }
+        | Operation::NodeUndrain { node } => Some(*node),
+        _ => None,
     }
 }
 
@@ -186,6 +193,11 @@ fn known_node(overview: &Overview, known: &Known<'_>, row: &ClusterNodeRow) -> N
         (false, None) => "has no replica",
     };
     facts.push(("Version", row.version.clone()));
+    facts.extend(row.site.clone().map(|site| ("Site", site)));
+    if !row.witness_of.is_empty() {
+        let pairs: Vec<String> = row.witness_of.iter().map(u16::to_string).collect();
+        facts.push(("Witness of", format!("subcluster {}", pairs.join(", "))));
+    }
     facts.push(("Replica", vote.to_owned()));
     let log = match leads {
         true => "up to date".to_owned(),
@@ -217,7 +229,7 @@ fn bare_node(row: &ClusterNodeRow, tone: Tone, state: &str) -> NodeView {
         state: state.to_owned(),
         reason: String::new(),
         facts: Vec::new(),
-        act: None,
+        acts: Vec::new(),
     }
 }
 
@@ -318,6 +330,7 @@ fn acts_on(overview: &Overview, known: &Known<'_>) -> Vec<Act> {
         .iter()
         .filter_map(|row| failover(known, &nodes, row))
         .collect();
+    acts.extend(nodes.iter().map(|row| drain(known, &nodes, row)));
     acts.extend(fallback(overview, known, &nodes));
     acts.push(high_availability(known, &nodes));
     acts
@@ -338,6 +351,28 @@ fn failover(known: &Known<'_>, nodes: &[ClusterNodeRow], row: &ClusterNodeRow) -
         format!("Failover of {name}"),
         format!("{name} serves {users} with {sessions} now; {twin} will serve them."),
     ))
+}
+
+/// A node that is alone has nobody to leave its users to: the node says so.
+fn drain(known: &Known<'_>, nodes: &[ClusterNodeRow], row: &ClusterNodeRow) -> Act {
+    let (node, name) = (row.node, &row.name);
+    if row.is_drained {
+        return known.act(
+            Operation::NodeUndrain { node },
+            format!("Undrain {name}"),
+            format!("{name} takes users and duties again."),
+        );
+    }
+    let served: Vec<&HomeRow> = known.served_by(node).collect();
+    let (users, sessions) = sums(&served);
+    let (users, sessions) = (count(users, "user"), count(sessions, "session"));
+    let twin = nodes.iter().find(|twin| twin.node != node);
+    let twin = twin.map_or("nobody", |twin| twin.name.as_str());
+    known.act(
+        Operation::NodeDrain { node },
+        format!("Drain {name}"),
+        format!("{name} serves {users} with {sessions} now; {twin} will, until it is undrained."),
+    )
 }
 
 fn fallback(overview: &Overview, known: &Known<'_>, nodes: &[ClusterNodeRow]) -> Option<Act> {
@@ -443,6 +478,9 @@ impl Overview {
                 version: own.status.version.clone(),
                 formats: own.status.formats,
                 format: own.status.format,
+                site: None,
+                witness_of: Vec::new(),
+                is_drained: false,
                 state: "this node".to_owned(),
             });
         }
@@ -527,7 +565,9 @@ pub(crate) fn path(errand: &Errand) -> String {
 /// What a form carries of an errand: numbers and words that need no escape.
 pub(crate) fn fields(errand: &Errand) -> Vec<(&'static str, String)> {
     let mut fields = match &errand.operation {
-        Operation::SubclusterFailover { node } => vec![("node", node.to_string())],
+        Operation::SubclusterFailover { node }
+        | Operation::NodeDrain { node }
+        | Operation::NodeUndrain { node } => vec![("node", node.to_string())],
         Operation::SubclusterSetHighAvailability { on } => vec![("on", on.to_string())],
         Operation::ServiceStart { service }
         | Operation::ServiceStop { service }

@@ -23,6 +23,9 @@ fn row(node: u16, name: &str, role: &str, subcluster: u16, state: &str) -> Clust
         version: "0.1.0".to_owned(),
         formats: FORMATS,
         format: 1,
+        site: None,
+        witness_of: Vec::new(),
+        is_drained: false,
         state: state.to_owned(),
     }
 }
@@ -73,6 +76,7 @@ fn heard() -> Heard {
             subcluster: 1,
             high_availability: true,
             is_protected: true,
+            exposure: None,
             leader: Some(2),
             term: 3,
             homes: vec![home_row(1, 1), home_row(2, 2)],
@@ -239,7 +243,7 @@ fn a_node_that_is_alone_is_shown() {
         (node.name.as_str(), node.state.as_str()),
         ("node 2", "Serves")
     );
-    assert_eq!(node.act, None, "it has no twin");
+    assert_eq!(node.acts.len(), 1, "it has no twin");
     assert_eq!(fact(node, "Log"), "up to date");
 }
 
@@ -294,7 +298,7 @@ fn another_subcluster_is_as_its_own_nodes_say() {
     let acts: Vec<&str> = { known.acts.iter() }.map(|act| act.path.as_str()).collect();
     let off = "/confirm?operation=subcluster.set-high-availability&on=false&at=4";
     assert_eq!(acts, [off]);
-    assert_eq!(known.nodes[0].act, None, "its twin is not there");
+    assert_eq!(known.nodes[0].acts.len(), 1, "its twin is not there");
     let first = &view(&overview, Role::Operator)[0];
     assert_eq!(first.acts.len(), 1, "each has its own");
 }

@@ -149,12 +149,7 @@ impl Shelf for Hosted {
             return Err(ShelfError::Lost(format!("{} is gone", log.display())));
         }
         fs::create_dir_all(&place)?;
-        let log = JournalLog::open_kept(
-            &place,
-            Subcluster::NAME,
-            self.keep,
-            check_record,
-        );
+        let log = JournalLog::open_kept(&place, Subcluster::NAME, self.keep, check_record);
         let log = self.opened(subcluster, voter, log)?;
         let tables = self.opened(subcluster, voter, SledTables::open(&place.join("tables")))?;
         // Before it may vote: from here on a log that is missing is a lost one.

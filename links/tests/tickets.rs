@@ -6,8 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::{Ca, ambient, loopback, run};
+use pollux_domain::ids::WallMs;
 use pollux_links::net::{Net, SystemNet};
-use pollux_links::tickets::SharedTickets;
+use pollux_links::tickets::{Secrets, SharedTickets, TICKET_SECONDS};
 use pollux_links::tls::TlsSocket;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -91,5 +92,34 @@ fn a_ticket_that_was_changed_is_not_taken() {
         changed[index] ^= 1;
         assert_eq!(tickets.decrypt(&changed), None, "byte {index}");
         assert_eq!(tickets.decrypt(&ticket[..index]), None);
+    }
+}
+
+#[test]
+fn tickets_of_a_former_secret_are_taken_for_their_life_and_none_is_made_later() {
+    let (old, new) = ([7; 32], [8; 32]);
+    let tickets = SharedTickets::new(old, ambient());
+    let ticket = tickets.encrypt(b"state").unwrap();
+    let now = ambient().clock.wall();
+    let period = u64::from(TICKET_SECONDS) * 1_000;
+    let earlier = WallMs(now.0 - period);
+    for (take, former, is_taken) in [
+        (Some(old), None, true),
+        (None, Some((old, now)), true),
+        // It was used in the period before, and this ticket says that it is of this one.
+        (None, Some((old, earlier)), false),
+        (None, None, false),
+    ] {
+        let secrets = Secrets {
+            make: new,
+            take,
+            former,
+        };
+        tickets.set(secrets);
+        assert_eq!(tickets.decrypt(&ticket).is_some(), is_taken, "{former:?}");
+        let newer = tickets.encrypt(b"state").unwrap();
+        assert!(tickets.decrypt(&newer).is_some());
+        let elsewhere = SharedTickets::new(old, ambient());
+        assert!(elsewhere.decrypt(&newer).is_none(), "made with the new one");
     }
 }

@@ -495,9 +495,9 @@ pub enum ClusterCommand {
     Certificates,
     /// Rotate the certificates between nodes, their authority, and the secret of TLS tickets
     ///
-    /// While people chat: each node believes the next authority, then gets a certificate of it, then
-    /// forgets the old one. It waits for nodes that are away, and for nobody who was removed; what
-    /// was killed goes on where it was. Tokens of `invite` that were not used are void.
+    /// While people chat: each node believes the next authority, then gets a certificate of it,
+    /// then forgets the old one. It waits for nodes that are away, and for nobody who was removed;
+    /// what was killed goes on where it was. Tokens of `invite` that were not used are void.
     RotateCertificates,
     /// Let the cluster use what the version that all its nodes run has more
     ///

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 
 use super::scene::Scene;
 use crate::servers::pair::{Role, WITNESS};
+use crate::servers::wait_until;
 
 type Done = anyhow::Result<()>;
 
@@ -28,7 +29,7 @@ pub fn rolling_upgrade(scene: &mut Scene<'_>) -> Done {
     take_over(scene, owner, twin)?;
     take_over(scene, twin, owner)?;
     replace(scene, owner, &next)?;
-    scene.pair.stations[WITNESS].ctl(&["cluster", "finish-upgrade"])?;
+    finish(scene)?;
     expect_refusal(scene, WITNESS, "there is nothing to finish")?;
     // What is written from now on, the version before does not read: a takeover reads it.
     take_over(scene, twin, owner)?;
@@ -94,6 +95,16 @@ fn take_over(scene: &mut Scene<'_>, from: usize, to: usize) -> Done {
     scene.wait_served_by(to)?;
     scene.start(from)?;
     scene.pair.wait_healthy(WHOLE)
+}
+
+/// As soon as the last one has said what it runs.
+fn finish(scene: &Scene<'_>) -> Done {
+    let mut said = Err(anyhow::anyhow!("was not asked"));
+    wait_until(WHOLE, || {
+        said = scene.pair.stations[WITNESS].ctl(&["cluster", "finish-upgrade"]);
+        Ok(said.is_ok())
+    })?;
+    said.map(drop).context("finish the upgrade")
 }
 
 /// The upgrade is not finished, and why.

@@ -300,7 +300,7 @@ operations! {
     #[doc = "Shows the certificates between nodes, and how far a rotation of them is."]
     ClusterCertificates = "cluster.certificates", ReadCluster {}
 
-    #[doc = "Rotates the certificates between nodes, their authority, and the secret of TLS tickets."]
+    #[doc = "Rotates certificates between nodes, their authority, and the secret of TLS tickets."]
     ClusterRotateCertificates = "cluster.rotate-certificates", ChangeCluster,
         danger "Invitations that wait are void; and until every node has its new certificate, \
                 nobody joins." {}

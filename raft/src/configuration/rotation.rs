@@ -6,7 +6,7 @@
 use pollux_domain::ids::{NodeId, WallMs};
 use serde::{Deserialize, Serialize};
 
-use super::topology::{ClusterSecrets, NodeEntry, Topology};
+use super::topology::{ClusterSecrets, NodeEntry, Topology, TopologyReply};
 
 /// SHA-256 of a certificate.
 pub type Fingerprint = [u8; 32];
@@ -55,6 +55,53 @@ pub enum Due {
 }
 
 impl Topology {
+    /// Invitations name the authority: with the old one they are void.
+    pub(super) fn rotate(&mut self, next: &ClusterSecrets) -> TopologyReply {
+        if self.next_secrets.is_some() {
+            return TopologyReply::Rotating;
+        }
+        self.invitations.clear();
+        self.next_secrets = Some(next.clone());
+        TopologyReply::Done
+    }
+
+    pub(super) fn set_credential(
+        &mut self,
+        node: NodeId,
+        credential: &Credential,
+        at: WallMs,
+    ) -> TopologyReply {
+        let Some(entry) = self.nodes.get_mut(&node) else {
+            return TopologyReply::NoSuchNode;
+        };
+        let known = entry
+            .shown
+            .take()
+            .filter(|shown| shown.credential.certificate == credential.certificate);
+        entry.shown = Some(Shown {
+            credential: credential.clone(),
+            since: known.map_or(at, |shown| shown.since),
+        });
+        self.advance();
+        TopologyReply::Done
+    }
+
+    /// The old authority is worth nothing any more, as soon as every node shows a certificate of
+    /// the next one.
+    pub(super) fn advance(&mut self) {
+        let Some(next) = &self.next_secrets else {
+            return;
+        };
+        if !self.present().all(|(_, entry)| shows(entry, next)) {
+            return;
+        }
+        let shown = self.present().filter_map(|(_, entry)| entry.shown.as_ref());
+        let at = shown.map(|shown| shown.since).max().unwrap_or(next.made_at);
+        let next = self.next_secrets.take();
+        let before = std::mem::replace(&mut self.secrets, next);
+        self.former_tickets = before.map(|before| (before.ticket_secret, at));
+    }
+
     pub fn phase(&self) -> Phase {
         let Some(next) = self.next_secrets() else {
             return Phase::Settled;
@@ -114,7 +161,7 @@ impl Topology {
         Some(TicketSecrets {
             make,
             take,
-            former: self.former_tickets(),
+            former: self.former_tickets,
         })
     }
 }
@@ -135,7 +182,7 @@ fn trusts(entry: &NodeEntry, next: &ClusterSecrets) -> bool {
 }
 
 /// Whether it shows a certificate of the next authority.
-pub(super) fn shows(entry: &NodeEntry, next: &ClusterSecrets) -> bool {
+fn shows(entry: &NodeEntry, next: &ClusterSecrets) -> bool {
     let shown = entry.shown.as_ref();
     shown.is_some_and(|shown| shown.credential.authority == next.fingerprint)
 }
@@ -146,7 +193,7 @@ mod tests {
     use pollux_domain::ids::{ClusterId, Incarnation, SubclusterId};
     use pollux_domain::version::{Build, Formats};
 
-    use super::super::topology::{Invitation, Role, TopologyChange, TopologyReply};
+    use super::super::topology::{Invitation, Role, TopologyChange};
     use super::*;
 
     fn secrets(number: u8) -> ClusterSecrets {

@@ -10,7 +10,7 @@ use pollux_domain::version::Build;
 use serde::{Deserialize, Serialize};
 
 use super::hosting::Hosting;
-use super::rotation::{Credential, Fingerprint, Shown, shows};
+use super::rotation::{Credential, Fingerprint, Shown};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,16 @@ pub struct Topology {
     pub(super) nodes: BTreeMap<NodeId, NodeEntry>,
     pub(super) subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
     /// By the digest of their secret: who knows it may join, once.
-    invitations: BTreeMap<[u8; 32], Invitation>,
+    pub(super) invitations: BTreeMap<[u8; 32], Invitation>,
     /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
     /// tickets.
     pub secrets: Option<ClusterSecrets>,
     /// The backup of which the cluster was made: its other files belong to it, too.
     pub restored: Option<[u8; 16]>,
     /// Those that follow, while certificates are rotated: see `rotation`.
-    next_secrets: Option<ClusterSecrets>,
+    pub(super) next_secrets: Option<ClusterSecrets>,
     /// The secret of tickets before the last rotation, and when that ended.
-    former_tickets: Option<([u8; 32], WallMs)>,
+    pub(super) former_tickets: Option<([u8; 32], WallMs)>,
     /// In which everything is written; 0 until the first node has said it.
     format: u16,
 }
@@ -296,31 +296,12 @@ impl Topology {
                 }
                 self.format = *format;
             }
-            TopologyChange::Rotate(_) if self.next_secrets.is_some() => {
-                return TopologyReply::Rotating;
-            }
-            TopologyChange::Rotate(next) => {
-                self.invitations.clear();
-                self.next_secrets = Some(next.clone());
-            }
+            TopologyChange::Rotate(next) => return self.rotate(next),
             TopologyChange::SetCredential {
                 node,
                 credential,
                 at,
-            } => match self.nodes.get_mut(node) {
-                Some(entry) => {
-                    let known = entry
-                        .shown
-                        .take()
-                        .filter(|shown| shown.credential.certificate == credential.certificate);
-                    entry.shown = Some(Shown {
-                        credential: credential.clone(),
-                        since: known.map_or(*at, |shown| shown.since),
-                    });
-                    self.advance();
-                }
-                None => return TopologyReply::NoSuchNode,
-            },
+            } => return self.set_credential(*node, credential, *at),
             TopologyChange::SetSite { node, site } => match self.nodes.get_mut(node) {
                 Some(entry) => entry.site.clone_from(site),
                 None => return TopologyReply::NoSuchNode,
@@ -398,22 +379,6 @@ impl Topology {
         lost.into_iter().for_each(|node| self.hosts_no_more(node));
         self.advance();
         TopologyReply::Done
-    }
-
-    /// The old authority is worth nothing any more, as soon as every node shows a certificate of the
-    /// next one.
-    fn advance(&mut self) {
-        let Some(next) = &self.next_secrets else {
-            return;
-        };
-        if !self.present().all(|(_, entry)| shows(entry, next)) {
-            return;
-        }
-        let shown = self.present().filter_map(|(_, entry)| entry.shown.as_ref());
-        let at = shown.map(|shown| shown.since).max().unwrap_or(next.made_at);
-        let next = self.next_secrets.take();
-        let before = std::mem::replace(&mut self.secrets, next);
-        self.former_tickets = before.map(|before| (before.ticket_secret, at));
     }
 
     fn invite(&mut self, digest: [u8; 32], invitation: Invitation) -> TopologyReply {
@@ -516,10 +481,6 @@ impl Topology {
     /// What follows on `secrets`, while certificates are rotated.
     pub fn next_secrets(&self) -> Option<&ClusterSecrets> {
         self.next_secrets.as_ref()
-    }
-
-    pub(super) fn former_tickets(&self) -> Option<([u8; 32], WallMs)> {
-        self.former_tickets
     }
 
     pub fn subclusters(&self) -> impl Iterator<Item = SubclusterId> {

@@ -11,7 +11,7 @@ use pollux_actors::administrators::{self, SignedIn};
 use pollux_actors::node::Node;
 use pollux_admin_ui::{Administration, Administrator, Pending};
 use pollux_domain::operations::{
-    AdministratorName, Caller, Denial, ErrorKind, Operation, OperationError, OperationExecutor,
+    AdministratorName, Caller, Denial, Errand, ErrorKind, OperationError, OperationExecutor,
     Outcome, Secret,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -23,10 +23,10 @@ const OPERATIONS_MAX: usize = 16;
 /// Operations that wait for a place; one more is refused.
 const WAITING_MAX: usize = 64;
 
-/// An operation on its way to the thread of the executor, and where its answer goes.
+/// An errand on its way to the thread of the executor, and where its answer goes.
 pub struct Request {
     caller: Caller,
-    operation: Operation,
+    errand: Errand,
     answer: oneshot::Sender<Result<Outcome, OperationError>>,
 }
 
@@ -52,9 +52,9 @@ pub async fn run(
         tokio::select! {
             Some(request) = wanted.recv(), if running.len() < OPERATIONS_MAX => {
                 running.push(async move {
-                    let Request { caller, operation, answer } = request;
+                    let Request { caller, errand, answer } = request;
                     // Whoever has gone does not want to know; it is done all the same.
-                    let _gone = answer.send(execute_in_time(executor, &caller, operation).await);
+                    let _gone = answer.send(execute_in_time(executor, &caller, errand).await);
                 });
             }
             Some(()) = running.next(), if !running.is_empty() => {}
@@ -65,15 +65,11 @@ pub async fn run(
 }
 
 impl Administration for NodeAdministration {
-    fn execute(
-        &self,
-        caller: Caller,
-        operation: Operation,
-    ) -> Pending<Result<Outcome, OperationError>> {
+    fn execute(&self, caller: Caller, errand: Errand) -> Pending<Result<Outcome, OperationError>> {
         let (answer, answered) = oneshot::channel();
         let request = Request {
             caller,
-            operation,
+            errand,
             answer,
         };
         let sent = self.requests.try_send(request);
@@ -118,6 +114,10 @@ impl Administration for NodeAdministration {
 
     fn now(&self) -> Duration {
         self.node.ambient.clock.now()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        self.node.ambient.clock.wall().0
     }
 
     fn secret(&self) -> [u8; 32] {

@@ -47,17 +47,23 @@ impl Groups {
     }
 
     /// The bulk lane: entries, snapshots, commands; and whoever comes to the port between nodes.
-    /// Returns when the port is open.
+    /// Returns when the port is open, unless the links are stopped.
     pub fn start_bulk(&self, links: Links, listen: SocketAddr) -> io::Result<()> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let work = move || async move {
+            if !links.is_open() {
+                let _gone = tell.send(Ok(()));
+                return links.keep_bulk(None, listen).await;
+            }
             let opened = SystemNet.listen(listen).await;
             let opened = opened.and_then(|listener| Ok((listener.local_address()?, listener)));
             match opened {
                 Ok((address, listener)) => {
                     tracing::info!(%address, "port between nodes is open");
                     let _gone = tell.send(Ok(()));
-                    links.run_bulk(listener as Box<dyn Listener>).await;
+                    links
+                        .keep_bulk(Some(listener as Box<dyn Listener>), address)
+                        .await;
                 }
                 Err(error) => {
                     let _gone = tell.send(Err(error));

@@ -9,13 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use pollux_actors::admission::{self, Doorkeeper};
 use pollux_actors::node::{Node, Settings};
+use pollux_actors::services::{Doing, Driver};
 use pollux_actors::{control, stream};
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{NodeId, Voter};
 use pollux_domain::seams::Ambient;
 use pollux_links::hello::Identity;
-use pollux_links::links::{LinkParts, Links};
+use pollux_links::links::{LinkParts, Links, PortState};
 use pollux_links::net::{SystemNet, Travelling};
-use pollux_links::peers::Desks;
+use pollux_links::peers::{Desks, Lane};
 use pollux_links::security::Security;
 use pollux_links::visit::Visitors;
 use pollux_raft::version;
@@ -99,6 +100,84 @@ fn thread<F: Future<Output = ()>>(
         .name(name.to_owned())
         .spawn(move || LocalSet::new().block_on(&runtime, work()))?;
     Ok(())
+}
+
+/// The links as a service: well while a majority of the votes can be reached. They are dialled
+/// again by themselves.
+pub struct LinksService {
+    node: Weak<Node>,
+    links: Links,
+}
+
+/// For the port to be opened, or let go of.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+
+impl LinksService {
+    pub fn new(node: &Arc<Node>, links: Links) -> LinksService {
+        LinksService {
+            node: Arc::downgrade(node),
+            links,
+        }
+    }
+
+    async fn port_becomes(&self, wanted: fn(&PortState) -> bool) -> Result<(), String> {
+        let mut port = self.links.port();
+        let waiting = port.wait_for(|state| wanted(state) || matches!(state, PortState::Failed(_)));
+        let waited = tokio::time::timeout(PORT_PATIENCE, waiting).await;
+        match waited.ok().and_then(Result::ok).as_deref() {
+            Some(PortState::Failed(text)) => Err(text.clone()),
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "the port between nodes took {PORT_PATIENCE:?} and more"
+            )),
+        }
+    }
+
+    fn look(&self) -> Result<(), String> {
+        if let PortState::Failed(text) = &*self.links.port().borrow() {
+            return Err(text.clone());
+        }
+        let Some(node) = self.node.upgrade() else {
+            return Ok(());
+        };
+        let voters = node.subcluster.voters();
+        let me = node.subcluster.me();
+        let is_reached = |voter: &&Voter| {
+            let lanes = [Lane::Control, Lane::Bulk];
+            let mut lanes = lanes.into_iter();
+            **voter == me || lanes.all(|lane| self.links.is_connected(voter.node, lane))
+        };
+        let (all, reached) = (voters.len(), voters.iter().filter(is_reached).count());
+        if all == 0 || all < 2 * reached {
+            return Ok(());
+        }
+        Err(format!(
+            "{reached} of {all} votes are reached, this node's own included, which do not decide: \
+             see whether the other nodes run, and the network between"
+        ))
+    }
+}
+
+impl Driver for LinksService {
+    fn start(&self) -> Doing<'_, Result<(), String>> {
+        Box::pin(async {
+            self.links.open();
+            self.port_becomes(|state| *state == PortState::Open).await
+        })
+    }
+
+    fn stop(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            self.links.close();
+            if let Err(error) = self.port_becomes(|state| *state == PortState::Closed).await {
+                tracing::debug!(error, "port between nodes was not open");
+            }
+        })
+    }
+
+    fn check(&self) -> Doing<'_, Result<(), String>> {
+        Box::pin(async { self.look() })
+    }
 }
 
 /// Follows the topology: who is new is called, who was removed is hung up. Runs until the node

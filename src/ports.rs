@@ -1,14 +1,15 @@
 //! Opens the ports for clients, in order, and says where they are. Not for who comes there: see
-//! `pollux_actors::stream`.
+//! `pollux_actors::stream`; nor for what becomes of a port later: see `pollux_actors::services`.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use pollux_actors::node::{Listening, Node};
-use pollux_actors::stream::{self, Entrance};
-use pollux_links::net::{Net, SystemNet};
-use tokio::sync::oneshot;
+use pollux_actors::node::Node;
+use pollux_actors::services::client_port::ClientPort;
+use pollux_actors::stream::Entrance;
+use pollux_domain::services::Service;
+use pollux_links::net::SystemNet;
 
 use crate::config::Config;
 
@@ -21,65 +22,45 @@ pub struct PortError {
     pub source: io::Error,
 }
 
-/// All of them, or the node does not start. They are announced when the last is open.
+/// All of them, or the node does not start; but for those that its operator has stopped. They are
+/// services from then on.
 pub async fn open(config: &Config, node: &Arc<Node>) -> Result<(), PortError> {
-    let direct = match (config.xmpp.direct_tls_listen, &node.settings.tls) {
-        (Some(address), Some(_)) => {
-            let setting = "xmpp.direct_tls_listen";
-            Some(open_one(node, setting, address, Entrance::DirectTls).await?)
+    if let (Some(address), Some(_)) = (config.xmpp.direct_tls_listen, &node.settings.tls) {
+        let port = Arc::new(ClientPort::new(
+            node,
+            Arc::new(SystemNet),
+            Entrance::DirectTls,
+            address,
+        ));
+        if node.services.is_wanted(Service::DirectTls) {
+            let opened = port.open().await;
+            let bound = opened.map_err(|source| PortError {
+                setting: "xmpp.direct_tls_listen",
+                address,
+                source,
+            })?;
+            tracing::info!(address = %bound, "direct TLS port is open");
         }
-        _ => None,
-    };
-    let address = config.xmpp.listen;
-    let bound = open_one(node, "xmpp.listen", address, Entrance::StartTls).await?;
-    tracing::info!(address = %bound, "client port is open");
-    announce(node, "xmpp", bound);
-    if let Some(bound) = direct {
-        tracing::info!(address = %bound, "direct TLS port is open");
-        announce(node, "xmpps", bound);
+        let now = node.ambient.clock.now();
+        node.services.add(Service::DirectTls, port, now);
     }
-    Ok(())
-}
-
-fn announce(node: &Node, protocol: &'static str, address: SocketAddr) {
-    let listening = Listening { protocol, address };
-    let listeners = node.listeners.lock();
-    listeners
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(listening);
-}
-
-/// Its clients are accepted at the first door.
-async fn open_one(
-    node: &Arc<Node>,
-    setting: &'static str,
-    address: SocketAddr,
-    entrance: Entrance,
-) -> Result<SocketAddr, PortError> {
-    let (tell, told) = oneshot::channel();
-    let served = node.clone();
-    let job = move || {
-        tokio::task::spawn_local(async move {
-            let opened = SystemNet.listen(address).await;
-            let opened = opened.and_then(|listener| Ok((listener.local_address()?, listener)));
-            match opened {
-                Ok((bound, listener)) => {
-                    let _gone = tell.send(Ok(bound));
-                    stream::serve(served, listener, entrance).await;
-                }
-                Err(error) => {
-                    let _gone = tell.send(Err(error));
-                }
-            }
-        });
-    };
-    node.placement.receive(0, Box::new(job));
-    let opened = told.await;
-    opened
-        .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
-        .map_err(|source| PortError {
-            setting,
+    let address = config.xmpp.listen;
+    let port = Arc::new(ClientPort::new(
+        node,
+        Arc::new(SystemNet),
+        Entrance::StartTls,
+        address,
+    ));
+    if node.services.is_wanted(Service::Clients) {
+        let opened = port.open().await;
+        let bound = opened.map_err(|source| PortError {
+            setting: "xmpp.listen",
             address,
             source,
-        })
+        })?;
+        tracing::info!(address = %bound, "client port is open");
+    }
+    let now = node.ambient.clock.now();
+    node.services.add(Service::Clients, port, now);
+    Ok(())
 }

@@ -13,14 +13,18 @@ use pollux_actors::node::{Addresses, Node, Parts, Settings, StartError};
 use pollux_actors::operations::Executor;
 use pollux_actors::operations::backup::Backups;
 use pollux_actors::placement::Arbiters;
+use pollux_actors::services::{Stopped, StoreProbe};
 use pollux_actors::stream::certificate::{self, CertificateError, Tls};
 use pollux_actors::{
-    agreement, courier, expiry, inquiries, membership, node_states, self_report, system, wall_clock,
+    agreement, courier, expiry, history, hosting, inquiries, membership, node_states, self_report,
+    system, wall_clock, witnesses,
 };
 use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
+use pollux_domain::services::Service;
 use pollux_links::in_use::InUse;
+use pollux_links::links::Links;
 use pollux_links::peers::{Alone, Desks};
 use pollux_links::tickets::SharedTickets;
 use pollux_raft::configuration::{Role, TopologyChange};
@@ -38,9 +42,11 @@ use crate::config::values::Certificate;
 use crate::config::{Config, Origin};
 use crate::control::{ControlError, ControlServer};
 use crate::descriptors;
+use crate::examine;
 use crate::exit::Exit;
 use crate::groups::Groups;
-use crate::links::{self, Guests};
+use crate::hosted::Hosted;
+use crate::links::{self, Guests, LinksService};
 use crate::ports::{self, PortError};
 use crate::process;
 use crate::rotation;
@@ -194,11 +200,20 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let _first = node
         .surroundings
         .set(Box::new(move || process::samples(&measured)));
+    let _first = node.examiner.set(examine::examiner(config, &node));
     // Who asks for a backup is in another folder.
     let backups = folder.join("backups");
     let backups = std::path::absolute(&backups).unwrap_or(backups);
     let _first = node.backups.set(Backups::new(backups));
+    let stopped = Stopped::read(folder).map_err(|source| End::Folder {
+        path: folder.display().to_string(),
+        source,
+    })?;
+    node.services.keep(stopped);
+    let shelf = Arc::new(Hosted::new(folder, keep));
+    let _first = node.hosting.shelf.set(shelf);
     guests.welcome(&node);
+    add_services(&node, folder, links.as_ref());
     links::start_control(node.clone(), links.clone()).map_err(End::Threads)?;
     let (_stop_following, stopped) = oneshot::channel();
     if let Some(links) = links {
@@ -223,7 +238,10 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     groups.spawn(courier::run(node.clone()));
     groups.spawn(wall_clock::run(node.clone()));
     groups.spawn(node_states::run(node.clone()));
+    groups.spawn(history::run(node.clone()));
+    groups.spawn(witnesses::run(node.clone()));
     if !is_witness {
+        groups.spawn(hosting::run(node.clone()));
         groups.spawn(expiry::run(node.clone()));
         groups.spawn(inquiries::run(node.clone()));
         groups.spawn(certificate::follow(node.clone()));
@@ -251,6 +269,20 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     notifier.status("says goodbye to its clients");
     groups.block_on(node.stop());
     result
+}
+
+/// The services that are there before the ports for clients.
+fn add_services(node: &Arc<Node>, folder: &Path, links: Option<&Links>) {
+    let now = node.ambient.clock.now();
+    let store = StoreProbe::new(folder, node.placement.clone());
+    node.services.add(Service::Store, Arc::new(store), now);
+    if let Some(links) = links {
+        if !node.services.is_wanted(Service::Links) {
+            links.close();
+        }
+        let service = LinksService::new(node, links.clone());
+        node.services.add(Service::Links, Arc::new(service), now);
+    }
 }
 
 /// The port for administrators. What it asks for waits until the node serves.
@@ -319,6 +351,7 @@ fn settings(config: &Config, found: Option<&Found>, ambient: &Ambient) -> Result
         incarnation: membership.incarnation,
         subcluster: membership.subcluster,
         is_witness: membership.role == Role::Witness,
+        site: config.cluster.site.clone(),
         begin: begin(membership.founder),
         begin_subcluster: begin(membership.founds_subcluster),
         addresses: Some(Addresses {
@@ -436,6 +469,7 @@ async fn serve(
         reason = node.subcluster.failure() => Err(End::Group(reason)),
         reason = node.configuration.failure() => Err(End::Group(reason)),
         () = control.serve(&executor) => Ok(()),
+        () = node.services.clone().run(node.ambient.clock.clone()) => Ok(()),
         never = pulse::run(node, groups, notifier) => match never {},
         never = administration::run(requests, &executor) => match never {},
     }

@@ -9,7 +9,7 @@ use pollux_domain::ids::{NodeId, SubclusterId};
 use pollux_domain::version;
 use pollux_links::PeerAddress;
 use pollux_links::authority::Authority;
-use pollux_links::join::{Admission, Grant, JoinRefusal, JoinRequest, Verdict};
+use pollux_links::join::{Admission, BackupBrought, Grant, JoinRefusal, JoinRequest, Verdict};
 use pollux_links::token::{self, Token};
 use pollux_raft::configuration::{
     Change, ChangeReply, ClusterSecrets, Invitation, Role, Topology, TopologyChange, TopologyReply,
@@ -138,6 +138,9 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     });
     let (invitation, secrets, cluster, format) = known;
     let invitation = invitation.ok_or(JoinRefusal::UnknownToken)?;
+    if let Some(brought) = request.backup {
+        check_backup(node, &invitation, brought)?;
+    }
     let secrets = secrets.ok_or(JoinRefusal::NotReady)?;
     let authority = authority(cluster, &secrets).ok_or(JoinRefusal::NotReady)?;
     version::judge(&request.build, format, Some(BUILD)).map_err(JoinRefusal::Format)?;
@@ -148,6 +151,7 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
         address: request.node_address,
         client_address,
         build: request.build,
+        site: request.site,
     };
     let admitted = node.configuration.execute(Change::Topology(change)).await;
     let voter = match admitted.map_err(|_| JoinRefusal::NotReady)? {
@@ -162,9 +166,10 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     let welcome = Welcome {
         role: invitation.role,
         subcluster: invitation.subcluster,
+        // Also of one whose nodes are all lost.
         founds_subcluster: node.configuration.read(|configuration| {
             let members = configuration.topology().members(invitation.subcluster);
-            invitation.replaces.is_none() && members.count() == 1
+            members.count() == 1
         }),
         peers: node
             .configuration
@@ -178,6 +183,30 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
         incarnation: voter.incarnation,
         certificate: certificate.to_vec(),
         topology: Bytes::from(topology),
+    })
+}
+
+/// Whether a newcomer may begin its group with what it brings: before its token is used up.
+fn check_backup(
+    node: &Node,
+    invitation: &Invitation,
+    brought: BackupBrought,
+) -> Result<(), JoinRefusal> {
+    let wanted = invitation.subcluster;
+    node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        let others = topology.members(wanted);
+        if topology.restored != Some(brought.set) {
+            return Err(JoinRefusal::OtherBackup);
+        }
+        if brought.subcluster != wanted {
+            let found = brought.subcluster;
+            return Err(JoinRefusal::BackupOfAnother { found, wanted });
+        }
+        match { others }.any(|(other, _)| invitation.replaces != Some(other)) {
+            true => Err(JoinRefusal::NotTheFirst(wanted)),
+            false => Ok(()),
+        }
     })
 }
 

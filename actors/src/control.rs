@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pollux_domain::ids::NodeId;
+use pollux_domain::ids::{NodeId, SubclusterId};
 use pollux_raft::configuration;
-use pollux_raft::duty::{Duty, DutyParts, Pair, Pulse, View};
+use pollux_raft::duty::{self, Duty, DutyParts, Pair, Pulse, View};
 use pollux_raft::election::Role;
 use pollux_raft::group::Roles;
 
+use crate::hosting;
 use crate::node::Node;
 
 /// How often an arbiter shows that it moves.
@@ -28,26 +29,28 @@ pub(crate) fn duty(node: &Arc<Node>) -> Duty {
         peers: node.peers.clone(),
         desks: node.desks.clone(),
         clock: node.ambient.clock.clone(),
-        view: view(node),
+        view: view(node, node.settings.subcluster),
         pulse: pulse(node),
+        services: services(node),
     })
 }
 
 /// Runs until it is dropped. Belongs on a `LocalSet` of the control thread.
 pub async fn run(node: Arc<Node>) {
     let duty = node.duty();
-    let roles = roles(&node);
+    let in_subcluster = roles_in(&node, node.settings.subcluster);
     tokio::join!(
-        node.configuration.run_elections(roles.clone()),
-        node.subcluster.run_elections(roles),
+        node.configuration.run_elections(roles(&node)),
+        node.subcluster.run_elections(in_subcluster),
         duty.run(),
+        hosting::run_control(&node),
     );
 }
 
 /// A node that nobody has configured is the home of its users.
-fn view(node: &Arc<Node>) -> View {
+pub(crate) fn view(node: &Arc<Node>, subcluster: SubclusterId) -> View {
     let configuration = node.configuration.clone();
-    let (me, subcluster) = (node.settings.node, node.settings.subcluster);
+    let me = node.settings.node;
     Arc::new(move || {
         configuration.read(|configuration| {
             let topology = configuration.topology();
@@ -55,16 +58,21 @@ fn view(node: &Arc<Node>) -> View {
             let homes = topology.homes(subcluster);
             let is_gone = |home: &&NodeId| topology.node(**home).is_some_and(|entry| entry.removed);
             let removed = homes.iter().filter(is_gone).copied().collect();
+            let is_drained = |home: &&NodeId| topology.is_drained(**home);
+            let drained = homes.iter().filter(is_drained).copied().collect();
             Pair {
                 homes: if entry.is_none() { vec![me] } else { homes },
                 removed,
+                drained,
                 high_availability: entry.is_some_and(|entry| entry.high_availability),
                 stable: configuration.settings().fallback_after(),
+                service_delay: configuration.settings().service_delay(),
             }
         })
     })
 }
 
+/// In the cluster's configuration.
 fn roles(node: &Arc<Node>) -> Roles {
     let configuration = node.configuration.clone();
     Arc::new(move |node: NodeId| {
@@ -74,6 +82,23 @@ fn roles(node: &Arc<Node>) -> Roles {
                 Some(configuration::Role::Witness) => Role::Witness,
                 Some(configuration::Role::Node) | None => Role::Twin,
             }
+        })
+    })
+}
+
+fn services(node: &Arc<Node>) -> duty::Services {
+    let (services, clock) = (node.services.clone(), node.ambient.clock.clone());
+    Arc::new(move || services.down(clock.now()))
+}
+
+/// In a subcluster's group: a node of another one is its witness.
+pub(crate) fn roles_in(node: &Arc<Node>, subcluster: SubclusterId) -> Roles {
+    let configuration = node.configuration.clone();
+    Arc::new(move |node: NodeId| {
+        configuration.read(|configuration| match configuration.topology().node(node) {
+            Some(entry) if entry.subcluster != subcluster => Role::Witness,
+            Some(entry) if entry.role == configuration::Role::Witness => Role::Witness,
+            Some(_) | None => Role::Twin,
         })
     })
 }

@@ -1,6 +1,6 @@
 //! The groups have the members that the topology names: done by whoever leads a group, one change
 //! at a time. A node that was admitted is brought up to date and then votes, or has the log without
-//! a vote; one that was removed goes.
+//! a vote; one that was removed goes. Not for which node is a witness: see `witnesses`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,14 +24,35 @@ pub async fn run(node: Arc<Node>) {
         let (all, own) = node.configuration.read(|configuration| {
             let topology = configuration.topology();
             let all = topology.nodes().filter(|(_, entry)| !entry.removed);
-            let own = topology.members(node.settings.subcluster);
             let all: BTreeSet<Voter> = all.map(voter).collect();
-            let own: BTreeSet<Voter> = own.map(voter).collect();
-            (all, own)
+            (all, topology.voters(node.settings.subcluster))
         });
         attend(&node.configuration, &odd(all.clone()), &all).await;
         attend(&node.subcluster, &own, &own).await;
+        relieve(&node).await;
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// A witness that the group votes without may drop its replica. Said by the group's leader, who
+/// knows it for certain.
+async fn relieve(node: &Node) {
+    let subcluster = node.settings.subcluster;
+    if !node.subcluster.is_leading() {
+        return;
+    }
+    let leaving = node
+        .configuration
+        .read(|configuration| configuration.topology().leaving(subcluster));
+    for voter in leaving {
+        if !node.subcluster.is_without(voter) {
+            continue;
+        }
+        let relieve = Change::Topology(TopologyChange::Relieve { subcluster, voter });
+        match node.configuration.execute(relieve).await {
+            Ok(_) => tracing::info!(%subcluster, %voter, "witness is relieved"),
+            Err(error) => tracing::debug!(%voter, %error, "witness is not relieved yet"),
+        }
     }
 }
 
@@ -79,6 +100,8 @@ fn odd(mut voters: BTreeSet<Voter>) -> BTreeSet<Voter> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Admit(Voter),
+    /// Admits the one instead of the other, in one change.
+    Replace(Voter, Voter),
     /// It has the log, and no vote.
     Teach(Voter),
     Unseat(Voter),
@@ -99,8 +122,13 @@ fn next_step(
     let listener = || members.difference(&known).next().copied();
     let leaver = || known.difference(members).next().copied();
     let extra = || voters.difference(wanted).next().copied();
+    let leaving_voter = voters.difference(members).next().copied();
+    let admit = |newcomer| match leaving_voter {
+        Some(old) => Step::Replace(newcomer, old),
+        None => Step::Admit(newcomer),
+    };
     newcomer
-        .map(Step::Admit)
+        .map(admit)
         .or_else(|| listener().map(Step::Teach))
         .or_else(|| leaver().map(Step::Expel))
         .or_else(|| extra().map(Step::Unseat))
@@ -115,10 +143,8 @@ async fn attend<G: Kind>(group: &Group<G>, wanted: &BTreeSet<Voter>, members: &B
     };
     tracing::info!(group = %group.group(), ?step, "membership changes");
     let changed = match step {
-        Step::Admit(newcomer) => {
-            let admitted = tokio::time::timeout(PATIENCE, group.admit(newcomer)).await;
-            admitted.unwrap_or_else(|_| Err(MembershipError::Failed("it took too long".to_owned())))
-        }
+        Step::Admit(newcomer) => admit(group, newcomer, None).await,
+        Step::Replace(newcomer, old) => admit(group, newcomer, Some(old)).await,
         Step::Teach(listener) => group.teach(listener).await,
         Step::Unseat(voter) => group.unseat(voter).await,
         Step::Expel(leaver) => group.expel(leaver).await,
@@ -126,6 +152,15 @@ async fn attend<G: Kind>(group: &Group<G>, wanted: &BTreeSet<Voter>, members: &B
     if let Err(error) = changed {
         tracing::warn!(group = %group.group(), %error, "membership does not change yet");
     }
+}
+
+async fn admit<G: Kind>(
+    group: &Group<G>,
+    newcomer: Voter,
+    instead: Option<Voter>,
+) -> Result<(), MembershipError> {
+    let admitted = tokio::time::timeout(PATIENCE, group.admit(newcomer, instead)).await;
+    admitted.unwrap_or_else(|_| Err(MembershipError::Failed("it took too long".to_owned())))
 }
 
 #[cfg(test)]
@@ -162,6 +197,10 @@ mod tests {
                     known.insert(voter);
                     votes.insert(voter);
                 }
+                Some(Step::Replace(voter, old)) => {
+                    assert!(known.insert(voter) && votes.insert(voter));
+                    assert!(known.remove(&old) && votes.remove(&old));
+                }
                 Some(Step::Teach(voter)) => assert!(known.insert(voter)),
                 Some(Step::Unseat(voter)) => assert!(votes.remove(&voter)),
                 Some(Step::Expel(voter)) => {
@@ -193,13 +232,14 @@ mod tests {
 
     #[test]
     fn an_odd_number_votes_and_everybody_has_the_log() {
-        let cases: [Case; 6] = [
+        let cases: [Case; 7] = [
             (&[1, 2], (&[1], &[]), "1 2", ""),
             (&[1, 2, 3, 4], (&[1, 2, 3], &[]), "1 2 3", "4"),
             (&[1, 2, 3, 4, 5], (&[1, 2, 3], &[4]), "1 2 3 4 5", ""),
             (&[1, 2, 3, 4, 5, 6], (&[1], &[]), "1 2 3 4 5", "6"),
             (&[1, 2, 3, 5], (&[1, 2, 3, 4, 5], &[6]), "1 2 3", "5"),
             (&[1, 2, 3], (&[1, 2, 3], &[4]), "1 2 3", ""),
+            (&[1, 2, 4], (&[1, 2, 3], &[]), "1 2 4", ""),
         ];
         for (topology, before, votes, learns) in cases {
             let (voting, learning) = settled(topology, before);

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use pollux_domain::contract::Command;
 use pollux_domain::delivery::Deliver;
+use pollux_domain::history::History;
 use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, SubclusterId, Voter};
 use pollux_domain::limits;
 use pollux_domain::lockout::Lockouts;
 use pollux_domain::metrics::Sample;
 use pollux_domain::registrations::Registrations;
 use pollux_domain::seams::Ambient;
+use pollux_domain::self_test::Finding;
 use pollux_domain::settings;
 use pollux_links::in_use::InUse;
 use pollux_links::peers::{Desks, Peers, Visits};
@@ -33,15 +35,18 @@ use crate::administrators;
 use crate::control;
 use crate::courier;
 use crate::directory::Directory;
+use crate::hosting::Hosting;
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::operations::backup::Backups;
-use crate::operations::replicas;
+use crate::operations::{backup, elsewhere, replicas};
 use crate::placement::Placement;
 use crate::reminders::Reminders;
 use crate::self_report;
+use crate::services::Services;
 use crate::stream::certificate::Tls;
 use crate::stream::claims::Claims;
+use crate::stream::gate::Gate;
 use crate::tokens;
 
 /// What is decided before a node starts.
@@ -52,6 +57,8 @@ pub struct Settings {
     pub subcluster: SubclusterId,
     /// Votes, and serves nobody.
     pub is_witness: bool,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
     /// Founds the cluster's configuration, or waits to be taken into it.
     pub begin: Begin,
     /// Founds its subcluster's group, or waits to be taken into it.
@@ -90,6 +97,7 @@ impl Settings {
             incarnation: Incarnation(1),
             subcluster: SubclusterId(1),
             is_witness: false,
+            site: None,
             begin: Begin::Found,
             begin_subcluster: Begin::Found,
             domain,
@@ -145,6 +153,8 @@ pub struct Node {
     pub(crate) registrations: Mutex<Registrations>,
     /// Places for those whose passwords are hashed.
     pub(crate) hashing: Semaphore,
+    /// Where those who have proved who they are wait for their turn.
+    pub(crate) gate: Arc<Gate>,
     /// Of this node alone, like the lock-outs.
     pub(crate) administrators: administrators::Desk,
     pub metrics: Metrics,
@@ -156,12 +166,20 @@ pub struct Node {
     pub started: Duration,
     /// Where clients are taken.
     pub listeners: Mutex<Vec<Listening>>,
+    /// The parts that can fail for themselves.
+    pub services: Arc<Services>,
+    /// The databases of other subclusters that it has as their witness.
+    pub hosting: Hosting,
     /// Who looks on as the node acts: the simulation.
     pub onlooker: OnceLock<Arc<dyn Onlooker>>,
     /// Where backups are put, where there is a disk.
     pub backups: OnceLock<Backups>,
     /// What is measured of the process and its machine, where there is one.
     pub surroundings: OnceLock<Surroundings>,
+    /// How its measurements went lately.
+    pub(crate) history: Mutex<History>,
+    /// Looks at what a node needs of its machine, where there is one.
+    pub examiner: OnceLock<Examiner>,
     stopping: watch::Sender<bool>,
     /// Streams of clients who have signed in and have no session here: they bind, or are relayed.
     pub(crate) unbound: AtomicU64,
@@ -177,6 +195,9 @@ pub struct Node {
 
 /// Measures what is around a node; must not wait.
 pub type Surroundings = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// Looks at the machine; may take seconds.
+pub type Examiner = Arc<dyn Fn() -> Vec<Finding> + Send + Sync>;
 
 /// A port for clients that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,6 +288,8 @@ impl Node {
         })
         .await
         .map_err(|source| StartError::Group { group, source })?;
+        let metrics = Metrics::default();
+        let gate = Gate::new(ambient.clock.clone(), metrics.strangers.clone());
         let hashing = Semaphore::new(placement.arbiter_count().div_ceil(2));
         let node = Arc::new(Node {
             settings,
@@ -285,16 +308,21 @@ impl Node {
             lockouts: Mutex::default(),
             registrations: Mutex::default(),
             hashing,
+            gate,
             administrators: administrators::Desk::default(),
-            metrics: Metrics::default(),
+            metrics,
             tenures: Arc::default(),
             first_word,
             duty: OnceLock::new(),
             started,
             listeners: Mutex::default(),
+            services: Arc::default(),
+            hosting: Hosting::default(),
             onlooker: OnceLock::new(),
             backups: OnceLock::new(),
             surroundings: OnceLock::new(),
+            history: Mutex::default(),
+            examiner: OnceLock::new(),
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),
@@ -303,7 +331,9 @@ impl Node {
             unsaid: Mutex::default(),
         });
         let _first = node.duty.set(control::duty(&node));
-        replicas::open(&node);
+        replicas::open(&node, &node.subcluster);
+        elsewhere::open(&node);
+        backup::open(&node);
         courier::open(&node);
         tokens::open(&node);
         if is_alone(&node.subcluster, node.settings.begin_subcluster) {
@@ -351,7 +381,7 @@ impl Node {
         let me = self.settings.node;
         self.configuration.read(|configuration| {
             let topology = configuration.topology();
-            let homes = topology.serving_nodes(self.settings.subcluster);
+            let homes = topology.taking_nodes(self.settings.subcluster);
             let twin = homes.into_iter().find(|node| *node != me)?;
             topology.node(twin)?.client_address.clone()
         })
@@ -411,7 +441,7 @@ impl Node {
             let on = topology
                 .subcluster(self.settings.subcluster)
                 .is_some_and(|entry| entry.high_availability);
-            let homes = topology.serving_nodes(self.settings.subcluster);
+            let homes = topology.taking_nodes(self.settings.subcluster);
             homes.into_iter().find(|node| on && *node != me)
         });
         let Some(twin) = twin else { return };
@@ -451,6 +481,7 @@ impl Node {
         while !self.is_left() && self.ambient.clock.now() < begun + PATIENCE {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.hosting.stop(&self.desks).await;
         self.subcluster.shutdown().await;
         self.configuration.shutdown().await;
     }

@@ -1,7 +1,7 @@
 //! How the nodes of this subcluster are: gathers the facts from the group and from its leader, and
 //! writes a line whenever a state changes. What follows from facts stands in `domain::node_state`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -112,14 +112,24 @@ fn facts(node: &Node) -> Facts {
             stands_still: false,
         })
     });
+    let (moves, mut services_down) = match outlook.clone() {
+        Some(outlook) => (outlook.moves, outlook.services_down),
+        None => (Vec::new(), BTreeSet::new()),
+    };
+    // What a leader has said may be older.
+    let me = node.settings.node;
+    match node.services.down(now) {
+        Some(_) => services_down.insert(me),
+        None => services_down.remove(&me),
+    };
     Facts {
         is_starting: last.is_none() && now < node.started + START_PATIENCE,
         has_majority: last.is_some_and(|last| now < last + MAJORITY_PATIENCE),
         high_availability,
         nodes: seen.collect(),
         homes,
-        moves: outlook.map(|outlook| outlook.moves).unwrap_or_default(),
-        services_down: Default::default(),
+        moves,
+        services_down,
     }
 }
 

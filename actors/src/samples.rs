@@ -9,8 +9,10 @@ use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 use pollux_raft::version;
 
+use crate::hosting::Hosted;
 use crate::node::Node;
 use crate::node_states;
+use crate::operations::relogin;
 
 impl Node {
     /// All that is measured: of the process, and of the groups.
@@ -61,6 +63,9 @@ impl Node {
         samples.extend(self.kept());
         samples.extend(self.acts());
         samples.extend(node_states::samples(self));
+        samples.extend(self.services.samples());
+        samples.extend(self.gate.samples());
+        samples.extend(relogin::samples(self));
         samples.extend(self.metrics.samples());
         samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples
@@ -118,17 +123,25 @@ impl Node {
 
     /// How far the groups are, and who leads them, as this node knows it.
     fn groups(&self) -> Vec<Sample> {
-        [
+        let mut samples = [
             of_group("configuration", &self.configuration),
             of_group("subcluster", &self.subcluster),
         ]
-        .concat()
+        .concat();
+        for hosted in self.hosting.all() {
+            samples.extend(of_group(&hosted_name(&hosted), &hosted.group));
+        }
+        samples
     }
 
     /// What is kept on the disk, in memory, and what is not there yet.
     fn kept(&self) -> Vec<Sample> {
         let mut samples = Vec::new();
-        for (group, log) in &self.logs {
+        let own = self.logs.iter();
+        let own = own.map(|(group, log)| ((*group).to_owned(), log.clone()));
+        let hosted = self.hosting.all().into_iter();
+        let hosted = hosted.map(|hosted| (hosted_name(&hosted), hosted.log.clone()));
+        for (group, log) in own.chain(hosted) {
             let figures = log.figures();
             samples.extend([
                 Sample::gauge(
@@ -136,19 +149,19 @@ impl Node {
                     "For how long the oldest write has waited that the disk may not have.",
                     figures.unsynced.as_millis() as f64,
                 )
-                .with("group", *group),
+                .with("group", group.as_str()),
                 Sample::gauge(
                     "pollux_log_disk_bytes",
                     "The log on the disk, with purged entries whose segments are still there.",
                     figures.disk_bytes as f64,
                 )
-                .with("group", *group),
+                .with("group", group.as_str()),
                 Sample::histogram(
                     "pollux_log_flush_ms",
                     "How long the disk took for each flush of the log.",
                     figures.flushes,
                 )
-                .with("group", *group),
+                .with("group", group.as_str()),
             ]);
         }
         // A disk that cannot be read is told by what needs it.
@@ -187,7 +200,12 @@ impl Node {
     }
 }
 
-fn of_group<G: Kind>(name: &'static str, group: &Group<G>) -> [Sample; 5] {
+/// What a replica of another subcluster is called among the groups of this node.
+fn hosted_name(hosted: &Hosted) -> String {
+    format!("witness-{}", hosted.subcluster)
+}
+
+fn of_group<G: Kind>(name: &str, group: &Group<G>) -> [Sample; 5] {
     let (last, applied, snapshot) = group.indexes();
     let gauge = |sample, help, value: u64| {
         let sample = Sample::gauge(sample, help, value as f64);

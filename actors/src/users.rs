@@ -110,18 +110,19 @@ async fn enter(node: &Node, user: &BareJid, account: Account) -> Result<(), User
     adopt(node, user, home).await
 }
 
-/// A user belongs to the node that was asked; a witness asks for the first node of its pair.
+/// A user belongs to the node that was asked; a witness, and a node that is emptied, ask for the
+/// first node of the pair that takes users.
 fn home_for(node: &Node) -> NodeId {
     let me = node.settings.node;
-    if !node.settings.is_witness {
-        return me;
-    }
     let homes = node.configuration.read(|configuration| {
         configuration
             .topology()
-            .serving_nodes(node.settings.subcluster)
+            .taking_nodes(node.settings.subcluster)
     });
-    homes.first().copied().unwrap_or(me)
+    match homes.contains(&me) {
+        true => me,
+        false => homes.first().copied().unwrap_or(me),
+    }
 }
 
 /// Gives a user a new password.

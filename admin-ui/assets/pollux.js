@@ -1,4 +1,4 @@
-// Keeps the topology as it is: takes fragments of the page from the node as they change, and puts
+// Keeps a page as the cluster is: takes fragments of the page from the node as they change, and puts
 // in only what is different, so that nothing jumps and the focus stays. Without it the page works
 // when it is loaded again.
 "use strict";
@@ -7,10 +7,11 @@
   if (!live || !window.EventSource) return;
   const lost = document.querySelector(".lost");
   const source = new EventSource(live.dataset.events);
-  source.addEventListener("topology", (event) => {
+  source.addEventListener("page", (event) => {
     lost.hidden = true;
-    const page = new DOMParser().parseFromString(event.data, "text/html");
-    become(live, page.body);
+    // In an element, as in the page: a parser leaves out what is white before the first one.
+    const page = new DOMParser().parseFromString(`<div>${event.data}</div>`, "text/html");
+    become(live, page.body.firstChild);
   });
   source.addEventListener("end", () => {
     source.close();

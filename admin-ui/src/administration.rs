@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use pollux_domain::operations::{
-    AdministratorName, Caller, Denial, Operation, OperationError, Outcome, Role, Secret,
+    AdministratorName, Caller, Denial, Errand, OperationError, Outcome, Role, Secret,
 };
 
 /// An answer that comes from another thread.
@@ -25,11 +25,7 @@ pub struct Administrator {
 /// what it returns.
 pub trait Administration: Send + Sync + 'static {
     /// Done where the node does such things; refused when too much waits there.
-    fn execute(
-        &self,
-        caller: Caller,
-        operation: Operation,
-    ) -> Pending<Result<Outcome, OperationError>>;
+    fn execute(&self, caller: Caller, errand: Errand) -> Pending<Result<Outcome, OperationError>>;
 
     fn sign_in(
         &self,
@@ -46,6 +42,9 @@ pub trait Administration: Send + Sync + 'static {
 
     /// Monotonic.
     fn now(&self) -> Duration;
+
+    /// What people read as the time, in milliseconds since 1970.
+    fn wall_ms(&self) -> u64;
 
     /// Random bytes that nobody guesses.
     fn secret(&self) -> [u8; 32];

@@ -23,7 +23,33 @@ fn planned_failover_and_fallback() {
     drill("planned", 1);
 }
 
-fn drill(name: &str, runs: usize) {
+#[test]
+fn a_service_is_stopped_and_started() {
+    drill("service-down", 1);
+}
+
+/// Few, so that it takes seconds: how soon they are back is not judged here.
+#[test]
+fn those_who_come_back_at_once_all_come_in() {
+    let few = [
+        "--storm-users",
+        "60",
+        "--storm-sessions",
+        "3",
+        "--pairs",
+        "10",
+    ];
+    let (report, words) = run("storm-after-takeover", &few);
+    assert_eq!(report[0]["sessions"], 180, "{words}");
+    assert_eq!(report[0]["resumed"], 120, "{words}");
+    assert_eq!(report[0]["signed_in"], 60, "{words}");
+    for promise in ["lost", "twice", "not_resumed", "never_back"] {
+        assert_eq!(report[0][promise], 0, "{promise}: {words}");
+    }
+}
+
+/// Ends well; its report and what it said.
+fn run(name: &str, more: &[&str]) -> (Value, String) {
     let drill = Path::new(env!("CARGO_BIN_EXE_pollux-drill"));
     let pollux = drill.with_file_name("pollux");
     assert!(
@@ -31,29 +57,24 @@ fn drill(name: &str, runs: usize) {
         "{} is missing: cargo build --bin pollux",
         pollux.display()
     );
-    let count = runs.to_string();
-    let arguments = [
-        name,
-        "--runs",
-        &count,
-        "--pairs",
-        "10",
-        "--rate",
-        "50",
-        "--no-bounds",
-        "--json",
-        "--quiet",
-    ];
     let drilled = Command::new(drill)
-        .args(arguments)
+        .args([name, "--no-bounds", "--json", "--quiet"])
+        .args(more)
         .arg("--pollux")
         .arg(&pollux)
         .output()
         .expect("pollux-drill starts");
     let report = String::from_utf8_lossy(&drilled.stdout);
-    let words = String::from_utf8_lossy(&drilled.stderr);
+    let words = String::from_utf8_lossy(&drilled.stderr).into_owned();
     assert!(drilled.status.success(), "{words}\n{report}");
-    let report: Value = serde_json::from_str(&report).expect("the report is JSON");
+    let report = serde_json::from_str(&report).expect("the report is JSON");
+    (report, words)
+}
+
+fn drill(name: &str, runs: usize) {
+    let count = runs.to_string();
+    let few = ["--runs", &count, "--pairs", "10", "--rate", "50"];
+    let (report, words) = run(name, &few);
     let found = report[0]["runs"].as_array().expect("a report has runs");
     assert_eq!(found.len(), runs, "{words}");
     for run in found {

@@ -22,6 +22,14 @@ pub const NAMESPACES_MAX: usize = 16;
 /// which none becomes free, one of them is closed with `resource-constraint`.
 pub const PREAUTH_CONNECTIONS_MAX: usize = 2_000;
 
+/// Clients who have proved who they are and wait until they are let in, of those who come back and
+/// of those who are new each; the next is closed with `resource-constraint`, and told when to come
+/// again. More come than a node has users only where somebody means ill.
+pub const SIGN_INS_WAITING_MAX: usize = 8_192;
+/// Sign-ins a second that a node is thought to manage until it has been measured: a fifth of what a
+/// core of today does.
+pub const SIGN_INS_A_SECOND_ASSUMED: f64 = 100.0;
+
 /// Sessions of one user (ejabberd, MongooseIM: 10); the next sign-in gets `resource-constraint`.
 pub const SESSIONS_PER_USER_MAX: usize = 10;
 /// Nodes of one cluster, removed ones and witnesses included; one more is not admitted.
@@ -41,6 +49,9 @@ pub const FALLBACK_STABLE_SECONDS: u64 = 1_800;
 pub const FALLBACK_DAMPING_MS: u64 = 86_400_000;
 /// Seconds that it becomes at most, so that a node that has mended is trusted again within a day.
 pub const FALLBACK_SECONDS_MAX: u64 = 86_400;
+/// Seconds for which a critical service may be down before the twin takes over: longer than one
+/// that is started again takes, shorter than people wait. A default; Cisco Unified Presence has 90.
+pub const SERVICE_DELAY_SECONDS: u64 = 5;
 /// Users of one subcluster (reference: 25,000 a node for IM only, times two, with room).
 pub const USERS_MAX: usize = 75_000;
 /// Contacts of one user, whatever is set; one more is refused with `resource-constraint`.
@@ -116,6 +127,10 @@ pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const OUTBOX_HARD_LINES_MAX: usize = 75_000;
 /// Bytes for one other group, with the reserve; as above.
 pub const OUTBOX_HARD_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// For which a group takes nothing of others at most, in milliseconds of its time: a backup of
+/// several groups needs a few commits and looks at what has changed meanwhile. Longer than that
+/// nobody is to wait for a message of another subcluster.
+pub const HOLD_MS_MAX: u64 = 5_000;
 /// Lines that travel in one `Take`.
 pub const TAKE_LINES_MAX: usize = 512;
 /// Bytes that travel in one `Take`, beyond its first line.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::ids::NodeId;
 use crate::limits;
+use crate::services::Service;
 
 /// One replica of the subcluster's database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Replica {
 pub struct Answer {
     /// The index up to which it has applied the log.
     pub applied: u64,
+    /// A critical service of it that does not run.
+    pub down: Option<Service>,
 }
 
 /// A home whose users are not, or will not be, served by its own node.
@@ -43,6 +46,8 @@ pub struct Facts {
     pub replicas: Vec<Replica>,
     /// The index that was committed when they were asked.
     pub committed: u64,
+    /// Nodes that are emptied.
+    pub drained: Vec<NodeId>,
     pub away: Vec<Away>,
 }
 
@@ -51,10 +56,26 @@ pub struct Facts {
 pub enum Unmet {
     NoTwin,
     NoWitness,
-    NotHeard { node: NodeId, name: String },
-    NoVote { node: NodeId, name: String },
-    Behind { node: NodeId, name: String, by: u64 },
+    NotHeard {
+        node: NodeId,
+        name: String,
+    },
+    NoVote {
+        node: NodeId,
+        name: String,
+    },
+    Behind {
+        node: NodeId,
+        name: String,
+        by: u64,
+    },
+    Down {
+        node: NodeId,
+        name: String,
+        service: Service,
+    },
     Versions(Vec<(String, String)>),
+    Drained(NodeId),
     Away(Away),
 }
 
@@ -76,6 +97,7 @@ pub fn unmet(facts: &Facts) -> Vec<Unmet> {
     if versions.windows(2).any(|two| two[0].1 != two[1].1) {
         unmet.push(Unmet::Versions(versions));
     }
+    unmet.extend(facts.drained.iter().copied().map(Unmet::Drained));
     unmet.extend(facts.away.iter().copied().map(Unmet::Away));
     unmet
 }
@@ -87,6 +109,13 @@ fn of_replica(replica: &Replica, committed: u64) -> Option<Unmet> {
     };
     if !replica.votes {
         return Some(Unmet::NoVote { node, name });
+    }
+    if let Some(service) = answer.down {
+        return Some(Unmet::Down {
+            node,
+            name,
+            service,
+        });
     }
     let by = committed.saturating_sub(answer.applied);
     (limits::BEHIND_MAX < by).then_some(Unmet::Behind { node, name, by })
@@ -100,7 +129,8 @@ impl fmt::Display for Unmet {
             ),
             Unmet::NoWitness => f.write_str(
                 "there is no witness, without which neither node can know that it is not the one \
-                 that is cut off: invite one with `pollux ctl cluster invite --witness`",
+                 that is cut off: invite one with `pollux ctl cluster invite --witness`; in a \
+                 cluster of several subclusters a node of another one becomes it by itself",
             ),
             Unmet::NotHeard { node, name } => write!(
                 f,
@@ -117,6 +147,15 @@ impl fmt::Display for Unmet {
                 "node {node} ({name}) lacks {by} entries of the log: wait until it has caught up; \
                  if it does not, look at its disk and its wire"
             ),
+            Unmet::Down {
+                node,
+                name,
+                service,
+            } => write!(
+                f,
+                "node {node} ({name}) has its service {service} down: start it there with `pollux \
+                 ctl service start {service}`, or see why with `pollux ctl service list`"
+            ),
             Unmet::Versions(versions) => {
                 let versions = versions.iter();
                 let versions: Vec<String> = versions
@@ -128,6 +167,11 @@ impl fmt::Display for Unmet {
                     versions.join(", ")
                 )
             }
+            Unmet::Drained(node) => write!(
+                f,
+                "node {node} is drained and takes no users: take that back with `pollux ctl node \
+                 undrain {node}`, or remove it and invite another"
+            ),
             Unmet::Away(Away {
                 home,
                 is_moving: true,
@@ -162,7 +206,10 @@ mod tests {
             serves: node < 3,
             votes: true,
             version: "1.2.0".to_owned(),
-            answer: Some(Answer { applied: 10_000 }),
+            answer: Some(Answer {
+                applied: 10_000,
+                down: None,
+            }),
         }
     }
 
@@ -174,6 +221,7 @@ mod tests {
                 replica(3, "leda"),
             ],
             committed: 10_000,
+            drained: Vec::new(),
             away: Vec::new(),
         }
     }
@@ -216,6 +264,14 @@ mod tests {
         check(
             |facts| facts.replicas[1].version = "1.1.0".to_owned(),
             &["castor runs 1.2.0, pollux runs 1.1.0"],
+        );
+        check(
+            |facts| answer(facts, 1).down = Some(Service::Store),
+            &["node 2 (pollux) has its service store down"],
+        );
+        check(
+            |facts| facts.drained.push(NodeId(2)),
+            &["node 2 is drained and takes no users: take that back"],
         );
         let away = |by: Option<u16>, is_moving| Away {
             home: NodeId(1),

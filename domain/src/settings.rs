@@ -236,6 +236,12 @@ settings! {
          within a day after the first doubles the time, up to a day. A change of leaders begins \
          it anew.";
 
+    service_delay_seconds: Number<1, 3_600> = Number(limits::SERVICE_DELAY_SECONDS),
+        "services.down-seconds",
+        "For how many seconds a critical service of a node may be down before its twin takes over \
+         its users, where high availability is on and the twin is well. Cisco Unified Presence \
+         has 90.";
+
     server_contacts: ServerContacts = ServerContacts::default(), "server.contacts",
         "Where those who run the server are reached, for clients that ask (XEP-0157).";
 
@@ -301,6 +307,11 @@ impl Settings {
         let seconds = self.fallback_stable_seconds.0;
         let is_on = self.fallback_automatic.is_on();
         is_on.then(|| Duration::from_secs(seconds))
+    }
+
+    /// For how long a critical service may be down before the twin takes over.
+    pub fn service_delay(&self) -> Duration {
+        Duration::from_secs(self.service_delay_seconds.0)
     }
 
     /// Sets several, or says everything that is wrong with them and sets none.

@@ -38,10 +38,12 @@ pub enum TakeoverCause {
     First,
     /// The same, and its home node did not come.
     FirstWithoutHome,
+    /// The node is being emptied.
+    Drained,
 }
 
 impl TakeoverCause {
-    pub const ALL: [TakeoverCause; 12] = [
+    pub const ALL: [TakeoverCause; 13] = [
         Self::Operator,
         Self::AutomaticFallback,
         Self::Stopping,
@@ -54,6 +56,7 @@ impl TakeoverCause {
         Self::GivenBack,
         Self::First,
         Self::FirstWithoutHome,
+        Self::Drained,
     ];
 
     /// Whether it befell the node that served: nobody asked for it, and it may befall it again.
@@ -69,12 +72,14 @@ impl TakeoverCause {
             | Self::StartedAgain
             | Self::GivenBack
             | Self::First
-            | Self::FirstWithoutHome => false,
+            | Self::FirstWithoutHome
+            | Self::Drained => false,
         }
     }
 
     /// In the words of Cisco Unified Presence, as the node says it that serves from then on; where
-    /// there are none (No Progress, Peer Removed, Given Back) in words of the same kind.
+    /// there are none (No Progress, Peer Removed, Given Back, Peer Drained) in words of the same
+    /// kind.
     pub fn words(self) -> &'static str {
         match self {
             Self::Operator => "On Admin Request",
@@ -88,6 +93,7 @@ impl TakeoverCause {
             Self::Removed => "Peer Removed",
             Self::GivenBack => "Given Back",
             Self::FirstWithoutHome => "Peer Down During Initialization",
+            Self::Drained => "Peer Drained",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
+use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId};
 use pollux_domain::limits;
 use pollux_domain::seams::Ambient;
 use pollux_domain::version::{Build, NotSpoken};
@@ -52,8 +52,20 @@ pub struct JoinRequest {
     pub client_address: String,
     /// What it runs.
     pub build: Build,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
     /// For its key: see `NodeKey::request`.
     pub certificate_request: Vec<u8>,
+    /// What it brings of a backup, if anything.
+    pub backup: Option<BackupBrought>,
+}
+
+/// A file of a backup, by whose database the newcomer begins its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupBrought {
+    /// What the files of one backup have in common.
+    pub set: [u8; 16],
+    pub subcluster: SubclusterId,
 }
 
 /// What the admission gives to a node.
@@ -97,6 +109,24 @@ pub enum JoinRefusal {
     Busy,
     #[error("this node cannot decide now: try again, or at another node")]
     NotReady,
+    #[error(
+        "the file is not of the backup of which the cluster was restored: take the one that was \
+         made together with that; the token stays good"
+    )]
+    OtherBackup,
+    #[error(
+        "the file is of subcluster {found}, and the token is for subcluster {wanted}: take the \
+         other file; the token stays good"
+    )]
+    BackupOfAnother {
+        found: SubclusterId,
+        wanted: SubclusterId,
+    },
+    #[error(
+        "subcluster {0} has a node already, whose database the newcomer gets: join without \
+         `--restore`; the token stays good"
+    )]
+    NotTheFirst(SubclusterId),
     #[error("{0}")]
     Format(NotSpoken),
 }

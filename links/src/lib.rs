@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod authority;
+pub mod call;
 pub mod certificate;
 pub mod credentials;
 mod dial;

@@ -72,6 +72,18 @@ pub(crate) struct Inner {
     pub arrivals: mpsc::Sender<Arrival>,
     arrived: Mutex<Option<mpsc::Receiver<Arrival>>>,
     strangers: Mutex<Strangers>,
+    /// Whether there are to be connections at all.
+    is_open: watch::Sender<bool>,
+    port: watch::Sender<PortState>,
+}
+
+/// What has become of the port between nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortState {
+    Closed,
+    Open,
+    /// Why not.
+    Failed(String),
 }
 
 /// A connection of the control lane on its way to the thread of that lane.
@@ -95,6 +107,8 @@ const ARRIVALS: usize = 64;
 /// What to do about a node of the cluster that is not understood.
 const GARBLED: &str = "bring both nodes to one release; if they are, look for a fault of the \
                        network or the memory of either machine";
+/// Before the port is tried again that could not be had.
+const PORT_PAUSE: Duration = Duration::from_secs(1);
 /// After a failure to accept (no more files), before the next attempt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -121,6 +135,8 @@ impl Links {
             arrivals,
             arrived: Mutex::new(Some(arrived)),
             strangers: Mutex::default(),
+            is_open: watch::Sender::new(true),
+            port: watch::Sender::new(PortState::Closed),
         };
         Links {
             inner: Arc::new(inner),
@@ -186,13 +202,69 @@ impl Links {
         peer.is_some_and(|peer| peer.link(lane).is_some())
     }
 
+    // === closed and open ===
+
+    /// Nodes are called and taken from now on.
+    pub fn open(&self) {
+        self.inner.is_open.send_replace(true);
+    }
+
+    /// All connections end, the port is let go of.
+    pub fn close(&self) {
+        self.inner.is_open.send_replace(false);
+    }
+
+    pub fn is_open(&self) -> bool {
+        *self.inner.is_open.borrow()
+    }
+
+    /// What becomes of the port.
+    pub fn port(&self) -> watch::Receiver<PortState> {
+        self.inner.port.subscribe()
+    }
+
+    /// Resolves when there are to be connections.
+    async fn opens(&self) {
+        let mut is_open = self.inner.is_open.subscribe();
+        // The sender is `self`: it cannot be gone before.
+        let _always = is_open.wait_for(|is_open| *is_open).await;
+    }
+
+    async fn closes(&self) {
+        let mut is_open = self.inner.is_open.subscribe();
+        let _always = is_open.wait_for(|is_open| !*is_open).await;
+    }
+
+    /// Works on the bulk lane while there are to be connections: opens the port each time anew.
+    /// `first` is the port where it is open already. Belongs on a `LocalSet`.
+    pub async fn keep_bulk(&self, first: Option<Box<dyn Listener>>, address: SocketAddr) {
+        let mut first = first;
+        loop {
+            self.opens().await;
+            let listener = match first.take() {
+                Some(listener) => Ok(listener),
+                None => self.inner.net.listen(address).await,
+            };
+            match listener {
+                Ok(listener) => self.run_bulk(listener).await,
+                Err(error) => {
+                    let text = format!(
+                        "failed to listen on {address}: {error}; see which program has the port"
+                    );
+                    self.inner.port.send_replace(PortState::Failed(text));
+                    tokio::time::sleep(PORT_PAUSE).await;
+                }
+            }
+        }
+    }
+
     /// Clients of other nodes that are relayed to this one now.
     pub fn visit_count(&self) -> usize {
         self.inner.visits.load(Ordering::Relaxed)
     }
 
-    /// Works on the control lane until it is dropped. Belongs on a `LocalSet` of a thread on which
-    /// nothing else runs; may run once.
+    /// Works on the control lane until it is dropped, while there are to be connections. Belongs on
+    /// a `LocalSet` of a thread on which nothing else runs; may run once.
     pub async fn run_control(&self) {
         let Some(mut arrived) = self.inner.take_arrived() else {
             tracing::error!("the control lane runs already");
@@ -201,9 +273,11 @@ impl Links {
         let mut topology = self.inner.topology.subscribe();
         let mut tasks = JoinSet::new();
         loop {
+            self.opens().await;
             self.dial_all(Lane::Control, &mut tasks);
             tokio::select! {
                 biased;
+                () = self.closes() => tasks.shutdown().await,
                 Some(ended) = tasks.join_next() => report(ended),
                 _changed = topology.changed() => {}
                 Some(arrival) = arrived.recv() => {
@@ -213,8 +287,10 @@ impl Links {
         }
     }
 
-    /// Works on the bulk lane, and accepts for both, until it is dropped. Belongs on a `LocalSet`.
+    /// Works on the bulk lane, and accepts for both, until it is dropped or the links are closed.
+    /// Belongs on a `LocalSet`.
     pub async fn run_bulk(&self, mut listener: Box<dyn Listener>) {
+        self.inner.port.send_replace(PortState::Open);
         let mut topology = self.inner.topology.subscribe();
         let mut tasks = JoinSet::new();
         let strangers = Arc::new(AtomicUsize::new(0));
@@ -223,6 +299,7 @@ impl Links {
             self.dial_all(Lane::Bulk, &mut tasks);
             tokio::select! {
                 biased;
+                () = self.closes() => break,
                 Some(ended) = tasks.join_next() => report(ended),
                 _changed = topology.changed() => {}
                 accepted = listener.accept() => match accepted {
@@ -236,6 +313,9 @@ impl Links {
                 },
             }
         }
+        tasks.shutdown().await;
+        drop(listener);
+        self.inner.port.send_replace(PortState::Closed);
     }
 
     fn greet(
@@ -266,6 +346,12 @@ impl Links {
     /// Opens a stream of its own to another node, for a client that is relayed. On the caller's
     /// thread; `header` says there what it is about.
     pub async fn visit(&self, to: NodeId, header: Bytes) -> io::Result<Box<dyn Socket>> {
+        if !self.is_open() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the links are stopped",
+            ));
+        }
         dial::visit(&self.inner, to, header).await
     }
 }

@@ -34,14 +34,18 @@ pub enum Subject {
     Proposal = 4,
     /// Lines from one group to another.
     Outbox = 5,
-    /// Administrative operations that another node executes.
+    /// What an operation asks of other replicas.
     Operation = 6,
     /// Whether a client has the token of a user of that group.
     Token = 7,
+    /// Operations that an administrator wants done at another node.
+    Errand = 8,
+    /// The parts of a backup that other subclusters make.
+    Backup = 9,
 }
 
 impl Subject {
-    pub const ALL: [Subject; 7] = [
+    pub const ALL: [Subject; 9] = [
         Subject::Election,
         Subject::Lease,
         Subject::Log,
@@ -49,6 +53,8 @@ impl Subject {
         Subject::Outbox,
         Subject::Operation,
         Subject::Token,
+        Subject::Errand,
+        Subject::Backup,
     ];
 }
 
@@ -127,6 +133,12 @@ impl Desks {
     pub fn open(&self, topic: Topic, desk: Arc<dyn Desk>) {
         let mut desks = self.desks.write().unwrap_or_else(PoisonError::into_inner);
         desks.insert(topic, desk);
+    }
+
+    /// Nobody of that group is here any more.
+    pub fn close(&self, group: GroupId) {
+        let mut desks = self.desks.write().unwrap_or_else(PoisonError::into_inner);
+        desks.retain(|topic, _| topic.group != group);
     }
 
     pub fn desk(&self, topic: Topic) -> Option<Arc<dyn Desk>> {

@@ -72,7 +72,9 @@ fn request(key: &NodeKey) -> JoinRequest {
         node_address: "127.0.0.1:7400".to_owned(),
         client_address: "127.0.0.1:5222".to_owned(),
         build: version(),
+        site: None,
         certificate_request: key.request().unwrap(),
+        backup: None,
     }
 }
 

@@ -1,15 +1,16 @@
-//! A backup of a cluster as one file: both databases as they are at one moment, and the rows that
-//! they count on. Every piece has a checksum, and the last one says how many there are. Not for
-//! when one is made, nor for what becomes of it.
+//! A backup of a subcluster as one file: its database and the configuration as they are at one
+//! moment, and the rows that they count on. A cluster of several has a file for each. Every piece
+//! has a checksum, and the last one says how many there are. Not for when one is made, nor for what
+//! becomes of it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use pollux_domain::ids::{ClusterId, StanzaId};
+use pollux_domain::ids::{ClusterId, StanzaId, SubclusterId};
 use pollux_domain::limits;
 use pollux_store::codec;
 use pollux_store::tables::Tables;
@@ -39,7 +40,17 @@ pub struct About {
     pub format: u16,
     /// As a person reads it, in UTC.
     pub made_at: String,
+    /// What files that were made together have in common.
+    pub set: SetId,
+    /// Whose database it holds.
+    pub subcluster: SubclusterId,
+    /// How many subclusters the cluster had, each of which has a file in the set.
+    pub parts: u16,
 }
+
+/// See [`About::set`]. Random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetId(pub [u8; 16]);
 
 #[derive(Serialize, Deserialize)]
 enum Piece {
@@ -80,37 +91,108 @@ fn failed(step: &'static str) -> impl FnOnce(io::Error) -> BackupError {
     move |source| BackupError::Io { step, source }
 }
 
-/// Writes a backup to `path`, which is there whole or not at all, and readable for its owner only:
-/// it holds what users have said and what their passwords are proved by. `subcluster` and
-/// `configuration` give the databases as they are when they are called. Returns its size in bytes.
-pub fn write(
-    path: &Path,
-    about: About,
-    tables: &dyn Tables,
-    subcluster: impl Fn() -> State,
-    configuration: impl FnOnce() -> Configuration,
-) -> Result<u64, BackupError> {
-    let beside = path.with_extension("new");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let file = options.open(&beside).map_err(failed("make the file"))?;
-    let mut writer = Writer {
-        file: BufWriter::new(file),
-        pieces: 0,
-        bytes: 0,
-    };
-    let written = writer.all(about, tables, subcluster, configuration);
-    if let Err(error) = written.and_then(|()| writer.finish()) {
-        // Half a backup is none.
-        let _gone = fs::remove_file(&beside);
-        return Err(error);
+/// A backup that is being written. It is at its place when it is whole, or never, and readable for
+/// its owner only: it holds what users have said and what their passwords are proved by.
+pub struct Draft {
+    path: PathBuf,
+    beside: PathBuf,
+    writer: Writer,
+    format: u16,
+    /// Rows that it has.
+    written: BTreeSet<StanzaId>,
+    is_whole: bool,
+}
+
+impl Draft {
+    pub fn begin(path: &Path, about: About) -> Result<Draft, BackupError> {
+        let beside = path.with_extension("new");
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(&beside).map_err(failed("make the file"))?;
+        let mut draft = Draft {
+            path: path.to_owned(),
+            beside,
+            writer: Writer {
+                file: BufWriter::new(file),
+                pieces: 0,
+                bytes: 0,
+            },
+            format: about.format,
+            written: BTreeSet::new(),
+            is_whole: false,
+        };
+        draft.writer.raw(MAGIC)?;
+        draft.writer.piece(&Piece::About(about))?;
+        Ok(draft)
     }
-    fs::rename(&beside, path).map_err(failed("put the file in its place"))?;
-    if let Some(folder) = path.parent() {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(failed("put the file in its place"))?;
+
+    /// Writes the rows that this state counts on and that are not written yet. Whether all are
+    /// there: rows go while others are read.
+    pub fn rows(&mut self, tables: &dyn Tables, state: &State) -> Result<bool, BackupError> {
+        let mut is_whole = true;
+        for row in state.rows_besides(&self.written) {
+            match tables.read(row.0).map_err(failed("read a row"))? {
+                Some(value) => {
+                    self.writer.piece(&Piece::Row { key: row.0, value })?;
+                    self.written.insert(row);
+                }
+                None => is_whole = false,
+            }
+        }
+        Ok(is_whole)
     }
-    Ok(writer.bytes)
+
+    /// Writes what is missing of the rows until a state has all of its own: the state of that later
+    /// moment, whose new rows are few.
+    pub fn settle(
+        &mut self,
+        tables: &dyn Tables,
+        subcluster: impl Fn() -> State,
+    ) -> Result<State, BackupError> {
+        for _ in 0..ROUNDS_MAX {
+            let state = subcluster();
+            if self.rows(tables, &state)? {
+                return Ok(state);
+            }
+        }
+        Err(BackupError::Busy)
+    }
+
+    /// Puts it in its place. Returns its size in bytes.
+    pub fn finish(
+        mut self,
+        subcluster: &State,
+        configuration: &Configuration,
+    ) -> Result<u64, BackupError> {
+        let record = codec::encode(self.format, subcluster);
+        let record = record.map_err(io::Error::from);
+        let record = record.map_err(failed("write the database"))?;
+        self.writer.piece(&Piece::Subcluster(record.into()))?;
+        // Of a moment later: what it has more of, the subcluster agrees with when it begins.
+        let record = codec::encode(self.format, configuration);
+        let record = record.map_err(io::Error::from);
+        let record = record.map_err(failed("write the configuration"))?;
+        self.writer.piece(&Piece::Configuration(record.into()))?;
+        let pieces = self.writer.pieces;
+        self.writer.piece(&Piece::End { pieces })?;
+        self.writer.finish()?;
+        fs::rename(&self.beside, &self.path).map_err(failed("put the file in its place"))?;
+        self.is_whole = true;
+        if let Some(folder) = self.path.parent() {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(failed("put the file in its place"))?;
+        }
+        Ok(self.writer.bytes)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            // Half a backup is none.
+            let _gone = fs::remove_file(&self.beside);
+        }
+    }
 }
 
 struct Writer {
@@ -120,57 +202,6 @@ struct Writer {
 }
 
 impl Writer {
-    fn all(
-        &mut self,
-        about: About,
-        tables: &dyn Tables,
-        subcluster: impl Fn() -> State,
-        configuration: impl FnOnce() -> Configuration,
-    ) -> Result<(), BackupError> {
-        let format = about.format;
-        self.raw(MAGIC)?;
-        self.piece(&Piece::About(about))?;
-        let subcluster = self.rows(tables, subcluster)?;
-        let record = codec::encode(format, &subcluster);
-        let record = record.map_err(io::Error::from);
-        let record = record.map_err(failed("write the database"))?;
-        self.piece(&Piece::Subcluster(record.into()))?;
-        // Of a moment later: what it has more of, the subcluster agrees with when it begins.
-        let record = codec::encode(format, &configuration());
-        let record = record.map_err(io::Error::from);
-        let record = record.map_err(failed("write the configuration"))?;
-        self.piece(&Piece::Configuration(record.into()))?;
-        let pieces = self.pieces;
-        self.piece(&Piece::End { pieces })
-    }
-
-    /// Writes the rows of a state, and returns that state. Rows go while others are read: then the
-    /// state of that later moment is taken, whose new rows are few.
-    fn rows(
-        &mut self,
-        tables: &dyn Tables,
-        subcluster: impl Fn() -> State,
-    ) -> Result<State, BackupError> {
-        let mut written = BTreeSet::new();
-        for _ in 0..ROUNDS_MAX {
-            let state = subcluster();
-            let mut is_whole = true;
-            for row in state.rows_besides(&written) {
-                match tables.read(row.0).map_err(failed("read a row"))? {
-                    Some(value) => {
-                        self.piece(&Piece::Row { key: row.0, value })?;
-                        written.insert(row);
-                    }
-                    None => is_whole = false,
-                }
-            }
-            if is_whole {
-                return Ok(state);
-            }
-        }
-        Err(BackupError::Busy)
-    }
-
     fn piece(&mut self, piece: &Piece) -> Result<(), BackupError> {
         let record = codec::encode(VERSION, piece).map_err(io::Error::from);
         let record = record.map_err(failed("write a piece"))?;

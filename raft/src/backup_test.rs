@@ -20,6 +20,9 @@ fn about() -> About {
         program: "0.1.0".to_owned(),
         format: FORMATS.newest,
         made_at: "2023-11-14T22:13:20Z".to_owned(),
+        set: SetId([9; 16]),
+        subcluster: SubclusterId(1),
+        parts: 1,
     }
 }
 
@@ -36,10 +39,21 @@ fn with_user() -> State {
     state
 }
 
+/// All at once.
+fn write(
+    path: &Path,
+    tables: &dyn Tables,
+    subcluster: impl Fn() -> State,
+) -> Result<u64, BackupError> {
+    let mut draft = Draft::begin(path, about())?;
+    let state = draft.settle(tables, subcluster)?;
+    draft.finish(&state, &Configuration::default())
+}
+
 fn made(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("a.backup");
     let tables = MemoryTables::default();
-    let size = write(&path, about(), &tables, with_user, Configuration::default).unwrap();
+    let size = write(&path, &tables, with_user).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), size);
     path
 }
@@ -133,14 +147,7 @@ fn a_row_that_goes_meanwhile_is_no_part_of_the_backup() {
         *looks.lock().unwrap() += 1;
         with_row.clone()
     };
-    write(
-        &path,
-        about(),
-        &Shy::default(),
-        state,
-        Configuration::default,
-    )
-    .unwrap();
+    write(&path, &Shy::default(), state).unwrap();
     assert_eq!(*looks.lock().unwrap(), 2);
     let mut rows = Vec::new();
     each_row(&path, |row, value| {
@@ -152,7 +159,7 @@ fn a_row_that_goes_meanwhile_is_no_part_of_the_backup() {
     // A row that never comes is not waited for without end, and nothing is left.
     let never = MemoryTables::default();
     let path = folder.path().join("b.backup");
-    let error = write(&path, about(), &never, state, Configuration::default).unwrap_err();
+    let error = write(&path, &never, state).unwrap_err();
     assert!(matches!(error, BackupError::Busy), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -24,6 +24,10 @@ use crate::config::values::Domain;
 use crate::config::{Config, ConfigError, Origin};
 use running::Running;
 
+/// A certificate that ends sooner is warned of, where nobody says how soon: authorities that renew
+/// by themselves do so a month before.
+pub const EXPIRY_DAYS: u32 = 14;
+
 /// What to judge by besides the configuration.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -60,6 +64,19 @@ pub fn run(path: Option<&Path>, wanted: &Wanted) -> Result<Report, ConfigError> 
     }
     findings.push(clock::look());
     Ok(Report::of(findings))
+}
+
+/// What a node that runs on this configuration finds of its machine.
+pub fn of_running(config: &Config) -> Vec<Finding> {
+    let wanted = Wanted {
+        clients: None,
+        expiry_days: EXPIRY_DAYS,
+        dns_server: None,
+    };
+    let mut findings = Vec::new();
+    machine(config, &wanted, &mut findings);
+    findings.push(clock::look());
+    findings
 }
 
 /// Whether the file itself has mistakes: nothing that depends on it was looked at.

@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pollux_domain::operations::Role;
+use pollux_domain::services::Service;
 
+use crate::check::EXPIRY_DAYS;
 use crate::exit;
 
 const EXAMPLES: &str = "\
@@ -29,6 +31,7 @@ Examples:
   pollux ctl session list --user alice
   pollux ctl session end alice@localhost/phone
   pollux ctl status
+  pollux ctl status --at 2                         what another node says of itself
   pollux ctl --config /etc/pollux/pollux.toml statistics
 ";
 
@@ -197,7 +200,7 @@ pub struct Check {
     #[arg(long, value_name = "NUMBER")]
     pub clients: Option<u64>,
     /// Warn of a certificate that expires within so many days
-    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    #[arg(long, value_name = "DAYS", default_value_t = EXPIRY_DAYS)]
     pub expiry_days: u32,
     /// Ask this DNS server instead of those in /etc/resolv.conf
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -223,6 +226,10 @@ pub enum ClusterFiles {
         /// Where to call, instead of the address in the token
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
+        /// Begin the subcluster, of which it is the first node, with what this backup holds: the
+        /// file of that subcluster, made together with the one of which the cluster was restored
+        #[arg(long, value_name = "FILE")]
+        restore: Option<PathBuf>,
     },
     /// Make a node the first of a new cluster, with what a backup holds
     ///
@@ -268,6 +275,9 @@ pub struct Ctl {
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     pub json: bool,
+    /// Let another node of the cluster do it, by its number; the asked one passes it on
+    #[arg(long, value_name = "NODE", global = true)]
+    pub at: Option<u16>,
     #[command(subcommand)]
     pub command: CtlCommand,
 }
@@ -286,6 +296,12 @@ pub enum CtlCommand {
     /// Show who serves whom, and change it
     #[command(subcommand)]
     Subcluster(SubclusterCommand),
+    /// List, start and stop the services of a node: its ports, its store, its links
+    #[command(subcommand)]
+    Service(ServiceCommand),
+    /// Empty a node before work on its machine or before it goes for ever, and end that
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Show and change the settings of the cluster, while it runs
     #[command(subcommand, after_help = SETTINGS_EXAMPLES)]
     Settings(SettingsCommand),
@@ -304,8 +320,12 @@ pub enum CtlCommand {
         #[arg(long, value_name = "NUMBER")]
         before: Option<u64>,
     },
+    /// Have a node look at itself and at the others: what is well, and what to mend
+    SelfTest,
     /// Show the counters and gauges of the node
     Statistics,
+    /// Show how the measurements of the node went in the last hour
+    History,
     /// Show what the node is and how it is
     Status,
 }
@@ -467,14 +487,17 @@ pub enum ClusterCommand {
     /// List the nodes of the cluster
     Nodes,
     /// Remove a node for ever; the others go on without it
+    ///
+    /// One that runs is drained first: `pollux ctl node drain NODE`. One that is dead is removed as
+    /// it is.
     Remove { node: u16 },
     /// Show the certificates between nodes, their age, and how far a rotation of them is
     Certificates,
     /// Rotate the certificates between nodes, their authority, and the secret of TLS tickets
     ///
-    /// While people chat: each node believes the next authority, then gets a certificate of it, then
-    /// forgets the old one. It waits for nodes that are away, and for nobody who was removed; what
-    /// was killed goes on where it was. Tokens of `invite` that were not used are void.
+    /// While people chat: each node believes the next authority, then gets a certificate of it,
+    /// then forgets the old one. It waits for nodes that are away, and for nobody who was removed;
+    /// what was killed goes on where it was. Tokens of `invite` that were not used are void.
     RotateCertificates,
     /// Let the cluster use what the version that all its nodes run has more
     ///
@@ -482,6 +505,40 @@ pub enum ClusterCommand {
     /// may go back to the version before. Refused while a node does not run the new version; one
     /// that does not come back is removed first. `cluster nodes` shows who runs what.
     FinishUpgrade,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Empty a node: its twin serves its users, and it takes no users and no duties
+    ///
+    /// Nobody is logged out. It stays so over restarts, until `node undrain` or `cluster remove`.
+    Drain { node: u16 },
+    /// End that; users come home by `subcluster fallback`, or by themselves where that is set
+    Undrain { node: u16 },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    /// Make a node of another subcluster the witness, instead of who is it; people chat on
+    ///
+    /// It is given the database first, then it votes instead of the one before: at no moment is the
+    /// pair without a witness.
+    Move {
+        /// The node; it stays the witness until it is moved again
+        #[arg(
+            long,
+            value_name = "NODE",
+            required_unless_present = "automatic",
+            conflicts_with = "automatic"
+        )]
+        to: Option<u16>,
+        /// Let the cluster choose, now and later
+        #[arg(long)]
+        automatic: bool,
+        /// The pair; that of the asked node by default
+        #[arg(long, value_name = "NUMBER")]
+        subcluster: Option<u16>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -499,8 +556,32 @@ pub enum SubclusterCommand {
     Failover { node: u16 },
     /// Move all users back to their home nodes
     Fallback,
+    /// Choose which node of another subcluster is the witness
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Compare the databases of all replicas at one index
     Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// List the services: what each is to be, what it is, since when and why
+    List,
+    /// Start a service; it stays so when the node is started again
+    Start(OneService),
+    /// Stop a service; it stays so when the node is started again
+    ///
+    /// Streams that came by a port stay. While a critical service is down and high availability is
+    /// on, the users of the node go to its twin after `services.down-seconds`.
+    Stop(OneService),
+    /// Stop a service and start it again; streams of clients stay
+    Restart(OneService),
+}
+
+#[derive(Debug, Args)]
+pub struct OneService {
+    #[arg(value_parser = Service::NAMES)]
+    pub name: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,15 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use pollux_domain::operations::{
-    Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
+    Errand, Operation, OperationError, Outcome, SessionRef, SessionRow, UserName, UserRow,
 };
 
 use super::administrators;
 use super::arguments::{
-    ClusterCommand, Ctl, CtlCommand, SessionCommand, SubclusterCommand, UserCommand,
+    ClusterCommand, Ctl, CtlCommand, NodeCommand, SessionCommand, SubclusterCommand, UserCommand,
+    WitnessCommand,
 };
 use super::external;
 use super::password::{self, Password};
+use super::service;
 use super::settings;
 use super::show::{self, Shown};
 use super::{Failure, Output};
@@ -27,19 +29,30 @@ pub fn run(ctl: Ctl, output: &mut Output<'_>) -> Result<(), Failure> {
     let json = ctl.json;
     let node = Node {
         socket: socket(&ctl)?,
+        at: ctl.at,
     };
     let shown = match ctl.command {
         CtlCommand::User(command) => user(&node, command)?,
         CtlCommand::Session(command) => session(&node, command)?,
         CtlCommand::Cluster(command) => cluster(&node, command)?,
         CtlCommand::Subcluster(command) => subcluster(&node, command)?,
+        CtlCommand::Service(command) => service::run(&node, command, output)?,
+        CtlCommand::Node(command) => emptying(&node, command)?,
         CtlCommand::Settings(command) => settings::run(&node, command)?,
         CtlCommand::External(command) => external::run(&node, command)?,
         CtlCommand::Administrator(command) => administrators::administrator(&node, command)?,
         CtlCommand::Token(command) => administrators::token(&node, command)?,
         CtlCommand::Audit { before } => administrators::audit(&node, before)?,
+        CtlCommand::SelfTest => match node.ask(Operation::NodeSelfTest {})? {
+            Outcome::SelfTest(findings) => Shown::SelfTest(findings),
+            other => return Err(unexpected(&other)),
+        },
         CtlCommand::Statistics => match node.ask(Operation::Statistics {})? {
             Outcome::Statistics(figures) => Shown::Statistics(figures),
+            other => return Err(unexpected(&other)),
+        },
+        CtlCommand::History => match node.ask(Operation::NodeHistory {})? {
+            Outcome::History(rows) => Shown::History(rows),
             other => return Err(unexpected(&other)),
         },
         CtlCommand::Status => match node.ask(Operation::NodeStatus {})? {
@@ -170,7 +183,7 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
             }
         }
         ClusterCommand::Backup => match node.ask(Operation::ClusterBackup {})? {
-            Outcome::Backup(row) => Ok(Shown::Backup(row)),
+            Outcome::Backups(rows) => Ok(Shown::Made(rows)),
             other => Err(unexpected(&other)),
         },
         ClusterCommand::Backups => match node.ask(Operation::ClusterBackups {})? {
@@ -209,6 +222,22 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
     }
 }
 
+fn emptying(node: &Node, command: NodeCommand) -> Result<Shown, Failure> {
+    let (operation, what, number) = match command {
+        NodeCommand::Drain { node } => {
+            let what = "drained; its twin serves its users";
+            (Operation::NodeDrain { node }, what, node)
+        }
+        NodeCommand::Undrain { node } => {
+            let what = "takes users again; `subcluster fallback` brings its own home";
+            (Operation::NodeUndrain { node }, what, node)
+        }
+    };
+    node.done(operation)?;
+    let subject = format!("node {number}");
+    Ok(Shown::Done { what, subject })
+}
+
 fn subcluster(node: &Node, command: SubclusterCommand) -> Result<Shown, Failure> {
     let (operation, what, subject) = match command {
         SubclusterCommand::Status => {
@@ -240,6 +269,14 @@ fn subcluster(node: &Node, command: SubclusterCommand) -> Result<Shown, Failure>
             "relieved; its twin serves its users",
             format!("node {number}"),
         ),
+        SubclusterCommand::Witness(WitnessCommand::Move { to, subcluster, .. }) => (
+            Operation::SubclusterMoveWitness { subcluster, to },
+            match to {
+                Some(_) => "moved",
+                None => "chosen by the cluster",
+            },
+            "witness".to_owned(),
+        ),
         SubclusterCommand::Fallback => (
             Operation::SubclusterFallback {},
             "served by their home nodes",
@@ -270,11 +307,14 @@ fn with_password(what: &'static str, user: UserName, password: Password) -> Show
 /// The node behind the socket.
 pub(super) struct Node {
     socket: PathBuf,
+    /// The node that does it, where it is another one.
+    at: Option<u16>,
 }
 
 impl Node {
     pub(super) fn ask(&self, operation: Operation) -> Result<Outcome, Failure> {
-        Ok(ask(&self.socket, operation)?)
+        let at = self.at;
+        Ok(ask(&self.socket, Errand { operation, at })?)
     }
 
     pub(super) fn done(&self, operation: Operation) -> Result<(), Failure> {

@@ -7,7 +7,9 @@ mod certificates;
 mod check;
 mod ctl;
 mod external;
+mod history;
 mod password;
+mod service;
 mod settings;
 mod show;
 mod table;
@@ -175,6 +177,7 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
             token,
             config,
             address,
+            restore,
         } => {
             let config = Config::load(Some(&config))?;
             let token = match token.as_str() {
@@ -185,8 +188,12 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
                     .unwrap_or_default(),
                 _ => token,
             };
-            let joined = cluster::join(&config, &token, address.as_deref());
-            (joined.map_err(cluster_failure)?, "has joined cluster")
+            let joined = cluster::join(&config, &token, address.as_deref(), restore.as_deref());
+            let joined = joined.map_err(cluster_failure)?;
+            if let Some(restored) = joined.restored {
+                writeln!(output.out, "{restored}")?;
+            }
+            (joined.membership, "has joined cluster")
         }
         ClusterFiles::Restore { backup, config } => {
             let config = Config::load(Some(&config))?;
@@ -232,6 +239,7 @@ fn cluster_failure(error: cluster::ClusterError) -> Failure {
         | cluster::ClusterError::Newer { .. }
         | cluster::ClusterError::Backup { .. }
         | cluster::ClusterError::OtherDomain { .. }
+        | cluster::ClusterError::OtherSubcluster { .. }
         | cluster::ClusterError::Membership { .. }
         | cluster::ClusterError::Format(_)
         | cluster::ClusterError::Certificate(_) => Exit::NoInput,

@@ -1,12 +1,18 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
+use pollux_domain::history::HistoryRow;
 use pollux_domain::operations::{
     AdministratorRow, AuditRow, BackupRow, CertificatesStatus, ClusterNodeRow, DigestRow, Figure,
-    NodeStatus, Secret, SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
+    NodeStatus, ReloginHint, Secret, ServiceRow, SessionRow, SettingRow, SubclusterStatus,
+    TakeoverRow, TokenRow, UserRow,
 };
+use pollux_domain::relogin::Spread;
+use pollux_domain::self_test::Finding;
 use serde_json::{Value, json};
 
 use super::certificates;
+use super::history;
+use super::service;
 use super::settings;
 use super::table::render;
 use super::versions;
@@ -25,6 +31,7 @@ pub enum Shown {
     Users(Vec<UserRow>),
     Sessions(Vec<SessionRow>),
     Statistics(Vec<Figure>),
+    History(Vec<HistoryRow>),
     Status(NodeStatus),
     Token(String),
     /// One that was made, and that another program is to be told.
@@ -34,7 +41,10 @@ pub enum Shown {
     Subcluster(SubclusterStatus),
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
-    Backup(BackupRow),
+    Services(Vec<ServiceRow>),
+    SelfTest(Vec<Finding>),
+    /// Backups that were just made.
+    Made(Vec<BackupRow>),
     Backups(Vec<BackupRow>),
     Settings(Vec<SettingRow>),
     Setting(SettingRow),
@@ -64,6 +74,7 @@ pub fn text(shown: &Shown) -> String {
                 .map(|figure| vec![figure.name.clone(), figure.value.to_string()]);
             render(&["NAME", "VALUE"], rows.collect())
         }
+        Shown::History(rows) => history::text(rows),
         Shown::Status(status) => status_text(status),
         // Alone on its line, so that a script can take it.
         Shown::Token(token) => format!("{token}\n"),
@@ -73,8 +84,9 @@ pub fn text(shown: &Shown) -> String {
         Shown::Subcluster(status) => subcluster_text(status),
         Shown::Takeovers(rows) => takeovers_text(rows),
         Shown::Digests(rows) => digests_text(rows),
-        // As a token: a script takes the path.
-        Shown::Backup(row) => format!("{}\n", row.path),
+        Shown::Services(rows) => service::table(rows),
+        Shown::SelfTest(findings) => service::findings(findings),
+        Shown::Made(rows) => made_text(rows),
         Shown::Backups(rows) => backups_text(rows),
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
@@ -146,7 +158,12 @@ fn nodes_text(nodes: &[ClusterNodeRow]) -> String {
             row.incarnation.to_string(),
             row.address.clone(),
             row.version.clone(),
-            row.state.clone(),
+            row.site.clone().unwrap_or_else(|| "-".to_owned()),
+            match row.is_drained {
+                true => format!("{}, drained", row.state),
+                false => row.state.clone(),
+            },
+            witness_of(&row.witness_of),
         ]
     });
     let head = [
@@ -157,12 +174,22 @@ fn nodes_text(nodes: &[ClusterNodeRow]) -> String {
         "INCARNATION",
         "ADDRESS",
         "VERSION",
+        "SITE",
         "STATE",
+        "WITNESS OF",
     ];
     let table = render(&head, rows.collect());
     match versions::remark(nodes) {
         Some(remark) => format!("{table}\n{remark}\n"),
         None => table,
+    }
+}
+
+fn witness_of(pairs: &[u16]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(u16::to_string).collect();
+    match pairs.is_empty() {
+        true => "-".to_owned(),
+        false => pairs.join(", "),
     }
 }
 
@@ -199,6 +226,17 @@ fn audit_text(rows: &[AuditRow]) -> String {
     render(&head, rows.collect())
 }
 
+/// One stands alone on its line, as a token: a script takes the path.
+fn made_text(rows: &[BackupRow]) -> String {
+    match rows {
+        [row] => format!("{}\n", row.path),
+        rows => rows
+            .iter()
+            .map(|row| format!("node {}: {}\n", row.node, row.path))
+            .collect(),
+    }
+}
+
 fn backups_text(rows: &[BackupRow]) -> String {
     let rows = rows
         .iter()
@@ -217,10 +255,13 @@ fn subcluster_text(status: &SubclusterStatus) -> String {
     } else {
         "off"
     };
+    let protected = match &status.exposure {
+        Some(exposure) => format!("no ({exposure})"),
+        None => yes(status.is_protected).to_owned(),
+    };
     let head = format!(
-        "subcluster {}: high availability {on}, protected {}, leader {}, term {}\n\n",
+        "subcluster {}: high availability {on}, protected {protected}, leader {}, term {}\n\n",
         status.subcluster,
-        yes(status.is_protected),
         number(status.leader),
         status.term
     );
@@ -315,6 +356,7 @@ fn status_text(status: &NodeStatus) -> String {
         vec!["domain".to_owned(), status.domain.clone()],
         vec!["state".to_owned(), status.state.clone()],
         vec!["up".to_owned(), duration(status.uptime_seconds)],
+        vec!["disk flush".to_owned(), flush(status.flush_ms)],
         vec!["users".to_owned(), status.user_count.to_string()],
         vec!["sessions".to_owned(), status.session_count.to_string()],
     ];
@@ -324,6 +366,7 @@ fn status_text(status: &NodeStatus) -> String {
             listener.address.clone(),
         ]);
     }
+    rows.extend(relogin(&status.relogin));
     for group in &status.groups {
         let value = format!(
             "{}, term {}, applied {}, voters {}",
@@ -332,6 +375,33 @@ fn status_text(status: &NodeStatus) -> String {
         rows.push(vec![format!("group {}", group.group), value]);
     }
     render(&["WHAT", "VALUE"], rows)
+}
+
+fn flush(ms: Option<f64>) -> String {
+    let shown = |ms: f64| format!("99 of 100 within {ms} ms, in the last minute");
+    ms.map_or("none in the last minute".to_owned(), shown)
+}
+
+/// What clients are to be set to, and what Cisco's guide would say.
+fn relogin(hint: &ReloginHint) -> [Vec<String>; 2] {
+    let how = if hint.is_measured {
+        "measured"
+    } else {
+        "assumed"
+    };
+    let shown = |spread: &Spread| format!("{} to {} s", spread.lower_seconds, spread.upper_seconds);
+    let ours = format!(
+        "{} ({} users, {} sign-ins a second, {how})",
+        shown(&hint.spread),
+        hint.users,
+        hint.sign_ins_a_second
+    );
+    let by_cisco = hint.by_cisco.as_ref();
+    let theirs = by_cisco.map_or("more than its tables have".to_owned(), shown);
+    [
+        vec!["clients come back within".to_owned(), ours],
+        vec!["by Cisco's tables".to_owned(), theirs],
+    ]
 }
 
 pub(super) fn duration(seconds: u64) -> String {
@@ -360,6 +430,7 @@ pub fn json(shown: &Shown) -> String {
             .iter()
             .map(|figure| (figure.name.clone(), json!(figure.value)))
             .collect(),
+        Shown::History(rows) => json!(rows),
         Shown::Status(status) => json!(status),
         Shown::Token(token) => json!({ "token": token }),
         Shown::Secret(secret) => json!({ "secret": secret.expose_secret() }),
@@ -368,8 +439,9 @@ pub fn json(shown: &Shown) -> String {
         Shown::Subcluster(status) => json!(status),
         Shown::Takeovers(rows) => json!(rows),
         Shown::Digests(rows) => json!(rows),
-        Shown::Backup(row) => json!(row),
-        Shown::Backups(rows) => json!(rows),
+        Shown::Services(rows) => json!(rows),
+        Shown::SelfTest(findings) => json!(findings),
+        Shown::Made(rows) | Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),
         Shown::Administrators(rows) => json!(rows),

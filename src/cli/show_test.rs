@@ -4,6 +4,7 @@ use pollux_domain::node_state::NodeState;
 use pollux_domain::operations::{
     GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, SessionRef, UserName,
 };
+use pollux_domain::services::{Observed, Service, Wish};
 use pollux_domain::takeovers::TakeoverCause;
 use pollux_domain::version::Formats;
 
@@ -102,6 +103,9 @@ fn the_nodes_of_a_cluster() {
         version: "0.1.0".to_owned(),
         formats: FORMATS,
         format: 1,
+        site: (node == 1).then(|| "north".to_owned()),
+        witness_of: if node == 1 { vec![2, 3] } else { Vec::new() },
+        is_drained: node == 1,
         state: state.to_owned(),
     };
     let shown = Shown::Nodes(vec![
@@ -109,14 +113,18 @@ fn the_nodes_of_a_cluster() {
         row(10, "a-longer-name", "witness", "not connected"),
     ]);
     let expected = "\
-NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         VERSION  STATE
-1     castor         node     1           12           castor.example.org:7222         0.1.0    this node
-10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  0.1.0    not connected
+NODE  NAME           ROLE     SUBCLUSTER  INCARNATION  ADDRESS                         VERSION  \
+SITE   STATE               WITNESS OF
+1     castor         node     1           12           castor.example.org:7222         0.1.0    \
+north  this node, drained  2, 3
+10    a-longer-name  witness  1           12           a-longer-name.example.org:7222  0.1.0    \
+-      not connected       -
 ";
     assert_eq!(text(&shown), expected);
     assert_eq!(read(&shown)[1]["state"], "not connected");
     let none = Shown::Nodes(Vec::new());
-    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  VERSION  STATE\n";
+    let expected = "NODE  NAME  ROLE  SUBCLUSTER  INCARNATION  ADDRESS  VERSION  SITE  STATE  \
+                    WITNESS OF\n";
     assert_eq!(text(&none), expected);
     assert_eq!(read(&none), json!([]));
 }
@@ -126,6 +134,7 @@ fn subcluster(leader: Option<u16>, homes: Vec<HomeRow>, members: Vec<MemberRow>)
         subcluster: 2,
         high_availability: leader.is_some(),
         is_protected: leader.is_some(),
+        exposure: leader.is_none().then(|| "it has no witness".to_owned()),
         leader,
         term: 40,
         homes,
@@ -282,6 +291,7 @@ fn the_status_of_a_node() {
         domain: "localhost".into(),
         state: "serving".into(),
         uptime_seconds: 3_725,
+        flush_ms: Some(2.5),
         user_count: 4,
         session_count: 2,
         listeners: vec![ListenerRow {
@@ -295,20 +305,36 @@ fn the_status_of_a_node() {
             applied_index: 9,
             voter_count: 1,
         }],
+        relogin: ReloginHint {
+            users: 7_500,
+            sign_ins_a_second: 400,
+            is_measured: true,
+            spread: Spread {
+                lower_seconds: 5,
+                upper_seconds: 24,
+            },
+            by_cisco: Some(Spread {
+                lower_seconds: 120,
+                upper_seconds: 620,
+            }),
+        },
     };
     let shown = Shown::Status(status);
     let expected = "\
-WHAT                VALUE
-node                1
-version             0.1.0
-cluster format      1, speaks 1
-domain              localhost
-state               serving
-up                  1 h 2 min
-users               4
-sessions            2
-listens (xmpp)      [::1]:5222
-group subcluster 1  leader, term 3, applied 9, voters 1
+WHAT                      VALUE
+node                      1
+version                   0.1.0
+cluster format            1, speaks 1
+domain                    localhost
+state                     serving
+up                        1 h 2 min
+disk flush                99 of 100 within 2.5 ms, in the last minute
+users                     4
+sessions                  2
+listens (xmpp)            [::1]:5222
+clients come back within  5 to 24 s (7500 users, 400 sign-ins a second, measured)
+by Cisco's tables         120 to 620 s
+group subcluster 1        leader, term 3, applied 9, voters 1
 ";
     assert_eq!(text(&shown), expected);
     assert_eq!(read(&shown)["listeners"][0]["protocol"], "xmpp");
@@ -357,6 +383,7 @@ fn the_states_of_a_pair() {
         subcluster: 1,
         high_availability: true,
         is_protected: true,
+        exposure: None,
         leader: Some(2),
         term: 3,
         homes: Vec::new(),
@@ -418,4 +445,76 @@ fn durations() {
     ] {
         assert_eq!(duration(seconds), expected);
     }
+}
+
+#[test]
+fn the_services_of_a_node() {
+    let row = |service, wanted, state, for_seconds, reason: Option<&str>| ServiceRow {
+        service,
+        is_critical: service != Service::Links,
+        can_stop: service != Service::Store,
+        wanted,
+        state,
+        for_seconds,
+        reason: reason.map(str::to_owned),
+        meaning: service.meaning().to_owned(),
+    };
+    let shown = Shown::Services(vec![
+        row(Service::Clients, Wish::Stopped, Observed::Stopped, 5, None),
+        row(
+            Service::DirectTls,
+            Wish::Running,
+            Observed::Failed,
+            3_700,
+            Some("failed to listen"),
+        ),
+        row(
+            Service::Links,
+            Wish::Running,
+            Observed::Running,
+            90_061,
+            None,
+        ),
+    ]);
+    let expected = "\
+SERVICE      WANTED   STATE    FOR        CRITICAL  WHAT
+clients      stopped  stopped  5 s        yes       the port for clients
+clients-tls  running  failed   1 h 1 min  yes       failed to listen
+links        running  running  1 d 1 h    no        the port between nodes and its connections
+";
+    assert_eq!(text(&shown), expected);
+    let value = read(&shown);
+    assert_eq!(value[1]["state"], "failed");
+    assert_eq!(value[1]["service"], "clients-tls");
+    let none = Shown::Services(Vec::new());
+    assert_eq!(text(&none), "SERVICE  WANTED  STATE  FOR  CRITICAL  WHAT\n");
+    assert_eq!(read(&none), json!([]));
+}
+
+#[test]
+fn what_a_node_finds_of_itself() {
+    let shown = Shown::SelfTest(vec![
+        Finding::passed("memory", "2048 MiB can be had"),
+        Finding::warned(
+            "version of node 2 (pollux)",
+            "another",
+            "upgrade:\nthe older one",
+        ),
+        Finding::failed("service store", "the disk is full", "make room"),
+    ]);
+    let expected = "\
+RESULT  TEST                        FINDING, AND WHAT TO DO
+passed  memory                      2048 MiB can be had
+WARNED  version of node 2 (pollux)  another
+                                      upgrade:
+                                      the older one
+FAILED  service store               the disk is full
+                                      make room
+
+1 passed, 1 warned, 1 failed
+";
+    assert_eq!(text(&shown), expected);
+    let value = read(&shown);
+    assert_eq!(value[1]["verdict"], "warned");
+    assert_eq!(value[0]["cure"], Value::Null);
 }

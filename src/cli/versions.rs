@@ -44,6 +44,9 @@ mod tests {
             version: version.to_owned(),
             formats: Formats { oldest: 1, newest },
             format: 1,
+            site: None,
+            witness_of: Vec::new(),
+            is_drained: false,
             state: state.to_owned(),
         }
     }

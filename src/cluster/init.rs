@@ -20,7 +20,7 @@ pub fn init(config: &Config) -> Result<Membership, ClusterError> {
     if folder.join(FOLDER).join(MEMBERSHIP).exists() {
         return Err(ClusterError::Already(folder.clone()));
     }
-    let founded = found(config)?;
+    let founded = found(config, SubclusterId(1))?;
     founded.write(folder)?;
     Ok(founded.membership)
 }
@@ -39,7 +39,7 @@ impl Founded {
     }
 }
 
-pub(super) fn found(config: &Config) -> Result<Founded, ClusterError> {
+pub(super) fn found(config: &Config, subcluster: SubclusterId) -> Result<Founded, ClusterError> {
     let rand = system::ambient().rand;
     let cluster = ClusterId(rand.token());
     let mut ticket_secret = [0; 32];
@@ -61,7 +61,7 @@ pub(super) fn found(config: &Config) -> Result<Founded, ClusterError> {
         node,
         incarnation,
         role: Role::Node,
-        subcluster: SubclusterId(1),
+        subcluster,
         founder: true,
         founds_subcluster: true,
         goes_on_alone: false,

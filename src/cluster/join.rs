@@ -1,17 +1,20 @@
 //! `pollux cluster join`: asks a node of the cluster, with a one-time token, to be let in.
 
+use std::path::Path;
 use std::time::Duration;
 
 use pollux_actors::admission::Welcome;
 use pollux_actors::system;
+use pollux_domain::ids::Voter;
 use pollux_domain::seams::Ambient;
 use pollux_links::authority::NodeKey;
 use pollux_links::credentials::Credentials;
-use pollux_links::join::{self, JoinRequest, Role as AskedRole};
+use pollux_links::join::{self, BackupBrought, JoinRequest, Role as AskedRole};
 use pollux_links::net::SystemNet;
 use pollux_links::token::Token;
 use pollux_raft::version;
 
+use super::restore::{check_empty, checked, clear, place_subcluster};
 use super::{ClusterError, FOLDER, MEMBERSHIP, Membership, VERSION, write};
 use crate::config::Config;
 
@@ -19,19 +22,31 @@ use crate::config::Config;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// A node that has joined.
+pub struct Joined {
+    pub membership: Membership,
+    /// What it has of a backup, in one line.
+    pub restored: Option<String>,
+}
+
 /// Joins with an empty data folder. `address`: where to call, instead of what the token says.
+/// `backup`: what the subcluster, of which it is the first node, begins with.
 pub fn join(
     config: &Config,
     token: &str,
     address: Option<&str>,
-) -> Result<Membership, ClusterError> {
+    backup: Option<&Path>,
+) -> Result<Joined, ClusterError> {
     let folder = &config.node.data_folder;
     if folder.join(FOLDER).join(MEMBERSHIP).exists() {
         return Err(ClusterError::Already(folder.clone()));
     }
-    if folder.join("subcluster.log").exists() {
-        return Err(ClusterError::NotEmpty(folder.clone()));
-    }
+    check_empty(folder)?;
+    // Before the token is used up.
+    let backup = match backup {
+        Some(path) => Some((path, checked(config, path)?)),
+        None => None,
+    };
     let token =
         Token::parse(token).map_err(|error| ClusterError::failed("read the token", error))?;
     let key = NodeKey::make().map_err(|error| ClusterError::failed("make a key", error))?;
@@ -42,9 +57,14 @@ pub fn join(
         node_address: config.cluster.address.clone(),
         client_address: config.xmpp.address.clone(),
         build: version::build(),
+        site: config.cluster.site.clone(),
         certificate_request: key
             .request()
             .map_err(|error| ClusterError::failed("make a key", error))?,
+        backup: backup.as_ref().map(|(_, backup)| BackupBrought {
+            set: backup.about.set.0,
+            subcluster: backup.about.subcluster,
+        }),
     };
     let address = address.unwrap_or(&token.address).to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -75,8 +95,22 @@ pub fn join(
         authority: grant.authority,
         also: None,
     };
+    let restored = match backup {
+        Some((path, backup)) => {
+            let me = Voter {
+                node: membership.node,
+                incarnation: membership.incarnation,
+            };
+            let restored = place_subcluster(folder, path, backup, me);
+            Some(restored.inspect_err(|_| clear(folder))?)
+        }
+        None => None,
+    };
     write(folder, &membership, &credentials, None)?;
-    Ok(membership)
+    Ok(Joined {
+        membership,
+        restored,
+    })
 }
 
 /// A node that is only busy is asked again: the token is not used up by that.

@@ -88,6 +88,8 @@ impl Membership {
             client_address: Some(config.xmpp.address.clone()),
             build: version::build(),
             shown: None,
+            site: config.cluster.site.clone(),
+            drained: false,
             removed: false,
         }
     }
@@ -115,6 +117,14 @@ pub enum ClusterError {
     Backup { path: PathBuf, reason: String },
     #[error("the backup is of the domain {found}; write that as xmpp.domain, or take another one")]
     OtherDomain { found: String },
+    #[error(
+        "the backup is of subcluster {subcluster}, and node.id is a node of another; its nodes \
+         were {nodes}: write one of them as node.id"
+    )]
+    OtherSubcluster {
+        subcluster: SubclusterId,
+        nodes: String,
+    },
     #[error("this data folder is of no cluster")]
     Alone,
     #[error(

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use pollux_domain::ids::{StanzaId, Voter};
-use pollux_raft::backup::{self, Backup, BackupError};
+use pollux_domain::ids::{NodeId, StanzaId, Voter};
+use pollux_raft::backup::{self, About, Backup, BackupError};
 use pollux_raft::group::{check_record, seed};
 use pollux_raft::log::JournalLog;
 use pollux_raft::machine::{ConfigurationGroup, Kind, Subcluster};
 use pollux_raft::rows;
+use pollux_raft::state::State;
 use pollux_store::tables::{SledTables, TableWrite, Tables};
 
 use super::init::{Founded, found};
@@ -35,20 +36,20 @@ pub fn restore(config: &Config, path: &Path) -> Result<Restored, ClusterError> {
     if folder.join(FOLDER).join(MEMBERSHIP).exists() {
         return Err(ClusterError::Already(folder.clone()));
     }
-    let logs = [Subcluster::NAME, ConfigurationGroup::NAME].map(|name| format!("{name}.log"));
-    if logs.iter().any(|log| folder.join(log).exists()) || folder.join(TABLES).exists() {
-        return Err(ClusterError::NotEmpty(folder.clone()));
+    check_empty(folder)?;
+    let backup = checked(config, path)?;
+    let subcluster = backup.about.subcluster;
+    let id = NodeId(config.node.id.get());
+    let known = backup.configuration.topology().node(id);
+    if known.is_some_and(|known| known.subcluster != subcluster) {
+        let homes = backup.configuration.topology().homes(subcluster);
+        let nodes: Vec<String> = homes.iter().map(NodeId::to_string).collect();
+        return Err(ClusterError::OtherSubcluster {
+            subcluster,
+            nodes: nodes.join(" or "),
+        });
     }
-    let of_no_use = |error: BackupError| ClusterError::Backup {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    let backup = backup::read(path).map_err(of_no_use)?;
-    if backup.about.domain != config.xmpp.domain.as_str() {
-        let found = backup.about.domain;
-        return Err(ClusterError::OtherDomain { found });
-    }
-    let founded = found(config)?;
+    let founded = found(config, subcluster)?;
     let made = make(config, path, backup, &founded).and_then(|summary| {
         founded.write(folder)?;
         Ok(summary)
@@ -67,15 +68,88 @@ fn make(
     founded: &Founded,
 ) -> Result<String, ClusterError> {
     let folder = &config.node.data_folder;
-    fs::create_dir_all(folder).map_err(failed("make the data folder"))?;
-    let owner = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(folder, owner).map_err(failed("make the data folder"))?;
+    make_folder(folder)?;
     let Backup {
         about,
         mut configuration,
-        mut subcluster,
+        subcluster,
         ..
     } = backup;
+    let (subcluster, summary) = begin_anew(folder, path, &about, subcluster)?;
+    let membership = &founded.membership;
+    configuration.begin_anew(
+        membership.cluster,
+        membership.node,
+        membership.entry(config),
+        membership.secrets(&founded.credentials, &founded.authority_key),
+        about.set.0,
+    );
+    let me = Voter {
+        node: membership.node,
+        incarnation: membership.incarnation,
+    };
+    place::<Subcluster>(folder, me, subcluster)?;
+    place::<ConfigurationGroup>(folder, me, configuration)?;
+    let others = match about.parts {
+        1 => String::new(),
+        parts => format!(
+            "\nit is one of {parts} subclusters; a node of each of the others joins by \
+             `pollux ctl cluster invite --subcluster N --replaces NODE` and \
+             `pollux cluster join TOKEN --restore FILE`, with the file of its subcluster"
+        ),
+    };
+    Ok(format!("{summary}{others}"))
+}
+
+/// A whole backup of this domain.
+pub(super) fn checked(config: &Config, path: &Path) -> Result<Backup, ClusterError> {
+    let backup = backup::read(path).map_err(|error| ClusterError::Backup {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    if backup.about.domain != config.xmpp.domain.as_str() {
+        let found = backup.about.domain;
+        return Err(ClusterError::OtherDomain { found });
+    }
+    Ok(backup)
+}
+
+/// Nothing of a node is there.
+pub(super) fn check_empty(folder: &Path) -> Result<(), ClusterError> {
+    let logs = [Subcluster::NAME, ConfigurationGroup::NAME].map(|name| format!("{name}.log"));
+    match logs.iter().any(|log| folder.join(log).exists()) || folder.join(TABLES).exists() {
+        true => Err(ClusterError::NotEmpty(folder.to_owned())),
+        false => Ok(()),
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), ClusterError> {
+    fs::create_dir_all(folder).map_err(failed("make the data folder"))?;
+    let owner = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(folder, owner).map_err(failed("make the data folder"))
+}
+
+/// The database of a subcluster that another node has founded the cluster for: the newcomer begins
+/// its group with it. One line for the operator.
+pub(super) fn place_subcluster(
+    folder: &Path,
+    path: &Path,
+    backup: Backup,
+    me: Voter,
+) -> Result<String, ClusterError> {
+    make_folder(folder)?;
+    let (subcluster, summary) = begin_anew(folder, path, &backup.about, backup.subcluster)?;
+    place::<Subcluster>(folder, me, subcluster)?;
+    Ok(summary)
+}
+
+/// Writes the rows, and returns the database as it begins, with a line of what is in it.
+fn begin_anew(
+    folder: &Path,
+    path: &Path,
+    about: &About,
+    mut subcluster: State,
+) -> Result<(State, String), ClusterError> {
     let wanted: BTreeSet<StanzaId> = subcluster.rows().into_iter().collect();
     let changes = subcluster.begin_anew();
     let tables = SledTables::open(&folder.join(TABLES));
@@ -99,20 +173,7 @@ fn make(
         "restored {} users and {} stored messages of {}, as they were at {}",
         statistics.users, statistics.offline, about.domain, about.made_at
     );
-    let membership = &founded.membership;
-    configuration.begin_anew(
-        membership.cluster,
-        membership.node,
-        membership.entry(config),
-        membership.secrets(&founded.credentials, &founded.authority_key),
-    );
-    let me = Voter {
-        node: membership.node,
-        incarnation: membership.incarnation,
-    };
-    place::<Subcluster>(folder, me, subcluster)?;
-    place::<ConfigurationGroup>(folder, me, configuration)?;
-    Ok(summary)
+    Ok((subcluster, summary))
 }
 
 /// The rows of the backup that its database counts on.
@@ -154,7 +215,7 @@ fn failed<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> ClusterErro
 }
 
 /// What was made goes: the folder is as empty as it was.
-fn clear(folder: &Path) {
+pub(super) fn clear(folder: &Path) {
     for name in [TABLES, FOLDER, "subcluster.log", "configuration.log"] {
         // What is not there need not go.
         let _gone = fs::remove_dir_all(folder.join(name));

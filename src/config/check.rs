@@ -159,6 +159,12 @@ impl Check<'_> {
                 false => Ok(name.clone()),
             },
         );
+        let site = self.value(&file.cluster_site, "cluster.site", None, |site| {
+            match site.is_empty() || site.len() > LIMITS.name_bytes_max {
+                true => Err(format!("write 1 to {} bytes", LIMITS.name_bytes_max)),
+                false => Ok(Some(site.clone())),
+            }
+        });
         let snapshot_entries = self.value(
             &file.cluster_snapshot_entries,
             "cluster.snapshot_entries",
@@ -176,6 +182,7 @@ impl Check<'_> {
             listen,
             address: self.host_port(&file.cluster_address, "cluster.address", listen),
             name,
+            site,
             snapshot_entries,
         }
     }

@@ -113,6 +113,13 @@ fn numbers_have_a_range() {
             &[(2, "cluster.snapshot_entries", "from 100 to 1000000")],
         );
     }
+    let long = "x".repeat(65);
+    for site in ["", long.as_str()] {
+        wrong(
+            &format!("[cluster]\nsite = \"{site}\"\n"),
+            &[(2, "cluster.site", "write 1 to 64 bytes")],
+        );
+    }
     for threads in ["0", "257"] {
         wrong(
             &format!("[node]\nthreads = {threads}\n"),

@@ -15,6 +15,7 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
     };
     let client_ca = config.xmpp.client_ca.as_ref();
     let client_ca = client_ca.map_or("none".to_owned(), |path| path.display().to_string());
+    let or_none = |text: Option<&String>| text.map_or("none".to_owned(), Clone::clone);
     let or_off =
         |listen: Option<SocketAddr>| listen.map_or("off".to_owned(), |address| address.to_string());
     vec![
@@ -41,6 +42,7 @@ pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("cluster.listen", config.cluster.listen.to_string()),
         ("cluster.address", config.cluster.address.clone()),
         ("cluster.name", config.cluster.name.clone()),
+        ("cluster.site", or_none(config.cluster.site.as_ref())),
         (
             "cluster.snapshot_entries",
             config.cluster.snapshot_entries.to_string(),

@@ -154,6 +154,11 @@ settings! {
         Said("`node` and the node's number", "\"castor\""),
         "What people call this node. Said to the cluster when the node joins.";
 
+    cluster.site => cluster_site: String = Said("nobody has said", "\"north\""),
+        "Where this node stands: a word of your own for a room, a building, a town. Nodes of one \
+         site may be lost together, and so the cluster prefers a witness of another site than \
+         both nodes of a pair. A change counts from the next start.";
+
     cluster.snapshot_entries => cluster_snapshot_entries: i64 = Value("10000"),
         "Log entries after which a snapshot is taken, from 100 to 1000000; a tenth as many are \
          kept behind it. A node that was away for longer than these gets the snapshot. Fewer take \

@@ -66,6 +66,8 @@ pub struct ClusterConfig {
     /// `host:port` at which other nodes reach this one.
     pub address: String,
     pub name: String,
+    /// Nodes of one site may be lost together.
+    pub site: Option<String>,
     /// Entries between two snapshots of a group.
     pub snapshot_entries: u64,
 }

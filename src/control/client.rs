@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pollux_domain::operations::{ENVELOPE_BYTES_MAX, Operation, OperationError, Outcome};
+use pollux_domain::operations::{ENVELOPE_BYTES_MAX, Errand, OperationError, Outcome};
 
 use super::wire;
 
@@ -24,8 +24,8 @@ pub enum ClientError {
     Refused(OperationError),
 }
 
-pub fn ask(socket: &Path, operation: Operation) -> Result<Outcome, ClientError> {
-    let request = wire::write_request(operation).map_err(ClientError::Refused)?;
+pub fn ask(socket: &Path, errand: impl Into<Errand>) -> Result<Outcome, ClientError> {
+    let request = wire::write_request(errand.into()).map_err(ClientError::Refused)?;
     let no_node = |error| ClientError::NoNode {
         path: socket.to_owned(),
         error,

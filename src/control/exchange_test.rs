@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pollux_domain::operations::{
-    Caller, ENVELOPE_BYTES_MAX, ErrorKind, Operation, OperationError, OperationExecutor, Outcome,
-    UserName,
+    Caller, ENVELOPE_BYTES_MAX, Errand, ErrorKind, Operation, OperationError, OperationExecutor,
+    Outcome, UserName,
 };
 
 use super::{ClientError, ControlError, ControlServer, ask};
@@ -24,7 +24,7 @@ impl OperationExecutor for Notes {
     async fn execute(
         &self,
         caller: &Caller,
-        operation: Operation,
+        Errand { operation, .. }: Errand,
     ) -> Result<Outcome, OperationError> {
         self.asked
             .borrow_mut()

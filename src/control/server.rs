@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use pollux_domain::operations::{
-    Caller, ENVELOPE_BYTES_MAX, ErrorKind, Operation, OperationError, OperationExecutor, Outcome,
+    Caller, ENVELOPE_BYTES_MAX, Errand, ErrorKind, OperationError, OperationExecutor, Outcome,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -107,8 +107,8 @@ impl ControlServer {
         executor: &impl OperationExecutor,
     ) -> Result<Outcome, OperationError> {
         let caller = self.caller(stream)?;
-        let operation = wire::read_request(line)?;
-        execute_in_time(executor, &caller, operation).await
+        let errand = wire::read_request(line)?;
+        execute_in_time(executor, &caller, errand).await
     }
 
     /// The kernel says who connects. Between the making of the socket and the setting of its mode
@@ -129,9 +129,9 @@ impl ControlServer {
 pub async fn execute_in_time(
     executor: &impl OperationExecutor,
     caller: &Caller,
-    operation: Operation,
+    errand: Errand,
 ) -> Result<Outcome, OperationError> {
-    timeout(OPERATION_DEADLINE, executor.execute(caller, operation))
+    timeout(OPERATION_DEADLINE, executor.execute(caller, errand))
         .await
         .unwrap_or_else(|_| {
             let message = "the node has not finished in time; it may still be done";

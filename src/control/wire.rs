@@ -1,13 +1,13 @@
 //! Requests and responses as lines of JSON, under the size limit of the registry. No sockets.
 
 use pollux_domain::operations::{
-    ENVELOPE_BYTES_MAX, ErrorKind, Operation, OperationError, Outcome, Request, Response, VERSION,
+    ENVELOPE_BYTES_MAX, Errand, ErrorKind, OperationError, Outcome, Request, Response, VERSION,
 };
 use serde::Deserialize;
 
 /// The line for a request, with its newline.
-pub fn write_request(operation: Operation) -> Result<Vec<u8>, OperationError> {
-    line(&Request::new(operation)).ok_or_else(|| {
+pub fn write_request(errand: Errand) -> Result<Vec<u8>, OperationError> {
+    line(&Request::new(errand)).ok_or_else(|| {
         OperationError::new(
             ErrorKind::Invalid,
             format!("longer than {ENVELOPE_BYTES_MAX} bytes"),
@@ -16,7 +16,7 @@ pub fn write_request(operation: Operation) -> Result<Vec<u8>, OperationError> {
 }
 
 /// What a line asks for. The version is looked at first, because a later one may name anything.
-pub fn read_request(line: &[u8]) -> Result<Operation, OperationError> {
+pub fn read_request(line: &[u8]) -> Result<Errand, OperationError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u16,
@@ -33,7 +33,7 @@ pub fn read_request(line: &[u8]) -> Result<Operation, OperationError> {
     }
     let request: Request = serde_json::from_slice(line)
         .map_err(|error| invalid(format!("the request is not one: {error}")))?;
-    Ok(request.operation)
+    Ok(request.into_errand())
 }
 
 /// The line for a response, with its newline. An outcome that does not fit becomes an error that
@@ -59,16 +59,17 @@ fn line(value: &impl serde::Serialize) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use pollux_domain::operations::{Figure, Secret, SessionRef, UserName};
+    use pollux_domain::operations::{Figure, Operation, Secret, SessionRef, UserName};
 
     use super::*;
 
     /// The bytes are what other programs write, so they are golden.
     #[track_caller]
-    fn golden(operation: Operation, json: &str) {
-        let line = write_request(operation.clone()).unwrap();
+    fn golden(errand: impl Into<Errand>, json: &str) {
+        let errand = errand.into();
+        let line = write_request(errand.clone()).unwrap();
         assert_eq!(std::str::from_utf8(&line).unwrap(), format!("{json}\n"));
-        assert_eq!(read_request(json.as_bytes()).unwrap(), operation);
+        assert_eq!(read_request(json.as_bytes()).unwrap(), errand);
     }
 
     #[test]
@@ -117,6 +118,10 @@ mod tests {
         golden(
             Operation::NodeStatus {},
             r#"{"version":1,"operation":{"name":"node.status"}}"#,
+        );
+        golden(
+            Errand::at(Operation::NodeStatus {}, 2),
+            r#"{"version":1,"operation":{"name":"node.status"},"at":2}"#,
         );
     }
 

@@ -146,7 +146,8 @@ async fn assemble(cast: &mut [Player; 3]) -> Result<(), DemoError> {
         });
         let token = token.await?;
         let config = newcomer.config().clone();
-        let joined = tokio::task::spawn_blocking(move || cluster::join(&config, &token, None));
+        let joined =
+            tokio::task::spawn_blocking(move || cluster::join(&config, &token, None, None));
         let joined = joined
             .await
             .map_err(|error| DemoError::failed("join", error))?;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use super::common::deadline::wait_for;
 use super::common::node::PASSWORD;
 use super::http::{Answer, ask, ask_by_tls};
 use super::ports::free_address;
@@ -33,7 +34,7 @@ pub fn add_administrator(member: &Member, name: &str, role: &str) {
     member.ctl(&add);
 }
 
-fn operate(address: SocketAddr, token: &str, operation: &str, fields: &Value) -> Answer {
+pub fn operate(address: SocketAddr, token: &str, operation: &str, fields: &Value) -> Answer {
     let request = format!("POST /api/v1/operations/{operation}");
     let headers = format!("Authorization: Bearer {token}\r\n");
     ask(address, &request, &headers, &fields.to_string()).expect("an answer")
@@ -122,9 +123,56 @@ fn programs_ask_with_tokens_and_what_they_change_is_written_down() {
     );
 }
 
+#[test]
+fn an_operation_is_done_by_the_node_that_is_named() {
+    let address = free_address();
+    let castor = with_admin("castor", address).founds();
+    let mut romulus = castor.invite("romulus", &["--subcluster", "2"]);
+    castor.wait_served(&[(1, 1)]);
+    romulus.wait_served(&[(2, 2)]);
+    let there = |words: &[&str]| castor.ctl(&[words, &["--at", "2", "--json"]].concat());
+    let json = |text: String| serde_json::from_str::<Value>(&text).expect("JSON");
+    assert_eq!(json(there(&["status"]))["node_id"], 2);
+    assert_eq!(json(there(&["subcluster", "status"]))["subcluster"], 2);
+    let history = json(there(&["history"]));
+    let titles = { history.as_array().expect("lines").iter() }.map(|row| &row["title"]);
+    assert!(
+        titles.clone().any(|title| title == "Processor"),
+        "{history}"
+    );
+    // A change is done there, and stands in the audit of the cluster.
+    castor.ctl(&[
+        "user",
+        "add",
+        "carol",
+        "--password-file",
+        "password",
+        "--at",
+        "2",
+    ]);
+    romulus.client("carol");
+    let audit = castor.ctl(&["audit"]);
+    assert!(audit.contains("user=carol"), "{audit}");
+    // Over REST, what the role may not do is refused at once.
+    let token = castor.ctl(&["token", "add", "look", "--role", "viewer"]);
+    let status = operate(address, token.trim(), "node.status", &json!({ "at": 2 }));
+    let status: Value = serde_json::from_str(&status.body).expect("JSON");
+    assert_eq!(status["outcome"]["status"]["node_id"], 2);
+    let remove = json!({ "user": "carol", "confirm": "user.remove", "at": 2 });
+    let refused = operate(address, token.trim(), "user.remove", &remove);
+    is_refused(&refused, 403, "the role viewer may not do this");
+    let nobody = operate(address, token.trim(), "node.status", &json!({ "at": 9 }));
+    is_refused(&nobody, 404, "there is no node 9 in this cluster");
+    romulus.kill();
+    wait_for("node 2 to be gone", || {
+        let gone = operate(address, token.trim(), "node.status", &json!({ "at": 2 }));
+        (gone.status == 503 && gone.body.contains("node 2 is not connected")).then_some(())
+    });
+}
+
 /// What a form of the sign-in says, and the cookie that goes with it.
 #[track_caller]
-fn sign_in(address: SocketAddr, name: &str, password: &str) -> Answer {
+pub fn sign_in(address: SocketAddr, name: &str, password: &str) -> Answer {
     let page = ask(address, "GET /sign-in", "", "").expect("a page");
     let (_, rest) = page
         .body

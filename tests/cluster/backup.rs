@@ -1,6 +1,9 @@
 //! A backup that is made while people chat, and a new cluster that is made of it.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::common::client::{Answers, Client};
 use super::common::deadline::wait_for;
@@ -147,14 +150,120 @@ fn what_cannot_be_restored_leaves_nothing() {
     member.client("alice").round_trip();
 }
 
+/// The files of a backup, by the number of the node that has them.
+#[track_caller]
+fn files(member: &Member) -> Vec<(u64, PathBuf)> {
+    let made = member.ctl(&["cluster", "backup", "--json"]);
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let rows = made.as_array().expect("rows").iter();
+    rows.map(|row| {
+        let path = row["path"].as_str().expect("a path");
+        (row["node"].as_u64().expect("a number"), PathBuf::from(path))
+    })
+    .collect()
+}
+
 #[test]
-fn a_cluster_of_several_subclusters_is_not_backed_up_in_part() {
+fn several_subclusters_come_back_as_they_were_at_one_moment() {
+    let [mut castor, mut romulus] = two_groups();
+    let mut alice = castor.client("alice");
+    castor.add_user("carol");
+    say(&mut alice, "bob", "stored over there");
+    say(&mut alice, "carol", "stored here");
+    alice.all_acknowledged();
+    wait_for("the other group to have it", || {
+        let users = romulus.ctl(&["user", "list", "--json"]);
+        let users: Value = serde_json::from_str(&users).ok()?;
+        let mut users = users.as_array()?.iter();
+        let bob = users.find(|row| row["user"] == "bob@localhost")?;
+        (bob["offline_count"] == 1).then_some(())
+    });
+    let older = files(&romulus);
+    assert_eq!(older.len(), 2);
+    let files = files(&castor);
+    let nodes: Vec<u64> = files.iter().map(|(node, _)| *node).collect();
+    assert_eq!(nodes, [1, 2]);
+    // What one group does not know yet stands in the other's part.
+    romulus.kill();
+    let alone = castor.run(&["ctl", "--config", "pollux.toml", "cluster", "backup"]);
+    let said = "no node of subcluster 2 is connected";
+    assert!(alone.err.contains(said), "{}", alone.err);
+    castor.stop();
+
+    let mut reborn = Member::prepare("reborn");
+    fs::copy(&files[0].1, reborn.path("backup")).expect("a copy");
+    let out = reborn.done(&RESTORE);
+    assert!(
+        out.contains("restored 2 users and 1 stored messages"),
+        "{out}"
+    );
+    assert!(out.contains("it is one of 2 subclusters"), "{out}");
+    reborn.begin();
+    reborn.wait_served(&[(1, 1)]);
+    // While the other is not there, it is not said to be.
+    let mut alice = reborn.client("alice");
+    say(&mut alice, "bob", "waits for the other group");
+    // What does not belong there does not use the token up.
+    let invite = ["cluster", "invite", "--subcluster", "2", "--replaces", "2"];
+    let token = reborn.ctl(&invite);
+    let join = |file: &Path, member: &Member| {
+        fs::copy(file, member.path("backup")).expect("a copy");
+        let join = ["cluster", "join", token.trim(), "--config", "pollux.toml"];
+        member.run(&[&join[..], &["--restore", "backup"]].concat())
+    };
+    let mut remus = Member::prepare("remus");
+    for (file, said) in [
+        (
+            &older[1].1,
+            "not of the backup of which the cluster was restored",
+        ),
+        (
+            &files[0].1,
+            "of subcluster 1, and the token is for subcluster 2",
+        ),
+    ] {
+        let refused = join(file, &remus);
+        assert_eq!(refused.code, Some(69), "{}", refused.err);
+        assert!(refused.err.contains(said), "{}", refused.err);
+        is_untouched(&remus);
+    }
+    let joined = join(&files[1].1, &remus);
+    assert_eq!(joined.code, Some(0), "{}", joined.err);
+    let said = "restored 1 users and 1 stored messages";
+    assert!(joined.out.contains(said), "{}", joined.out);
+    remus.begin();
+    remus.wait_served(&[(2, 2)]);
+    let mut bob = remus.client("bob");
+    hear(&mut bob, "stored over there");
+    hear(&mut bob, "waits for the other group");
+    say(&mut bob, "alice", "back");
+    hear(&mut alice, "back");
+    say(&mut alice, "bob", "once more");
+    hear(&mut bob, "once more");
+    let mut carol = reborn.client("carol");
+    hear(&mut carol, "stored here");
+    for client in [&alice, &bob, &carol] {
+        let again = client.waiting().iter().filter(|e| e.name() == "message");
+        assert_eq!(again.count(), 0, "{} heard something twice", client.account);
+    }
+}
+
+#[test]
+fn a_file_of_another_subcluster_does_not_begin_with_a_node_of_the_first() {
     let [castor, _romulus] = two_groups();
-    let refused = castor.run(&["ctl", "--config", "pollux.toml", "cluster", "backup"]);
-    let said = "the cluster has 2 subclusters, and a backup holds one";
-    assert!(refused.err.contains(said), "{}", refused.err);
-    let listed = castor.ctl(&["cluster", "backups", "--json"]);
-    assert_eq!(listed.trim(), "[]");
+    let files = files(&castor);
+    let mut member = Member::prepare("reborn");
+    fs::copy(&files[1].1, member.path("backup")).expect("a copy");
+    let ended = member.run(&RESTORE);
+    assert_eq!(ended.code, Some(66), "{}", ended.err);
+    let said = "the backup is of subcluster 2, and node.id is a node of another; its nodes were 2";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    is_untouched(&member);
+    member.change_setting("[node]\n", "[node]\nid = 2\n");
+    member.done(&RESTORE);
+    member.begin();
+    member.wait_served(&[(2, 2)]);
+    member.client("bob").round_trip();
 }
 
 #[test]

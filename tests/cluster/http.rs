@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Answer {
     pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
     pub body: String,
 }
 
@@ -65,6 +67,7 @@ fn exchange(mut socket: Socket, request: &str, headers: &str, body: &str) -> io:
     reader.read_exact(&mut body)?;
     Ok(Answer {
         status: status.ok_or_else(broken)?,
+        head,
         body: String::from_utf8(body).map_err(|_| broken())?,
     })
 }

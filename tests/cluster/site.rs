@@ -56,6 +56,15 @@ impl Member {
         }
     }
 
+    /// The same at a site.
+    #[track_caller]
+    pub fn prepare_at(name: &'static str, site: &str) -> Member {
+        let member = Member::prepare(name);
+        let line = format!("name = \"{name}\"\n");
+        member.change_setting(&line, &format!("{line}site = \"{site}\"\n"));
+        member
+    }
+
     /// The first node of a cluster, running.
     #[track_caller]
     pub fn first(name: &'static str) -> Member {
@@ -239,6 +248,15 @@ impl Member {
         match self.try_ctl(arguments) {
             Ok(out) => out,
             Err(error) => panic!("{}: pollux ctl {arguments:?}: {error}", self.name),
+        }
+    }
+
+    /// What it says to something that it does not do.
+    #[track_caller]
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        match self.try_ctl(arguments) {
+            Ok(out) => panic!("{}: pollux ctl {arguments:?}: {out}", self.name),
+            Err(error) => error,
         }
     }
 

@@ -6,6 +6,7 @@ use pollux_domain::operations::{
     ClusterNodeRow, ErrorKind, HomeRow, MemberRow, OperationError, Outcome, SubclusterStatus,
     TakeoverRow,
 };
+use pollux_domain::protection::{Replica, exposure};
 use pollux_links::peers::Lane;
 use pollux_raft::configuration::{Change, ChangeReply, Role, TopologyChange, TopologyReply};
 use pollux_raft::duty::WishError;
@@ -16,6 +17,7 @@ use super::Executor;
 use crate::admission::{self, InviteError};
 use crate::node_states;
 use crate::users::UserError;
+use crate::witnesses;
 
 impl Executor {
     pub(super) async fn cluster_invite(
@@ -41,8 +43,8 @@ impl Executor {
     pub(super) fn cluster_nodes(&self) -> Vec<ClusterNodeRow> {
         let me = self.node.settings.node;
         self.node.configuration.read(|configuration| {
-            let nodes = configuration.topology().nodes();
-            let rows = nodes.map(|(node, entry)| ClusterNodeRow {
+            let topology = configuration.topology();
+            let rows = topology.nodes().map(|(node, entry)| ClusterNodeRow {
                 node: node.0,
                 name: entry.name.clone(),
                 role: match entry.role {
@@ -56,6 +58,9 @@ impl Executor {
                 version: entry.build.name.clone(),
                 formats: entry.build.formats,
                 format: configuration.topology().format(),
+                site: entry.site.clone(),
+                witness_of: topology.hosted_by(node).keys().map(|id| id.0).collect(),
+                is_drained: entry.drained,
                 state: match (entry.removed, node == me) {
                     (true, _) => "removed",
                     (false, true) => "this node",
@@ -68,15 +73,6 @@ impl Executor {
             });
             rows.collect()
         })
-    }
-
-    pub(super) async fn cluster_remove(&self, node: u16) -> Result<Outcome, OperationError> {
-        let node = NodeId(node);
-        if node == self.node.settings.node {
-            let message = "a node does not remove itself; ask another one";
-            return Err(OperationError::new(ErrorKind::Invalid, message));
-        }
-        self.change(TopologyChange::Remove { node }).await
     }
 
     pub(super) async fn change(&self, change: TopologyChange) -> Result<Outcome, OperationError> {
@@ -96,6 +92,12 @@ impl Executor {
                 ErrorKind::NotFound,
                 "there is no such node",
             )),
+            ChangeReply::Topology(TopologyReply::Stale | TopologyReply::Unfit) => {
+                Err(OperationError::new(
+                    ErrorKind::Unavailable,
+                    "something else was changed at the same moment: look, and try again",
+                ))
+            }
             other => Err(OperationError::new(
                 ErrorKind::Invalid,
                 format!("the configuration refused it: {other:?}"),
@@ -141,20 +143,37 @@ impl Executor {
                 matched_index: row.matched,
             })
             .collect();
-        let reachable = members.iter().filter(|row| row.votes).all(|row| {
-            let other = NodeId(row.node);
-            other == node.settings.node || node.peers.is_connected(other, Lane::Control)
-        });
+        let exposure = exposure(&self.replicas());
         SubclusterStatus {
             subcluster: subcluster.0,
             high_availability,
-            is_protected: members.iter().filter(|row| row.votes).count() >= 3 && reachable,
+            is_protected: exposure.is_none(),
+            exposure: exposure.map(|exposure| exposure.to_string()),
             leader: node.subcluster.leader().map(|leader| leader.node.0),
             term: node.subcluster.term(),
             homes: rows.collect(),
             members,
             nodes: node_states::rows(node),
         }
+    }
+
+    /// The replicas of this subcluster, as they are configured and as they are seen from here.
+    fn replicas(&self) -> Vec<Replica> {
+        let node = &self.node;
+        let voters = node.subcluster.voters();
+        let reachable = witnesses::reachable(node);
+        node.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let replicas = topology.replicas(node.settings.subcluster).into_iter();
+            let replicas = replicas.map(|(number, entry, serves)| Replica {
+                node: number,
+                serves,
+                is_drained: entry.drained,
+                votes: voters.iter().any(|voter| voter.node == number),
+                is_reached: reachable.contains(&number),
+            });
+            replicas.collect()
+        })
     }
 
     pub(super) fn takeovers(&self) -> Vec<TakeoverRow> {
@@ -171,6 +190,19 @@ impl Executor {
                 group_ms: row.at.group.0,
             });
             rows.collect()
+        })
+    }
+
+    /// The nodes that may be given users: neither removed nor drained.
+    pub(super) fn taking_nodes(&self) -> Vec<NodeId> {
+        let subcluster = self.node.settings.subcluster;
+        let configuration = &self.node.configuration;
+        configuration.read(|configuration| {
+            let topology = configuration.topology();
+            match topology.serving_nodes(subcluster).is_empty() {
+                true => vec![self.node.settings.node],
+                false => topology.taking_nodes(subcluster),
+            }
         })
     }
 
@@ -200,10 +232,11 @@ impl Executor {
 
     pub(super) async fn fallback(&self) -> Result<Outcome, OperationError> {
         let status = self.subcluster_status();
+        let takes = self.taking_nodes();
         let away = status
             .homes
             .iter()
-            .filter(|row| row.serving != Some(row.home));
+            .filter(|row| row.serving != Some(row.home) && takes.contains(&NodeId(row.home)));
         let moved = away
             .map(|row| (NodeId(row.home), NodeId(row.home)))
             .collect();

@@ -7,28 +7,36 @@ pub mod backup;
 mod certificates;
 mod cluster;
 mod digests;
+pub(crate) mod elsewhere;
+mod emptying;
 mod external;
 mod privacy;
 mod redundancy;
+pub(crate) mod relogin;
 pub(crate) mod replicas;
+mod self_test;
+mod services;
 mod settings;
 mod upgrade;
+mod witnesses;
 
 use std::sync::{Arc, PoisonError};
 
 use pollux_domain::availability::Show;
 use pollux_domain::contract::{Command, EndReason};
+use pollux_domain::ids::NodeId;
 use pollux_domain::jid::{BareJid, Jid};
 use pollux_domain::metrics::{Sample, Value};
 use pollux_domain::operations::{
-    Caller, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation, OperationError,
-    OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
+    Caller, Errand, ErrorKind, Figure, GroupRow, ListenerRow, NodeStatus, Operation,
+    OperationError, OperationExecutor, Outcome, Rows, SessionRef, SessionRow, UserName, UserRow,
 };
 use pollux_raft::group::Group;
 use pollux_raft::machine::Kind;
 use pollux_raft::state;
 use pollux_raft::version;
 
+use crate::history;
 use crate::node::Node;
 use crate::users::{self, UserError};
 
@@ -45,11 +53,8 @@ impl Executor {
 }
 
 impl OperationExecutor for Executor {
-    async fn execute(
-        &self,
-        caller: &Caller,
-        operation: Operation,
-    ) -> Result<Outcome, OperationError> {
+    async fn execute(&self, caller: &Caller, errand: Errand) -> Result<Outcome, OperationError> {
+        let Errand { operation, at } = errand;
         let permission = operation.permission();
         if !caller.may(permission) {
             let message = match caller {
@@ -59,6 +64,11 @@ impl OperationExecutor for Executor {
                 }
             };
             return Err(OperationError::new(ErrorKind::Forbidden, message));
+        }
+        let me = self.node.settings.node;
+        if let Some(there) = at.map(NodeId).filter(|there| *there != me) {
+            // It is written down where it is done.
+            return self.pass(there, caller, operation).await;
         }
         let line = operation.audit_line(caller);
         let result = self.run(operation).await;
@@ -118,7 +128,15 @@ impl Executor {
             Operation::SessionList { user, after } => self.session_list(user, after),
             Operation::SessionEnd { session } => self.session_end(&session).await,
             Operation::Statistics {} => Ok(Outcome::Statistics(self.figures())),
+            Operation::NodeHistory {} => Ok(Outcome::History(history::rows(&self.node))),
             Operation::NodeStatus {} => Ok(Outcome::Status(self.status())),
+            Operation::NodeSelfTest {} => self.self_test().await,
+            Operation::ServiceList {} => Ok(self.service_list()),
+            Operation::ServiceStart { service } => self.service_start(service).await,
+            Operation::ServiceStop { service } => self.service_stop(service).await,
+            Operation::ServiceRestart { service } => self.service_restart(service).await,
+            Operation::NodeDrain { node } => self.node_drain(node).await,
+            Operation::NodeUndrain { node } => self.node_undrain(node).await,
             Operation::SettingsList {} => Ok(self.settings_list()),
             Operation::SettingsSet { settings } => self.settings_set(&settings).await,
             Operation::ExternalShow {} => Ok(self.external_show()),
@@ -141,6 +159,9 @@ impl Executor {
             Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
             Operation::SubclusterFailover { node } => self.failover(node).await,
             Operation::SubclusterFallback {} => self.fallback().await,
+            Operation::SubclusterMoveWitness { subcluster, to } => {
+                self.move_witness(subcluster, to).await
+            }
             Operation::SubclusterVerify {} => self.verify().await,
             Operation::AdministratorAdd {
                 administrator,
@@ -324,6 +345,7 @@ impl Executor {
             }
             .to_owned(),
             uptime_seconds: uptime.as_secs(),
+            flush_ms: history::flush_ms(node),
             user_count: statistics.users as u64,
             session_count: statistics.sessions as u64,
             listeners: listeners
@@ -333,11 +355,25 @@ impl Executor {
                     address: listening.address.to_string(),
                 })
                 .collect(),
-            groups: vec![
-                group_row("configuration", &node.configuration),
-                group_row("subcluster", &node.subcluster),
-            ],
+            groups: self.group_rows(),
+            relogin: relogin::hint(node),
         }
+    }
+}
+
+impl Executor {
+    fn group_rows(&self) -> Vec<GroupRow> {
+        let node = &self.node;
+        let own = [
+            group_row("configuration", &node.configuration),
+            group_row("subcluster", &node.subcluster),
+        ];
+        let hosted = node.hosting.all().into_iter();
+        let hosted = hosted.map(|hosted| {
+            let name = format!("witness of subcluster {}", hosted.subcluster);
+            group_row(&name, &hosted.group)
+        });
+        own.into_iter().chain(hosted).collect()
     }
 }
 

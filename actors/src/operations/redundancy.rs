@@ -6,7 +6,7 @@ use std::time::Duration;
 use pollux_domain::ids::NodeId;
 use pollux_domain::operations::{ErrorKind, OperationError, Outcome};
 use pollux_domain::redundancy::{Answer, Away, Facts, Replica, unmet};
-use pollux_raft::configuration::{Role, TopologyChange};
+use pollux_raft::configuration::TopologyChange;
 
 use super::Executor;
 use super::replicas::{self, Question, Told};
@@ -37,9 +37,9 @@ impl Executor {
         let node = &self.node;
         let members: Vec<(NodeId, String, bool, String)> =
             node.configuration.read(|configuration| {
-                let members = configuration.topology().members(node.settings.subcluster);
-                let rows = members.map(|(number, entry)| {
-                    let serves = entry.role == Role::Node;
+                let topology = configuration.topology();
+                let replicas = topology.replicas(node.settings.subcluster).into_iter();
+                let rows = replicas.map(|(number, entry, serves)| {
                     (number, entry.name.clone(), serves, entry.build.name.clone())
                 });
                 rows.collect()
@@ -60,6 +60,7 @@ impl Executor {
         Facts {
             replicas,
             committed,
+            drained: self.drained(),
             away: self.away(),
         }
     }
@@ -71,8 +72,8 @@ impl Executor {
         let asking = async {
             loop {
                 let told = replicas::ask(&self.node, other, Question::About).await;
-                if let Some(Told::About { applied }) = told {
-                    return Answer { applied };
+                if let Some(Told::About { applied, down, .. }) = told {
+                    return Answer { applied, down };
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -80,11 +81,25 @@ impl Executor {
         tokio::time::timeout(PATIENCE, asking).await.ok()
     }
 
+    fn drained(&self) -> Vec<NodeId> {
+        let subcluster = self.node.settings.subcluster;
+        self.node.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let mut nodes = topology.serving_nodes(subcluster);
+            nodes.retain(|node| topology.is_drained(*node));
+            nodes
+        })
+    }
+
     fn away(&self) -> Vec<Away> {
         let status = self.subcluster_status();
         let moves = self.node.duty().outlook().map(|outlook| outlook.moves);
         let moves = moves.unwrap_or_default();
-        let homes = status.homes.iter().map(|row| {
+        // A node that was removed, or is emptied, does not come home.
+        let takes = self.taking_nodes();
+        let homes = status.homes.iter();
+        let homes = homes.filter(|row| takes.contains(&NodeId(row.home)));
+        let homes = homes.map(|row| {
             let (home, by) = (NodeId(row.home), row.serving.map(NodeId));
             // What the leader has said may be older than what is committed.
             let is_moving = moves

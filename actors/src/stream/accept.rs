@@ -13,6 +13,7 @@ use super::negotiate;
 use super::strangers::Stranger;
 use super::wire::{Broken, Wire};
 use crate::node::{Node, PREAUTH_PATIENCE};
+use crate::services::client_port::Port;
 use pollux_links::net::{Listener, Socket};
 
 /// How a stream begins at a port.
@@ -24,13 +25,39 @@ pub enum Entrance {
     DirectTls,
 }
 
+impl Entrance {
+    /// As the records in the DNS begin (XEP-0368 section 3).
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Entrance::StartTls => "xmpp",
+            Entrance::DirectTls => "xmpps",
+        }
+    }
+}
+
 /// Serves the clients that come to `listener` until the node stops. Runs on the thread that
 /// listens.
-pub async fn serve(node: Arc<Node>, mut listener: Box<dyn Listener>, entrance: Entrance) {
+pub async fn serve(node: Arc<Node>, listener: Box<dyn Listener>, entrance: Entrance) {
+    serve_port(node, listener, entrance, &Port::default()).await;
+}
+
+/// As [`serve`], until the port is closed.
+pub(crate) async fn serve_port(
+    node: Arc<Node>,
+    mut listener: Box<dyn Listener>,
+    entrance: Entrance,
+    port: &Port,
+) {
     let mut next = 0;
     while !node.is_stopping() {
         node.metrics.strangers.room().await;
-        let (socket, peer) = match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            () = port.closes() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (socket, peer) = match accepted {
+            Ok((_, peer)) if !port.took(peer) => continue,
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: those who are here go on, newcomers wait in

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use pollux_domain::contract::{Command, Effect, Refusal, Reply, Session as Speaker};
 use pollux_domain::jid::{BareJid, Jid};
+use pollux_domain::turns::Coming;
 use pollux_raft::duty::Tenure;
 use pollux_raft::group::GroupError;
 use pollux_xmpp::bind::{self as wire_bind, BindRequest};
@@ -18,6 +19,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
 use super::claims::Claim;
+use super::gate::Place;
 use super::wire::{Broken, Wire, parse_resume_id};
 use crate::inbox::Inbox;
 use crate::node::{Node, made_up_resource};
@@ -183,6 +185,7 @@ pub async fn sign_in(
         return Ok(Err(StanzaError::new(ErrorCondition::BadRequest)));
     };
     let resource = jid.resource().unwrap_or_default().to_owned();
+    let place = node.gate.enter(Coming::New).await?;
     let token = node.ambient.rand.token();
     let command = Command::SignIn {
         user: user.clone(),
@@ -192,7 +195,10 @@ pub async fn sign_in(
         carbons,
     };
     Ok(match begin_session(node, command).await {
-        Ok(Reply::Session { session, .. }) => Ok((bound(wire, session), jid)),
+        Ok(Reply::Session { session, .. }) => {
+            place.done();
+            Ok((bound(wire, session), jid))
+        }
         // A client that is refused a resource may not come again by itself.
         Ok(Reply::Refused(Refusal::StaleEpoch)) | Err(_) => return Err(elsewhere()),
         Ok(Reply::Refused(Refusal::TooManySessions)) => {
@@ -221,15 +227,19 @@ pub async fn resume(
     element: Result<SmElement, ErrorCondition>,
 ) -> Result<Result<(Bound, SmElement), SmElement>, Broken> {
     let condition = match element {
-        Ok(SmElement::Resume { h, previd }) => match find(wire, user, &previd) {
-            Some(speaker) => {
-                if let Some(resumed) = take_up(wire, tenure, speaker, h, &previd).await? {
-                    return Ok(Ok(resumed));
-                }
-                ErrorCondition::ItemNotFound
+        Ok(SmElement::Resume { h, previd }) => {
+            let mut place = None;
+            if find(wire, user, &previd).is_some() {
+                place = Some(wire.node.gate.enter(Coming::Back).await?);
             }
-            None => ErrorCondition::ItemNotFound,
-        },
+            // The session may have ended, or have gone on, while its client waited.
+            if let (Some(place), Some(speaker)) = (place, find(wire, user, &previd))
+                && let Some(resumed) = take_up(wire, tenure, speaker, h, &previd, place).await?
+            {
+                return Ok(Ok(resumed));
+            }
+            ErrorCondition::ItemNotFound
+        }
         // XEP-0198 section 3: only after binding.
         Ok(_) => ErrorCondition::UnexpectedRequest,
         Err(condition) => condition,
@@ -274,6 +284,7 @@ async fn take_up(
     speaker: Speaker,
     h: u32,
     previd: &str,
+    place: Place,
 ) -> Result<Option<(Bound, SmElement)>, Broken> {
     let node = &wire.node;
     let old: Option<Arc<Inbox>> = node.directory.inbox(speaker.id);
@@ -288,7 +299,10 @@ async fn take_up(
         h,
     };
     let (session, handled) = match begin_session(node, command).await {
-        Ok(Reply::Session { session, handled }) => (session, handled),
+        Ok(Reply::Session { session, handled }) => {
+            place.done();
+            (session, handled)
+        }
         // The session may well be there: only who serves may say that it is not.
         Ok(Reply::Refused(Refusal::StaleEpoch)) | Err(_) => return Err(elsewhere()),
         Ok(_) => return Ok(None),

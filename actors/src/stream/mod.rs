@@ -8,6 +8,7 @@ mod bind;
 mod carry;
 pub mod certificate;
 pub mod claims;
+pub mod gate;
 mod guesses;
 mod inline;
 mod mechanisms;
@@ -19,6 +20,7 @@ pub mod strangers;
 mod upgrade;
 mod wire;
 
+pub(crate) use accept::serve_port;
 pub use accept::{Entrance, serve};
 pub use relay::arrive;
 

@@ -40,8 +40,8 @@ async fn operate(office: &Office, asked: &Asked, name: &str) -> Result<Outcome, 
     let known = office.administration.of_token(token, asked.address).await;
     let caller = known.map_err(Stopped::Denied)?;
     let fields = fields(asked).map_err(Stopped::Operation)?;
-    let operation = requests::from_json(name, fields).map_err(Stopped::Operation)?;
-    let executed = office.administration.execute(caller, operation).await;
+    let errand = requests::from_json(name, fields).map_err(Stopped::Operation)?;
+    let executed = office.administration.execute(caller, errand).await;
     executed.map_err(Stopped::Operation)
 }
 

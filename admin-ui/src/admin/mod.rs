@@ -3,9 +3,15 @@
 
 mod api;
 mod assets;
+mod charts;
+mod events;
 mod exchange;
+mod history;
+mod live;
+mod node;
 mod openapi;
 mod pages;
+mod registry;
 mod requests;
 mod server;
 mod sessions;
@@ -14,13 +20,13 @@ mod topology;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Data;
-use pollux_domain::operations::{Caller, Face};
+use pollux_domain::operations::{Caller, Face, OperationError};
 use tokio::sync::Semaphore;
 
 use crate::administration::{Administration, Administrator};
 use exchange::{Asked, Reply};
 use sessions::{Session, Sessions};
-use topology::{Board, events};
+use topology::{Board, Overview};
 
 pub use server::{AdminParts, start_admin};
 
@@ -61,6 +67,12 @@ impl Office {
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the cluster is, as whoever reads may see it.
+    async fn overview(&self, reader: &Reader) -> Result<Arc<Overview>, OperationError> {
+        let administration = self.administration.as_ref();
+        self.board.overview(administration, &reader.caller()).await
     }
 
     /// Who asks for a page with this cookie; the session goes on for it.

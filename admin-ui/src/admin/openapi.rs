@@ -4,10 +4,11 @@
 use pollux_domain::operations::{
     DESCRIPTIONS, Description, FieldDescription, FieldKind, Role, VERSION,
 };
+use pollux_domain::services::Service;
 use serde_json::{Map, Value, json};
 
 use super::api::{OPERATIONS, status};
-use super::requests::CONFIRM;
+use super::requests::{AT, CONFIRM};
 
 pub(crate) fn document() -> Value {
     let paths: Map<String, Value> = DESCRIPTIONS
@@ -73,6 +74,13 @@ fn body(one: &Description) -> Value {
         .iter()
         .map(|field| (field.name.to_owned(), schema(field)))
         .collect();
+    let at = json!({
+        "type": "integer",
+        "minimum": 0,
+        "maximum": u16::MAX,
+        "description": "The number of the node that is to do it; by default the asked one.",
+    });
+    properties.insert(AT.to_owned(), at);
     let required = one.fields.iter().filter(|field| !field.is_optional);
     let mut required: Vec<&str> = required.map(|field| field.name).collect();
     if one.danger.is_some() {
@@ -94,8 +102,11 @@ fn body(one: &Description) -> Value {
 fn schema(field: &FieldDescription) -> Value {
     let mut schema = match field.kind {
         FieldKind::Text => json!({ "type": "string" }),
-        FieldKind::Secret => json!({ "type": "string", "format": "password" }),
+        FieldKind::Secret | FieldKind::SecretLines => {
+            json!({ "type": "string", "format": "password" })
+        }
         FieldKind::Role => json!({ "type": "string", "enum": Role::WORDS }),
+        FieldKind::Service => json!({ "type": "string", "enum": Service::NAMES }),
         FieldKind::Number(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         FieldKind::Flag => json!({ "type": "boolean" }),
         FieldKind::Assignments => json!({
@@ -196,7 +207,7 @@ mod tests {
             let confirmed = usize::from(one.danger.is_some());
             assert_eq!(
                 properties.len(),
-                one.fields.len() + confirmed,
+                one.fields.len() + confirmed + 1,
                 "{}",
                 one.name
             );

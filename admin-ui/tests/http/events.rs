@@ -49,11 +49,11 @@ fn a_change_is_told_without_being_asked_for() {
     let browser = stage.browser(Role::Viewer);
     let mut watch = Watch::open(&stage, &browser);
     watch.says("text/event-stream");
-    watch.says("event: topology");
+    watch.says("event: page");
     watch.says("Serves");
     *stage.node.first_is_there.lock().unwrap() = false;
     stage.node.advance(std::time::Duration::from_secs(1));
-    watch.says("event: topology");
+    watch.says("event: page");
     watch.says("Not connected");
 }
 
@@ -65,7 +65,7 @@ fn whoever_is_out_is_told_so_and_no_more() {
     assert!(stranger.ends());
     let browser = stage.browser(Role::Viewer);
     let mut watch = Watch::open(&stage, &browser);
-    watch.says("event: topology");
+    watch.says("event: page");
     stage.node.remove(Role::Viewer);
     watch.says("event: end");
     assert!(watch.ends());
@@ -77,7 +77,7 @@ fn only_so_many_look_on_and_the_pages_go_on() {
     let mut browser = stage.browser(Role::Viewer);
     let mut watching: Vec<Watch> = (0..64).map(|_| Watch::open(&stage, &browser)).collect();
     for watch in &mut watching {
-        watch.says("event: topology");
+        watch.says("event: page");
     }
     assert_eq!(browser.get("/topology/events").status, 204);
     assert_eq!(browser.get("/topology").status, 200);

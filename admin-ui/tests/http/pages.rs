@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pollux_admin_ui::{AdminParts, start_admin};
-use pollux_domain::operations::{Caller, ErrorKind, Face, Operation, OperationError, Role};
+use pollux_domain::operations::{
+    Caller, DESCRIPTIONS, ErrorKind, Face, Operation, OperationError, Role,
+};
 
 use super::client::{self, Answer, loopback};
 use super::stage::{FAILURES_MAX, PASSWORD, Stage, name_of};
@@ -386,4 +388,150 @@ fn a_port_for_others_has_tls_or_is_not_opened() {
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{address}");
     }
     assert!(stage.address().ip() == loopback().ip());
+}
+
+#[test]
+fn what_the_command_line_can_do_a_form_can() {
+    let stage = Stage::start();
+    let mut browser = stage.browser(Role::Administrator);
+    let page = browser.get("/operations").body;
+    for one in DESCRIPTIONS {
+        let link = format!("href=\"/operation?name={}\"", one.name);
+        assert!(page.contains(&link), "{}", one.name);
+        let form = browser.get(&format!("/operation?name={}", one.name));
+        assert_eq!(form.status, 200, "{}", one.name);
+        for field in one.fields {
+            let input = format!("name=\"{}\"", field.name);
+            assert!(form.body.contains(&input), "{} {}", one.name, field.name);
+        }
+        let asks = form.body.contains("name=\"confirm\"");
+        assert_eq!(asks, one.danger.is_some(), "{}", one.name);
+    }
+    let form = browser.form_token();
+    let wanted = "operation=user.add&user=ann&password=open+sesame&at=2";
+    let done = browser.post("/operation", &format!("form={form}&{wanted}"));
+    assert_eq!(done.status, 200);
+    assert!(done.body.contains("<b>Done</b>"), "{}", done.body);
+    assert!(!done.body.contains("open sesame"));
+    let [(_, added)] = &stage.node.changes()[..] else {
+        panic!("{:?}", stage.node.changes())
+    };
+    assert_eq!(added.name(), "user.add");
+    let wanted = "operation=cluster.nodes";
+    let listed = browser.post("/operation", &format!("form={form}&{wanted}"));
+    assert!(
+        listed.body.contains("<caption>Nodes</caption>"),
+        "{}",
+        listed.body
+    );
+    assert!(listed.body.contains("<td data-label=\"name\">castor</td>"));
+}
+
+#[test]
+fn a_form_that_is_refused_says_why_and_keeps_what_was_written() {
+    let stage = Stage::start();
+    let mut browser = stage.browser(Role::Administrator);
+    let form = browser.form_token();
+    // Without the second word.
+    let wanted = "operation=user.remove&user=%3Cann%3E";
+    let refused = browser.post("/operation", &format!("form={form}&{wanted}"));
+    assert_eq!(refused.status, 428, "{}", refused.body);
+    assert!(refused.body.contains("<b>Not done</b>"));
+    assert!(
+        refused.body.contains("value=\"&#60;ann&#62;\""),
+        "{}",
+        refused.body
+    );
+    assert_eq!(stage.node.changes(), []);
+    let wanted = "operation=token.add&token=a&role=root&days=9";
+    let refused = browser.post("/operation", &format!("form={form}&{wanted}"));
+    assert!(
+        refused.body.contains("there is no such role"),
+        "{}",
+        refused.body
+    );
+    let wanted = "operation=user.add&user=ann&password=%0A";
+    let refused = browser.post("/operation", &format!("form={form}&{wanted}"));
+    assert!(
+        refused
+            .body
+            .contains("the password has a control character")
+    );
+    for odd in [
+        "/operation",
+        "/operation?name=node.fly",
+        "/operation?name=%3Cb%3E",
+    ] {
+        assert_eq!(browser.get(odd).status, 404, "{odd}");
+    }
+    // A form of another site does nothing, and a role may no more here than anywhere.
+    let wanted = "operation=user.disable&user=ann";
+    assert_eq!(
+        browser
+            .post("/operation", &format!("form=1&{wanted}"))
+            .status,
+        403
+    );
+    let mut viewer = stage.browser(Role::Viewer);
+    assert!(!viewer.get("/operations").body.contains("user.disable"));
+    let form = viewer.form_token();
+    let refused = viewer.post("/operation", &format!("form={form}&{wanted}"));
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused.body.contains("the role may not do this"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(stage.node.changes(), []);
+}
+
+#[test]
+fn the_pages_of_a_node_and_of_what_has_happened_stand() {
+    let stage = Stage::start();
+    let mut browser = stage.browser(Role::Viewer);
+    for (path, words) in [
+        (
+            "/node?node=1",
+            "The node does not say anything of itself now.",
+        ),
+        ("/node?node=2", "Replicated groups"),
+        ("/node?node=2", "port &#60;i&#62;taken&#60;/i&#62;"),
+        ("/node?node=2", "Look now"),
+        ("/node?node=2&self-test=1", "add some"),
+        ("/node?node=1&self-test=1", "the node is busy"),
+        ("/node", "Metrics of pollux"),
+        ("/node?node=9", "There is no node 9 in this cluster"),
+        ("/takeovers", "There was none yet."),
+        ("/metrics", "a point each 10 s"),
+        ("/metrics?node=1", "the node is busy"),
+    ] {
+        let page = browser.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains(words), "{path}: {}", page.body);
+    }
+    // The buttons of a service lead back to its node, and are not for everybody.
+    let stop = "operation=service.stop&service=clients&at=2";
+    is_at(&browser.get(&format!("/confirm?{stop}")), "/topology");
+    let mut operator = stage.browser(Role::Operator);
+    let page = operator.get(&format!("/confirm?{stop}"));
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("It is about the port for clients."),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains("Nobody new gets in"), "{}", page.body);
+    assert!(page.body.contains("href=\"/node?node=2\""), "{}", page.body);
+    let form = operator.form_token();
+    let stop = format!("form={form}&{stop}&confirm=service.stop");
+    is_at(&operator.post("/operate", &stop), "/node?node=2");
+    let done = operator.get("/node?node=2").body;
+    assert!(done.contains("clients: stopped"), "{done}");
+    for odd in [
+        "/node?node=castor",
+        "/metrics?node=-1",
+        "/node/events?node=x",
+    ] {
+        assert_eq!(browser.get(odd).status, 404, "{odd}");
+    }
 }

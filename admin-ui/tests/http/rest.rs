@@ -261,7 +261,11 @@ fn no_field_is_of_a_kind_that_is_not_published() {
         for field in one.fields {
             let kind = schema["properties"][field.name]["type"].as_str();
             let want = match field.kind {
-                FieldKind::Text | FieldKind::Secret | FieldKind::Role => "string",
+                FieldKind::Text
+                | FieldKind::Secret
+                | FieldKind::SecretLines
+                | FieldKind::Role
+                | FieldKind::Service => "string",
                 FieldKind::Number(_) => "integer",
                 FieldKind::Flag => "boolean",
                 FieldKind::Assignments => "array",

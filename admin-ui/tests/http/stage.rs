@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use pollux_admin_ui::{AdminParts, Administration, Administrator, Pending, Running, start_admin};
 use pollux_domain::operations::{
-    AdministratorName, AuditRow, Caller, ClusterNodeRow, Denial, ErrorKind, Face, HomeRow,
-    MemberRow, NodeStatus, Operation, OperationError, Outcome, Role, Rows, Secret,
+    AdministratorName, AuditRow, Caller, ClusterNodeRow, Denial, Errand, ErrorKind, Face, HomeRow,
+    MemberRow, NodeStatus, Operation, OperationError, Outcome, Role, Rows, Secret, ServiceRow,
     SubclusterStatus,
 };
+use pollux_domain::self_test::Finding;
+use pollux_domain::services::{Observed, Service, Wish};
 use pollux_domain::version::Formats;
 
 use super::client::{self, Answer, loopback};
@@ -73,6 +75,10 @@ impl Node {
             Operation::NodeStatus {} => Outcome::Status(status()),
             Operation::ClusterNodes {} => Outcome::Nodes(self.nodes()),
             Operation::SubclusterStatus {} => Outcome::Subcluster(self.subcluster()),
+            Operation::SubclusterTakeovers {} => Outcome::Takeovers(Vec::new()),
+            Operation::NodeHistory {} => Outcome::History(Vec::new()),
+            Operation::ServiceList {} => Outcome::Services(services()),
+            Operation::NodeSelfTest {} => Outcome::SelfTest(findings()),
             Operation::AuditList { before } => Outcome::Audit(audit(*before)),
             _ => Outcome::Done,
         }
@@ -95,6 +101,9 @@ impl Node {
             version: "0.1.0".to_owned(),
             formats: FORMATS,
             format: 1,
+            site: None,
+            witness_of: Vec::new(),
+            is_drained: false,
             state: state.to_owned(),
         });
         rows.to_vec()
@@ -121,6 +130,7 @@ impl Node {
             subcluster: 1,
             high_availability: true,
             is_protected: there,
+            exposure: None,
             leader: Some(2),
             term: 1,
             homes: homes.to_vec(),
@@ -144,11 +154,30 @@ fn status() -> NodeStatus {
         domain: "example.org".to_owned(),
         state: "serving".to_owned(),
         uptime_seconds: 1,
+        flush_ms: Some(2.5),
         user_count: 6,
         session_count: 2,
         listeners: Vec::new(),
         groups: Vec::new(),
+        relogin: Default::default(),
     }
+}
+
+fn services() -> Vec<ServiceRow> {
+    vec![ServiceRow {
+        service: Service::Clients,
+        is_critical: true,
+        can_stop: true,
+        wanted: Wish::Running,
+        state: Observed::Failed,
+        for_seconds: 7,
+        reason: Some("port <i>taken</i>".to_owned()),
+        meaning: "the port for clients".to_owned(),
+    }]
+}
+
+fn findings() -> Vec<Finding> {
+    vec![Finding::warned("disk", "nearly full", "add some")]
 }
 
 fn audit(before: Option<u64>) -> Rows<AuditRow> {
@@ -171,8 +200,13 @@ impl Administration for Node {
     fn execute(
         &self,
         caller: Caller,
-        operation: Operation,
+        Errand { operation, at }: Errand,
     ) -> Pending<Result<Outcome, OperationError>> {
+        if at.is_some_and(|at| at != 2) {
+            // What the pages have of the others they have of this node.
+            let error = OperationError::new(ErrorKind::Unavailable, "the node is busy");
+            return Box::pin(async move { Err(error) });
+        }
         let permission = operation.permission();
         let result = match caller.may(permission) {
             true => {
@@ -230,6 +264,10 @@ impl Administration for Node {
 
     fn now(&self) -> Duration {
         *self.now.lock().unwrap()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        1_764_446_400_000
     }
 
     fn secret(&self) -> [u8; 32] {

@@ -3,6 +3,7 @@
 use super::faults;
 use super::rotations;
 use super::scene::Scene;
+use super::services;
 use super::upgrades;
 use crate::servers::pair::GroundKind::{self, Loopback, Namespaces};
 use crate::servers::{Durability, Mode};
@@ -13,6 +14,8 @@ pub enum Expectation {
     /// The users get another epoch; the first message is through within this many milliseconds, in
     /// the median of the runs.
     Takeover { first_message_ms: Option<u64> },
+    /// The same, but not more often than so.
+    AtMost { moves: u64 },
     /// The users stay where they are, under their epoch.
     NoTakeover,
     /// The same, and nobody is elected.
@@ -123,6 +126,10 @@ const SILENT: Expectation = Expectation::Takeover {
 const SOMEHOW: Expectation = Expectation::Takeover {
     first_message_ms: None,
 };
+
+/// Whoever fails is trusted twice as late each time: after the third failure its users have not
+/// come home before it fails again. Six moves, and as many where a move is cut short.
+const FLAPPING: Expectation = Expectation::AtMost { moves: 12 };
 
 /// Every drill, in the order in which `all` runs them.
 pub const PLANS: &[Plan] = &[
@@ -352,6 +359,30 @@ pub const PLANS: &[Plan] = &[
         Loopback,
         Expectation::Anything,
         faults::planned,
+    ),
+    plan_of(
+        "service-down",
+        "the serving node's port for clients is stopped, and started",
+        3,
+        Loopback,
+        SOMEHOW,
+        services::service_down,
+    ),
+    plan_of(
+        "flapping-node",
+        "the serving node dies and comes back twenty times",
+        1,
+        Loopback,
+        FLAPPING,
+        services::flapping_node,
+    ),
+    plan_of(
+        "flapping-link",
+        "the serving node reaches no other for 1 s, twenty times",
+        1,
+        Namespaces,
+        FLAPPING,
+        services::flapping_link,
     ),
     plan_of(
         "certificate-rotation",

@@ -3,6 +3,7 @@
 
 mod acts;
 mod catalogue;
+mod comeback;
 mod faults;
 mod keepsakes;
 mod recovery;
@@ -10,10 +11,12 @@ mod report;
 mod rotations;
 mod run;
 mod scene;
+mod services;
 mod storm;
 mod upgrades;
 
 pub use catalogue::{Expectation, PLANS, Plan, plan};
+pub use comeback::{COMEBACK, Comeback, ComebackReport};
 pub use recovery::Recovery;
 pub use report::{Findings, Report, Spread};
 pub use run::{Crowd, open, run};

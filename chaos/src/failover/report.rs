@@ -112,7 +112,12 @@ impl Report {
                 say("not everybody had to come back");
             }
             match plan.expectation {
-                Expectation::Takeover { .. } if run.epochs == 0 => say("nobody took over"),
+                Expectation::Takeover { .. } | Expectation::AtMost { .. } if run.epochs == 0 => {
+                    say("nobody took over");
+                }
+                Expectation::AtMost { moves } if moves < run.epochs => {
+                    say(&format!("the users were moved {} times", run.epochs));
+                }
                 Expectation::NoTakeover | Expectation::NoElection if run.epochs > 0 => {
                     say("the users were moved for nothing");
                 }
@@ -200,6 +205,26 @@ mod tests {
         check(&slow, "first message through: median over 1000 ms");
         let idle = Findings { epochs: 0, ..good };
         check(&idle, "run 1: nobody took over");
+    }
+
+    #[test]
+    fn what_comes_and_goes_moves_users_a_few_times_and_not_each_time() {
+        let flapping = plan("flapping-node").unwrap();
+        let moved = |epochs| {
+            let mut run = Findings {
+                accounts: 2,
+                epochs,
+                whole_ms: Some(100.0),
+                ..Findings::default()
+            };
+            run.verdict.acknowledged = 1_000;
+            report(run)
+                .broken(flapping, Mode::default(), true)
+                .join("; ")
+        };
+        assert_eq!(moved(0), "run 1: nobody took over");
+        assert_eq!((moved(1), moved(12)), (String::new(), String::new()));
+        assert_eq!(moved(13), "run 1: the users were moved 13 times");
     }
 
     #[test]

@@ -294,7 +294,10 @@ async fn assemble<G: Deliveries>(
     let leader = groups.first().context("a leader")?;
     leader.catch_up().await.context("lead")?;
     for node in 2..=VOTERS {
-        leader.admit(voter(node)).await.context("admit a voter")?;
+        leader
+            .admit(voter(node), None)
+            .await
+            .context("admit a voter")?;
     }
     Ok(groups)
 }

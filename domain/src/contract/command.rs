@@ -158,6 +158,11 @@ pub enum Command {
         through: u64,
         refused: Vec<u64>,
     },
+    /// No line of another group is taken until `Release` of the same hold, or for as long as
+    /// [`limits::HOLD_MS_MAX`]: what is read of all groups while each is held is of one moment.
+    Hold { hold: HoldId },
+    /// Lines are taken again.
+    Release { hold: HoldId },
     /// Who serves the user answers a question of another group about that user.
     Answered {
         home: NodeId,
@@ -173,6 +178,10 @@ pub enum Command {
         number: u64,
     },
 }
+
+/// One pause between groups: random, so that nobody ends another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldId(pub [u8; 16]);
 
 /// What one stanza of a client does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -316,6 +325,8 @@ pub enum Refusal {
         through: u64,
     },
     NoSuchLine,
+    /// Nothing is taken for a moment.
+    Held,
     /// Nobody waits for this answer any more.
     NoSuchInquiry,
     /// A name or a value that is not known.

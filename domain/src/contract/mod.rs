@@ -15,8 +15,8 @@ mod outbox;
 mod slot;
 
 pub use command::{
-    Action, Agreement, AsOf, Command, ContactChange, Place, Position, Refusal, Reply, Session,
-    Stamp,
+    Action, Agreement, AsOf, Command, ContactChange, HoldId, Place, Position, Refusal, Reply,
+    Session, Stamp,
 };
 pub use effect::{Announcement, Effect, EndReason, RowWrite};
 pub use outbox::{GroupName, OutboxLine};

@@ -149,7 +149,7 @@ impl Facts {
             (false, true) => Reason::AutoRecover(lost.cause),
             (false, false) => Reason::of_loss(lost.cause),
         };
-        if lost.cause == TakeoverCause::Operator {
+        if matches!(lost.cause, TakeoverCause::Operator | TakeoverCause::Drained) {
             return (NodeState::Idle, reason);
         }
         if node.stands_still || self.services_down.contains(&node.node) {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{AdministratorName, Permission, Role};
 
 /// By which way an administrator asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Face {
     /// The pages, after a sign-in.
     Pages,
@@ -14,7 +16,7 @@ pub enum Face {
 }
 
 /// Who asks for an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Caller {
     /// A process on this machine that may open the control socket, as the user the kernel names.
     /// The mode of the socket is the proof, so this caller may do everything.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, OperationError, Outcome};
+use super::{Errand, Operation, OperationError, Outcome};
 
 /// Raised when a field changes its meaning; new operations and new fields of outcomes do not raise
 /// it.
@@ -17,25 +17,34 @@ pub const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
 pub struct Request {
     pub version: u16,
     pub operation: Operation,
+    /// See [`Errand::at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u16>,
 }
 
 impl Request {
-    pub fn new(operation: Operation) -> Self {
+    pub fn new(Errand { operation, at }: Errand) -> Self {
         Self {
             version: VERSION,
             operation,
+            at,
         }
+    }
+
+    pub fn into_errand(self) -> Errand {
+        let Self { operation, at, .. } = self;
+        Errand { operation, at }
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Response {
     pub version: u16,
     #[serde(flatten)]
     pub reply: Reply,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     Outcome(Outcome),

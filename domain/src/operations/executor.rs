@@ -2,16 +2,16 @@
 
 use std::future::Future;
 
-use super::{Caller, Operation, OperationError, Outcome};
+use super::{Caller, Errand, OperationError, Outcome};
 
-/// Executes operations. Checks `caller.may(operation.permission())`, does it, and writes
-/// `operation.audit_line(caller)` with how it ended. The future need not be `Send`: a face awaits
-/// it on the thread on which it asked.
+/// Executes operations, or has the node that the errand names execute them. Checks
+/// `caller.may(operation.permission())`, does it, and writes `operation.audit_line(caller)` with
+/// how it ended. The future need not be `Send`: a face awaits it on the thread on which it asked.
 pub trait OperationExecutor {
     fn execute(
         &self,
         caller: &Caller,
-        operation: Operation,
+        errand: Errand,
     ) -> impl Future<Output = Result<Outcome, OperationError>>;
 }
 
@@ -19,8 +19,8 @@ impl<E: OperationExecutor> OperationExecutor for &E {
     fn execute(
         &self,
         caller: &Caller,
-        operation: Operation,
+        errand: Errand,
     ) -> impl Future<Output = Result<Outcome, OperationError>> {
-        (*self).execute(caller, operation)
+        (*self).execute(caller, errand)
     }
 }

@@ -1,6 +1,8 @@
 //! What a field of an operation can be: how it is described, and how it appears in the audit. A
 //! type without this cannot be a field.
 
+use crate::services::Service;
+
 use super::{AdministratorName, Assignments, KeysText, Role, Secret, SessionRef, UserName};
 
 /// What a field is, for faces that are made from the registry.
@@ -9,8 +11,12 @@ pub enum FieldKind {
     Text,
     /// A text that is shown nowhere.
     Secret,
+    /// The same, of several lines.
+    SecretLines,
     /// One of [`Role::WORDS`].
     Role,
+    /// One of [`Service::NAMES`].
+    Service,
     /// A whole number, up to this one.
     Number(u64),
     Flag,
@@ -68,6 +74,14 @@ impl OperationField for Role {
     }
 }
 
+impl OperationField for Service {
+    const KIND: FieldKind = FieldKind::Service;
+
+    fn shown(&self) -> Option<String> {
+        Some(self.name().to_owned())
+    }
+}
+
 impl OperationField for Assignments {
     const KIND: FieldKind = FieldKind::Assignments;
 
@@ -109,7 +123,7 @@ impl OperationField for Secret {
 }
 
 impl OperationField for KeysText {
-    const KIND: FieldKind = FieldKind::Secret;
+    const KIND: FieldKind = FieldKind::SecretLines;
 
     fn shown(&self) -> Option<String> {
         None

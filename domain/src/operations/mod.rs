@@ -8,6 +8,7 @@ mod audit;
 mod caller;
 mod denial;
 mod envelope;
+mod errand;
 mod error;
 mod executor;
 mod field;
@@ -23,6 +24,7 @@ pub use audit::AuditLine;
 pub use caller::{Caller, Face};
 pub use denial::Denial;
 pub use envelope::{ENVELOPE_BYTES_MAX, Reply, Request, Response, VERSION};
+pub use errand::Errand;
 pub use error::{ErrorKind, OperationError};
 pub use executor::OperationExecutor;
 pub use field::{FieldDescription, FieldKind};
@@ -31,7 +33,8 @@ pub use operation::{DESCRIPTIONS, Description, Operation};
 pub use outcome::{
     AdministratorRow, AuditRow, BackupRow, CertificateRow, CertificatesStatus, ClusterNodeRow,
     DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, NodeStatus,
-    Outcome, SessionRow, SettingRow, SubclusterStatus, TakeoverRow, TokenRow, UserRow,
+    Outcome, ReloginHint, ServiceRow, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
+    TokenRow, UserRow,
 };
 pub use role::{Permission, Role};
 pub use rows::{ROWS_MAX, Row, Rows};

@@ -9,6 +9,7 @@ use super::{
     AdministratorName, Assignments, Caller, ErrorKind, KeysText, OperationError, Permission, Role,
     Secret, SessionRef, UserName,
 };
+use crate::services::Service;
 
 /// What a face shows of an operation without running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +198,51 @@ operations! {
     #[doc = "What the node is and how it is."]
     NodeStatus = "node.status", ReadNode {}
 
+    #[doc = "How the measurements of the node went in the last hour."]
+    NodeHistory = "node.history", ReadNode {}
+
+    #[doc = "Has a node look at itself and at the others: what is well, and what to mend."]
+    NodeSelfTest = "node.self-test", ReadNode {}
+
+    #[doc = "Lists the services of a node: what each is to be, and is."]
+    ServiceList = "service.list", ReadNode {}
+
+    #[doc = "Starts a service of a node; it stays so when the node is started again."]
+    ServiceStart = "service.start", RunServices {
+        #[doc = "The name of the service."]
+        service: Service,
+    }
+
+    #[doc = "Stops a service of a node; it stays so when the node is started again."]
+    ServiceStop = "service.stop", RunServices,
+        danger "Nobody new gets in by a port that is stopped; where high availability is on, the \
+                users of its node go to the twin after `services.down-seconds`. A node whose links \
+                are stopped serves nobody." {
+        #[doc = "The name of the service."]
+        service: Service,
+    }
+
+    #[doc = "Stops a service of a node and starts it again; streams of clients stay."]
+    ServiceRestart = "service.restart", RunServices {
+        #[doc = "The name of the service."]
+        service: Service,
+    }
+
+    #[doc = "Empties a node: its twin serves its users, and it takes no users and no duties."]
+    NodeDrain = "node.drain", MoveUsers,
+        danger "The sessions of its users move to its twin, clients come back there by \
+                themselves, and the pair stands no other loss until the node is undrained or \
+                replaced." {
+        #[doc = "The number of the node."]
+        node: u16,
+    }
+
+    #[doc = "Ends that: a node takes users again, who come home by a fallback."]
+    NodeUndrain = "node.undrain", MoveUsers {
+        #[doc = "The number of the node."]
+        node: u16,
+    }
+
     #[doc = "Shows the settings of the cluster."]
     SettingsList = "settings.list", ReadCluster {}
 
@@ -254,7 +300,7 @@ operations! {
     #[doc = "Shows the certificates between nodes, and how far a rotation of them is."]
     ClusterCertificates = "cluster.certificates", ReadCluster {}
 
-    #[doc = "Rotates the certificates between nodes, their authority, and the secret of TLS tickets."]
+    #[doc = "Rotates certificates between nodes, their authority, and the secret of TLS tickets."]
     ClusterRotateCertificates = "cluster.rotate-certificates", ChangeCluster,
         danger "Invitations that wait are void; and until every node has its new certificate, \
                 nobody joins." {}
@@ -283,6 +329,16 @@ operations! {
     #[doc = "Moves all users back to their home nodes."]
     SubclusterFallback = "subcluster.fallback", MoveUsers,
         danger "The sessions of those users move; clients come back there by themselves." {}
+
+    #[doc = "Makes a node of another subcluster the witness of a pair, instead of who is it."]
+    SubclusterMoveWitness = "subcluster.move-witness", ChangeCluster {
+        #[doc = "The pair; by default that of the asked node."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subcluster: Option<u16>,
+        #[doc = "The number of the node; without it the cluster chooses, now and later."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u16>,
+    }
 
     #[doc = "Compares the databases of all replicas at one index."]
     SubclusterVerify = "subcluster.verify", ReadCluster {}

@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AdministratorName, Role, Rows, SessionRef, UserName};
+use crate::history::HistoryRow;
 use crate::node_state::NodeState;
+use crate::relogin::Spread;
+use crate::self_test::Finding;
+use crate::services::{Observed, Service, Wish};
 use crate::takeovers::TakeoverCause;
 use crate::version::Formats;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The operation is done and has nothing to tell.
@@ -25,10 +29,14 @@ pub enum Outcome {
     /// The newest first.
     Takeovers(Vec<TakeoverRow>),
     Digests(Vec<DigestRow>),
-    Backup(BackupRow),
+    Services(Vec<ServiceRow>),
+    SelfTest(Vec<Finding>),
+    /// A row for each file: each subcluster has one.
     Backups(Vec<BackupRow>),
     Administrators(Vec<AdministratorRow>),
     Tokens(Vec<TokenRow>),
+    /// The last hour of a node.
+    History(Vec<HistoryRow>),
     /// The newest first.
     Audit(Rows<AuditRow>),
 }
@@ -79,7 +87,7 @@ pub struct Figure {
     pub value: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     pub node_id: u16,
     pub version: String,
@@ -90,10 +98,27 @@ pub struct NodeStatus {
     /// One word: `starting`, `serving`, `stopping`, …
     pub state: String,
     pub uptime_seconds: u64,
+    /// Within which 99 of 100 flushes of the subcluster's log were done in the last minute, in
+    /// milliseconds; none where there was none.
+    pub flush_ms: Option<f64>,
     pub user_count: u64,
     pub session_count: u64,
     pub listeners: Vec<ListenerRow>,
     pub groups: Vec<GroupRow>,
+    pub relogin: ReloginHint,
+}
+
+/// Between which limits clients are to come back after a takeover: for whoever sets them up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloginHint {
+    /// Of the node of the pair that is the home of most.
+    pub users: u64,
+    pub sign_ins_a_second: u64,
+    /// Whether that was measured: else it is assumed.
+    pub is_measured: bool,
+    pub spread: Spread,
+    /// What the tables of Cisco Unified Presence say for as many; none: more than they have.
+    pub by_cisco: Option<Spread>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +154,12 @@ pub struct ClusterNodeRow {
     /// The cluster formats that it speaks, and the one that the cluster uses.
     pub formats: Formats,
     pub format: u16,
+    /// Where it stands, where somebody has said.
+    pub site: Option<String>,
+    /// Pairs of which it is the witness, or was and is still voted with.
+    pub witness_of: Vec<u16>,
+    /// It is being emptied, or is empty.
+    pub is_drained: bool,
     /// `this node`, `connected`, `not connected` or `removed`.
     pub state: String,
 }
@@ -169,6 +200,8 @@ pub struct SubclusterStatus {
     /// Whether the loss of one node is outlived: two nodes and a witness vote, and all can be
     /// reached.
     pub is_protected: bool,
+    /// Why not.
+    pub exposure: Option<String>,
     pub leader: Option<u16>,
     pub term: u64,
     pub homes: Vec<HomeRow>,
@@ -233,8 +266,28 @@ pub struct MemberRow {
 /// A backup on the disk of the node that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRow {
+    pub node: u16,
     pub path: String,
     pub bytes: u64,
+}
+
+/// A service of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRow {
+    pub service: Service,
+    /// Whether the twin takes over when it stays down.
+    pub is_critical: bool,
+    /// Whether it can be stopped while the node goes on.
+    pub can_stop: bool,
+    /// What its operator wants.
+    pub wanted: Wish,
+    pub state: Observed,
+    /// For how long it has been so.
+    pub for_seconds: u64,
+    /// Why it has failed.
+    pub reason: Option<String>,
+    /// What it is, for a person.
+    pub meaning: String,
 }
 
 /// One replica's database at one index.

@@ -20,6 +20,8 @@ pub enum Permission {
     ChangeCluster,
     /// Who serves whom.
     MoveUsers,
+    /// Which services of a node run.
+    RunServices,
     /// A copy of everything, on the disk of a node.
     Backup,
     ReadAdministrators,
@@ -40,6 +42,7 @@ impl Permission {
             | Self::EndSessions
             | Self::ChangeCluster
             | Self::MoveUsers
+            | Self::RunServices
             | Self::Backup
             | Self::ChangeAdministrators => true,
         }
@@ -76,6 +79,7 @@ const TABLE: &[(Role, &str, &[Permission])] = &[
         "operator",
         &[
             Permission::MoveUsers,
+            Permission::RunServices,
             Permission::EndSessions,
             Permission::Backup,
         ],
@@ -85,6 +89,7 @@ const TABLE: &[(Role, &str, &[Permission])] = &[
         "administrator",
         &[
             Permission::MoveUsers,
+            Permission::RunServices,
             Permission::EndSessions,
             Permission::ChangeUsers,
             Permission::ChangeCluster,
@@ -170,6 +175,14 @@ mod tests {
         ("session.end", ".OA."),
         ("statistics", "VOAU"),
         ("node.status", "VOAU"),
+        ("node.history", "VOAU"),
+        ("node.self-test", "VOAU"),
+        ("service.list", "VOAU"),
+        ("service.start", ".OA."),
+        ("service.stop", ".OA."),
+        ("service.restart", ".OA."),
+        ("node.drain", ".OA."),
+        ("node.undrain", ".OA."),
         ("settings.list", "VOAU"),
         ("settings.set", "..A."),
         ("external.show", "VOAU"),
@@ -188,6 +201,7 @@ mod tests {
         ("subcluster.set-high-availability", ".OA."),
         ("subcluster.failover", ".OA."),
         ("subcluster.fallback", ".OA."),
+        ("subcluster.move-witness", "..A."),
         ("subcluster.verify", "VOAU"),
         ("administrator.add", "..A."),
         ("administrator.list", "..AU"),

@@ -5,6 +5,7 @@
 mod accounts;
 mod administrators;
 mod audit;
+mod hosting;
 mod rotation;
 mod topology;
 
@@ -26,6 +27,7 @@ pub use administrators::{
     PasswordHash,
 };
 pub use audit::{Audit, AuditEntry, AuditLine};
+pub use hosting::Hosting;
 pub use rotation::{Credential, Due, Phase, Shown, TicketSecrets};
 pub use topology::{
     ClusterSecrets, Invitation, NodeEntry, Role, SubclusterEntry, Topology, TopologyChange,
@@ -116,11 +118,12 @@ impl Configuration {
         node: NodeId,
         entry: NodeEntry,
         secrets: ClusterSecrets,
+        restored: [u8; 16],
     ) {
         self.version += 1;
         self.token_secret = None;
         Arc::make_mut(&mut self.administrators).begin_anew();
-        Arc::make_mut(&mut self.topology).begin_anew(cluster, node, entry, secrets);
+        Arc::make_mut(&mut self.topology).begin_anew(cluster, node, entry, secrets, restored);
     }
 
     pub fn apply(&mut self, change: &Change) -> ChangeReply {

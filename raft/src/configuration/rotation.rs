@@ -86,8 +86,8 @@ impl Topology {
         TopologyReply::Done
     }
 
-    /// The old authority is worth nothing any more, as soon as every node shows a certificate of the
-    /// next one.
+    /// The old authority is worth nothing any more, as soon as every node shows a certificate of
+    /// the next one.
     pub(super) fn advance(&mut self) {
         let Some(next) = &self.next_secrets else {
             return;
@@ -233,6 +233,8 @@ mod tests {
                     client_address: None,
                     build: build.clone(),
                     shown: None,
+                    site: None,
+                    drained: false,
                     removed: false,
                 },
                 secrets: Some(secrets(1)),
@@ -247,6 +249,7 @@ mod tests {
                     address: String::new(),
                     client_address: None,
                     build: build.clone(),
+                    site: None,
                 });
             }
             let held = (1..=nodes).map(|number| Credential {

@@ -1,7 +1,7 @@
 //! Which nodes a cluster has and how they form subclusters: the part of the configuration that
 //! changes when a node is founded, admitted, removed, or given another address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId, SubclusterId, Voter, WallMs};
@@ -9,6 +9,7 @@ use pollux_domain::limits;
 use pollux_domain::version::Build;
 use serde::{Deserialize, Serialize};
 
+use super::hosting::Hosting;
 use super::rotation::{Credential, Fingerprint, Shown};
 
 /// See the module.
@@ -16,12 +17,14 @@ use super::rotation::{Credential, Fingerprint, Shown};
 pub struct Topology {
     pub cluster: ClusterId,
     pub(super) nodes: BTreeMap<NodeId, NodeEntry>,
-    subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
+    pub(super) subclusters: BTreeMap<SubclusterId, SubclusterEntry>,
     /// By the digest of their secret: who knows it may join, once.
     pub(super) invitations: BTreeMap<[u8; 32], Invitation>,
     /// The cluster's own authority: certificate and key (DER, PKCS #8), and the secret of the TLS
     /// tickets.
     pub secrets: Option<ClusterSecrets>,
+    /// The backup of which the cluster was made: its other files belong to it, too.
+    pub restored: Option<[u8; 16]>,
     /// Those that follow, while certificates are rotated: see `rotation`.
     pub(super) next_secrets: Option<ClusterSecrets>,
     /// The secret of tickets before the last rotation, and when that ended.
@@ -71,6 +74,10 @@ pub struct NodeEntry {
     pub build: Build,
     /// What it shows on the port between nodes, once it has said so.
     pub shown: Option<Shown>,
+    /// Where it stands, where somebody has said: nodes of one site may be lost together.
+    pub site: Option<String>,
+    /// It is being emptied: its twin serves its users, and it takes no duty.
+    pub drained: bool,
     /// It may not come back.
     pub removed: bool,
 }
@@ -82,6 +89,8 @@ pub struct SubclusterEntry {
     pub high_availability: bool,
     /// How often its group had to go on with one voter.
     pub reforms: u32,
+    /// Which nodes of other subclusters have its database.
+    pub hosting: Hosting,
 }
 
 /// A place in the cluster that waits for somebody.
@@ -114,6 +123,7 @@ pub enum TopologyChange {
         address: String,
         client_address: Option<String>,
         build: Build,
+        site: Option<String>,
     },
     Remove {
         node: NodeId,
@@ -149,6 +159,34 @@ pub enum TopologyChange {
         credential: Credential,
         at: WallMs,
     },
+    SetSite {
+        node: NodeId,
+        site: Option<String>,
+    },
+    /// The node is emptied, or no longer.
+    SetDrained {
+        node: NodeId,
+        drained: bool,
+    },
+    /// A subcluster gets another witness among the nodes of the others, or none.
+    Appoint {
+        subcluster: SubclusterId,
+        witness: Option<NodeId>,
+        /// Who it is now, as whoever says this knows.
+        instead_of: Option<Voter>,
+        /// An operator has chosen it.
+        is_pinned: bool,
+    },
+    /// The group votes without it for certain: it may drop its replica.
+    Relieve {
+        subcluster: SubclusterId,
+        voter: Voter,
+    },
+    /// It has lost its replica, and is to host another under its next incarnation.
+    HostAnew {
+        subcluster: SubclusterId,
+        voter: Voter,
+    },
 }
 
 /// What became of it.
@@ -167,6 +205,10 @@ pub enum TopologyReply {
     NotSpoken,
     /// The certificates are being rotated.
     Rotating,
+    /// Something else has changed meanwhile.
+    Stale,
+    /// That node cannot be the witness of that subcluster.
+    Unfit,
 }
 
 impl Topology {
@@ -198,6 +240,7 @@ impl Topology {
                 address,
                 client_address,
                 build,
+                site,
             } => {
                 let entry = NodeEntry {
                     name: name.clone(),
@@ -207,6 +250,8 @@ impl Topology {
                     address: address.clone(),
                     client_address: client_address.clone(),
                     build: build.clone(),
+                    site: site.clone(),
+                    drained: false,
                     shown: None,
                     removed: false,
                 };
@@ -215,6 +260,7 @@ impl Topology {
             TopologyChange::Remove { node } => match self.nodes.get_mut(node) {
                 Some(entry) => {
                     entry.removed = true;
+                    self.hosts_no_more(*node);
                     self.advance();
                 }
                 None => return TopologyReply::NoSuchNode,
@@ -256,6 +302,26 @@ impl Topology {
                 credential,
                 at,
             } => return self.set_credential(*node, credential, *at),
+            TopologyChange::SetSite { node, site } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.site.clone_from(site),
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::SetDrained { node, drained } => match self.nodes.get_mut(node) {
+                Some(entry) => entry.drained = *drained,
+                None => return TopologyReply::NoSuchNode,
+            },
+            TopologyChange::Appoint {
+                subcluster,
+                witness,
+                instead_of,
+                is_pinned,
+            } => return self.appoint(*subcluster, *witness, *instead_of, *is_pinned),
+            TopologyChange::Relieve { subcluster, voter } => {
+                return self.relieve(*subcluster, *voter);
+            }
+            TopologyChange::HostAnew { subcluster, voter } => {
+                return self.host_anew(*subcluster, *voter);
+            }
         }
         TopologyReply::Done
     }
@@ -268,14 +334,22 @@ impl Topology {
         node: NodeId,
         entry: NodeEntry,
         secrets: ClusterSecrets,
+        restored: [u8; 16],
     ) {
         self.cluster = cluster;
         self.secrets = Some(secrets);
+        self.restored = Some(restored);
+        self.invitations.clear();
+        // Each group goes on under a new name: what it says from now on is not what the old one
+        // said after the backup.
+        for subcluster in self.subclusters.values_mut() {
+            subcluster.high_availability = false;
+            subcluster.reforms += 1;
+            subcluster.hosting.end();
+        }
         self.next_secrets = None;
         self.former_tickets = None;
-        self.invitations.clear();
         self.format = entry.build.formats.newest;
-        self.subclusters = BTreeMap::from([(entry.subcluster, SubclusterEntry::default())]);
         for other in self.nodes.values_mut() {
             other.removed = true;
         }
@@ -291,12 +365,18 @@ impl Topology {
         }
         survivor.incarnation = incarnation;
         let subcluster = survivor.subcluster;
+        let mut lost = BTreeSet::new();
         for (other, entry) in &mut self.nodes {
-            entry.removed |= *other != node && entry.subcluster == subcluster;
+            if *other != node && entry.subcluster == subcluster {
+                entry.removed = true;
+                lost.insert(*other);
+            }
         }
         let entry = self.subclusters.entry(subcluster).or_default();
         entry.high_availability = false;
         entry.reforms += 1;
+        entry.hosting.end();
+        lost.into_iter().for_each(|node| self.hosts_no_more(node));
         self.advance();
         TopologyReply::Done
     }
@@ -329,6 +409,13 @@ impl Topology {
         let (node, incarnation) = match invitation.replaces {
             Some(node) => {
                 let old = self.nodes.get(&node).map_or(0, |old| old.incarnation.0);
+                let present = self.members(invitation.subcluster);
+                if present.filter(|(other, _)| *other != node).count() == 0 {
+                    // Its group begins anew: under another name, since it says other things.
+                    let entry = self.subclusters.entry(invitation.subcluster).or_default();
+                    entry.high_availability = false;
+                    entry.reforms += 1;
+                }
                 (node, Incarnation(old + 1))
             }
             None => {
@@ -357,6 +444,10 @@ impl Topology {
             ..entry
         };
         self.nodes.insert(node, entry);
+        self.has_no_memory(node);
+        if invitation.role == Role::Witness {
+            self.has_process(invitation.subcluster);
+        }
         TopologyReply::Admitted(Voter { node, incarnation })
     }
 
@@ -441,6 +532,8 @@ mod tests {
             client_address: None,
             build: build(1, 1),
             shown: None,
+            site: None,
+            drained: false,
             removed: false,
         }
     }
@@ -485,6 +578,7 @@ mod tests {
             address: "127.0.0.1:7223".to_owned(),
             client_address: None,
             build: build(1, 2),
+            site: None,
         })
     }
 

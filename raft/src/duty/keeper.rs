@@ -24,13 +24,15 @@ use crate::lease::{Granted, Grants, Outlook, Renewal, ServedBy, TakeOver, Wisher
 use crate::machine::Subcluster;
 use crate::unread::Unread;
 
-// 2: wishes say whose they are, and grants what the leader sees.
-pub(super) const VERSION: u16 = 2;
+// 2: wishes say whose they are, and grants what the leader sees. 3: of services, too.
+pub(super) const VERSION: u16 = 3;
 
 /// What a node asks of the leader.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Question {
     Renew(Renewal),
+    /// A witness, which asks for nothing else, wants to see what the leader sees.
+    Look,
     /// Somebody asks that `to` serves the users of `home`.
     Wish {
         home: NodeId,
@@ -88,12 +90,14 @@ impl Keeper {
             high_availability: pair.high_availability,
             homes: pair.homes,
             removed: pair.removed,
+            drained: pair.drained,
             serving,
             committed: applied,
             heard: self.group.heard_nodes(),
             relieved,
             stable: pair.stable,
             failovers,
+            service_delay: pair.service_delay,
         }
     }
 
@@ -126,6 +130,7 @@ impl Keeper {
         };
         let reply = match question {
             Question::Renew(renewal) => self.renew(term, &renewal).await,
+            Question::Look => self.look(term),
             Question::Wish { home, to, wisher } => self.wish(term, home, to, wisher),
         };
         reply.unwrap_or(Reply::NotLeader)
@@ -146,6 +151,18 @@ impl Keeper {
         self.with(term, confirm)
     }
 
+    /// Nothing is granted by it.
+    fn look(&self, term: u64) -> Option<Reply> {
+        let nothing = Granted {
+            nonce: 0,
+            homes: Vec::new(),
+            give_back: Vec::new(),
+        };
+        self.with(term, |grants, now, world| {
+            Reply::Granted(nothing, grants.outlook(now, world))
+        })
+    }
+
     /// What this node sees as leader; none where it is not.
     pub(super) fn outlook(&self) -> Option<Outlook> {
         let term = self.note_lead()?;
@@ -157,8 +174,24 @@ impl Keeper {
             if !world.homes.contains(&home) || !world.homes.contains(&to) {
                 return Reply::Unable("that node is not of this subcluster".to_owned());
             }
+            if world.drained.contains(&to) {
+                return Reply::Unable(format!(
+                    "node {to} is drained; take that back with `pollux ctl node undrain {to}`"
+                ));
+            }
             if !grants.is_alive(now, to) {
                 return Reply::Unable(format!("node {to} cannot be reached"));
+            }
+            // A node that stops leaves its users to whom there is.
+            if wisher == Wisher::Operator
+                && let Some(down) = grants.down(now, to)
+            {
+                let service = down.service;
+                let text = format!(
+                    "the service {service} of node {to} does not run: start it there with `pollux \
+                     ctl service start {service}`, or see why with `pollux ctl service list`"
+                );
+                return Reply::Unable(text);
             }
             grants.wish(home, to, wisher);
             Reply::Noted

@@ -100,8 +100,10 @@ fn duty(group: &Group<Subcluster>, clock: Arc<Virtual>) -> Duty {
     let pair = || Pair {
         homes: vec![ME],
         removed: BTreeSet::new(),
+        drained: BTreeSet::new(),
         high_availability: true,
         stable: None,
+        service_delay: Duration::from_secs(5),
     };
     Duty::new(DutyParts {
         node: ME,
@@ -115,6 +117,7 @@ fn duty(group: &Group<Subcluster>, clock: Arc<Virtual>) -> Duty {
         clock,
         view: Arc::new(pair),
         pulse: Arc::new(|| Duration::ZERO),
+        services: Arc::new(|| None),
     })
 }
 

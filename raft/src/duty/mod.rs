@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
+use pollux_domain::services::Down;
 
 pub use tenure::{Acts, Tenure, Tenures};
 pub use watch::{Duty, DutyParts, WishError};
@@ -41,10 +42,14 @@ pub struct Pair {
     pub homes: Vec<NodeId>,
     /// Those of them that do not come back.
     pub removed: BTreeSet<NodeId>,
+    /// Those that are emptied: their twin serves their users.
+    pub drained: BTreeSet<NodeId>,
     pub high_availability: bool,
     /// For how long a node is to have been well before its users go home by themselves; none: they
     /// do not.
     pub stable: Option<Duration>,
+    /// For how long a critical service may be down before the twin takes over.
+    pub service_delay: Duration,
 }
 
 /// Reads the configuration.
@@ -52,3 +57,6 @@ pub type View = Arc<dyn Fn() -> Pair + Send + Sync>;
 
 /// For how long the slowest arbiter of this node has not moved.
 pub type Pulse = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// The critical service of this node that has not run for the longest time.
+pub type Services = Arc<dyn Fn() -> Option<Down> + Send + Sync>;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::keeper::{Keeper, LeaseDesk, Question, Reply, VERSION};
-use super::{Pulse, Streams, Tenures, View};
+use super::{Pulse, Services, Streams, Tenures, View};
 use crate::election::Timing;
 use crate::group::Group;
 use crate::lease::{Granted, Holder, Outlook, Renewal, Wisher};
@@ -46,6 +46,7 @@ pub struct DutyParts {
     pub clock: Arc<dyn Clock>,
     pub view: View,
     pub pulse: Pulse,
+    pub services: Services,
 }
 
 /// See the module.
@@ -140,11 +141,15 @@ impl Duty {
                 () = &mut pause => {
                     pause = Box::pin(sleep(INTERVAL));
                     inner.keeper.decide(&mut proposed, &mut proposals);
-                    if !inner.parts.is_witness {
-                        inner.look_after(&mut memory);
-                        if questions.len() < QUESTIONS_MAX {
-                            inner.ask(&mut memory, &mut questions);
+                    if inner.parts.is_witness {
+                        if questions.is_empty() && inner.is_to_look() {
+                            inner.look(&mut questions);
                         }
+                        continue;
+                    }
+                    inner.look_after(&mut memory);
+                    if questions.len() < QUESTIONS_MAX {
+                        inner.ask(&mut memory, &mut questions);
                     }
                 }
             }
@@ -239,6 +244,7 @@ impl Inner {
             applied,
             stuck,
             flush,
+            down: (self.parts.services)(),
             homes: asked.homes,
             given_back: asked.given_back,
         };
@@ -246,6 +252,24 @@ impl Inner {
         questions.spawn(async move {
             match inner.say(Question::Renew(renewal)).await {
                 Some(Reply::Granted(granted, outlook)) => Some((granted, outlook)),
+                _ => None,
+            }
+        });
+    }
+
+    /// A witness looks a little before what it has seen is worth nothing.
+    fn is_to_look(&self) -> bool {
+        let known = self.outlook.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .is_none_or(|(at, _)| *at + OUTLOOK_MAX / 4 <= self.now())
+    }
+
+    fn look(self: &Arc<Self>, questions: &mut Questions) {
+        let inner = self.clone();
+        questions.spawn(async move {
+            match inner.say(Question::Look).await {
+                Some(Reply::Granted(nothing, outlook)) => Some((nothing, outlook)),
                 _ => None,
             }
         });

@@ -80,9 +80,23 @@ impl<G: Kind> Group<G> {
         voters.map(Voter::from_number).collect()
     }
 
+    /// Whether nobody of that name has the log any more, for certain: so it is in an entry that is
+    /// committed.
+    pub fn is_without(&self, voter: Voter) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let stored = &metrics.membership_config;
+        let is_committed = stored.log_id().as_ref() <= metrics.last_applied.as_ref();
+        let membership = stored.membership();
+        let mut known = membership.nodes().map(|(id, _)| *id);
+        let is_one_set = membership.get_joint_config().len() == 1;
+        is_committed && is_one_set && known.all(|id| id != voter.number())
+    }
+
     /// Takes a voter in: it is brought up to date first. An older incarnation of its node goes with
-    /// the same change (design, section 4, "Voters").
-    pub async fn admit(&self, voter: Voter) -> Result<(), MembershipError> {
+    /// the same change (design, section 4, "Voters"), and so does `instead`: at no moment more
+    /// votes are needed than of three.
+    pub async fn admit(&self, voter: Voter, instead: Option<Voter>) -> Result<(), MembershipError> {
         let known: Vec<Voter> = self.members().into_iter().map(|row| row.voter).collect();
         let old: Vec<Voter> = known
             .into_iter()
@@ -100,7 +114,7 @@ impl<G: Kind> Group<G> {
             .map_err(|error| self.failed(&error))?;
         let mut voters: BTreeSet<u64> = self.voters().iter().map(|voter| voter.number()).collect();
         voters.insert(voter.number());
-        for old in old {
+        for old in old.into_iter().chain(instead) {
             voters.remove(&old.number());
         }
         self.change(ChangeMembers::ReplaceAllVoters(voters), false)

@@ -144,10 +144,51 @@ impl Grants {
         }
     }
 
-    /// What somebody asks for; else what time has made due.
+    /// What an operator has decided for good; else what somebody asks for, or time has made due. A
+    /// node that is emptied takes nobody's users.
     pub(super) fn wish_for(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
         let wish = self.wishes.get(&home).copied();
-        wish.or_else(|| self.falls_back(now, home, world))
+        let wish = wish
+            .or_else(|| self.falls_back(now, home, world))
+            .or_else(|| self.leaves(now, home, world));
+        self.empties(now, home, world)
+            .or_else(|| wish.filter(|wish| !world.drained.contains(&wish.to)))
+    }
+
+    /// A node that is emptied is left by its users.
+    fn empties(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
+        let served = world.serving.get(&home)?;
+        if !world.drained.contains(&served.node) {
+            return None;
+        }
+        let (to, life, cause) = self.twin(now, served.node, world, Cause::Drained)?;
+        Some(Wish {
+            to,
+            cause,
+            life: Some(life),
+        })
+    }
+
+    /// A critical service of the node that serves stays down, and its twin has been well for as
+    /// long: of two nodes with the same trouble neither gets the users of the other.
+    fn leaves(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
+        let owner = world.serving.get(&home)?.node;
+        let down = self.down(now, owner)?;
+        let is_due = world.high_availability && world.service_delay <= down.lasts;
+        let mut others = world.homes.iter().filter(|node| **node != owner);
+        let twin = others.find_map(|node| Some((*node, self.nodes.get(node)?)));
+        let (to, sign) = twin.filter(|(_, sign)| {
+            let well_for = sign.well_since.map(|since| now.saturating_sub(since));
+            is_due && well_for.is_some_and(|well_for| world.service_delay <= well_for)
+        })?;
+        Some(Wish {
+            to,
+            cause: Cause::ServiceDown {
+                service: down.service,
+                lasts: down.lasts,
+            },
+            life: Some(sign.life),
+        })
     }
 
     fn falls_back(&self, now: Duration, home: NodeId, world: &World) -> Option<Wish> {
@@ -176,9 +217,10 @@ impl Grants {
     }
 
     /// The other node, where it can serve; also one that an operator has relieved: nobody else is
-    /// left.
+    /// left. One that is emptied is none.
     fn twin(&self, now: Duration, of: NodeId, world: &World, cause: Cause) -> Option<Successor> {
-        let others = world.homes.iter().filter(|node| **node != of);
+        let others = world.homes.iter();
+        let others = others.filter(|node| **node != of && !world.drained.contains(node));
         let mut able =
             others.filter_map(|node| Some((*node, self.able(now, *node, world)?, cause)));
         able.next()

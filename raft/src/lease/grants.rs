@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
 use pollux_domain::limits::BEHIND_MAX;
+use pollux_domain::services::Down;
 
 use super::decide::Decision;
 use super::{Cause, Granted, Renewal, ServedBy, Wisher, World};
@@ -48,7 +49,10 @@ pub(super) struct Sign {
     stuck: Duration,
     /// For how long its disk has not taken what was written.
     flush: Duration,
-    /// Since when it has given signs without a gap, has kept up and made progress.
+    /// What it says of its services.
+    pub(super) down: Option<Down>,
+    /// Since when it has given signs without a gap, has kept up and made progress, and all its
+    /// critical services have run.
     pub(super) well_since: Option<Duration>,
     /// It makes no progress, as it says itself or as its log shows.
     pub(super) stands_still: bool,
@@ -185,7 +189,8 @@ impl Grants {
             self.timing.flush_stuck <= renewal.stuck || STANDSTILL_MAX <= now.saturating_sub(moved);
         let known = known.filter(|sign| sign.life == renewal.life);
         let goes_on = known.filter(|sign| now < sign.at + self.timing.patience());
-        let is_well = !stands_still && world.committed <= renewal.applied + BEHIND_MAX;
+        let has_kept_up = world.committed <= renewal.applied + BEHIND_MAX;
+        let is_well = !stands_still && has_kept_up && renewal.down.is_none();
         let well_since = goes_on.and_then(|sign| sign.well_since).unwrap_or(now);
         let sign = Sign {
             at: now,
@@ -194,6 +199,7 @@ impl Grants {
             moved,
             stuck: renewal.stuck,
             flush: renewal.flush,
+            down: renewal.down,
             well_since: is_well.then_some(well_since),
             stands_still,
         };
@@ -212,6 +218,12 @@ impl Grants {
         if known.is_none_or(|known| (known.to, known.cause) != (to, cause)) {
             self.wishes.insert(home, Wish { to, cause, life });
         }
+    }
+
+    /// What the node has said of its services, where it has said anything lately.
+    pub fn down(&self, now: Duration, node: NodeId) -> Option<Down> {
+        let sign = self.nodes.get(&node)?;
+        sign.down.filter(|_| self.is_alive(now, node))
     }
 
     /// Whether a node has asked within one lease and a tenth.

@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pollux_domain::ids::{Epoch, Life, NodeId};
+use pollux_domain::services::{Down, Service};
 use pollux_domain::takeovers::TakeoverCause;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,8 @@ pub struct Renewal {
     pub stuck: Duration,
     /// For how long its disk has not taken what was written.
     pub flush: Duration,
+    /// The critical service that has not run for the longest time.
+    pub down: Option<Down>,
     /// Homes that it serves, as far as it knows, each under an epoch.
     pub homes: Vec<(NodeId, Epoch)>,
     /// Homes that it gives back: their streams are closed, nothing is said for them any more.
@@ -70,6 +73,9 @@ pub struct World {
     pub homes: Vec<NodeId>,
     /// Those that do not come back: their twin serves their users, also without high availability.
     pub removed: BTreeSet<NodeId>,
+    /// Those that are emptied: their twin serves their users as soon as it can, and they take no
+    /// others.
+    pub drained: BTreeSet<NodeId>,
     /// Who serves each home, as the log says.
     pub serving: BTreeMap<NodeId, ServedBy>,
     /// The last index that the leader has committed.
@@ -83,6 +89,8 @@ pub struct World {
     pub stable: Option<Duration>,
     /// How often each home node has failed lately.
     pub failovers: BTreeMap<NodeId, u32>,
+    /// For how long a critical service may be down before the twin takes over.
+    pub service_delay: Duration,
 }
 
 /// See [`World`].
@@ -120,8 +128,12 @@ pub enum Cause {
     GivenBack,
     #[error("its node was removed")]
     Removed,
+    #[error("its node is drained")]
+    Drained,
     #[error("its node is silent")]
     Silent,
+    #[error("the service {service} of its node has been down for {lasts:?}")]
+    ServiceDown { service: Service, lasts: Duration },
     /// `says`: for how long nothing has moved, as the node says of its disk and its threads;
     /// `flush`: of its disk alone; `unmoved`: for how long its log has got nothing of what is
     /// committed.
@@ -148,7 +160,9 @@ impl Cause {
             Cause::Restarted => TakeoverCause::StartedAgain,
             Cause::GivenBack => TakeoverCause::GivenBack,
             Cause::Removed => TakeoverCause::Removed,
+            Cause::Drained => TakeoverCause::Drained,
             Cause::Silent => TakeoverCause::Silent,
+            Cause::ServiceDown { service, .. } => service.cause(),
             Cause::StandsStill { flush, .. } if timing.flush_stuck <= flush => {
                 TakeoverCause::DatabaseFailure
             }

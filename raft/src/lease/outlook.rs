@@ -1,5 +1,6 @@
 //! What a leader sees of the nodes and means to do, for whoever shows it. Decides nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
@@ -14,6 +15,8 @@ use super::{Grants, World};
 pub struct Outlook {
     pub nodes: Vec<NodeSeen>,
     pub moves: Vec<Moving>,
+    /// Those that say that a critical service of theirs does not run.
+    pub services_down: BTreeSet<NodeId>,
 }
 
 impl Grants {
@@ -21,11 +24,14 @@ impl Grants {
         let present = world.homes.iter();
         let present = present.filter(|node| !world.removed.contains(node));
         let nodes = present.map(|node| self.seen(now, *node, world));
+        let services_down = world.homes.iter().copied();
+        let services_down = services_down.filter(|node| self.down(now, *node).is_some());
         let moves = world.homes.iter();
         let moves = moves.filter_map(|home| self.move_of(now, *home, world));
         Outlook {
             nodes: nodes.collect(),
             moves: moves.collect(),
+            services_down: services_down.collect(),
         }
     }
 

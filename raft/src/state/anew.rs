@@ -2,6 +2,7 @@
 //! Not for how a backup is written.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use pollux_domain::contract::{EndReason, RowWrite};
 use pollux_domain::ids::{SessionId, StanzaId};
@@ -10,8 +11,10 @@ use super::{Outcome, State};
 
 impl State {
     /// Nobody is connected to the other cluster: every session ends, and what waited for its client
-    /// goes to the offline store. Who served whom and what groups had to tell each other is
-    /// forgotten. Returns the rows that follow, to be written over those of the backup.
+    /// goes to the offline store. Who served whom is forgotten. What groups had to tell each other
+    /// stands under the names and numbers that it had, so that the others, restored from the same
+    /// moment, take what they have not taken; who is available there, they tell afresh. Returns the
+    /// rows that follow, to be written over those of the backup.
     pub fn begin_anew(&mut self) -> Vec<RowWrite> {
         self.forget_fresh();
         let sessions: BTreeSet<SessionId> = self.sessions.keys().copied().collect();
@@ -21,9 +24,13 @@ impl State {
         }
         self.serving.clear();
         self.takeovers = Default::default();
-        self.name = None;
-        self.outboxes.clear();
-        self.taken.clear();
+        self.held = None;
+        for watched in self.watched.values_mut() {
+            let watched = Arc::make_mut(watched);
+            watched.devices.clear();
+            watched.departures.clear();
+        }
+        self.watched_bytes = 0;
         self.inquiries.clear();
         self.forget_fresh();
         outcome.rows

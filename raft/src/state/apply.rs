@@ -138,6 +138,8 @@ impl State {
             } => {
                 self.told(*target, *incarnation, *through, refused, out)?;
             }
+            Command::Hold { hold } => self.hold(*hold)?,
+            Command::Release { hold } => self.end_hold(*hold),
             Command::Answered {
                 home,
                 epoch,

@@ -11,7 +11,7 @@ use pollux_domain::takeovers::Takeovers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sessions::expiry;
-use super::{Outbox, Serving, SessionState, State, Taken, User, Watched};
+use super::{Held, Outbox, Serving, SessionState, State, Taken, User, Watched};
 
 #[derive(Serialize, Deserialize)]
 struct Image {
@@ -28,6 +28,7 @@ struct Image {
     foreign: BTreeMap<BareJid, SubclusterId>,
     outboxes: BTreeMap<SubclusterId, Outbox>,
     taken: BTreeMap<SubclusterId, Taken>,
+    held: Option<Held>,
     watched: BTreeMap<BareJid, Arc<Watched>>,
     inquiries: BTreeMap<StanzaId, (NodeId, Arc<Parcel>)>,
 }
@@ -60,6 +61,7 @@ impl Serialize for State {
                 .collect(),
             outboxes: self.outboxes.clone(),
             taken: self.taken.clone(),
+            held: self.held,
             watched: self
                 .watched
                 .iter()
@@ -93,6 +95,7 @@ impl<'de> Deserialize<'de> for State {
             foreign: Arc::new(image.foreign.into_iter().collect()),
             outboxes: image.outboxes,
             taken: image.taken,
+            held: image.held,
             watched_bytes: image.watched.values().map(|watched| watched.weight()).sum(),
             watched: image.watched.into_iter().collect(),
             inquiries: image.inquiries,

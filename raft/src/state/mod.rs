@@ -56,7 +56,7 @@ use pollux_domain::takeovers::{Owner, Takeovers};
 use pollux_domain::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 
-use between::{Outbox, Taken, Watched};
+use between::{Held, Outbox, Taken, Watched};
 use documents::Kept;
 use forking::Talk;
 use list_versions::ListHistory;
@@ -91,6 +91,8 @@ pub struct State {
     foreign: Arc<Map<BareJid, SubclusterId>>,
     outboxes: BTreeMap<SubclusterId, Outbox>,
     taken: BTreeMap<SubclusterId, Taken>,
+    /// Nothing is taken until then.
+    held: Option<Held>,
     /// Users of other groups whom users of this one watch.
     watched: Map<BareJid, Arc<Watched>>,
     /// Bytes of presence kept in them; derived.

@@ -1,8 +1,7 @@
 //! The page *System topology*: the cluster as subclusters and nodes, live.
 
 mod board;
-pub(crate) mod events;
 mod view;
 
-pub(crate) use board::{Board, Overview};
-pub(crate) use view::{Act, SubclusterView, acts, view};
+pub(crate) use board::{Board, FRESH, Overview, ask, unexpected};
+pub(crate) use view::{Act, NodeView, SubclusterView, Tone, acts, fields, node_view, path, view};

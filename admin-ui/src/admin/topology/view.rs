@@ -2,9 +2,11 @@
 //! for HTML: see the templates.
 
 use pollux_domain::node_state::NodeState;
-use pollux_domain::operations::{ClusterNodeRow, HomeRow, MemberRow, Operation, Permission, Role};
+use pollux_domain::operations::{
+    ClusterNodeRow, Errand, HomeRow, MemberRow, Operation, Permission, Role, SubclusterStatus,
+};
 
-use super::Overview;
+use super::board::{Heard, Overview};
 
 /// How a state looks; the words beside it say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl Tone {
 /// Something that a button asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Act {
-    pub(crate) operation: Operation,
+    pub(crate) errand: Errand,
     pub(crate) label: String,
     /// Where it is explained and confirmed.
     pub(crate) path: String,
@@ -41,8 +43,8 @@ pub(crate) struct Act {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SubclusterView {
     pub(crate) number: u16,
-    /// More than its nodes is known: the asked node belongs to it.
-    pub(crate) is_own: bool,
+    /// More than its nodes is known: one of them has answered.
+    pub(crate) is_known: bool,
     pub(crate) badges: Vec<(Tone, &'static str)>,
     pub(crate) leader: String,
     pub(crate) term: u64,
@@ -62,7 +64,7 @@ pub(crate) struct NodeView {
     pub(crate) reason: String,
     /// What is known of it, with units.
     pub(crate) facts: Vec<(&'static str, String)>,
-    pub(crate) act: Option<Act>,
+    pub(crate) acts: Vec<Act>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,21 +80,24 @@ pub(crate) struct HomeView {
 
 /// The whole page, for somebody with this role.
 pub(crate) fn view(overview: &Overview, role: Role) -> Vec<SubclusterView> {
-    let own = overview.subcluster.subcluster;
-    let mut numbers: Vec<u16> = overview.nodes.iter().map(|row| row.subcluster).collect();
-    numbers.push(own);
-    numbers.sort_unstable();
-    numbers.dedup();
     let acts = acts(overview, role);
-    let view = |number| match number == own {
-        true => own_subcluster(overview, &acts),
-        false => other_subcluster(overview, number),
-    };
-    numbers.into_iter().map(view).collect()
+    let numbers = overview.subclusters().into_iter();
+    let view = numbers.map(|number| match overview.known(number) {
+        Some(known) => known_subcluster(overview, &known, &acts),
+        None => unknown_subcluster(overview, number),
+    });
+    view.collect()
 }
 
-fn own_subcluster(overview: &Overview, acts: &[Act]) -> SubclusterView {
-    let status = &overview.subcluster;
+/// One node, for a page of its own; none: there is no such node.
+pub(crate) fn node_view(overview: &Overview, role: Role, number: u16) -> Option<NodeView> {
+    let views = view(overview, role).into_iter();
+    let mut nodes = views.flat_map(|subcluster| subcluster.nodes);
+    nodes.find(|node| node.number == number)
+}
+
+fn known_subcluster(overview: &Overview, known: &Known<'_>, acts: &[Act]) -> SubclusterView {
+    let status = known.status;
     let availability = match status.high_availability {
         true => (Tone::Good, "high availability on"),
         false => (Tone::Busy, "high availability off"),
@@ -101,38 +106,50 @@ fn own_subcluster(overview: &Overview, acts: &[Act]) -> SubclusterView {
         true => (Tone::Good, "protected: the loss of one node is outlived"),
         false => (Tone::Bad, "not protected"),
     };
-    let rows = rows(overview);
+    let rows = overview.rows(known.number());
     let nodes = rows.iter().map(|row| {
-        let is_of = |act: &&Act| act.operation == Operation::SubclusterFailover { node: row.node };
+        let is_of = |act: &&Act| of_node(&act.errand.operation) == Some(row.node);
         NodeView {
-            act: acts.iter().find(is_of).cloned(),
-            ..own_node(overview, row)
+            acts: acts.iter().filter(is_of).cloned().collect(),
+            ..known_node(overview, known, row)
         }
     });
-    let is_of_all = |act: &&Act| !matches!(act.operation, Operation::SubclusterFailover { .. });
+    let is_of_all =
+        |act: &&Act| of_node(&act.errand.operation).is_none() && act.errand.at == known.at;
     SubclusterView {
-        number: status.subcluster,
-        is_own: true,
+        number: known.number(),
+        is_known: true,
         badges: vec![availability, protected],
         leader: { status.leader }.map_or("nobody".to_owned(), |node| overview.name(node)),
         term: status.term,
         nodes: nodes.collect(),
-        homes: status.homes.iter().map(|row| home(overview, row)).collect(),
+        homes: { status.homes.iter() }
+            .map(|row| home(overview, row))
+            .collect(),
         acts: acts.iter().filter(is_of_all).cloned().collect(),
     }
 }
 
-/// Of another subcluster only the nodes are known here.
-fn other_subcluster(overview: &Overview, number: u16) -> SubclusterView {
-    let nodes = { overview.nodes.iter() }
-        .filter(|row| row.subcluster == number && row.state != "removed")
-        .map(|row| {
-            let (tone, state) = connection(row, false);
-            bare_node(row, tone, state)
-        });
+/// The node that has the button.
+fn of_node(operation: &Operation) -> Option<u16> {
+    match operation {
+        Operation::SubclusterFailover { node }
+        | Operation::NodeDrain { node }
+        | Operation::NodeUndrain { node } => Some(*node),
+        _ => None,
+    }
+}
+
+/// Where none of its nodes answers, no more is known than who they are.
+fn unknown_subcluster(overview: &Overview, number: u16) -> SubclusterView {
+    let rows = overview.rows(number);
+    let nodes = rows.iter().map(|row| {
+        let (tone, state) = connection(row, false);
+        bare_node(row, tone, state)
+    });
     SubclusterView {
         number,
-        is_own: false,
+        is_known: false,
         badges: Vec::new(),
         leader: String::new(),
         term: 0,
@@ -142,35 +159,10 @@ fn other_subcluster(overview: &Overview, number: u16) -> SubclusterView {
     }
 }
 
-/// The nodes of the own subcluster. One that is alone is in no list of a cluster.
-fn rows(overview: &Overview) -> Vec<ClusterNodeRow> {
-    let own = overview.subcluster.subcluster;
-    let mut rows: Vec<ClusterNodeRow> = { overview.nodes.iter() }
-        .filter(|row| row.subcluster == own && row.state != "removed")
-        .cloned()
-        .collect();
-    if rows.is_empty() {
-        let node = overview.status.node_id;
-        rows.push(ClusterNodeRow {
-            node,
-            name: overview.name(node),
-            role: "node".to_owned(),
-            subcluster: own,
-            incarnation: 1,
-            address: String::new(),
-            version: overview.status.version.clone(),
-            formats: overview.status.formats,
-            format: overview.status.format,
-            state: "this node".to_owned(),
-        });
-    }
-    rows.sort_by_key(|row| (row.role == "witness", row.node));
-    rows
-}
-
-fn own_node(overview: &Overview, row: &ClusterNodeRow) -> NodeView {
-    let status = &overview.subcluster;
-    let served: Vec<&HomeRow> = overview.served_by(row.node).collect();
+fn known_node(overview: &Overview, known: &Known<'_>, row: &ClusterNodeRow) -> NodeView {
+    let status = known.status;
+    let served: Vec<&HomeRow> = known.served_by(row.node).collect();
+    let heard = overview.heard.get(&row.node);
     let known = status.nodes.iter().find(|known| known.node == row.node);
     let (tone, state, reason) = match known {
         Some(known) => (tone(known.state), known.state.title(), known.reason.clone()),
@@ -190,7 +182,7 @@ fn own_node(overview: &Overview, row: &ClusterNodeRow) -> NodeView {
         let (users, sessions) = sums(&served);
         facts.push(("Users", count(users, "user")));
         facts.push(("Sessions", count(sessions, "session")));
-        facts.push(("Lease", lease(overview, row, &served)));
+        facts.push(("Lease", lease(heard, &served)));
     }
     let leads = status.leader == Some(row.node);
     let member = status.members.iter().find(|member| member.node == row.node);
@@ -200,12 +192,21 @@ fn own_node(overview: &Overview, row: &ClusterNodeRow) -> NodeView {
         (false, Some(_)) => "learns, and does not vote yet",
         (false, None) => "has no replica",
     };
+    facts.push(("Version", row.version.clone()));
+    facts.extend(row.site.clone().map(|site| ("Site", site)));
+    if !row.witness_of.is_empty() {
+        let pairs: Vec<String> = row.witness_of.iter().map(u16::to_string).collect();
+        facts.push(("Witness of", format!("subcluster {}", pairs.join(", "))));
+    }
     facts.push(("Replica", vote.to_owned()));
     let log = match leads {
         true => "up to date".to_owned(),
         false => lag(&status.members, member),
     };
     facts.push(("Log", log));
+    if let Some(flush) = heard.and_then(|heard| heard.status.flush_ms) {
+        facts.push(("Disk flush", format!("99 of 100 within {flush} ms")));
+    }
     NodeView {
         reason,
         facts,
@@ -228,7 +229,7 @@ fn bare_node(row: &ClusterNodeRow, tone: Tone, state: &str) -> NodeView {
         state: state.to_owned(),
         reason: String::new(),
         facts: Vec::new(),
-        act: None,
+        acts: Vec::new(),
     }
 }
 
@@ -261,13 +262,18 @@ fn tone(state: NodeState) -> Tone {
 }
 
 /// Only who holds a lease knows of it.
-fn lease(overview: &Overview, row: &ClusterNodeRow, served: &[&HomeRow]) -> String {
-    let is_asked = row.node == overview.status.node_id;
-    match (is_asked, served.iter().all(|home| home.is_held_here)) {
-        (false, _) => "only that node knows",
-        (true, _) if served.is_empty() => "none",
-        (true, true) => "held",
-        (true, false) => "not held",
+fn lease(heard: Option<&Heard>, served: &[&HomeRow]) -> String {
+    let Some(heard) = heard else {
+        return "only that node knows".to_owned();
+    };
+    let is_held = |home: &&HomeRow| {
+        let mut homes = heard.subcluster.homes.iter();
+        homes.any(|row| row.home == home.home && row.is_held_here)
+    };
+    match served.iter().all(is_held) {
+        _ if served.is_empty() => "none",
+        true => "held",
+        false => "not held",
     }
     .to_owned()
 }
@@ -300,9 +306,9 @@ fn home(overview: &Overview, row: &HomeRow) -> HomeView {
         users: count(row.users, "user"),
         sessions: count(row.sessions, "session"),
         epoch: row.epoch,
-        lease: match row.is_held_here {
-            true => "held here",
-            false => "not held here",
+        lease: match overview.is_held(row) {
+            true => "held",
+            false => "not held",
         },
     }
 }
@@ -312,21 +318,27 @@ pub(crate) fn acts(overview: &Overview, role: Role) -> Vec<Act> {
     if !role.may(Permission::MoveUsers) {
         return Vec::new();
     }
-    let nodes: Vec<ClusterNodeRow> = { rows(overview).into_iter() }
-        .filter(|row| row.role != "witness")
-        .collect();
+    let numbers = overview.subclusters().into_iter();
+    let known = numbers.filter_map(|number| overview.known(number));
+    known.flat_map(|known| acts_on(overview, &known)).collect()
+}
+
+fn acts_on(overview: &Overview, known: &Known<'_>) -> Vec<Act> {
+    let rows = overview.rows(known.number()).into_iter();
+    let nodes: Vec<ClusterNodeRow> = rows.filter(|row| row.role != "witness").collect();
     let mut acts: Vec<Act> = nodes
         .iter()
-        .filter_map(|row| failover(overview, &nodes, row))
+        .filter_map(|row| failover(known, &nodes, row))
         .collect();
-    acts.extend(fallback(overview, &nodes));
-    acts.push(high_availability(overview, &nodes));
+    acts.extend(nodes.iter().map(|row| drain(known, &nodes, row)));
+    acts.extend(fallback(overview, known, &nodes));
+    acts.push(high_availability(known, &nodes));
     acts
 }
 
-fn failover(overview: &Overview, nodes: &[ClusterNodeRow], row: &ClusterNodeRow) -> Option<Act> {
+fn failover(known: &Known<'_>, nodes: &[ClusterNodeRow], row: &ClusterNodeRow) -> Option<Act> {
     let twin = nodes.iter().find(|twin| twin.node != row.node)?;
-    let served: Vec<&HomeRow> = overview.served_by(row.node).collect();
+    let served: Vec<&HomeRow> = known.served_by(row.node).collect();
     if served.is_empty() || twin.state == "not connected" {
         return None;
     }
@@ -334,20 +346,41 @@ fn failover(overview: &Overview, nodes: &[ClusterNodeRow], row: &ClusterNodeRow)
     let (node, name) = (row.node, &row.name);
     let (users, sessions) = (count(users, "user"), count(sessions, "session"));
     let twin = &twin.name;
-    Some(Act {
-        operation: Operation::SubclusterFailover { node },
-        label: format!("Failover of {name}"),
-        path: format!("/confirm?operation=subcluster.failover&node={node}"),
-        whom: format!("{name} serves {users} with {sessions} now; {twin} will serve them."),
-    })
+    Some(known.act(
+        Operation::SubclusterFailover { node },
+        format!("Failover of {name}"),
+        format!("{name} serves {users} with {sessions} now; {twin} will serve them."),
+    ))
 }
 
-fn fallback(overview: &Overview, nodes: &[ClusterNodeRow]) -> Option<Act> {
+/// A node that is alone has nobody to leave its users to: the node says so.
+fn drain(known: &Known<'_>, nodes: &[ClusterNodeRow], row: &ClusterNodeRow) -> Act {
+    let (node, name) = (row.node, &row.name);
+    if row.is_drained {
+        return known.act(
+            Operation::NodeUndrain { node },
+            format!("Undrain {name}"),
+            format!("{name} takes users and duties again."),
+        );
+    }
+    let served: Vec<&HomeRow> = known.served_by(node).collect();
+    let (users, sessions) = sums(&served);
+    let (users, sessions) = (count(users, "user"), count(sessions, "session"));
+    let twin = nodes.iter().find(|twin| twin.node != node);
+    let twin = twin.map_or("nobody", |twin| twin.name.as_str());
+    known.act(
+        Operation::NodeDrain { node },
+        format!("Drain {name}"),
+        format!("{name} serves {users} with {sessions} now; {twin} will, until it is undrained."),
+    )
+}
+
+fn fallback(overview: &Overview, known: &Known<'_>, nodes: &[ClusterNodeRow]) -> Option<Act> {
     let is_there = |home: u16| {
         let node = nodes.iter().find(|row| row.node == home);
         node.is_some_and(|row| row.state != "not connected")
     };
-    let homes = overview.subcluster.homes.iter();
+    let homes = known.status.homes.iter();
     let away: Vec<&HomeRow> = homes
         .filter(|row| row.serving != Some(row.home) && is_there(row.home))
         .collect();
@@ -358,17 +391,16 @@ fn fallback(overview: &Overview, nodes: &[ClusterNodeRow]) -> Option<Act> {
     let names: Vec<String> = away.iter().map(|row| overview.name(row.home)).collect();
     let (users, sessions) = (count(users, "user"), count(sessions, "session"));
     let names = names.join(" and ");
-    Some(Act {
-        operation: Operation::SubclusterFallback {},
-        label: "Fallback".to_owned(),
-        path: "/confirm?operation=subcluster.fallback".to_owned(),
-        whom: format!("{users} with {sessions} will go home to {names}."),
-    })
+    Some(known.act(
+        Operation::SubclusterFallback {},
+        "Fallback".to_owned(),
+        format!("{users} with {sessions} will go home to {names}."),
+    ))
 }
 
-fn high_availability(overview: &Overview, nodes: &[ClusterNodeRow]) -> Act {
-    let on = !overview.subcluster.high_availability;
-    let homes: Vec<&HomeRow> = overview.subcluster.homes.iter().collect();
+fn high_availability(known: &Known<'_>, nodes: &[ClusterNodeRow]) -> Act {
+    let on = !known.status.high_availability;
+    let homes: Vec<&HomeRow> = known.status.homes.iter().collect();
     let users = count(sums(&homes).0, "user");
     let names: Vec<&str> = nodes.iter().map(|row| row.name.as_str()).collect();
     let names = names.join(" and ");
@@ -382,12 +414,8 @@ fn high_availability(overview: &Overview, nodes: &[ClusterNodeRow]) -> Act {
             format!("It is about the {users} of {names}."),
         ),
     };
-    Act {
-        operation: Operation::SubclusterSetHighAvailability { on },
-        label: label.to_owned(),
-        path: format!("/confirm?operation=subcluster.set-high-availability&on={on}"),
-        whom,
-    }
+    let operation = Operation::SubclusterSetHighAvailability { on };
+    known.act(operation, label.to_owned(), whom)
 }
 
 fn sums(homes: &[&HomeRow]) -> (u64, u64) {
@@ -406,16 +434,148 @@ fn count(number: u64, what: &str) -> String {
 // === impl Overview ===
 
 impl Overview {
+    /// The node that made the page.
+    pub(crate) fn own(&self) -> Option<&Heard> {
+        self.heard.get(&self.me)
+    }
+
+    /// The numbers and names of the nodes that were not removed.
+    pub(crate) fn present(&self) -> Vec<(u16, String)> {
+        let numbers = self.subclusters().into_iter();
+        let rows = numbers.flat_map(|number| self.rows(number));
+        rows.map(|row| (row.node, row.name)).collect()
+    }
+
+    /// The subclusters of which something is known, each with the node to ask; none: the asked one.
+    pub(crate) fn known_subclusters(&self) -> Vec<(u16, Option<u16>)> {
+        let numbers = self.subclusters().into_iter();
+        let known = numbers.filter_map(|number| Some((number, self.known(number)?.at)));
+        known.collect()
+    }
+
+    fn subclusters(&self) -> Vec<u16> {
+        let rows = self.nodes.iter().filter(|row| row.state != "removed");
+        let mut numbers: Vec<u16> = rows.map(|row| row.subcluster).collect();
+        numbers.extend(self.own().map(|own| own.subcluster.subcluster));
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// Its nodes, those that serve first. A node that is alone is in no list of a cluster.
+    fn rows(&self, subcluster: u16) -> Vec<ClusterNodeRow> {
+        let is_of = |row: &&ClusterNodeRow| row.subcluster == subcluster && row.state != "removed";
+        let rows = self.nodes.iter().filter(is_of);
+        let mut rows: Vec<ClusterNodeRow> = rows.cloned().collect();
+        if let (true, Some(own)) = (rows.is_empty(), self.own()) {
+            rows.push(ClusterNodeRow {
+                node: self.me,
+                name: self.name(self.me),
+                role: "node".to_owned(),
+                subcluster,
+                incarnation: 1,
+                address: String::new(),
+                version: own.status.version.clone(),
+                formats: own.status.formats,
+                format: own.status.format,
+                site: None,
+                witness_of: Vec::new(),
+                is_drained: false,
+                state: "this node".to_owned(),
+            });
+        }
+        rows.sort_by_key(|row| (row.role == "witness", row.node));
+        rows
+    }
+
+    /// What is known of a subcluster: what its leader says (of two that think so, the later
+    /// one), else what the asked node says, else what any of its nodes says.
+    fn known(&self, subcluster: u16) -> Option<Known<'_>> {
+        let of = self.heard.iter();
+        let of = of.filter(|(_, heard)| heard.subcluster.subcluster == subcluster);
+        let best = of.min_by_key(|(node, heard)| {
+            let leads = heard.subcluster.leader == Some(**node);
+            let term = std::cmp::Reverse(heard.subcluster.term);
+            (!leads, term, **node != self.me, **node)
+        });
+        let (node, heard) = best?;
+        Some(Known {
+            status: &heard.subcluster,
+            at: Some(*node).filter(|node| *node != self.me),
+        })
+    }
+
     /// What people call a node.
-    fn name(&self, node: u16) -> String {
+    pub(crate) fn name(&self, node: u16) -> String {
         let row = self.nodes.iter().find(|row| row.node == node);
         row.map_or_else(|| format!("node {node}"), |row| row.name.clone())
     }
 
+    /// Whether the node that serves a home says that it holds the lease.
+    fn is_held(&self, home: &HomeRow) -> bool {
+        let serving = home.serving.and_then(|serving| self.heard.get(&serving));
+        serving.is_some_and(|heard| {
+            let mut homes = heard.subcluster.homes.iter();
+            homes.any(|row| row.home == home.home && row.is_held_here)
+        })
+    }
+}
+
+/// What is known of a subcluster, and of whom.
+struct Known<'a> {
+    status: &'a SubclusterStatus,
+    /// Who is asked to change something there; none: the asked node.
+    at: Option<u16>,
+}
+
+impl Known<'_> {
+    fn number(&self) -> u16 {
+        self.status.subcluster
+    }
+
     fn served_by(&self, node: u16) -> impl Iterator<Item = &HomeRow> {
-        let homes = self.subcluster.homes.iter();
+        let homes = self.status.homes.iter();
         homes.filter(move |row| row.serving == Some(node))
     }
+
+    fn act(&self, operation: Operation, label: String, whom: String) -> Act {
+        let errand = Errand {
+            operation,
+            at: self.at,
+        };
+        Act {
+            path: path(&errand),
+            errand,
+            label,
+            whom,
+        }
+    }
+}
+
+/// Where an errand is explained and confirmed.
+pub(crate) fn path(errand: &Errand) -> String {
+    let name = errand.operation.name();
+    let fields = fields(errand).into_iter();
+    let fields: String = fields
+        .map(|(field, value)| format!("&{field}={value}"))
+        .collect();
+    format!("/confirm?operation={name}{fields}")
+}
+
+/// What a form carries of an errand: numbers and words that need no escape.
+pub(crate) fn fields(errand: &Errand) -> Vec<(&'static str, String)> {
+    let mut fields = match &errand.operation {
+        Operation::SubclusterFailover { node }
+        | Operation::NodeDrain { node }
+        | Operation::NodeUndrain { node } => vec![("node", node.to_string())],
+        Operation::SubclusterSetHighAvailability { on } => vec![("on", on.to_string())],
+        Operation::ServiceStart { service }
+        | Operation::ServiceStop { service }
+        | Operation::ServiceRestart { service } => vec![("service", service.to_string())],
+        _ => Vec::new(),
+    };
+    fields.extend(errand.at.map(|at| ("at", at.to_string())));
+    fields
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What is said of clusters in several states, and what may be done about them.
 
+use std::collections::BTreeMap;
+
 use pollux_domain::operations::{NodeStateRow, NodeStatus, SubclusterStatus};
 use pollux_domain::version::Formats;
 
@@ -21,6 +23,9 @@ fn row(node: u16, name: &str, role: &str, subcluster: u16, state: &str) -> Clust
         version: "0.1.0".to_owned(),
         formats: FORMATS,
         format: 1,
+        site: None,
+        witness_of: Vec::new(),
+        is_drained: false,
         state: state.to_owned(),
     }
 }
@@ -45,31 +50,33 @@ fn member(node: u16, matched_index: Option<u64>) -> MemberRow {
     }
 }
 
-/// Castor, Pollux, which is asked and leads, and their witness.
-fn pair() -> Overview {
-    Overview {
-        status: NodeStatus {
-            node_id: 2,
-            version: "0.1.0".to_owned(),
-            formats: FORMATS,
-            format: 1,
-            domain: "example.org".to_owned(),
-            state: "serving".to_owned(),
-            uptime_seconds: 60,
-            user_count: 4,
-            session_count: 2,
-            listeners: Vec::new(),
-            groups: Vec::new(),
-        },
-        nodes: vec![
-            row(1, "castor", "node", 1, "connected"),
-            row(2, "pollux", "node", 1, "this node"),
-            row(3, "witness", "witness", 1, "connected"),
-        ],
+fn status(node: u16) -> NodeStatus {
+    NodeStatus {
+        node_id: node,
+        version: "0.1.0".to_owned(),
+        formats: FORMATS,
+        format: 1,
+        domain: "example.org".to_owned(),
+        state: "serving".to_owned(),
+        uptime_seconds: 60,
+        flush_ms: Some(2.5),
+        user_count: 4,
+        session_count: 2,
+        listeners: Vec::new(),
+        groups: Vec::new(),
+        relogin: Default::default(),
+    }
+}
+
+/// What Pollux says, which leads.
+fn heard() -> Heard {
+    Heard {
+        status: status(2),
         subcluster: SubclusterStatus {
             subcluster: 1,
             high_availability: true,
             is_protected: true,
+            exposure: None,
             leader: Some(2),
             term: 3,
             homes: vec![home_row(1, 1), home_row(2, 2)],
@@ -83,12 +90,30 @@ fn pair() -> Overview {
     }
 }
 
+/// Castor, Pollux, which is asked and leads, and their witness.
+fn pair() -> Overview {
+    Overview {
+        me: 2,
+        nodes: vec![
+            row(1, "castor", "node", 1, "connected"),
+            row(2, "pollux", "node", 1, "this node"),
+            row(3, "witness", "witness", 1, "connected"),
+        ],
+        heard: BTreeMap::from([(2, heard())]),
+    }
+}
+
+fn own(overview: &mut Overview) -> &mut SubclusterStatus {
+    let heard = overview.heard.get_mut(&2);
+    &mut heard.unwrap().subcluster
+}
+
 /// Castor is gone, and Pollux serves its users.
 fn without_castor() -> Overview {
     let mut overview = pair();
     overview.nodes[0].state = "not connected".to_owned();
-    overview.subcluster.homes[0] = home_row(1, 2);
-    overview.subcluster.is_protected = false;
+    own(&mut overview).homes[0] = home_row(1, 2);
+    own(&mut overview).is_protected = false;
     overview
 }
 
@@ -126,9 +151,11 @@ fn a_whole_pair() {
     assert_eq!(fact(pollux, "Log"), "up to date");
     assert_eq!(fact(witness, "Users"), "");
     assert_eq!(witness.kind, "witness");
+    assert_eq!(fact(pollux, "Disk flush"), "99 of 100 within 2.5 ms");
+    assert_eq!(fact(castor, "Disk flush"), "", "it has not said");
     let mut follows = pair();
-    follows.subcluster.leader = Some(1);
-    follows.subcluster.members = [1, 2, 3].map(|node| member(node, None)).to_vec();
+    own(&mut follows).leader = Some(1);
+    own(&mut follows).members = [1, 2, 3].map(|node| member(node, None)).to_vec();
     let nodes = &super::view(&follows, Role::Viewer)[0].nodes;
     let logs = nodes.iter().map(|node| fact(node, "Log"));
     let unknown = "only the leader knows";
@@ -157,7 +184,7 @@ fn a_dead_node_is_bad_and_its_users_are_away() {
 fn the_states_of_the_product_go_before_what_is_guessed() {
     let mut overview = without_castor();
     let state = NodeState::Down;
-    overview.subcluster.nodes = vec![NodeStateRow {
+    own(&mut overview).nodes = vec![NodeStateRow {
         node: 1,
         name: "castor".to_owned(),
         state,
@@ -191,7 +218,7 @@ fn the_buttons_are_those_that_the_state_and_the_role_allow() {
     let mut overview = without_castor();
     assert_eq!(paths(&overview, Role::Operator), [off]);
     overview.nodes[0].state = "connected".to_owned();
-    overview.subcluster.high_availability = false;
+    own(&mut overview).high_availability = false;
     assert_eq!(paths(&overview, Role::Operator), [second, fallback, on]);
     let acts = acts(&overview, Role::Operator);
     assert_eq!(
@@ -208,31 +235,70 @@ fn the_buttons_are_those_that_the_state_and_the_role_allow() {
 fn a_node_that_is_alone_is_shown() {
     let mut overview = pair();
     overview.nodes.clear();
-    overview.subcluster.homes = vec![home_row(2, 2)];
-    overview.subcluster.members = vec![member(2, None)];
+    own(&mut overview).homes = vec![home_row(2, 2)];
+    own(&mut overview).members = vec![member(2, None)];
     let view = view(&overview, Role::Operator);
     let node = &view[0].nodes[0];
     assert_eq!(
         (node.name.as_str(), node.state.as_str()),
         ("node 2", "Serves")
     );
-    assert_eq!(node.act, None, "it has no twin");
+    assert_eq!(node.acts.len(), 1, "it has no twin");
     assert_eq!(fact(node, "Log"), "up to date");
 }
 
 #[test]
-fn another_subcluster_has_its_nodes_and_removed_ones_are_left_out() {
+fn who_leads_and_who_holds_a_lease_say_so_themselves() {
+    let mut overview = pair();
+    let mut castor = heard();
+    castor.status = status(1);
+    castor.subcluster.leader = Some(1);
+    castor.subcluster.term = 4;
+    castor.subcluster.homes[0].is_held_here = true;
+    castor.subcluster.homes[1].is_held_here = false;
+    overview.heard.insert(1, castor);
+    let view = view(&overview, Role::Operator);
+    assert_eq!((view[0].leader.as_str(), view[0].term), ("castor", 4));
+    assert_eq!(fact(&view[0].nodes[0], "Lease"), "held");
+    assert_eq!(view[0].homes[0].lease, "held");
+    assert_eq!(view[0].homes[1].lease, "held");
+    // What is asked for is asked of whom it was heard.
+    assert_eq!(
+        paths(&overview, Role::Operator),
+        [
+            "/confirm?operation=subcluster.failover&node=1&at=1",
+            "/confirm?operation=subcluster.failover&node=2&at=1",
+            "/confirm?operation=subcluster.set-high-availability&on=false&at=1",
+        ]
+    );
+}
+
+#[test]
+fn another_subcluster_is_as_its_own_nodes_say() {
     let mut overview = pair();
     overview.nodes.push(row(4, "mizar", "node", 2, "connected"));
-    overview
-        .nodes
-        .push(row(5, "alcor", "node", 2, "not connected"));
+    let alcor = row(5, "alcor", "node", 2, "not connected");
+    overview.nodes.push(alcor);
     overview.nodes.push(row(6, "old", "node", 2, "removed"));
-    let view = view(&overview, Role::Operator);
-    let second = &view[1];
-    assert!(!second.is_own && second.acts.is_empty());
-    let states: Vec<&str> = { second.nodes.iter() }
+    let unheard = &view(&overview, Role::Operator)[1];
+    assert!(!unheard.is_known && unheard.acts.is_empty());
+    let states: Vec<&str> = { unheard.nodes.iter() }
         .map(|node| node.state.as_str())
         .collect();
     assert_eq!(states, ["Connected", "Not connected"]);
+    let mut mizar = heard();
+    mizar.status = status(4);
+    mizar.subcluster.subcluster = 2;
+    mizar.subcluster.homes = vec![home_row(4, 4), home_row(5, 4)];
+    overview.heard.insert(4, mizar);
+    let known = &view(&overview, Role::Operator)[1];
+    assert!(known.is_known);
+    let served = fact(&known.nodes[0], "Serves");
+    assert_eq!(served, "the users of mizar and alcor");
+    let acts: Vec<&str> = { known.acts.iter() }.map(|act| act.path.as_str()).collect();
+    let off = "/confirm?operation=subcluster.set-high-availability&on=false&at=4";
+    assert_eq!(acts, [off]);
+    assert_eq!(known.nodes[0].acts.len(), 1, "its twin is not there");
+    let first = &view(&overview, Role::Operator)[0];
+    assert_eq!(first.acts.len(), 1, "each has its own");
 }

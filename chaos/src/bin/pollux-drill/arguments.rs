@@ -54,7 +54,7 @@ pub struct Arguments {
     /// Judge promises only, not times: for machines that are busy with other things
     #[arg(long)]
     pub no_bounds: bool,
-    /// Users of `election-storm`
+    /// Users of `election-storm`; half as many, with twice the sessions, of `storm-after-takeover`
     #[arg(long, default_value_t = 1000)]
     pub storm_users: usize,
     /// Sessions of each of them

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use pollux_chaos::failover::{self, PLANS, STORM, Storm};
+use pollux_chaos::failover::{self, COMEBACK, Comeback, PLANS, STORM, Storm};
 use pollux_chaos::load::open_files_most;
 use pollux_chaos::servers::pair::PairOptions;
 
@@ -73,6 +73,17 @@ fn drill(name: &str, wanted: &Arguments, grounds: &mut Grounds) -> anyhow::Resul
         let is_kept = report.holds();
         return Ok((Found::Storm(report), is_kept));
     }
+    if name == COMEBACK {
+        grounds.leave();
+        let comeback = Comeback {
+            users: wanted.storm_users / 2,
+            sessions_per_user: wanted.storm_sessions * 2,
+            pairs: wanted.pairs,
+        };
+        let report = comeback.run(&options(wanted)?, !wanted.quiet)?;
+        let is_kept = report.holds(!wanted.no_bounds);
+        return Ok((Found::Comeback(report), is_kept));
+    }
     let plan = failover::plan(name).context("there is no such drill: see --list")?;
     if !plan.is_possible(wanted.mode) {
         bail!(
@@ -100,9 +111,10 @@ fn names(wanted: &Arguments) -> anyhow::Result<Vec<&str>> {
                 let plans = PLANS.iter().filter(|plan| plan.is_possible(wanted.mode));
                 let plans = plans.filter(|plan| next.is_some() || !plan.upgrades);
                 names.extend(plans.map(|plan| plan.name));
-                names.push(STORM);
+                names.extend([STORM, COMEBACK]);
             }
-            name if name == STORM || failover::plan(name).is_some() => names.push(name),
+            STORM | COMEBACK => names.push(name),
+            name if failover::plan(name).is_some() => names.push(name),
             name => bail!("there is no drill `{name}`: see --list"),
         }
     }
@@ -119,6 +131,8 @@ fn list() -> anyhow::Result<()> {
     }
     let about = "sign-ins with every core busy, and a snapshot; nobody may be elected";
     text.push_str(&format!("{STORM:<28}{about}\n"));
+    let about = "thousands come back to the survivor while others chat there";
+    text.push_str(&format!("{COMEBACK:<28}{about}\n"));
     stdout()
         .write_all(text.as_bytes())
         .context("print the list")

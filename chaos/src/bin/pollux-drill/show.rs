@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 
 use anyhow::Context;
-use pollux_chaos::failover::{Findings, Plan, Report, Spread, StormReport};
+use pollux_chaos::failover::{ComebackReport, Findings, Plan, Report, Spread, StormReport};
 use serde::Serialize;
 
 use crate::say;
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 16] = [
 pub enum Found {
     Drill(Report),
     Storm(StormReport),
+    Comeback(ComebackReport),
 }
 
 /// A row for each drill; times in ms are least/median/most of its runs.
@@ -51,6 +52,7 @@ pub fn all(found: &[Found], as_json: bool, file: Option<&Path>) -> anyhow::Resul
         match one {
             Found::Drill(report) => rows.push(row(report)),
             Found::Storm(report) => storms.push_str(&storm(report)),
+            Found::Comeback(report) => storms.push_str(&comeback(report)),
         }
     }
     if rows.len() > 1 {
@@ -144,6 +146,36 @@ fn storm(report: &StormReport) -> String {
         ("refused", report.refused.to_string()),
         ("snapshots", report.snapshots.to_string()),
         ("slowest sign-in", format!("{:.0}", report.slowest_ms)),
+    ];
+    let head = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let row = cells.iter().map(|(_, cell)| cell.clone()).collect();
+    format!("\n{}", table(&[head, row]))
+}
+
+fn comeback(report: &ComebackReport) -> String {
+    let ms = |value: f64| format!("{value:.0}");
+    let cells = [
+        ("drill", report.drill.to_owned()),
+        ("sessions", report.sessions.to_string()),
+        ("resumed", report.resumed.to_string()),
+        ("signed in", report.signed_in.to_string()),
+        ("not resumed", report.not_resumed.to_string()),
+        ("never back", report.never_back.to_string()),
+        ("turned away", report.turned_away.to_string()),
+        ("last back", ms(report.last_back_ms)),
+        ("resumption p99", ms(report.resumption.p99_ms)),
+        ("sign-in p99", ms(report.sign_in.p99_ms)),
+        ("chat p99 before", ms(report.chat_before.p99_ms)),
+        ("chat p99", ms(report.chat.p99_ms)),
+        ("acknowledged", report.acknowledged.to_string()),
+        ("lost", report.lost.to_string()),
+        ("twice", report.twice.to_string()),
+        (
+            "managed a second",
+            report
+                .managed_a_second
+                .map_or("-".to_owned(), |rate| rate.to_string()),
+        ),
     ];
     let head = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
     let row = cells.iter().map(|(_, cell)| cell.clone()).collect();

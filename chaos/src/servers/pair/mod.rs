@@ -53,6 +53,8 @@ pub enum Homes {
     Castor,
     /// Every second pair of users is at home on each node.
     Both,
+    /// So many are at home on Pollux, all others on Castor.
+    PolluxFirst(usize),
 }
 
 pub struct Pair {
@@ -311,5 +313,7 @@ pub fn home_of(user: usize, homes: Homes) -> usize {
     match homes {
         Homes::Castor => CASTOR,
         Homes::Both => user / 2 % 2,
+        Homes::PolluxFirst(count) if user < count => POLLUX,
+        Homes::PolluxFirst(_) => CASTOR,
     }
 }

@@ -60,6 +60,8 @@ pub fn found() -> TopologyChange {
             client_address: Some(format!("{}:{PORT}", NAMES[0])),
             build: version::build(),
             shown: None,
+            site: None,
+            drained: false,
             removed: false,
         },
         secrets: None,
@@ -125,6 +127,7 @@ async fn let_in(node: &Arc<Node>, index: usize) -> Result<Membership, Box<dyn st
         address: format!("{name}:{LINK_PORT}"),
         client_address: (role == Role::Node).then(|| format!("{name}:{PORT}")),
         build: version::build(),
+        site: None,
     };
     topology(node, admit).await?;
     Ok(node.configuration.read(|configuration| {

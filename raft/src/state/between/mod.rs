@@ -10,12 +10,14 @@
 //! lose all of it.
 
 mod directory;
+mod hold;
 mod outbox;
 mod take;
 mod telling;
 mod view;
 mod watched;
 
+pub(super) use hold::Held;
 pub(super) use outbox::{Debt, Outbox};
 #[cfg(test)]
 pub(super) use outbox::{HARD_LINES_MAX, LINES_MAX};

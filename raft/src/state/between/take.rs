@@ -35,6 +35,9 @@ impl State {
         out: &mut Outcome,
     ) -> Result<Reply, Refusal> {
         let own = self.name.ok_or(Refusal::NoSuchGroup)?;
+        if self.held().is_some() {
+            return Err(Refusal::Held);
+        }
         if source.id == own.id {
             return Err(Refusal::NoSuchGroup);
         }

@@ -95,6 +95,7 @@ impl Node {
             applied: self.applied,
             stuck: stuck.max(flush.unwrap_or_default()),
             flush: flush.unwrap_or_default(),
+            down: None,
             homes: asked.homes,
             given_back: asked.given_back,
         };

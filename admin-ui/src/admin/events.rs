@@ -1,5 +1,5 @@
-//! The topology as it changes, as server-sent events: whole fragments of the page, each only if it
-//! is another than the one before. Not for how they look.
+//! Pages as they change, as server-sent events: whole fragments of the page, each only if it is
+//! another than the one before. Not for how they look.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use actix_web::web::{Bytes, Data};
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::board::FRESH;
-use crate::admin::exchange::{Body, Events, Reply};
-use crate::admin::{Office, pages};
+use super::Office;
+use super::exchange::{Body, Events, Reply};
+use super::live::Live;
 
 /// Browsers that look on at one time; one more sees the page without changes.
 pub(crate) const WATCHERS_MAX: usize = 64;
@@ -25,6 +25,7 @@ const END: &str = "event: end\ndata: end\n\n";
 
 struct Watcher {
     office: Data<Office>,
+    live: Live,
     cookie: String,
     /// What was said last, and how long ago.
     shown: String,
@@ -34,13 +35,14 @@ struct Watcher {
 }
 
 /// The stream of one browser.
-pub(crate) fn watch(office: &Data<Office>, cookie: Option<&str>) -> Reply {
+pub(crate) fn watch(office: &Data<Office>, live: Live, cookie: Option<&str>) -> Reply {
     let Ok(place) = Arc::clone(&office.watchers).try_acquire_owned() else {
         // The browser does not come back by itself (HTML, "Server-sent events").
         return Reply::text(204, "");
     };
     let watcher = Watcher {
         office: office.clone(),
+        live,
         cookie: cookie.unwrap_or_default().to_owned(),
         shown: String::new(),
         quiet: Duration::ZERO,
@@ -68,19 +70,20 @@ impl Watcher {
                 self.is_over = true;
                 return Some(END.to_owned());
             };
-            let live = pages::live(&self.office, &reader).await;
+            let live = self.live.render(&self.office, &reader).await;
             if live != self.shown {
                 let first = match self.shown.is_empty() {
                     true => format!("retry: {RETRY_MS}\n"),
                     false => String::new(),
                 };
-                let event = format!("{first}{}", event("topology", &live));
+                let event = format!("{first}{}", event("page", &live));
                 self.shown = live;
                 self.quiet = Duration::ZERO;
                 return Some(event);
             }
-            sleep(FRESH).await;
-            self.quiet += FRESH;
+            let pause = self.live.pause();
+            sleep(pause).await;
+            self.quiet += pause;
             if SIGN_OF_LIFE <= self.quiet {
                 self.quiet = Duration::ZERO;
                 return Some(":\n\n".to_owned());

@@ -1,0 +1,198 @@
+//! What the node that makes a backup asks of those that make its parts, step by step, and how they
+//! answer. Not for what a part does.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, Weak};
+
+use bytes::Bytes;
+use pollux_domain::contract::{Command, HoldId, Refusal, Reply};
+use pollux_domain::ids::NodeId;
+use pollux_domain::operations::{BackupRow, ErrorKind, OperationError};
+use pollux_links::peers::{Desk, Lane, Subject, Topic};
+use pollux_raft::backup::SetId;
+use pollux_store::codec;
+use serde::{Deserialize, Serialize};
+
+use super::backups;
+use super::part::{Part, Step};
+use crate::node::Node;
+use crate::users::UserError;
+
+const VERSION: u16 = 1;
+
+/// One step.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Question {
+    /// Begins a file, with the rows that there are now.
+    Prepare {
+        set: SetId,
+        parts: u16,
+        made_at: String,
+    },
+    /// Takes nothing of other groups from now on.
+    Hold {
+        set: SetId,
+    },
+    /// Catches the database as it is, within the hold.
+    Capture {
+        set: SetId,
+    },
+    Release {
+        set: SetId,
+    },
+    /// Puts the file in its place.
+    Finish {
+        set: SetId,
+    },
+    /// Forgets it.
+    Drop {
+        set: SetId,
+    },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Told {
+    Done,
+    Made(BackupRow),
+}
+
+/// Asks a node, which may be this one.
+pub(super) async fn ask(
+    node: &Arc<Node>,
+    part: NodeId,
+    question: Question,
+) -> Result<Told, OperationError> {
+    if part == node.settings.node {
+        return answer(node, question).await;
+    }
+    let failed = |reason: &dyn std::fmt::Display| {
+        let message = format!("node {part} could not be asked for its part: {reason}");
+        OperationError::new(ErrorKind::Unavailable, message)
+    };
+    let body = codec::encode(VERSION, &question).map_err(|error| failed(&error))?;
+    let asked = node.peers.ask(part, Lane::Bulk, topic(node), body.into());
+    let told = asked.await.map_err(|error| failed(&error))?;
+    let told: Result<Told, OperationError> =
+        codec::decode(VERSION, &told).map_err(|error| failed(&error))?;
+    told
+}
+
+async fn answer(node: &Arc<Node>, question: Question) -> Result<Told, OperationError> {
+    match question {
+        Question::Prepare {
+            set,
+            parts,
+            made_at,
+        } => {
+            let backups = backups(node)?;
+            // What was acknowledged until now is in it.
+            node.configuration
+                .catch_up()
+                .await
+                .map_err(UserError::from)?;
+            node.subcluster.catch_up().await.map_err(UserError::from)?;
+            let prepared = {
+                let mut place = backups.part.lock().unwrap_or_else(PoisonError::into_inner);
+                if place.as_ref().is_some_and(Part::goes_on) {
+                    let message = "a backup is being made; see `cluster backups`";
+                    return Err(OperationError::new(ErrorKind::ResourceConstraint, message));
+                }
+                let part = Part::begin(node, &backups.folder, set, parts, made_at)?;
+                let prepared = part.step(Step::Prepare);
+                *place = Some(part);
+                prepared
+            };
+            prepared.await
+        }
+        Question::Hold { set } => {
+            hold(
+                node,
+                Command::Hold {
+                    hold: HoldId(set.0),
+                },
+            )
+            .await
+        }
+        Question::Release { set } => {
+            hold(
+                node,
+                Command::Release {
+                    hold: HoldId(set.0),
+                },
+            )
+            .await
+        }
+        Question::Capture { set } => {
+            // The replica here has the hold, too.
+            node.subcluster.catch_up().await.map_err(UserError::from)?;
+            step(node, set, Step::Capture)?.await
+        }
+        Question::Finish { set } => step(node, set, Step::Finish)?.await,
+        Question::Drop { set } => {
+            let mut place = { backups(node)?.part.lock() }.unwrap_or_else(PoisonError::into_inner);
+            place.take_if(|part| part.set == set);
+            Ok(Told::Done)
+        }
+    }
+}
+
+async fn hold(node: &Node, command: Command) -> Result<Told, OperationError> {
+    match { node.subcluster.execute(command).await }.map_err(UserError::from)? {
+        Reply::Refused(Refusal::Held) => {
+            let message = "another backup is being made; try again in a moment";
+            Err(OperationError::new(ErrorKind::ResourceConstraint, message))
+        }
+        _ => Ok(Told::Done),
+    }
+}
+
+/// The next step of that part.
+fn step(
+    node: &Node,
+    set: SetId,
+    step: Step,
+) -> Result<impl Future<Output = Result<Told, OperationError>> + use<>, OperationError> {
+    let place = { backups(node)?.part.lock() }.unwrap_or_else(PoisonError::into_inner);
+    let part = place.as_ref().filter(|part| part.set == set);
+    part.map(|part| part.step(step)).ok_or_else(|| {
+        let message = "this part of the backup was given up; make another one";
+        OperationError::new(ErrorKind::Unavailable, message)
+    })
+}
+
+fn topic(node: &Node) -> Topic {
+    Topic {
+        subject: Subject::Backup,
+        group: node.configuration.group(),
+    }
+}
+
+struct PartDesk(Weak<Node>);
+
+impl Desk for PartDesk {
+    fn told(&self, from: NodeId, _body: Bytes) {
+        tracing::debug!(%from, "parts of a backup are asked for, not told");
+    }
+
+    fn asked(
+        &self,
+        _from: NodeId,
+        body: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
+        let node = self.0.upgrade();
+        Box::pin(async move {
+            let node = node.ok_or("the node stops")?;
+            let question = codec::decode(VERSION, &body).map_err(|error| error.to_string())?;
+            let told = answer(&node, question).await;
+            let record = codec::encode(VERSION, &told).map_err(|error| error.to_string())?;
+            Ok(record.into())
+        })
+    }
+}
+
+/// Opens the desk of a node.
+pub(crate) fn open(node: &Arc<Node>) {
+    let desk = PartDesk(Arc::downgrade(node));
+    node.desks.open(topic(node), Arc::new(desk));
+}

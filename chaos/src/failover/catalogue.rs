@@ -377,6 +377,14 @@ pub const PLANS: &[Plan] = &[
         services::flapping_node,
     ),
     plan_of(
+        "flapping-service",
+        "the serving node's port for clients goes and comes twenty times",
+        1,
+        Loopback,
+        FLAPPING,
+        services::flapping_service,
+    ),
+    plan_of(
         "flapping-link",
         "the serving node reaches no other for 1 s, twenty times",
         1,

@@ -41,7 +41,11 @@ impl Executor {
             let rows = replicas.map(|(number, entry, serves)| (number, entry.name.clone(), serves));
             rows.collect()
         });
-        let voters = node.subcluster.voters();
+        let wanted = node
+            .configuration
+            .read(|configuration| configuration.topology().voters(node.settings.subcluster));
+        // Not under an older name.
+        let voters = &node.subcluster.voters() & &wanted;
         let (_, committed, _) = node.subcluster.indexes();
         let mut replicas = Vec::new();
         for (number, name, serves) in members {

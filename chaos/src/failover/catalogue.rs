@@ -1,6 +1,7 @@
 //! The drills by name: what each breaks, on what ground, and what people may notice of it.
 
 use super::faults;
+use super::membership;
 use super::scene::Scene;
 use crate::servers::pair::GroundKind::{self, Loopback, Namespaces};
 use crate::servers::{Durability, Mode};
@@ -34,6 +35,8 @@ pub struct Plan {
     pub runs: usize,
     pub ground: GroundKind,
     pub disks: bool,
+    /// Whether the witness is a node of another pair.
+    pub neighbours: bool,
     /// Whether what was not flushed is gone.
     pub cuts_power: bool,
     pub leader: Leader,
@@ -59,6 +62,7 @@ const fn plan_of(
         runs,
         ground,
         disks: false,
+        neighbours: false,
         cuts_power: false,
         leader: Leader::Any,
         expectation,
@@ -84,6 +88,13 @@ impl Plan {
     const fn with_disks(self) -> Plan {
         Plan {
             disks: true,
+            ..self
+        }
+    }
+
+    const fn with_neighbours(self) -> Plan {
+        Plan {
+            neighbours: true,
             ..self
         }
     }
@@ -340,6 +351,57 @@ pub const PLANS: &[Plan] = &[
         Expectation::Anything,
         faults::planned,
     ),
+    plan_of(
+        "node-replaced",
+        "the serving node is lost, and another takes its place with an empty disk",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::node_replaced,
+    ),
+    plan_of(
+        "killed-in-a-join",
+        "the node that takes the place of another is killed three times on its way",
+        3,
+        Loopback,
+        Expectation::NoTakeover,
+        membership::killed_in_a_join,
+    ),
+    plan_of(
+        "node-drained",
+        "the serving node is drained, and undrained",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::node_drained,
+    ),
+    plan_of(
+        "killed-in-a-drain",
+        "kill -9 of the serving node while it is drained",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::killed_in_a_drain,
+    ),
+    plan_of(
+        "witness-moved",
+        "the witness, a node of another pair, is moved to its twin and back",
+        3,
+        Loopback,
+        Expectation::NoElection,
+        membership::witness_moved,
+    )
+    .with_neighbours(),
+    plan_of(
+        "killed-in-a-membership-change",
+        "kill -9 of the node that serves, and leads, while the witness is moved",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::killed_in_a_membership_change,
+    )
+    .with_neighbours()
+    .led_by(Leader::Serves),
     plan_of(
         "kill-active-5000",
         "kill -9 of the node that serves 5,000 clients",

@@ -5,6 +5,7 @@ mod acts;
 mod catalogue;
 mod faults;
 mod keepsakes;
+mod membership;
 mod recovery;
 mod report;
 mod run;

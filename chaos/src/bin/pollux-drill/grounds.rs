@@ -13,6 +13,7 @@ use super::{options, say, show};
 struct Standing {
     ground: GroundKind,
     disks: bool,
+    neighbours: bool,
     pairs: usize,
     pair: Pair,
 }
@@ -29,7 +30,8 @@ impl Grounds {
     pub fn runs(&mut self, plan: &'static Plan, wanted: &Arguments) -> anyhow::Result<Report> {
         let crowd = crowd(wanted).of(plan);
         let fits = |one: &Standing| {
-            (one.ground, one.disks, one.pairs) == (plan.ground, plan.disks, crowd.pairs)
+            let wanted = (plan.ground, plan.disks, plan.neighbours, crowd.pairs);
+            (one.ground, one.disks, one.neighbours, one.pairs) == wanted
         };
         let pair = match self.standing.take() {
             Some(standing) if fits(&standing) => standing.pair,
@@ -42,6 +44,7 @@ impl Grounds {
         let standing = self.standing.insert(Standing {
             ground: plan.ground,
             disks: plan.disks,
+            neighbours: plan.neighbours,
             pairs: crowd.pairs,
             pair,
         });

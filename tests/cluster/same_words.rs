@@ -70,7 +70,7 @@ fn each_refusal_has_the_same_words_on_every_face() {
         fields["confirm"] = Value::from(operation);
         fields
     };
-    let cases: [(&str, Value, &[&str], &str); 14] = [
+    let cases: [(&str, Value, &[&str], &str); 13] = [
         (
             "cluster.invite",
             json!({ "witness": false, "subcluster": 0 }),

@@ -15,7 +15,11 @@ pub fn run_drills(arguments: &[&str]) -> anyhow::Result<()> {
     if arguments.is_empty() {
         bail!("which drill?\n\n{}", help::of("drill").unwrap_or_default());
     }
-    if arguments.iter().any(|name| name.starts_with("rolling-")) {
+    // Where all are drilled, those of upgrades are, too.
+    if arguments
+        .iter()
+        .any(|name| *name == "all" || name.starts_with("rolling-"))
+    {
         build_next(Profile::Release)?;
     }
     let mut build = cargo();

@@ -443,11 +443,13 @@ impl Node {
     }
 }
 
-/// Whether a group needs nobody else. One that is being founded does not show its voter yet.
+/// Whether a group needs nobody else. One that is being founded does not show its voter yet; one
+/// voter may be another node, while this one learns.
 fn is_alone<G: Kind>(group: &Group<G>, begin: Begin) -> bool {
-    match group.voters().len() {
-        0 => begin == Begin::Found,
-        voters => voters == 1,
+    let voters = group.voters();
+    match voters.is_empty() {
+        true => begin == Begin::Found,
+        false => voters.iter().all(|voter| *voter == group.me()),
     }
 }
 

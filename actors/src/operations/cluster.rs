@@ -159,7 +159,9 @@ impl Executor {
                 serves,
                 is_drained: entry.drained,
                 // Not under an older name.
-                votes: voters.intersection(&wanted).any(|voter| voter.node == number),
+                votes: voters
+                    .intersection(&wanted)
+                    .any(|voter| voter.node == number),
                 is_reached: reachable.contains(&number),
             });
             replicas.collect()

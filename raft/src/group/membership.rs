@@ -127,9 +127,9 @@ impl<G: Kind> Group<G> {
             .await
     }
 
-    /// Resolves when a member has an entry that is made now. openraft calls one caught up that lacks
-    /// some thousand entries, which may be all of them: it may not have begun. And what it is known
-    /// to have it may have had before it went away.
+    /// Resolves when a member has an entry that is made now. openraft calls one caught up that
+    /// lacks some thousand entries, which may be all of them: it may not have begun. And what it is
+    /// known to have it may have had before it went away.
     async fn catches_up(&self, member: Voter) -> Result<(), MembershipError> {
         let made = self.catch_up().await;
         made.map_err(|error| self.failed(&error))?;

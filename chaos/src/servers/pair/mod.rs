@@ -80,8 +80,8 @@ impl PairOptions {
 }
 
 impl Pair {
-    /// Makes a cluster of one, invites a twin and a witness, or another pair, turns high availability on, and waits
-    /// until the pair is protected.
+    /// Makes a cluster of one, invites a twin and a witness, or another pair, turns high
+    /// availability on, and waits until the pair is protected.
     pub fn open(options: &PairOptions) -> anyhow::Result<Self> {
         let program = fs::canonicalize(&options.program);
         let program = program.context("find the program: cargo build --release, then --pollux")?;

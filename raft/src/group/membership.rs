@@ -127,9 +127,12 @@ impl<G: Kind> Group<G> {
             .await
     }
 
-    /// Resolves when a member has all that the log has now. openraft calls one caught up that lacks
-    /// some thousand entries, which may be all of them: it may not have begun.
+    /// Resolves when a member has an entry that is made now. openraft calls one caught up that
+    /// lacks some thousand entries, which may be all of them: it may not have begun. And what it is
+    /// known to have it may have had before it went away.
     async fn catches_up(&self, member: Voter) -> Result<(), MembershipError> {
+        let made = self.catch_up().await;
+        made.map_err(|error| self.failed(&error))?;
         let wanted = self.facts.last().index;
         let has_all = |row: &MemberRow| row.voter == member && Some(wanted) <= row.matched;
         while !self.members().iter().any(has_all) {

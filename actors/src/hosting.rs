@@ -253,25 +253,25 @@ async fn begin(
     if memory.files.contains_key(&(subcluster, voter)) {
         return;
     }
-    let (shelf, opened) = (shelf.clone(), aside_open(shelf, subcluster, voter).await);
-    let files = match opened {
+    let mut try_again = || {
+        let again = node.ambient.clock.now() + PAUSE;
+        memory.again.insert((subcluster, voter), again);
+    };
+    let files = match aside_open(shelf, subcluster, voter).await {
         Ok(files) => files,
         Err(ShelfError::Lost(reason)) => {
             tracing::info!(%subcluster, %voter, reason, "witness asks for another name");
+            try_again();
             memory.is_untidy = true;
-            let again = node.ambient.clock.now() + PAUSE;
-            memory.again.insert((subcluster, voter), again);
             host_anew(node, subcluster, voter).await;
             return;
         }
         Err(ShelfError::Io(error)) => {
             tracing::error!(%subcluster, %voter, %error, "witness does not open its files");
-            let again = node.ambient.clock.now() + PAUSE;
-            memory.again.insert((subcluster, voter), again);
+            try_again();
             return;
         }
     };
-    drop(shelf);
     let closing = Closing {
         log: Arc::downgrade(&files.log),
         tables: Arc::downgrade(&files.tables),
@@ -295,8 +295,7 @@ async fn begin(
         }
         Err(error) => {
             tracing::error!(%subcluster, %voter, error, "witness does not start");
-            let again = node.ambient.clock.now() + PAUSE;
-            memory.again.insert((subcluster, voter), again);
+            try_again();
         }
     }
 }

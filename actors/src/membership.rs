@@ -18,18 +18,32 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How long a newcomer may take to be brought up to date, before another try.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs until the node stops.
+/// Runs until the node stops. A newcomer that one group waits for does not keep the other from its
+/// own.
 pub async fn run(node: Arc<Node>) {
+    tokio::join!(configuration(&node), subcluster(&node));
+}
+
+async fn configuration(node: &Node) {
     while !node.is_stopping() {
-        let (all, own) = node.configuration.read(|configuration| {
-            let topology = configuration.topology();
-            let all = topology.nodes().filter(|(_, entry)| !entry.removed);
-            let all: BTreeSet<Voter> = all.map(voter).collect();
-            (all, topology.voters(node.settings.subcluster))
+        let all: BTreeSet<Voter> = node.configuration.read(|configuration| {
+            let nodes = configuration.topology().nodes();
+            let present = nodes.filter(|(_, entry)| !entry.removed);
+            present.map(voter).collect()
         });
         attend(&node.configuration, &odd(all.clone()), &all).await;
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn subcluster(node: &Node) {
+    let id = node.settings.subcluster;
+    while !node.is_stopping() {
+        let own = node
+            .configuration
+            .read(|configuration| configuration.topology().voters(id));
         attend(&node.subcluster, &own, &own).await;
-        relieve(&node).await;
+        relieve(node).await;
         tokio::time::sleep(INTERVAL).await;
     }
 }
@@ -109,7 +123,9 @@ enum Step {
 }
 
 /// `wanted` are to vote, and are among `members`, who all are to have the log: whoever has no
-/// configuration knows neither users nor its own place.
+/// configuration knows neither users nor its own place. A newcomer votes when it has begun to
+/// learn; one that never comes keeps nobody else waiting. Who leaves votes until a newcomer does
+/// instead.
 fn next_step(
     rows: &[MemberRow],
     wanted: &BTreeSet<Voter>,
@@ -118,20 +134,31 @@ fn next_step(
     let known: BTreeSet<Voter> = rows.iter().map(|row| row.voter).collect();
     let voters = rows.iter().filter(|row| row.votes);
     let voters: BTreeSet<Voter> = voters.map(|row| row.voter).collect();
-    let newcomer = wanted.difference(&voters).next().copied();
-    let listener = || members.difference(&known).next().copied();
-    let leaver = || known.difference(members).next().copied();
-    let extra = || voters.difference(wanted).next().copied();
-    let leaving_voter = voters.difference(members).next().copied();
-    let admit = |newcomer| match leaving_voter {
-        Some(old) => Step::Replace(newcomer, old),
+    let learning = rows.iter().filter(|row| row.matched.is_some());
+    let learning: BTreeSet<Voter> = learning.map(|row| row.voter).collect();
+    let listener = members.difference(&known).next().copied();
+    let newcomers: BTreeSet<Voter> = wanted.difference(&voters).copied().collect();
+    let leaving: BTreeSet<Voter> = voters.difference(members).copied().collect();
+    let ready = || newcomers.intersection(&learning).next().copied();
+    let admit = |newcomer| match leaving.first() {
+        Some(old) => Step::Replace(newcomer, *old),
         None => Step::Admit(newcomer),
     };
-    newcomer
-        .map(admit)
-        .or_else(|| listener().map(Step::Teach))
+    let is_awaited = |leaver: &Voter| leaving.contains(leaver) && leaving.len() <= newcomers.len();
+    let leaver = || {
+        let mut leavers = known.difference(members);
+        leavers.find(|leaver| !is_awaited(leaver)).copied()
+    };
+    let extra = || {
+        voters
+            .difference(wanted)
+            .find(|voter| members.contains(voter))
+    };
+    listener
+        .map(Step::Teach)
+        .or_else(|| ready().map(admit))
         .or_else(|| leaver().map(Step::Expel))
-        .or_else(|| extra().map(Step::Unseat))
+        .or_else(|| extra().copied().map(Step::Unseat))
 }
 
 async fn attend<G: Kind>(group: &Group<G>, wanted: &BTreeSet<Voter>, members: &BTreeSet<Voter>) {
@@ -177,8 +204,13 @@ mod tests {
         nodes.iter().map(voter).collect()
     }
 
-    /// Follows the steps until there is none: who votes, and who only has the log.
-    fn settled(topology: &[u16], (voting, learning): (&[u16], &[u16])) -> (String, String) {
+    /// Follows the steps until there is none: who votes, and who only has the log. `away`: nothing
+    /// is known of what they have.
+    fn settled(
+        topology: &[u16],
+        (voting, learning): (&[u16], &[u16]),
+        away: &[u16],
+    ) -> (String, String) {
         let members = voters(topology);
         let wanted = odd(members.clone());
         let (mut votes, mut known) = (voters(voting), voters(voting));
@@ -188,7 +220,7 @@ mod tests {
             let row = |voter: &Voter| MemberRow {
                 voter: *voter,
                 votes: votes.contains(voter),
-                matched: None,
+                matched: (!away.contains(&voter.node.0)).then_some(7),
             };
             let rows: Vec<MemberRow> = known.iter().map(row).collect();
             match next_step(&rows, &wanted, &members) {
@@ -198,7 +230,8 @@ mod tests {
                     votes.insert(voter);
                 }
                 Some(Step::Replace(voter, old)) => {
-                    assert!(known.insert(voter) && votes.insert(voter));
+                    known.insert(voter);
+                    assert!(votes.insert(voter));
                     assert!(known.remove(&old) && votes.remove(&old));
                 }
                 Some(Step::Teach(voter)) => assert!(known.insert(voter)),
@@ -231,6 +264,15 @@ mod tests {
     );
 
     #[test]
+    fn one_that_never_comes_keeps_nobody_waiting_and_nobody_leaves_for_it() {
+        let votes = |topology, before, away| settled(topology, before, away).0;
+        assert_eq!(votes(&[1, 2, 4, 5, 6], (&[1, 2], &[]), &[4]), "1 2 5 6");
+        assert_eq!(votes(&[1, 2, 4], (&[1, 2, 3], &[]), &[4]), "1 2 3");
+        assert_eq!(votes(&[1, 2, 5], (&[1, 2, 3, 4], &[]), &[5]), "1 2 4");
+        assert_eq!(votes(&[1, 2], (&[1, 2, 3], &[]), &[3]), "1 2");
+    }
+
+    #[test]
     fn an_odd_number_votes_and_everybody_has_the_log() {
         let cases: [Case; 7] = [
             (&[1, 2], (&[1], &[]), "1 2", ""),
@@ -242,7 +284,7 @@ mod tests {
             (&[1, 2, 4], (&[1, 2, 3], &[]), "1 2 4", ""),
         ];
         for (topology, before, votes, learns) in cases {
-            let (voting, learning) = settled(topology, before);
+            let (voting, learning) = settled(topology, before, &[]);
             assert_eq!((&*voting, &*learning), (votes, learns), "{topology:?}");
         }
     }

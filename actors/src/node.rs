@@ -487,11 +487,13 @@ impl Node {
     }
 }
 
-/// Whether a group needs nobody else. One that is being founded does not show its voter yet.
+/// Whether a group needs nobody else. One that is being founded does not show its voter yet; one
+/// that only learns so far needs the voter that it learns of.
 fn is_alone<G: Kind>(group: &Group<G>, begin: Begin) -> bool {
-    match group.voters().len() {
+    let voters = group.voters();
+    match voters.len() {
         0 => begin == Begin::Found,
-        voters => voters == 1,
+        voting => voting == 1 && voters.contains(&group.me()),
     }
 }
 

@@ -78,7 +78,7 @@ impl TakeoverCause {
     }
 
     /// In the words of Cisco Unified Presence, as the node says it that serves from then on; where
-    /// there are none (No Progress, Peer Removed, Given Back, Peer Drained) in words of the same
+    /// there are none (No Progress, Peer Removed, Peer Drained, Given Back) in words of the same
     /// kind.
     pub fn words(self) -> &'static str {
         match self {

@@ -70,7 +70,7 @@ fn each_refusal_has_the_same_words_on_every_face() {
         fields["confirm"] = Value::from(operation);
         fields
     };
-    let cases: [(&str, Value, &[&str], &str); 8] = [
+    let cases: [(&str, Value, &[&str], &str); 13] = [
         (
             "cluster.invite",
             json!({ "witness": false, "subcluster": 0 }),
@@ -93,7 +93,37 @@ fn each_refusal_has_the_same_words_on_every_face() {
             "cluster.remove",
             json!({ "node": 9 }),
             &["cluster", "remove", "9"],
-            "there is no such node",
+            "there is no node 9; `pollux ctl cluster nodes` lists those there are",
+        ),
+        (
+            "node.drain",
+            json!({ "node": 1 }),
+            &["node", "drain", "1"],
+            "node 1 has no twin",
+        ),
+        (
+            "node.undrain",
+            json!({ "node": 1 }),
+            &["node", "undrain", "1"],
+            "node 1 is not drained",
+        ),
+        (
+            "subcluster.move-witness",
+            json!({ "to": 9 }),
+            &["subcluster", "witness", "move", "--to", "9"],
+            "there is no node 9 that serves users",
+        ),
+        (
+            "cluster.finish-upgrade",
+            json!({}),
+            &["cluster", "finish-upgrade"],
+            "there is nothing to finish",
+        ),
+        (
+            "service.stop",
+            json!({ "service": "store" }),
+            &["service", "stop", "store"],
+            "a node without its store is none",
         ),
         (
             "subcluster.set-high-availability",

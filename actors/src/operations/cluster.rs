@@ -164,12 +164,16 @@ impl Executor {
         let reachable = witnesses::reachable(node);
         node.configuration.read(|configuration| {
             let topology = configuration.topology();
+            let wanted = topology.voters(node.settings.subcluster);
             let replicas = topology.replicas(node.settings.subcluster).into_iter();
             let replicas = replicas.map(|(number, entry, serves)| Replica {
                 node: number,
                 serves,
                 is_drained: entry.drained,
-                votes: voters.iter().any(|voter| voter.node == number),
+                // Not under an older name.
+                votes: voters
+                    .intersection(&wanted)
+                    .any(|voter| voter.node == number),
                 is_reached: reachable.contains(&number),
             });
             replicas.collect()

@@ -44,7 +44,11 @@ impl Executor {
                 });
                 rows.collect()
             });
-        let voters = node.subcluster.voters();
+        let wanted = node
+            .configuration
+            .read(|configuration| configuration.topology().voters(node.settings.subcluster));
+        // Not under an older name.
+        let voters = &node.subcluster.voters() & &wanted;
         let (_, committed, _) = node.subcluster.indexes();
         let mut replicas = Vec::new();
         for (number, name, serves, version) in members {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 
-use crate::servers::pair::{Pair, STATIONS};
+use crate::servers::pair::Pair;
 
 const FIRST: &str = "pollux_home_first_act_us";
 const LAST: &str = "pollux_home_last_act_us";
@@ -32,7 +32,7 @@ pub struct Acts {
 impl Acts {
     /// Asks every station that answers.
     pub fn read_all(&mut self, pair: &Pair) {
-        for station in 0..STATIONS {
+        for station in 0..pair.stations.len() {
             // One that is away has nothing to tell.
             let _ = self.read(pair, station);
         }

@@ -1,6 +1,7 @@
 //! The drills by name: what each breaks, on what ground, and what people may notice of it.
 
 use super::faults;
+use super::membership;
 use super::rotations;
 use super::scene::Scene;
 use super::services;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub runs: usize,
     pub ground: GroundKind,
     pub disks: bool,
+    /// Whether the witness is a node of another pair.
+    pub neighbours: bool,
     /// Whether what was not flushed is gone.
     pub cuts_power: bool,
     pub leader: Leader,
@@ -67,6 +70,7 @@ const fn plan_of(
         runs,
         ground,
         disks: false,
+        neighbours: false,
         cuts_power: false,
         upgrades: false,
         leader: Leader::Any,
@@ -93,6 +97,13 @@ impl Plan {
     const fn with_disks(self) -> Plan {
         Plan {
             disks: true,
+            ..self
+        }
+    }
+
+    const fn with_neighbours(self) -> Plan {
+        Plan {
+            neighbours: true,
             ..self
         }
     }
@@ -377,6 +388,14 @@ pub const PLANS: &[Plan] = &[
         services::flapping_node,
     ),
     plan_of(
+        "flapping-service",
+        "the serving node's port for clients goes and comes twenty times",
+        1,
+        Loopback,
+        FLAPPING,
+        services::flapping_service,
+    ),
+    plan_of(
         "flapping-link",
         "the serving node reaches no other for 1 s, twenty times",
         1,
@@ -410,6 +429,57 @@ pub const PLANS: &[Plan] = &[
         upgrades::rolling_downgrade,
     )
     .with_versions(),
+    plan_of(
+        "node-replaced",
+        "the serving node is lost, and another takes its place with an empty disk",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::node_replaced,
+    ),
+    plan_of(
+        "killed-in-a-join",
+        "the node that takes the place of another is killed three times on its way",
+        3,
+        Loopback,
+        Expectation::NoTakeover,
+        membership::killed_in_a_join,
+    ),
+    plan_of(
+        "node-drained",
+        "the serving node is drained, and undrained",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::node_drained,
+    ),
+    plan_of(
+        "killed-in-a-drain",
+        "kill -9 of the serving node while it is drained",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::killed_in_a_drain,
+    ),
+    plan_of(
+        "witness-moved",
+        "the witness, a node of another pair, is moved to its twin and back",
+        3,
+        Loopback,
+        Expectation::NoElection,
+        membership::witness_moved,
+    )
+    .with_neighbours(),
+    plan_of(
+        "killed-in-a-membership-change",
+        "kill -9 of the node that serves, and leads, while the witness is moved",
+        3,
+        Loopback,
+        SOMEHOW,
+        membership::killed_in_a_membership_change,
+    )
+    .with_neighbours()
+    .led_by(Leader::Serves),
     plan_of(
         "kill-active-5000",
         "kill -9 of the node that serves 5,000 clients",

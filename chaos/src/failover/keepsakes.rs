@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::client::{Client, Element, Event, Outcome, StreamManagement};
 use crate::load::{Stream, Target, now};
 use crate::servers::Users;
-use crate::servers::pair::{Pair, WITNESS};
+use crate::servers::pair::Pair;
 
 /// Who keep something, beside those who chat.
 pub const USERS: usize = 3;
@@ -38,7 +38,7 @@ pub struct Keepsakes {
 /// A policy is an administrator's.
 pub fn set_policy(pair: &Pair, users: &Users) -> anyhow::Result<()> {
     let keeper = users.name(users.count - USERS);
-    let station = &pair.stations[pair.owner(WITNESS)?];
+    let station = &pair.stations[pair.owner(pair.onlooker())?];
     let set = station.ctl(&["user", "privacy", &keeper, POLICY]);
     set.map(drop).context("set a privacy policy")
 }
@@ -46,7 +46,7 @@ pub fn set_policy(pair: &Pair, users: &Users) -> anyhow::Result<()> {
 /// Whether the policy is gone.
 pub fn is_policy_lost(pair: &Pair, users: &Users) -> anyhow::Result<bool> {
     let keeper = users.name(users.count - USERS);
-    let station = &pair.stations[pair.owner(WITNESS)?];
+    let station = &pair.stations[pair.owner(pair.onlooker())?];
     let shown = station.ctl(&["user", "privacy", &keeper])?;
     let has = |line: &str| {
         let mut words = line.split_whitespace().filter(|word| *word != "*");

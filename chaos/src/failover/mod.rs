@@ -6,6 +6,7 @@ mod catalogue;
 mod comeback;
 mod faults;
 mod keepsakes;
+mod membership;
 mod recovery;
 mod report;
 mod rotations;

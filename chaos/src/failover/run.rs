@@ -20,7 +20,7 @@ use super::scene::Scene;
 use crate::client::Tls;
 use crate::load::{Cast, Stage, Target, now};
 use crate::servers::Users;
-use crate::servers::pair::{CASTOR, Homes, POLLUX, Pair, PairOptions, WITNESS};
+use crate::servers::pair::{CASTOR, Homes, POLLUX, Pair, PairOptions};
 
 /// People chat so long before the fault, and so long after the pair is whole again.
 const CHAT: Duration = Duration::from_secs(2);
@@ -85,6 +85,7 @@ impl Crowd {
 pub fn open(plan: &Plan, options: &PairOptions, crowd: &Crowd) -> anyhow::Result<Pair> {
     let options = PairOptions {
         disks: plan.disks,
+        neighbours: plan.neighbours,
         ground: plan.ground,
         ..options.clone()
     };
@@ -198,8 +199,9 @@ fn scene(pair: &mut Pair, owner: usize) -> Scene<'_> {
 
 fn break_and_heal(plan: &Plan, pair: &mut Pair, told: &Receiver<()>) -> anyhow::Result<Broken> {
     told.recv().context("wait until people chat")?;
-    let owner = pair.owner(WITNESS)?;
-    let before = pair.status(WITNESS)?;
+    let onlooker = pair.onlooker();
+    let owner = pair.owner(onlooker)?;
+    let before = pair.status(onlooker)?;
     let mut scene = scene(pair, owner);
     scene.last(CHAT);
     scene.acts.read_all(scene.pair);
@@ -216,11 +218,11 @@ fn break_and_heal(plan: &Plan, pair: &mut Pair, told: &Receiver<()>) -> anyhow::
         }
     };
     scene.last(CHAT);
-    let after = scene.pair.status(WITNESS)?;
+    let after = scene.pair.status(onlooker)?;
     scene.acts.read_all(scene.pair);
     let acts = std::mem::take(&mut scene.acts);
     if plan.expectation != Expectation::Anything {
-        scene.pair.verify(WITNESS)?;
+        scene.pair.verify(onlooker)?;
     }
     Ok(Broken {
         fault,

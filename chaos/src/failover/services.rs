@@ -55,6 +55,18 @@ pub fn flapping_link(scene: &mut Scene<'_>) -> Done {
     })
 }
 
+/// The same with its port for clients.
+pub fn flapping_service(scene: &mut Scene<'_>) -> Done {
+    flapping(scene, |scene| {
+        let owner = scene.owner;
+        scene.fault();
+        scene.pair.stations[owner].ctl(&["service", "stop", "clients"])?;
+        scene.last(GONE);
+        let started = scene.pair.stations[owner].ctl(&["service", "start", "clients"]);
+        started.map(|_| ())
+    })
+}
+
 fn flapping(scene: &mut Scene<'_>, turn: impl Fn(&mut Scene<'_>) -> Done) -> Done {
     let twin = scene.twin();
     let set = ["settings", "set", "fallback.automatic=on", STABLE_SECONDS];

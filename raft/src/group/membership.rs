@@ -2,13 +2,18 @@
 //! caught up before it votes. Asked of the leader only.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use openraft::impls::EmptyNode;
 use openraft::{ChangeMembers, ServerState};
 use pollux_domain::ids::Voter;
+use tokio::time::sleep;
 
 use super::Group;
 use crate::machine::Kind;
+
+/// Between two looks at how far a newcomer is.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why the membership does not change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +117,7 @@ impl<G: Kind> Group<G> {
             .add_learner(voter.number(), EmptyNode {}, true)
             .await
             .map_err(|error| self.failed(&error))?;
+        self.catches_up(voter).await?;
         let mut voters: BTreeSet<u64> = self.voters().iter().map(|voter| voter.number()).collect();
         voters.insert(voter.number());
         for old in old.into_iter().chain(instead) {
@@ -119,6 +125,23 @@ impl<G: Kind> Group<G> {
         }
         self.change(ChangeMembers::ReplaceAllVoters(voters), false)
             .await
+    }
+
+    /// Resolves when a member has an entry that is made now. openraft calls one caught up that
+    /// lacks some thousand entries, which may be all of them: it may not have begun. And what it is
+    /// known to have it may have had before it went away.
+    async fn catches_up(&self, member: Voter) -> Result<(), MembershipError> {
+        let made = self.catch_up().await;
+        made.map_err(|error| self.failed(&error))?;
+        let wanted = self.facts.last().index;
+        let has_all = |row: &MemberRow| row.voter == member && Some(wanted) <= row.matched;
+        while !self.members().iter().any(has_all) {
+            if !self.leads() {
+                return Err(MembershipError::NotLeader(self.leader()));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Gives a member the log without a vote; does not wait until it has it.

@@ -14,6 +14,7 @@ struct Standing {
     ground: GroundKind,
     disks: bool,
     upgraded: bool,
+    neighbours: bool,
     pairs: usize,
     pair: Pair,
 }
@@ -30,9 +31,9 @@ impl Grounds {
     pub fn runs(&mut self, plan: &'static Plan, wanted: &Arguments) -> anyhow::Result<Report> {
         let crowd = crowd(wanted).of(plan);
         let fits = |one: &Standing| {
-            let kind = (one.ground, one.disks, one.pairs);
-            let is_one = one.upgraded || plan.upgrades;
-            !is_one && kind == (plan.ground, plan.disks, crowd.pairs)
+            let wanted = (plan.ground, plan.disks, plan.neighbours, crowd.pairs);
+            let kind = (one.ground, one.disks, one.neighbours, one.pairs);
+            !one.upgraded && !plan.upgrades && kind == wanted
         };
         let pair = match self.standing.take() {
             Some(standing) if fits(&standing) => standing.pair,
@@ -46,6 +47,7 @@ impl Grounds {
             ground: plan.ground,
             disks: plan.disks,
             upgraded: plan.upgrades,
+            neighbours: plan.neighbours,
             pairs: crowd.pairs,
             pair,
         });

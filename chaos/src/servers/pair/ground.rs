@@ -12,6 +12,8 @@ const CLIENT_PORT: u16 = 5222;
 const NODE_PORT: u16 = 7222;
 /// Castor, Pollux and the witness.
 pub const STATIONS: usize = 3;
+/// Two nodes of another pair in the place of a witness process; on loopback only.
+pub const STATIONS_MOST: usize = 4;
 
 /// What a pair is to stand on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub enum GroundKind {
 #[derive(Debug)]
 pub enum Ground {
     /// The ports of clients, and those between nodes.
-    Loopback([(SocketAddr, SocketAddr); STATIONS]),
+    Loopback([(SocketAddr, SocketAddr); STATIONS_MOST]),
     Namespaces(Namespaces),
 }
 
@@ -33,7 +35,7 @@ impl Ground {
     pub fn make(kind: GroundKind) -> anyhow::Result<Self> {
         Ok(match kind {
             GroundKind::Loopback => {
-                let mut ports = [(any(), any()); STATIONS];
+                let mut ports = [(any(), any()); STATIONS_MOST];
                 for port in &mut ports {
                     *port = (free_port()?, free_port()?);
                 }

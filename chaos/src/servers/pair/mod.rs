@@ -26,6 +26,8 @@ pub use station::{Role, Station};
 pub const CASTOR: usize = 0;
 pub const POLLUX: usize = 1;
 pub const WITNESS: usize = 2;
+/// The nodes of another pair, one of which is the witness where there is no process.
+pub const NEIGHBOURS: [usize; 2] = [2, 3];
 
 /// How long the making of a pair may take in each of its steps.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,6 +43,8 @@ pub struct PairOptions {
     pub ground: GroundKind,
     /// Whether each has a disk of its own, which can be frozen.
     pub disks: bool,
+    /// Whether the witness is a node of another pair, instead of a process of its own.
+    pub neighbours: bool,
     /// Entries between two snapshots, where not as the product has it.
     pub snapshot_entries: Option<u64>,
     pub mode: Mode,
@@ -76,6 +80,7 @@ impl PairOptions {
             next: None,
             ground: GroundKind::Loopback,
             disks: false,
+            neighbours: false,
             snapshot_entries: None,
             mode: Mode::default(),
         }
@@ -83,8 +88,8 @@ impl PairOptions {
 }
 
 impl Pair {
-    /// Makes a cluster of one, invites a twin and a witness, turns high availability on, and waits
-    /// until the pair is protected.
+    /// Makes a cluster of one, invites a twin and a witness, or another pair, turns high
+    /// availability on, and waits until the pair is protected.
     pub fn open(options: &PairOptions) -> anyhow::Result<Self> {
         let program = fs::canonicalize(&options.program);
         let program = program.context("find the program: cargo build --release, then --pollux")?;
@@ -105,11 +110,18 @@ impl Pair {
             snapshot_entries: options.snapshot_entries,
             mode: options.mode,
         };
-        let stations = [
+        let third = match options.neighbours {
+            true => Role::Node,
+            false => Role::Witness,
+        };
+        let mut stations = vec![
             ("castor", Role::Node),
             ("pollux", Role::Node),
-            ("third", Role::Witness),
+            ("third", third),
         ];
+        if options.neighbours {
+            stations.push(("fourth", Role::Node));
+        }
         let stations: anyhow::Result<Vec<Station>> = stations
             .into_iter()
             .enumerate()
@@ -130,10 +142,12 @@ impl Pair {
     fn found(&mut self) -> anyhow::Result<()> {
         self.stations[CASTOR].cluster(&self.ground, &["init"])?;
         self.stations[CASTOR].start(&self.ground)?;
-        for index in [POLLUX, WITNESS] {
+        for index in POLLUX..self.stations.len() {
             let mut invite = vec!["cluster", "invite"];
-            if self.stations[index].role == Role::Witness {
-                invite.push("--witness");
+            match self.stations[index].role {
+                Role::Witness => invite.push("--witness"),
+                Role::Node if index == POLLUX => {}
+                Role::Node => invite.extend(["--subcluster", "2"]),
             }
             let token = self.insist(CASTOR, &invite)?;
             self.stations[index].cluster(&self.ground, &["join", token.trim()])?;
@@ -198,6 +212,21 @@ impl Pair {
         Ok(())
     }
 
+    /// The stations that know of the pair by themselves.
+    fn members(&self) -> impl Iterator<Item = (usize, &Station)> {
+        let all = self.stations.iter().enumerate();
+        all.filter(|(index, one)| *index < WITNESS || one.role == Role::Witness)
+    }
+
+    /// The station that is asked of the pair while nothing is broken: rather one that serves
+    /// nobody.
+    pub fn onlooker(&self) -> usize {
+        self.members()
+            .map(|(index, _)| index)
+            .last()
+            .unwrap_or(CASTOR)
+    }
+
     /// Who serves whom, as this station sees it.
     pub fn status(&self, station: usize) -> anyhow::Result<SubclusterStatus> {
         let text = self.stations[station].ctl(&["--json", "subcluster", "status"])?;
@@ -224,11 +253,12 @@ impl Pair {
     }
 
     pub fn check_healthy(&self) -> anyhow::Result<()> {
-        let views: Vec<SubclusterStatus> = (0..STATIONS)
-            .map(|station| self.status(station))
+        let views: Vec<SubclusterStatus> = self
+            .members()
+            .map(|(station, _)| self.status(station))
             .collect::<anyhow::Result<_>>()?;
         let first = &views[0];
-        for (view, station) in views.iter().zip(&self.stations) {
+        for (view, (_, station)) in views.iter().zip(self.members()) {
             if !view.is_protected {
                 bail!("{} sees no protection", station.name);
             }
@@ -248,7 +278,10 @@ impl Pair {
             bail!("not every home is served");
         }
         let leader = first.leader.map_or(0, |leader| usize::from(leader) - 1);
-        let matched = views[leader].members.iter().map(|row| row.matched_index);
+        let Some(leader) = views.get(leader) else {
+            bail!("a node of another pair leads");
+        };
+        let matched = leader.members.iter().map(|row| row.matched_index);
         let matched: Vec<u64> = matched.map(Option::unwrap_or_default).collect();
         let (least, most) = (matched.iter().min(), matched.iter().max());
         if most
@@ -286,8 +319,8 @@ impl Pair {
 
     /// Where clients may connect.
     pub fn client_addresses(&self) -> Vec<SocketAddr> {
-        let nodes = self.stations.iter().filter(|one| one.role == Role::Node);
-        nodes.map(Station::client_address).collect()
+        let nodes = [CASTOR, POLLUX].map(|station| &self.stations[station]);
+        nodes.map(Station::client_address).to_vec()
     }
 
     pub fn certificate(&self) -> &Certificate {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 use rustix::process::Signal;
@@ -64,10 +64,7 @@ impl Station {
             disk,
             process: None,
         };
-        let data = match &station.disk {
-            Some(disk) => disk.folder().join("data"),
-            None => station.folder.join("data"),
-        };
+        let data = station.data();
         let entries = common.snapshot_entries;
         let snapshots = entries.map_or(String::new(), |entries| {
             format!("snapshot_entries = {entries}\n")
@@ -110,6 +107,21 @@ impl Station {
         self.folder.join("output")
     }
 
+    fn data(&self) -> PathBuf {
+        match &self.disk {
+            Some(disk) => disk.folder().join("data"),
+            None => self.folder.join("data"),
+        }
+    }
+
+    /// The machine was lost: nothing is on the disk of the one that takes its place.
+    pub fn forget(&self) -> anyhow::Result<()> {
+        if self.process.is_some() {
+            bail!("{} runs", self.name);
+        }
+        fs::remove_dir_all(self.data()).context("empty the folder of a node")
+    }
+
     fn configuration(&self) -> PathBuf {
         self.folder.join("pollux.toml")
     }
@@ -147,6 +159,15 @@ impl Station {
         let status = ended.with_context(|| format!("{} runs on", self.name))?;
         let mut said = fs::read_to_string(self.log()).context("read what it said")?;
         Ok((status.code(), said.split_off(before)))
+    }
+
+    /// The same, without waiting for what it says.
+    pub fn begin_ctl(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.arg("ctl").arg("--socket").arg(self.socket());
+        command.args(arguments).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        command.spawn().context("run pollux")
     }
 
     /// Starts the process; does not wait for anything.

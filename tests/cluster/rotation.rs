@@ -174,6 +174,11 @@ fn a_node_that_was_away_while_the_others_moved_finds_them() {
     let [mut castor, mut pollux, mut witness] = pair();
     castor.stop();
     pollux.move_elsewhere();
+    // Two that move at once, while nobody else knows where either is, find nobody.
+    wait_for("the witness to know where its node is", || {
+        let kept = fs::read_to_string(witness.path("data/cluster/membership.json")).ok()?;
+        kept.contains(&pollux.nodes().to_string()).then_some(())
+    });
     witness.move_elsewhere();
     wait_for("the two to be a majority again", || {
         let leader = pollux.status()?["leader"].as_u64();

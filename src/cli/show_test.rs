@@ -172,7 +172,7 @@ REPLICA  INCARNATION  VOTES  HAS
     assert_eq!(value["members"][0]["matched_index"], 123_456);
     let none = subcluster(None, Vec::new(), Vec::new());
     let expected = "\
-subcluster 2: high availability off, protected no, leader -, term 40
+subcluster 2: high availability off, protected no (it has no witness), leader -, term 40
 
 NODE  NAME  STATE  REASON
 

@@ -1,7 +1,7 @@
 //! Where the three processes of a pair live: on loopback, or each in a network namespace of its
 //! own, so that wires between them can be cut. Removed at the end, also after a failure.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,7 +27,7 @@ pub enum GroundKind {
 #[derive(Debug)]
 pub enum Ground {
     /// The ports of clients, and those between nodes.
-    Loopback([(SocketAddr, SocketAddr); STATIONS_MOST]),
+    Loopback(Vec<(SocketAddr, SocketAddr)>),
     Namespaces(Namespaces),
 }
 
@@ -35,11 +35,8 @@ impl Ground {
     pub fn make(kind: GroundKind) -> anyhow::Result<Self> {
         Ok(match kind {
             GroundKind::Loopback => {
-                let mut ports = [(any(), any()); STATIONS_MOST];
-                for port in &mut ports {
-                    *port = (free_port()?, free_port()?);
-                }
-                Ground::Loopback(ports)
+                let ports = (0..STATIONS_MOST).map(|_| Ok((free_port()?, free_port()?)));
+                Ground::Loopback(ports.collect::<anyhow::Result<_>>()?)
             }
             GroundKind::Namespaces => Ground::Namespaces(Namespaces::make()?),
         })
@@ -84,8 +81,4 @@ impl Ground {
             Ground::Namespaces(spaces) => spaces.mend(station),
         }
     }
-}
-
-fn any() -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 }

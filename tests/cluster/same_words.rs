@@ -111,7 +111,7 @@ fn each_refusal_has_the_same_words_on_every_face() {
             "subcluster.move-witness",
             json!({ "to": 9 }),
             &["subcluster", "witness", "move", "--to", "9"],
-            "there is no node 9 that serves users",
+            "subcluster 1 is not a pair: invite its second node first",
         ),
         (
             "cluster.finish-upgrade",

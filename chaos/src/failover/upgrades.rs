@@ -1,7 +1,7 @@
 //! Drills with two versions of the program: a pair is upgraded node by node, and back, while people
 //! chat, and the mixed pair is broken meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -68,7 +68,7 @@ fn versions(scene: &Scene<'_>) -> anyhow::Result<(PathBuf, PathBuf)> {
 
 /// As an operator does it: nobody is served by the node, it is stopped, and comes back with another
 /// program.
-fn replace(scene: &mut Scene<'_>, station: usize, program: &PathBuf) -> Done {
+fn replace(scene: &mut Scene<'_>, station: usize, program: &Path) -> Done {
     relieve(scene, station)?;
     let pair = &mut *scene.pair;
     pair.stations[station].stop()?;
@@ -117,7 +117,7 @@ fn expect_refusal(scene: &Scene<'_>, station: usize, words: &str) -> Done {
 }
 
 /// The version before does not come back, and says what to install.
-fn is_refused(scene: &mut Scene<'_>, station: usize, old: &PathBuf) -> Done {
+fn is_refused(scene: &mut Scene<'_>, station: usize, old: &Path) -> Done {
     relieve(scene, station)?;
     let pair = &mut *scene.pair;
     pair.stations[station].stop()?;

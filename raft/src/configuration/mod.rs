@@ -56,6 +56,10 @@ pub struct Configuration {
 }
 
 /// One change.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "changes are few, travel alone, and are not kept"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// Taken only once.

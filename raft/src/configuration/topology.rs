@@ -103,6 +103,10 @@ pub struct Invitation {
 }
 
 /// One change of the topology.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "changes are few, travel alone, and are not kept"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TopologyChange {
     /// The first node; taken only once.

@@ -11,7 +11,7 @@ mod part;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pollux_domain::ids::{NodeId, SubclusterId};
@@ -19,6 +19,7 @@ use pollux_domain::operations::{BackupRow, ErrorKind, OperationError, Outcome};
 use pollux_links::peers::Lane;
 use pollux_raft::backup::SetId;
 use pollux_xmpp::delay::format_timestamp;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Executor;
@@ -40,6 +41,9 @@ const SHORT: Duration = Duration::from_secs(10);
 pub struct Backups {
     folder: PathBuf,
     part: Mutex<Option<Part>>,
+    /// Those that this node makes of the cluster: whoever asked may be gone, and a hold is ended
+    /// all the same.
+    making: Mutex<JoinSet<()>>,
 }
 
 impl Backups {
@@ -47,6 +51,7 @@ impl Backups {
         Backups {
             folder,
             part: Mutex::default(),
+            making: Mutex::default(),
         }
     }
 }
@@ -54,20 +59,29 @@ impl Backups {
 impl Executor {
     /// Waits until the backup is on the disks. Who does not wait so long finds it in the list.
     pub(super) async fn cluster_backup(&self) -> Result<Outcome, OperationError> {
-        backups(&self.node)?;
+        let backups = backups(&self.node)?;
         let parts = parts(&self.node)?;
         let set = SetId(self.node.ambient.rand.token());
         let made_at = format_timestamp(self.node.ambient.clock.wall().0);
-        // Whoever asked may be gone; a hold is ended all the same.
-        let making = tokio::spawn(make(self.node.clone(), parts, set, made_at));
-        let made = making.await.map_err(|error| {
-            let message = format!("failed to make a backup: {error}");
+        let (tell, told) = oneshot::channel();
+        let making = make(self.node.clone(), parts, set, made_at);
+        {
+            let place = backups.making.lock();
+            let mut place = place.unwrap_or_else(PoisonError::into_inner);
+            while place.try_join_next().is_some() {}
+            place.spawn(async move {
+                let made = making.await;
+                match &made {
+                    Ok(rows) => tracing::info!(files = rows.len(), "backup is made"),
+                    Err(error) => tracing::warn!(%error, "failed to make a backup"),
+                }
+                let _gone = tell.send(made);
+            });
+        }
+        let made = told.await.map_err(|_| {
+            let message = "failed to make a backup: its task has ended";
             OperationError::new(ErrorKind::Internal, message)
         })?;
-        match &made {
-            Ok(rows) => tracing::info!(files = rows.len(), "backup is made"),
-            Err(error) => tracing::warn!(%error, "failed to make a backup"),
-        }
         made.map(Outcome::Backups)
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use pollux_domain::contract::HoldId;
@@ -22,6 +22,9 @@ use crate::node::Node;
 /// Nobody asks for the next step for so long: whoever made the backup is gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Each step is asked for when the one before is done.
+const STEPS_MAX: usize = 1;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
     Prepare,
@@ -34,7 +37,7 @@ type Answer = Result<Told, OperationError>;
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) set: SetId,
-    steps: Sender<(Step, oneshot::Sender<Answer>)>,
+    steps: SyncSender<(Step, oneshot::Sender<Answer>)>,
     /// Goes with the thread.
     alive: std::sync::Weak<()>,
 }
@@ -47,7 +50,7 @@ impl Part {
         parts: u16,
         made_at: String,
     ) -> Result<Part, OperationError> {
-        let (steps, wanted) = channel();
+        let (steps, wanted) = sync_channel(STEPS_MAX);
         let life = Arc::new(());
         let alive = Arc::downgrade(&life);
         let maker = Maker {
@@ -83,7 +86,7 @@ impl Part {
 
     pub(super) fn step(&self, step: Step) -> impl Future<Output = Answer> + use<> {
         let (tell, told) = oneshot::channel();
-        let sent = self.steps.send((step, tell)).is_ok();
+        let sent = self.steps.try_send((step, tell)).is_ok();
         async move {
             let given_up = || {
                 let message = "this part of the backup was given up; make another one";

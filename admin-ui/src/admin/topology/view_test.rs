@@ -209,26 +209,39 @@ fn the_buttons_are_those_that_the_state_and_the_role_allow() {
     let first = "/confirm?operation=subcluster.failover&node=1";
     let second = "/confirm?operation=subcluster.failover&node=2";
     let fallback = "/confirm?operation=subcluster.fallback";
-    assert_eq!(paths(&pair(), Role::Operator), [first, second, off]);
-    assert_eq!(paths(&pair(), Role::Administrator), [first, second, off]);
+    let drains = [1, 2].map(|node| format!("/confirm?operation=node.drain&node={node}"));
+    let [drain_first, drain_second] = drains.each_ref().map(String::as_str);
+    let all = [first, second, drain_first, drain_second, off];
+    assert_eq!(paths(&pair(), Role::Operator), all);
+    assert_eq!(paths(&pair(), Role::Administrator), all);
     for role in [Role::Viewer, Role::Auditor] {
         assert_eq!(paths(&pair(), role), [""; 0]);
     }
     // Nobody is there to take Pollux's users, and nobody for Castor's to go home to.
     let mut overview = without_castor();
-    assert_eq!(paths(&overview, Role::Operator), [off]);
+    let left = [drain_first, drain_second, off];
+    assert_eq!(paths(&overview, Role::Operator), left);
     overview.nodes[0].state = "connected".to_owned();
     own(&mut overview).high_availability = false;
-    assert_eq!(paths(&overview, Role::Operator), [second, fallback, on]);
+    let offered = [second, drain_first, drain_second, fallback, on];
+    assert_eq!(paths(&overview, Role::Operator), offered);
     let acts = acts(&overview, Role::Operator);
     assert_eq!(
         acts[0].whom,
         "pollux serves 4 users with 2 sessions now; castor will serve them."
     );
     assert_eq!(
-        acts[1].whom,
+        acts[3].whom,
         "2 users with 1 session will go home to castor."
     );
+    assert_eq!(
+        acts[1].whom,
+        "castor serves 0 users with 0 sessions now; pollux will, until it is undrained."
+    );
+    overview.nodes[1].is_drained = true;
+    let acts = super::acts(&overview, Role::Operator);
+    assert_eq!(acts[2].label, "Undrain pollux");
+    assert_eq!(acts[2].path, "/confirm?operation=node.undrain&node=2");
 }
 
 #[test]
@@ -268,6 +281,8 @@ fn who_leads_and_who_holds_a_lease_say_so_themselves() {
         [
             "/confirm?operation=subcluster.failover&node=1&at=1",
             "/confirm?operation=subcluster.failover&node=2&at=1",
+            "/confirm?operation=node.drain&node=1&at=1",
+            "/confirm?operation=node.drain&node=2&at=1",
             "/confirm?operation=subcluster.set-high-availability&on=false&at=1",
         ]
     );

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use pollux_domain::node_state::NodeState;
 use pollux_domain::operations::SubclusterStatus;
 use tokio::time::Instant;
 
@@ -79,6 +80,26 @@ impl Scene<'_> {
         let name = self.pair.stations[station].name;
         let served = served.then_some(());
         served.with_context(|| format!("{name} did not take over within {TAKEOVER_LIMIT:?}"))
+    }
+
+    /// Waits until `station` sees that `other` is in this state.
+    pub fn wait_state(
+        &self,
+        station: usize,
+        other: usize,
+        wanted: NodeState,
+    ) -> anyhow::Result<()> {
+        let node = self.pair.stations[other].node();
+        let seen = wait_until(TAKEOVER_LIMIT, || {
+            let Ok(status) = self.pair.status(station) else {
+                return Ok(false);
+            };
+            let mut rows = status.nodes.iter();
+            Ok(rows.any(|row| row.node == node && row.state == wanted))
+        })?;
+        let name = self.pair.stations[other].name;
+        let seen = seen.then_some(());
+        seen.with_context(|| format!("{name} is not {wanted} within {TAKEOVER_LIMIT:?}"))
     }
 
     /// Makes `station` serve the users, while nothing is broken.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use pollux_domain::node_state::NodeState;
+
 use super::scene::Scene;
 use crate::servers::pair::{CASTOR, End, Way, Wire};
 
@@ -24,6 +26,8 @@ pub fn service_down(scene: &mut Scene<'_>) -> Done {
     scene.wait_served_by(twin)?;
     scene.last(Duration::from_secs(1));
     scene.pair.stations[owner].ctl(&["service", "start", "clients"])?;
+    // Until the leader has heard so, it sends nobody home to a node without its port.
+    scene.wait_state(twin, owner, NodeState::FailedOver)?;
     scene.pair.stations[twin].ctl(&["subcluster", "fallback"])?;
     scene.wait_served_by(CASTOR)
 }

@@ -52,6 +52,7 @@ fn a_critical_service_that_stays_down_sends_the_users_to_the_twin() {
         let moves = stage.grants.outlook(ms(7_001), &stage.world).moves;
         assert_eq!((moves[0].to, moves[0].cause), (POLLUX, kind));
         let mut back = stage.renewal(CASTOR);
+        back.down = down(ill, 7_000);
         back.given_back = vec![(CASTOR, Epoch(4))];
         back.homes.clear();
         stage.ask(7_010, &back);

@@ -127,7 +127,7 @@ fn names(wanted: &Arguments) -> anyhow::Result<Vec<&str>> {
 fn list() -> anyhow::Result<()> {
     let mut text = String::new();
     for plan in PLANS {
-        text.push_str(&format!("{:<28}{}\n", plan.name, plan.about));
+        text.push_str(&format!("{:<31}{}\n", plan.name, plan.about));
     }
     let about = "sign-ins with every core busy, and a snapshot; nobody may be elected";
     text.push_str(&format!("{STORM:<28}{about}\n"));

@@ -130,9 +130,9 @@ fn list() -> anyhow::Result<()> {
         text.push_str(&format!("{:<31}{}\n", plan.name, plan.about));
     }
     let about = "sign-ins with every core busy, and a snapshot; nobody may be elected";
-    text.push_str(&format!("{STORM:<28}{about}\n"));
+    text.push_str(&format!("{STORM:<31}{about}\n"));
     let about = "thousands come back to the survivor while others chat there";
-    text.push_str(&format!("{COMEBACK:<28}{about}\n"));
+    text.push_str(&format!("{COMEBACK:<31}{about}\n"));
     stdout()
         .write_all(text.as_bytes())
         .context("print the list")

@@ -7,6 +7,7 @@ pub mod contract;
 pub mod delivery;
 pub mod document;
 pub mod fallback;
+pub mod figures;
 pub mod hashes;
 pub mod hints;
 pub mod history;

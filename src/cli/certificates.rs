@@ -1,8 +1,8 @@
 //! How `pollux ctl cluster certificates` looks. Pure text.
 
+use pollux_domain::figures::lasting;
 use pollux_domain::operations::CertificatesStatus;
 
-use super::show::duration;
 use super::table::render;
 
 /// Of a fingerprint: enough to tell two of them apart.
@@ -34,7 +34,7 @@ pub fn text(status: &CertificatesStatus) -> String {
             row.name.clone(),
             certificate.to_owned(),
             authority.to_owned(),
-            row.age_seconds.map_or("-".to_owned(), duration),
+            row.age_seconds.map_or("-".to_owned(), lasting),
             row.state.clone(),
         ]
     });

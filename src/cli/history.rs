@@ -1,5 +1,6 @@
 //! How the last hour of a node looks in a terminal: a row for each measurement.
 
+use pollux_domain::figures::short;
 use pollux_domain::history::HistoryRow;
 
 use super::table::render;
@@ -23,15 +24,6 @@ pub(super) fn text(rows: &[HistoryRow]) -> String {
     });
     let head = ["MEASUREMENT", "NOW", "LOWEST", "MEAN", "HIGHEST", "UNIT"];
     render(&head, rows.collect())
-}
-
-/// As many places as are read.
-fn short(value: f64) -> String {
-    match value {
-        _ if value.fract() == 0.0 || 100.0 <= value => format!("{value:.0}"),
-        _ if 10.0 <= value => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
 }
 
 #[cfg(test)]

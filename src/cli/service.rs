@@ -1,12 +1,13 @@
 //! `pollux ctl service`: the services of a node, as operations and as a table.
 
+use pollux_domain::figures::lasting;
 use pollux_domain::operations::{Description, Operation, Outcome, ServiceRow};
 use pollux_domain::self_test::{Finding, Verdict};
 use pollux_domain::services::{Service, Wish};
 
 use super::arguments::ServiceCommand;
 use super::ctl::{Node, unexpected};
-use super::show::{Shown, duration};
+use super::show::Shown;
 use super::table::render;
 use super::{Failure, Output};
 
@@ -51,7 +52,7 @@ pub(super) fn table(rows: &[ServiceRow]) -> String {
             row.service.to_string(),
             wanted.to_owned(),
             row.state.word().to_owned(),
-            duration(row.for_seconds),
+            lasting(row.for_seconds),
             critical.to_owned(),
             row.reason.clone().unwrap_or_else(|| row.meaning.clone()),
         ]

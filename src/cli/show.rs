@@ -1,5 +1,6 @@
 //! How the results of `pollux ctl` look: tables for people, JSON for programs. Pure text.
 
+use pollux_domain::figures::lasting;
 use pollux_domain::history::HistoryRow;
 use pollux_domain::operations::{
     AdministratorRow, AuditRow, BackupRow, CertificatesStatus, ClusterNodeRow, DigestRow, Figure,
@@ -355,7 +356,7 @@ fn status_text(status: &NodeStatus) -> String {
         ],
         vec!["domain".to_owned(), status.domain.clone()],
         vec!["state".to_owned(), status.state.clone()],
-        vec!["up".to_owned(), duration(status.uptime_seconds)],
+        vec!["up".to_owned(), lasting(status.uptime_seconds)],
         vec!["disk flush".to_owned(), flush(status.flush_ms)],
         vec!["users".to_owned(), status.user_count.to_string()],
         vec!["sessions".to_owned(), status.session_count.to_string()],
@@ -402,17 +403,6 @@ fn relogin(hint: &ReloginHint) -> [Vec<String>; 2] {
         vec!["clients come back within".to_owned(), ours],
         vec!["by Cisco's tables".to_owned(), theirs],
     ]
-}
-
-pub(super) fn duration(seconds: u64) -> String {
-    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
-    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{rest} s"),
-        (0, 0, _) => format!("{minutes} min {rest} s"),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
 }
 
 /// One line. Lists are arrays of rows; the fields are those of the registry.

@@ -436,18 +436,6 @@ fn the_history_of_takeovers() {
 }
 
 #[test]
-fn durations() {
-    for (seconds, expected) in [
-        (0, "0 s"),
-        (61, "1 min 1 s"),
-        (7_260, "2 h 1 min"),
-        (90_000, "1 d 1 h"),
-    ] {
-        assert_eq!(duration(seconds), expected);
-    }
-}
-
-#[test]
 fn the_services_of_a_node() {
     let row = |service, wanted, state, for_seconds, reason: Option<&str>| ServiceRow {
         service,

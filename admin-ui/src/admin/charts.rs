@@ -1,6 +1,7 @@
 //! Measurements as pictures: lines in small SVG, made of numbers alone. Not for where they come
 //! from.
 
+use pollux_domain::figures::short;
 use pollux_domain::history::{HistoryRow, POINTS_MAX, STEP};
 
 /// The size of a picture in its own units; how large it is shown, the style sheet says.
@@ -103,15 +104,6 @@ fn round_up(value: f64) -> f64 {
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
     let fits = steps.into_iter().find(|step| value <= *step);
     fits.unwrap_or(10.0 * power)
-}
-
-/// With as many places as are read.
-fn short(value: f64) -> String {
-    match value {
-        _ if value.fract() == 0.0 || 100.0 <= value => format!("{value:.0}"),
-        _ if 10.0 <= value => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
 }
 
 #[cfg(test)]

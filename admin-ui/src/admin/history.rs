@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use pollux_domain::figures;
 use pollux_domain::operations::TakeoverRow;
 
 /// The width of the picture in its own units.
@@ -176,17 +177,11 @@ fn line(
     }
 }
 
-/// `2 h 5 min`, with the two largest units.
-pub(crate) fn lasting(ms: u64) -> String {
-    let seconds = ms / 1_000;
-    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
-    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) if seconds == 0 => format!("{ms} ms"),
-        (0, 0, 0) => format!("{rest} s"),
-        (0, 0, _) => format!("{minutes} min {rest} s"),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
+/// A moment is not nothing.
+fn lasting(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        _ => figures::lasting(ms / 1_000),
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+use pollux_domain::figures::lasting;
 use pollux_domain::operations::{
     Errand, Operation, OperationError, Outcome, Permission, Role, ServiceRow,
 };
 use pollux_domain::self_test::{Finding, Verdict};
 use pollux_domain::services::{Observed, Wish};
 
-use super::history::lasting;
 use super::topology::{Act, Tone, ask, path, unexpected};
 use super::{Office, Reader};
 
@@ -94,7 +94,7 @@ fn view(row: &ServiceRow, at: Option<u16>, role: Role) -> ServiceView {
             Wish::Running => "running",
             Wish::Stopped => "stopped",
         },
-        lasting: lasting(row.for_seconds * 1_000),
+        lasting: lasting(row.for_seconds),
         reason: row.reason.clone().unwrap_or_default(),
         is_critical: row.is_critical,
         acts: acts(row, at, role),

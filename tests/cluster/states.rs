@@ -70,9 +70,8 @@ fn an_operator_sees_what_becomes_of_a_pair() {
     pollux.fall_back();
     wait_states(&castor, NORMAL, NORMAL);
 
-    // Homes are given in turn: one of each.
     castor.add_user("alice");
-    castor.add_user("bob");
+    pollux.add_user("bob");
     let kept = |figures: &str, lines: [&str; 2]| {
         let all: Vec<String> = { figures.lines() }.map(words).collect();
         for line in lines {

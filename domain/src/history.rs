@@ -123,9 +123,9 @@ const LINES: [Line; 12] = [
     ),
     line(
         "Free on the disk",
-        "MiB",
+        "GiB",
         "pollux_disk_free_bytes",
-        How::Level(MIB),
+        How::Level(MIB / 1024.0),
     ),
 ];
 
@@ -133,7 +133,7 @@ const LINES: [Line; 12] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryRow {
     pub title: String,
-    /// What a number is of: `ms`, `MiB`; empty for a count.
+    /// What a number is of: `ms`, `GiB`; empty for a count.
     pub unit: String,
     /// The oldest first, [`STEP`] between two; none where nothing was measured. With three places
     /// behind the point.

@@ -4,27 +4,22 @@
 //! each line is taken once.
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pollux_domain::contract::{Command, GroupName, OutboxLine, Reply};
 use pollux_domain::ids::{GroupId, Incarnation, NodeId, SubclusterId};
 use pollux_domain::limits;
-use pollux_links::peers::{Desk, Lane, Subject, Topic};
-use pollux_raft::group::Group;
-use pollux_raft::machine::Subcluster;
+use pollux_links::peers::{Lane, Subject};
 use pollux_raft::plants::{Plant, is_planted};
 use pollux_raft::state::Shipment;
-use pollux_store::codec;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use crate::desks::Questions;
 use crate::node::Node;
 
-const VERSION: u16 = 1;
+const QUESTIONS: Questions<Parcels, Reply> = Questions::new(Subject::Outbox, 1);
 /// How long a target may take over one shipment: a commit, and a change of leaders at worst.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Before another try with a target that cannot be reached.
@@ -131,15 +126,14 @@ async fn hand_over(node: &Node, target: SubclusterId, shipment: Shipment) -> Opt
         first: shipment.first,
         lines: shipment.lines,
     };
-    let body = Bytes::from(codec::encode(VERSION, &parcels).ok()?);
-    let topic = topic(target);
+    let group = GroupId::Subcluster(target);
     for member in members(node, target) {
         if !node.peers.is_connected(member, Lane::Bulk) {
             continue;
         }
-        let asked = node.peers.ask(member, Lane::Bulk, topic, body.clone());
+        let asked = QUESTIONS.ask(node, member, group, &parcels);
         match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(answer)) => return codec::decode(VERSION, &answer).ok(),
+            Ok(Ok(reply)) => return Some(reply),
             Ok(Err(error)) => tracing::debug!(%target, %member, %error, "lines were not shipped"),
             Err(_late) => tracing::debug!(%target, %member, "target took too long"),
         }
@@ -154,13 +148,6 @@ async fn hand_over(node: &Node, target: SubclusterId, shipment: Shipment) -> Opt
     None
 }
 
-fn topic(target: SubclusterId) -> Topic {
-    Topic {
-        subject: Subject::Outbox,
-        group: GroupId::Subcluster(target),
-    }
-}
-
 fn members(node: &Node, subcluster: SubclusterId) -> Vec<NodeId> {
     node.configuration.read(|configuration| {
         let members = configuration.topology().members(subcluster);
@@ -168,63 +155,25 @@ fn members(node: &Node, subcluster: SubclusterId) -> Vec<NodeId> {
     })
 }
 
-/// Has lines of other groups taken by this one.
-struct OutboxDesk {
-    group: Group<Subcluster>,
-    node: std::sync::Weak<Node>,
-}
-
-impl OutboxDesk {
-    /// Whether that node may speak for that group.
-    fn is_of(&self, from: NodeId, source: SubclusterId) -> bool {
-        let node = self.node.upgrade();
-        node.is_some_and(|node| members(&node, source).contains(&from))
+/// Has lines of other groups taken by this one, from nodes that may speak for them.
+async fn take(node: Arc<Node>, from: NodeId, parcels: Parcels) -> Result<Reply, String> {
+    if !members(&node, parcels.source.id).contains(&from) {
+        return Err(format!(
+            "node {from} is not of subcluster {}",
+            parcels.source.id
+        ));
     }
-}
-
-impl Desk for OutboxDesk {
-    fn told(&self, from: NodeId, _body: Bytes) {
-        tracing::debug!(%from, "lines are shipped by asking");
-    }
-
-    fn asked(
-        &self,
-        from: NodeId,
-        body: Bytes,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
-        let parcels: Result<Parcels, _> = codec::decode(VERSION, &body);
-        let parcels = match parcels {
-            Ok(parcels) if self.is_of(from, parcels.source.id) => parcels,
-            Ok(parcels) => {
-                let error = format!("node {from} is not of subcluster {}", parcels.source.id);
-                return Box::pin(async move { Err(error) });
-            }
-            Err(error) => return Box::pin(async move { Err(error.to_string()) }),
-        };
-        let group = self.group.clone();
-        Box::pin(async move {
-            let take = Command::Take {
-                source: parcels.source,
-                told: parcels.told,
-                first: parcels.first,
-                lines: parcels.lines,
-            };
-            let reply = group
-                .execute(take)
-                .await
-                .map_err(|error| error.to_string())?;
-            let record = codec::encode(VERSION, &reply).map_err(|error| error.to_string())?;
-            Ok(record.into())
-        })
-    }
+    let take = Command::Take {
+        source: parcels.source,
+        told: parcels.told,
+        first: parcels.first,
+        lines: parcels.lines,
+    };
+    let taken = node.subcluster.execute(take).await;
+    taken.map_err(|error| error.to_string())
 }
 
 /// Opens the desk of a node.
 pub(crate) fn open(node: &Arc<Node>) {
-    let desk = OutboxDesk {
-        group: node.subcluster.clone(),
-        node: Arc::downgrade(node),
-    };
-    node.desks
-        .open(topic(node.settings.subcluster), Arc::new(desk));
+    QUESTIONS.open(node, node.subcluster.group(), take);
 }

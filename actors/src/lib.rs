@@ -9,6 +9,7 @@ pub mod agreement;
 mod company;
 pub mod control;
 pub mod courier;
+mod desks;
 pub mod directory;
 pub mod expiry;
 pub mod history;

@@ -2,27 +2,24 @@
 //! subcluster, what they are derived from in the configuration (decision 0038); a client that comes
 //! to a node of another subcluster is judged by one of its user's.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pollux_domain::contract::{Command, Refusal, Reply};
 use pollux_domain::ids::{GroupId, NodeId, SubclusterId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::tokens::{Token, TokenAct, TokenBinding};
-use pollux_links::peers::{Desk, Lane, Subject, Topic};
-use pollux_store::codec;
+use pollux_links::peers::Subject;
 use pollux_xmpp::fast::{self, GivenToken};
 use pollux_xmpp::sasl::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement;
+use crate::desks::Questions;
 use crate::node::Node;
 use crate::serving::{elsewhere, home_of};
 
-const VERSION: u16 = 1;
+const QUESTIONS: Questions<Question, Verdict> = Questions::new(Subject::Token, 1);
 /// For so long a client waits for the groups that know of tokens; then it is told to try again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -78,19 +75,12 @@ pub async fn judge(node: &Node, question: Question) -> Verdict {
 }
 
 async fn ask(node: &Node, there: NodeId, subcluster: SubclusterId, question: &Question) -> Verdict {
-    let Ok(body) = codec::encode(VERSION, question) else {
-        return Verdict::Unavailable;
-    };
-    let asked = node
-        .peers
-        .ask(there, Lane::Bulk, topic(subcluster), body.into());
-    match asked.await {
-        Ok(answer) => codec::decode(VERSION, &answer).unwrap_or(Verdict::Unavailable),
-        Err(error) => {
-            tracing::debug!(%there, %error, "nobody could be asked for a token");
-            Verdict::Unavailable
-        }
-    }
+    let group = GroupId::Subcluster(subcluster);
+    let asked = QUESTIONS.ask(node, there, group, question).await;
+    asked.unwrap_or_else(|error| {
+        tracing::debug!(%there, %error, "nobody could be asked for a token");
+        Verdict::Unavailable
+    })
 }
 
 /// What the replicas of this node say of it.
@@ -228,42 +218,13 @@ fn derived(secret: &Secret, user: &BareJid, client: &str, token: &Token) -> Secr
     fast::derive(secret, user, client, token.binding, &token.nonce)
 }
 
-fn topic(subcluster: SubclusterId) -> Topic {
-    Topic {
-        subject: Subject::Token,
-        group: GroupId::Subcluster(subcluster),
-    }
-}
-
 /// Judges for nodes of other subclusters.
-struct TokenDesk(Weak<Node>);
-
-impl Desk for TokenDesk {
-    fn told(&self, from: NodeId, _body: Bytes) {
-        tracing::debug!(%from, "tokens are asked for, not told");
-    }
-
-    fn asked(
-        &self,
-        _from: NodeId,
-        body: Bytes,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
-        let node = self.0.upgrade();
-        Box::pin(async move {
-            let node = node.ok_or("the node stops")?;
-            let question: Question =
-                codec::decode(VERSION, &body).map_err(|error| error.to_string())?;
-            let judged = tokio::time::timeout(PATIENCE, judge_here(&node, &question)).await;
-            let verdict = judged.unwrap_or(Verdict::Unavailable);
-            let record = codec::encode(VERSION, &verdict).map_err(|error| error.to_string())?;
-            Ok(record.into())
-        })
-    }
+async fn answer(node: Arc<Node>, _from: NodeId, question: Question) -> Result<Verdict, String> {
+    let judged = tokio::time::timeout(PATIENCE, judge_here(&node, &question)).await;
+    Ok(judged.unwrap_or(Verdict::Unavailable))
 }
 
 /// Opens the desk of a node.
 pub(crate) fn open(node: &Arc<Node>) {
-    let desk = TokenDesk(Arc::downgrade(node));
-    node.desks
-        .open(topic(node.settings.subcluster), Arc::new(desk));
+    QUESTIONS.open(node, node.subcluster.group(), answer);
 }

@@ -1,30 +1,31 @@
 //! Operations that another node is to do: taken there over the links together with who asks, whom
 //! the first node has let in. Not for doing them.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pollux_domain::ids::NodeId;
 use pollux_domain::operations::{
     Caller, Errand, ErrorKind, Operation, OperationError, OperationExecutor, Outcome, Request,
     Response, VERSION,
 };
-use pollux_links::peers::{Desk, Lane, LinkError, Subject, Topic};
+use pollux_links::peers::{LinkError, Subject};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::Executor;
+use crate::desks::{AskError, Questions};
 use crate::node::Node;
 
+/// Both are JSON: see [`Passed`].
+const QUESTIONS: Questions<String, String> = Questions::new(Subject::Errand, 1);
 /// Less than the faces give an operation, so that they can say which node was silent.
 const PATIENCE: Duration = Duration::from_secs(25);
 /// Operations that a node does for others at one time; one more is refused.
 const OPERATIONS_MAX: usize = 16;
 
-/// What one node asks of another. JSON, as on the local socket: one form of an operation is enough.
+/// What one node asks of another, as JSON, and a [`Response`] comes back: one form of an operation
+/// is enough, that of the local socket.
 #[derive(Serialize, Deserialize)]
 struct Passed {
     caller: Caller,
@@ -53,8 +54,8 @@ impl Executor {
             caller: caller.clone(),
             request: Request::new(operation.into()),
         };
-        let body = serde_json::to_vec(&passed).map_err(internal)?;
-        let asked = node.peers.ask(to, Lane::Bulk, topic(node), body.into());
+        let passed = serde_json::to_string(&passed).map_err(internal)?;
+        let asked = QUESTIONS.ask(node, to, node.configuration.group(), &passed);
         let unavailable = |message| OperationError::new(ErrorKind::Unavailable, message);
         let answer = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| {
             unavailable(format!(
@@ -62,72 +63,29 @@ impl Executor {
             ))
         })?;
         let answer = answer.map_err(|error| match error {
-            LinkError::NotConnected(_) => unavailable(format!(
+            AskError::Link(LinkError::NotConnected(_)) => unavailable(format!(
                 "node {to} is not connected to node {}; nothing was done",
                 node.settings.node
             )),
-            LinkError::Lost(_) => unavailable(format!(
+            AskError::Link(LinkError::Lost(_)) => unavailable(format!(
                 "the connection to node {to} was lost; {name} may be done or not"
             )),
-            other => unavailable(other.to_string()),
+            AskError::Link(other) => unavailable(other.to_string()),
+            AskError::Record(error) => internal(error),
         })?;
-        let response: Response = serde_json::from_slice(&answer).map_err(internal)?;
+        let response: Response = serde_json::from_str(&answer).map_err(internal)?;
         response.into_result()
     }
 }
 
-fn internal(error: serde_json::Error) -> OperationError {
+fn internal(error: impl std::fmt::Display) -> OperationError {
     let message = format!("what nodes say of operations is not understood: {error}");
     OperationError::new(ErrorKind::Internal, message)
 }
 
-fn topic(node: &Node) -> Topic {
-    Topic {
-        subject: Subject::Errand,
-        group: node.configuration.group(),
-    }
-}
-
-/// Does what other nodes pass on.
-struct ErrandDesk {
-    node: Weak<Node>,
-    places: Arc<Semaphore>,
-}
-
-impl Desk for ErrandDesk {
-    fn told(&self, from: NodeId, _body: Bytes) {
-        tracing::debug!(%from, "operations are asked for, not told");
-    }
-
-    fn asked(
-        &self,
-        from: NodeId,
-        body: Bytes,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
-        let node = self.node.upgrade();
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        Box::pin(async move {
-            let result = match (node, place) {
-                (None, _) => Err((ErrorKind::Unavailable, "the node stops")),
-                (_, Err(_)) => Err((
-                    ErrorKind::ResourceConstraint,
-                    "too many operations of other nodes are being done; try again later",
-                )),
-                (Some(node), Ok(place)) => Ok((node, place)),
-            };
-            let result = match result {
-                Ok((node, _place)) => execute(node, from, &body).await,
-                Err((kind, message)) => Err(OperationError::new(kind, message)),
-            };
-            let response = serde_json::to_vec(&Response::new(result));
-            response.map(Bytes::from).map_err(|error| error.to_string())
-        })
-    }
-}
-
 /// Whoever asks was let in there; what it may do is looked at again here.
-async fn execute(node: Arc<Node>, from: NodeId, body: &[u8]) -> Result<Outcome, OperationError> {
-    let passed: Passed = serde_json::from_slice(body).map_err(internal)?;
+async fn execute(node: Arc<Node>, from: NodeId, passed: &str) -> Result<Outcome, OperationError> {
+    let passed: Passed = serde_json::from_str(passed).map_err(internal)?;
     let Passed { caller, request } = passed;
     if request.version != VERSION {
         let message = format!(
@@ -143,9 +101,20 @@ async fn execute(node: Arc<Node>, from: NodeId, body: &[u8]) -> Result<Outcome, 
 
 /// Opens the desk of a node.
 pub(crate) fn open(node: &Arc<Node>) {
-    let desk = ErrandDesk {
-        node: Arc::downgrade(node),
-        places: Arc::new(Semaphore::new(OPERATIONS_MAX)),
+    let places = Arc::new(Semaphore::new(OPERATIONS_MAX));
+    let answer = move |node: Arc<Node>, from, passed: String| {
+        let place = Arc::clone(&places).try_acquire_owned();
+        async move {
+            let result = match place {
+                Ok(_place) => execute(node, from, &passed).await,
+                Err(_none) => {
+                    let message = "too many operations of other nodes are being done; try again \
+                                   later";
+                    Err(OperationError::new(ErrorKind::ResourceConstraint, message))
+                }
+            };
+            serde_json::to_string(&Response::new(result)).map_err(|error| error.to_string())
+        }
     };
-    node.desks.open(topic(node), Arc::new(desk));
+    QUESTIONS.open(node, node.configuration.group(), answer);
 }

@@ -8,7 +8,7 @@ use pollux_domain::services::{Event, Service, Wish};
 
 use super::Executor;
 
-/// A service that is well is stopped or started within a moment; whoever waits longer sees what
+/// A service that is well is stopped or started within a moment; whoever waits longer is told what
 /// there is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,19 +38,25 @@ impl Executor {
         self.ask(service, Event::Restart).await
     }
 
-    /// Says what there is of it then.
+    /// Says what has come of it. A wish that is not fulfilled yet stays one.
     async fn ask(&self, service: Service, event: Event) -> Result<Outcome, OperationError> {
         let node = &self.node;
-        if node.services.record(service).is_none() {
+        let unknown = || {
             let message = format!("this node has no service {service}: see `service list`");
-            return Err(OperationError::new(ErrorKind::NotFound, message));
-        }
+            OperationError::new(ErrorKind::NotFound, message)
+        };
+        node.services.record(service).ok_or_else(unknown)?;
         let wished = node.services.wish(service, event, node.ambient.clock.now());
         wished.map_err(|error| {
             let message = format!("the wish could not be written to the data folder: {error}");
             OperationError::new(ErrorKind::Unavailable, message)
         })?;
         node.services.settled(service, PATIENCE).await;
+        let record = node.services.record(service).ok_or_else(unknown)?;
+        if let Some(shortfall) = record.shortfall() {
+            let message = format!("the service {service} {shortfall}");
+            return Err(OperationError::new(ErrorKind::Unavailable, message));
+        }
         let rows = self.service_rows().into_iter();
         let rows = rows.filter(|row| row.service == service);
         Ok(Outcome::Services(rows.collect()))

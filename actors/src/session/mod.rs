@@ -15,6 +15,7 @@ mod early;
 mod ending;
 mod idle;
 mod incoming;
+mod news;
 mod outgoing;
 mod probe;
 mod pump;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::{Bytes, BytesMut};
-use pollux_domain::contract::{self, Announcement, Command, Position, Slot};
+use pollux_domain::contract::{self, Command, Position, Slot};
 use pollux_domain::ids::{Connection, Seq, SessionId};
 use pollux_domain::jid::Jid;
 use pollux_domain::limits;
@@ -47,7 +48,7 @@ use crate::reminders::Reminder;
 use crate::stream::claims::Arrival;
 use early::EarlyQueue;
 use ending::Guard;
-use idle::Idle;
+use news::News;
 use pollux_links::net::Socket;
 
 pub use ending::Ending;
@@ -132,8 +133,7 @@ pub struct Session {
     placing: Seq,
     /// What is written before its commit.
     early: EarlyQueue,
-    announcements: VecDeque<Announcement>,
-    idle: Idle,
+    news: News,
     /// The client's count when this connection began, stanzas sent in it, and the client's last
     /// count.
     base: u64,
@@ -187,7 +187,8 @@ impl Session {
         ];
         let now = node.ambient.clock.now();
         let paces = rates.map(|rate| Pace::new(rate, now));
-        let idle = Idle::begun(stream.inactive);
+        // It may begin so (XEP-0386 section 3.2).
+        let news = News::new(stream.inactive);
         let mut session = Session {
             span: tracing::debug_span!(
                 "session",
@@ -228,8 +229,7 @@ impl Session {
             untold: false,
             placing: Seq::default(),
             early: EarlyQueue::default(),
-            announcements: VecDeque::new(),
-            idle,
+            news,
             base: 0,
             sent: 0,
             acked: 0,
@@ -246,9 +246,11 @@ impl Session {
         };
         session.begin_connection(&state);
         if state.managed.is_some() {
-            session
-                .announcements
-                .extend(session.node.subcluster.read(|s| s.news_for(speaker.id)));
+            let all = session
+                .node
+                .subcluster
+                .read(|state| state.news_for(speaker.id));
+            session.news.afresh(all);
         }
         let directory = session.node.directory.clone();
         directory.introduce(speaker.id, Actor::start(session));

@@ -49,7 +49,7 @@ impl Session {
         {
             self.take_handled(n);
         }
-        self.take_announcements(mail.announcements);
+        self.news.take(mail.announcements);
         if mail.answer_is_due {
             self.answer_anyway();
         }
@@ -60,8 +60,7 @@ impl Session {
             self.answer_alone();
         }
         if mail.missed {
-            let id = self.speaker().id;
-            self.announcements = self.node.subcluster.read(|state| state.news_for(id)).into();
+            self.news.miss();
         }
         if mail.moved.is_some_and(|of| of == connection) {
             let error = StreamError::new(StreamCondition::Conflict);
@@ -124,11 +123,11 @@ impl Session {
                     break;
                 }
             } else if !self.may_announce(before < self.sent)
-                || self.announcements.is_empty()
+                || self.news.is_empty()
                 || !self.inbox.take_volatile_place()
             {
                 break;
-            } else if let Some(announcement) = self.announcements.pop_front() {
+            } else if let Some(announcement) = self.news.next() {
                 self.stream
                     .write_queue
                     .extend_from_slice(&render::announcement(&announcement));

@@ -14,6 +14,6 @@ impl Session {
         let Some(to) = &stanza.to else { return };
         let user = self.jid.to_bare();
         let seen = self.node.subcluster.read(|state| state.seen_at(&user, to));
-        self.announcements.extend(seen);
+        self.news.take(seen);
     }
 }

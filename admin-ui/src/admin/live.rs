@@ -156,10 +156,13 @@ fn topology(overview: &Overview, reader: &Reader) -> String {
 }
 
 async fn node(office: &Office, reader: &Reader, overview: &Overview, number: u16) -> String {
-    let Some(node) = node_view(overview, reader.administrator.role, number) else {
+    let Some(mut node) = node_view(overview, reader.administrator.role, number) else {
         return unknown(&format!("There is no node {number} in this cluster"));
     };
     let heard = overview.heard.get(&number);
+    let listeners = heard.iter().flat_map(|heard| &heard.status.listeners);
+    let listens = listeners.map(|one| ("Listens", format!("{} at {}", one.protocol, one.address)));
+    node.facts.extend(listens);
     let at = Some(number).filter(|number| *number != overview.me);
     // Of one that does not say anything there is nothing to list.
     let services = match heard {

@@ -104,6 +104,8 @@ pub struct Record {
     failures_total: u64,
     next: Duration,
     is_to_stop: bool,
+    /// An operator waits for what comes of the next attempt.
+    is_awaited: bool,
     /// Whether a failure ends in a start.
     starts_again: bool,
 }
@@ -121,6 +123,7 @@ impl Record {
             failures_total: 0,
             next: now + CHECK_INTERVAL,
             is_to_stop: false,
+            is_awaited: false,
             starts_again: true,
         }
     }
@@ -168,8 +171,24 @@ impl Record {
         match self.observed {
             Observed::Running => self.wish == Wish::Running && !self.is_to_stop,
             Observed::Stopped => self.wish == Wish::Stopped,
-            Observed::Failed => self.wish == Wish::Running && !self.is_to_stop,
+            Observed::Failed => self.wish == Wish::Running && !self.is_to_stop && !self.is_awaited,
             Observed::Starting | Observed::Stopping => false,
+        }
+    }
+
+    /// What an operator is told who has waited for it; none: it is as is wanted.
+    pub fn shortfall(&self) -> Option<String> {
+        match (self.wish, self.observed, &self.reason) {
+            (Wish::Stopped, Observed::Stopped, _) => None,
+            (Wish::Running, Observed::Running, _) if self.is_settled() => None,
+            (Wish::Running, Observed::Failed, Some(reason)) if self.is_settled() => Some(format!(
+                "does not run: {reason}. It is tried again by itself"
+            )),
+            (_, observed, _) => Some(format!(
+                "is still {}; what is wanted is done as soon as it can be: see `pollux ctl \
+                 service list`",
+                observed.word()
+            )),
         }
     }
 
@@ -201,6 +220,7 @@ impl Record {
     }
 
     pub fn happens(&mut self, event: Event, now: Duration) {
+        self.is_awaited = event == Event::Wished(Wish::Running);
         match event {
             Event::Wished(wish) => {
                 self.wish = wish;
@@ -388,7 +408,7 @@ mod tests {
         check(&record, Observed::Stopped, Due::Now(Act::Start), 310);
         record.happens(Event::Started, at(320));
         assert!(record.is_settled());
-        assert_eq!(record.down_for(at(320)), None);
+        assert_eq!((record.shortfall(), record.down_for(at(320))), (None, None));
     }
 
     #[test]
@@ -398,10 +418,21 @@ mod tests {
             record.happens(failed("in use"), at(0));
         }
         check(&record, Observed::Failed, Due::At(at(60_000)), 0);
+        assert!(record.is_settled());
         record.happens(Event::Wished(Wish::Running), at(10));
         check(&record, Observed::Failed, Due::Now(Act::Start), 10);
+        assert!(!record.is_settled(), "the failure before is no answer");
+        record.happens(Event::Begun(Act::Start), at(10));
+        let slow = record.shortfall().unwrap();
+        assert!(slow.starts_with("is still starting; "), "{slow}");
+        record.happens(failed("in use"), at(20));
+        assert!(record.is_settled());
+        let words = "does not run: in use. It is tried again by itself";
+        assert_eq!(record.shortfall().as_deref(), Some(words));
         record.happens(Event::Wished(Wish::Stopped), at(20));
         check(&record, Observed::Failed, Due::Now(Act::Stop), 20);
+        record.happens(Event::Stopped, at(30));
+        assert_eq!(record.shortfall(), None);
     }
 
     #[test]

@@ -2,24 +2,23 @@
 //! answer. Not for what a part does.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 
-use bytes::Bytes;
 use pollux_domain::contract::{Command, HoldId, Refusal, Reply};
 use pollux_domain::ids::NodeId;
 use pollux_domain::operations::{BackupRow, ErrorKind, OperationError};
-use pollux_links::peers::{Desk, Lane, Subject, Topic};
+use pollux_links::peers::Subject;
 use pollux_raft::backup::SetId;
-use pollux_store::codec;
 use serde::{Deserialize, Serialize};
 
 use super::backups;
 use super::part::{Part, Step};
+use crate::desks::{AskError, Questions};
 use crate::node::Node;
 use crate::users::UserError;
 
-const VERSION: u16 = 1;
+const QUESTIONS: Questions<Question, Result<Told, OperationError>> =
+    Questions::new(Subject::Backup, 1);
 
 /// One step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,16 +65,13 @@ pub(super) async fn ask(
     if part == node.settings.node {
         return answer(node, question).await;
     }
-    let failed = |reason: &dyn std::fmt::Display| {
+    let failed = |reason: &AskError| {
         let message = format!("node {part} could not be asked for its part: {reason}");
         OperationError::new(ErrorKind::Unavailable, message)
     };
-    let body = codec::encode(VERSION, &question).map_err(|error| failed(&error))?;
-    let asked = node.peers.ask(part, Lane::Bulk, topic(node), body.into());
-    let told = asked.await.map_err(|error| failed(&error))?;
-    let told: Result<Told, OperationError> =
-        codec::decode(VERSION, &told).map_err(|error| failed(&error))?;
-    told
+    let group = node.configuration.group();
+    let asked = QUESTIONS.ask(node, part, group, &question).await;
+    asked.map_err(|error| failed(&error))?
 }
 
 async fn answer(node: &Arc<Node>, question: Question) -> Result<Told, OperationError> {
@@ -161,38 +157,8 @@ fn step(
     })
 }
 
-fn topic(node: &Node) -> Topic {
-    Topic {
-        subject: Subject::Backup,
-        group: node.configuration.group(),
-    }
-}
-
-struct PartDesk(Weak<Node>);
-
-impl Desk for PartDesk {
-    fn told(&self, from: NodeId, _body: Bytes) {
-        tracing::debug!(%from, "parts of a backup are asked for, not told");
-    }
-
-    fn asked(
-        &self,
-        _from: NodeId,
-        body: Bytes,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>> {
-        let node = self.0.upgrade();
-        Box::pin(async move {
-            let node = node.ok_or("the node stops")?;
-            let question = codec::decode(VERSION, &body).map_err(|error| error.to_string())?;
-            let told = answer(&node, question).await;
-            let record = codec::encode(VERSION, &told).map_err(|error| error.to_string())?;
-            Ok(record.into())
-        })
-    }
-}
-
 /// Opens the desk of a node.
 pub(crate) fn open(node: &Arc<Node>) {
-    let desk = PartDesk(Arc::downgrade(node));
-    node.desks.open(topic(node), Arc::new(desk));
+    let answer = async |node: Arc<Node>, _from: NodeId, question| Ok(answer(&node, question).await);
+    QUESTIONS.open(node, node.configuration.group(), answer);
 }

@@ -58,7 +58,6 @@ pub(crate) struct NodeView {
     pub(crate) number: u16,
     pub(crate) name: String,
     pub(crate) kind: &'static str,
-    pub(crate) address: String,
     pub(crate) tone: Tone,
     pub(crate) state: String,
     pub(crate) reason: String,
@@ -145,7 +144,7 @@ fn unknown_subcluster(overview: &Overview, number: u16) -> SubclusterView {
     let rows = overview.rows(number);
     let nodes = rows.iter().map(|row| {
         let (tone, state) = connection(row, false);
-        bare_node(row, tone, state)
+        node(row, tone, state, Vec::new())
     });
     SubclusterView {
         number,
@@ -209,12 +208,20 @@ fn known_node(overview: &Overview, known: &Known<'_>, row: &ClusterNodeRow) -> N
     }
     NodeView {
         reason,
-        facts,
-        ..bare_node(row, tone, state)
+        ..node(row, tone, state, facts)
     }
 }
 
-fn bare_node(row: &ClusterNodeRow, tone: Tone, state: &str) -> NodeView {
+/// Where it is reached comes last.
+fn node(
+    row: &ClusterNodeRow,
+    tone: Tone,
+    state: &str,
+    mut facts: Vec<(&'static str, String)>,
+) -> NodeView {
+    if !row.address.is_empty() {
+        facts.push(("Address", row.address.clone()));
+    }
     NodeView {
         number: row.node,
         name: row.name.clone(),
@@ -224,11 +231,10 @@ fn bare_node(row: &ClusterNodeRow, tone: Tone, state: &str) -> NodeView {
             (_, "this node") => "node, which made this page",
             _ => "node",
         },
-        address: row.address.clone(),
         tone,
         state: state.to_owned(),
         reason: String::new(),
-        facts: Vec::new(),
+        facts,
         acts: Vec::new(),
     }
 }

@@ -21,9 +21,10 @@ use pollux_raft::group::{Begin, Group, GroupParts, Outlet};
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::Subcluster;
 use pollux_store::tables::Tables;
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::aside::aside;
 use crate::control;
 use crate::node::Node;
 use crate::operations::replicas;
@@ -32,6 +33,9 @@ use crate::operations::replicas;
 const INTERVAL: Duration = Duration::from_millis(250);
 /// Before another try with a replica that does not open.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// The thread that waits for the disk.
+const SHELF: &str = "shelf";
 
 /// The files of one replica, open.
 pub struct Files {
@@ -198,7 +202,7 @@ async fn look(node: &Arc<Node>, shelf: &Arc<dyn Shelf>, memory: &mut Memory) {
     memory.files.retain(|_, files| !files.is_over());
     if memory.is_untidy {
         let (shelf, open) = (shelf.clone(), memory.files.keys().copied().collect());
-        match aside(move || shelf.sweep(&open)).await {
+        match aside(SHELF, move || shelf.sweep(&open)).await {
             // Files that are in use are looked at again.
             Ok(()) => memory.is_untidy = memory.files.len() > node.hosting.all().len(),
             Err(error) => {
@@ -232,7 +236,7 @@ async fn attend(
     }
     // First said on the disk, then done: whoever is cut off in between does the rest at its start.
     let shelf = shelf.clone();
-    match aside(move || shelf.give_up(subcluster, voter)).await {
+    match aside(SHELF, move || shelf.give_up(subcluster, voter)).await {
         Ok(()) => {
             node.hosting.close(&node.desks, hosted).await;
             memory.is_untidy = true;
@@ -257,7 +261,8 @@ async fn begin(
         let again = node.ambient.clock.now() + PAUSE;
         memory.again.insert((subcluster, voter), again);
     };
-    let files = match aside_open(shelf, subcluster, voter).await {
+    let opening = shelf.clone();
+    let files = match aside(SHELF, move || opening.open(subcluster, voter)).await {
         Ok(files) => files,
         Err(ShelfError::Lost(reason)) => {
             tracing::info!(%subcluster, %voter, reason, "witness asks for another name");
@@ -351,31 +356,6 @@ async fn host_anew(node: &Node, subcluster: SubclusterId, voter: Voter) {
         Ok(Err(error)) => tracing::debug!(%error, "witness has no other name yet"),
         Err(_late) => tracing::debug!("witness has no other name yet"),
     }
-}
-
-async fn aside_open(
-    shelf: &Arc<dyn Shelf>,
-    subcluster: SubclusterId,
-    voter: Voter,
-) -> Result<Files, ShelfError> {
-    let shelf = shelf.clone();
-    let (tell, told) = oneshot::channel();
-    spawn(move || drop(tell.send(shelf.open(subcluster, voter))))?;
-    told.await.map_err(|_| io::Error::other(ENDED))?
-}
-
-/// On a thread of its own: a disk may be slow, and entries are not to wait for it.
-async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    let (tell, told) = oneshot::channel();
-    spawn(move || drop(tell.send(work())))?;
-    told.await.map_err(|_| io::Error::other(ENDED))?
-}
-
-const ENDED: &str = "its thread has ended";
-
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let thread = std::thread::Builder::new().name("shelf".to_owned());
-    thread.spawn(work).map(drop)
 }
 
 /// Elections and leases of what is hosted. Runs until it is dropped; belongs on a `LocalSet` of the

@@ -34,6 +34,8 @@ fn a_witness_that_does_not_open_or_fails_is_tried_again_and_its_node_goes_on() {
     let record = romulus.path("data/hosted/record.json");
     let kept = fs::read(&record).expect("a record");
     fs::write(&record, "{").expect("a record");
+    let name = "name = \"romulus\"\n";
+    romulus.change_setting(name, &format!("{name}snapshot_entries = 100\n"));
     romulus.begin();
     // It serves its own, and tries again after pauses that grow.
     romulus.wait_served(&[(3, 3), (4, 4)]);
@@ -83,7 +85,7 @@ fn a_witness_that_does_not_open_or_fails_is_tried_again_and_its_node_goes_on() {
 
 #[test]
 fn a_replica_is_dropped_once_the_pair_votes_without_it_for_certain() {
-    let [castor, _pollux, mut romulus, remus] = two_pairs();
+    let [castor, pollux, mut romulus, remus] = two_pairs();
     // A node that was away and is still the witness keeps it.
     romulus.stop();
     romulus.begin();
@@ -99,7 +101,7 @@ fn a_replica_is_dropped_once_the_pair_votes_without_it_for_certain() {
     castor.wait_protected();
     wait_for("the one that is away to be relieved", || {
         let relieved = |member: &Member| member.log().contains("witness is relieved");
-        [&castor, &_pollux].into_iter().any(relieved).then_some(())
+        [&castor, &pollux].into_iter().any(relieved).then_some(())
     });
     // It was away when that was said.
     assert_eq!(hosted(&romulus), ["1.1"]);

@@ -1,6 +1,7 @@
 //! Brings the parts that other nodes have made to the node that makes the backup, in bounded pieces
 //! over the links, each looked at as it is when it has come. Not for how a part is made.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,14 +68,30 @@ pub(super) async fn fetch(
         let message = format!("node {} has sent a part of another backup", part.node);
         return Err(OperationError::new(ErrorKind::Internal, message));
     }
-    // It keeps nothing.
-    one(&node, part.node, Question::Drop { set }, SHORT).await?;
+    // It keeps nothing; where it does not hear this, it gives up by itself.
+    let _gone = one(&node, part.node, Question::Drop { set }, SHORT).await;
     Ok(unplaced)
 }
 
 /// Puts all of them in their places, once all are there.
 pub(super) async fn place(files: Vec<Unplaced>) -> Result<Vec<PathBuf>, OperationError> {
-    disk(move || files.into_iter().map(Unplaced::place).collect()).await
+    disk(move || {
+        let mut placed: Vec<PathBuf> = Vec::new();
+        for file in files {
+            match file.place() {
+                Ok(path) => placed.push(path),
+                Err(error) => {
+                    // All or none.
+                    for path in placed {
+                        let _gone = fs::remove_file(path);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(placed)
+    })
+    .await
 }
 
 /// Sweeps what a process that was killed has left.

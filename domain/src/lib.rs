@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod node_state;
 pub mod operations;
 pub mod pace;
+pub mod perfmon;
 pub mod privacy;
 pub mod properties;
 pub mod protection;

@@ -9,7 +9,7 @@ use pollux_domain::operations::{ErrorKind, OperationError, Outcome};
 use pollux_domain::removal::{DrainFacts, Facts, check_drain, check_removal};
 use pollux_raft::configuration::{Role, TopologyChange};
 
-use super::Executor;
+use super::{Executor, subcluster};
 use crate::witnesses;
 
 /// A move gives clients two seconds to hear of it; another witness is taught first.
@@ -114,7 +114,7 @@ impl Executor {
 
     /// The homes whose users it serves. Of another subcluster nothing is known here.
     fn serves(&self, node: NodeId) -> Vec<NodeId> {
-        let homes = self.subcluster_status().homes.into_iter();
+        let homes = subcluster::status(&self.node).homes.into_iter();
         let served = homes.filter(|home| home.serving == Some(node.0));
         served.map(|home| NodeId(home.home)).collect()
     }

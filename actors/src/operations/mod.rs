@@ -17,6 +17,7 @@ pub(crate) mod replicas;
 mod self_test;
 mod services;
 mod settings;
+pub(crate) mod subcluster;
 mod upgrade;
 mod witnesses;
 
@@ -154,7 +155,9 @@ impl Executor {
             Operation::ClusterCertificates {} => self.cluster_certificates(),
             Operation::ClusterRotateCertificates {} => self.rotate_certificates().await,
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
-            Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
+            Operation::SubclusterStatus {} => {
+                Ok(Outcome::Subcluster(subcluster::status(&self.node)))
+            }
             Operation::SubclusterTakeovers {} => Ok(Outcome::Takeovers(self.takeovers())),
             Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
             Operation::SubclusterFailover { node } => self.failover(node).await,

@@ -64,6 +64,7 @@ impl Node {
         samples.extend(self.acts());
         samples.extend(node_states::samples(self));
         samples.extend(self.services.samples());
+        samples.extend(self.hosting.samples());
         samples.extend(self.gate.samples());
         samples.extend(relogin::samples(self));
         samples.extend(subcluster::samples(self));

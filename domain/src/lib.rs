@@ -27,6 +27,7 @@ pub mod redundancy;
 pub mod registrations;
 pub mod relogin;
 pub mod removal;
+pub mod retries;
 pub mod routing;
 pub mod seams;
 pub mod self_test;

@@ -75,6 +75,7 @@ fn request(key: &NodeKey) -> JoinRequest {
         site: None,
         certificate_request: key.request().unwrap(),
         backup: None,
+        without_backup: false,
     }
 }
 

@@ -1,7 +1,6 @@
 //! A snapshot on its way to a replica that is far behind, over a wire that breaks: it is begun
 //! again and installed whole, and no half of it stays on the disk. And a replica that hears of a
 //! format that its build does not speak.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -292,7 +291,7 @@ async fn a_build_that_does_not_speak_the_next_format_goes_no_further_and_says_wh
         oldest: FORMATS.oldest,
         newest: next,
     };
-    // As the cluster knows it; what runs is another one by now.
+    let build = |version: &str, formats| Build::new(version, formats).unwrap();
     let entry = NodeEntry {
         name: "castor".to_owned(),
         role: Role::Node,
@@ -300,7 +299,7 @@ async fn a_build_that_does_not_speak_the_next_format_goes_no_further_and_says_wh
         incarnation: Incarnation(1),
         address: "127.0.0.1:7222".to_owned(),
         client_address: None,
-        build: Build::new("9.9.9", formats).unwrap(),
+        build: build("0.1.0", FORMATS),
         shown: None,
         site: None,
         drained: false,
@@ -313,6 +312,12 @@ async fn a_build_that_does_not_speak_the_next_format_goes_no_further_and_says_wh
         secrets: None,
     });
     group.execute(found).await.unwrap();
+    // As the cluster knows it; what runs is another one by now.
+    let upgraded = Change::Topology(TopologyChange::SetBuild {
+        node: NodeId(1),
+        build: build("9.9.9", formats),
+    });
+    group.execute(upgraded).await.unwrap();
     let in_use_before = in_use.get();
     assert_eq!(in_use.unspoken(), None);
     let finish = Change::Topology(TopologyChange::UseFormat(next));

@@ -1,13 +1,10 @@
 //! A node joins with a token, or does not.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use super::common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, version};
 use bytes::Bytes;
-use common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, version};
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_links::authority::NodeKey;
@@ -107,7 +104,7 @@ fn a_token_lets_one_node_in_and_it_talks() {
         let answer = one.links.ask(
             NodeId(2),
             Lane::Bulk,
-            common::TOPIC,
+            super::common::TOPIC,
             Bytes::from_static(b"a"),
         );
         assert_eq!(answer.await, Ok(Bytes::from_static(b"re: a")));

@@ -155,12 +155,13 @@ fn refuses_what_is_broken(member: &Member, token: &str, file: &Path) {
 
 #[test]
 fn two_pairs_that_chat_come_back_as_they_were_at_one_moment() {
-    let [castor, pollux, romulus, remus] = two_pairs();
+    let mut old = two_pairs();
+    let [castor, pollux, romulus, remus] = &old;
     romulus.wait_served(&[(3, 3), (4, 4)]);
     romulus.wait_protected();
     romulus.add_user("erin");
     remus.add_user("frank");
-    know_all(&[&castor, &romulus], 2);
+    know_all(&[castor, romulus], 2);
     let mut alice = castor.client("alice");
     let mut erin = romulus.client("erin");
     let vcard = "<vCard xmlns='vcard-temp'><FN>Alice</FN><PHOTO><BINVAL>x</BINVAL></PHOTO></vCard>";
@@ -198,7 +199,7 @@ fn two_pairs_that_chat_come_back_as_they_were_at_one_moment() {
                 said.iter().all(|said| 5 < *said).then_some(())
             });
             let said = each(|counts| &counts.said);
-            let made = files(&castor);
+            let made = files(castor);
             last = Some((made, said, each(|counts| &counts.heard)));
         }
         drop(listens);
@@ -211,14 +212,14 @@ fn two_pairs_that_chat_come_back_as_they_were_at_one_moment() {
     let made = castor.ctl(&["cluster", "backup"]);
     assert!(made.contains("have waited for"), "{made}");
     assert_eq!(made.lines().count(), 3, "{made}");
-    for member in [&pollux, &romulus, &remus] {
+    for member in [pollux, romulus, remus] {
         let left = fs::read_dir(member.path("data/backups")).map(Iterator::count);
         assert_eq!(left.unwrap_or(0), 0, "{} keeps a part", member.name);
     }
     // Those who chatted have it all, in order, and are still signed in.
     hears_once(&mut alice, "erin", 1..rounds[1] + 1);
     hears_once(&mut erin, "alice", 1..rounds[0] + 1);
-    drop([castor, pollux, romulus, remus]);
+    old.iter_mut().for_each(Member::stop);
 
     let [castor, pollux, romulus, remus] = restored(&files);
     // Those who were away have each message that was acknowledged before.

@@ -55,9 +55,6 @@ fn a_witness_that_does_not_open_or_fails_is_tried_again_and_its_node_goes_on() {
         "{}",
         test.out
     );
-    wait_for("the pair to be said not to be protected", || {
-        (castor.status()?["is_protected"] == false).then_some(())
-    });
     fs::write(&record, kept).expect("a record");
     wait_running(&romulus, 1);
     castor.wait_protected();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pollux_domain::ids::{Epoch, Life, NodeId};
 use pollux_domain::takeovers::TakeoverCause;
 
-use super::{Cause, Granted, Grants, Renewal, ServedBy, TakeOver, Wisher, World};
+use super::{Calm, Cause, Granted, Grants, Renewal, ServedBy, TakeOver, Wisher, World};
 use crate::election::Timing;
 
 mod services;
@@ -23,6 +23,7 @@ fn ms(ms: u64) -> Duration {
 struct Stage {
     grants: Grants,
     world: World,
+    calm: Calm,
     nonce: u64,
 }
 
@@ -55,6 +56,7 @@ impl Stage {
                 heard: BTreeSet::from([CASTOR, POLLUX]),
                 ..World::default()
             },
+            calm: Calm::default(),
             nonce: 0,
         }
     }
@@ -73,6 +75,7 @@ impl Stage {
             stuck: Duration::ZERO,
             flush: Duration::ZERO,
             down: None,
+            well_for: Duration::ZERO,
             homes,
             given_back: Vec::new(),
         }
@@ -85,6 +88,7 @@ impl Stage {
 
     /// A question that is confirmed at once.
     fn ask(&mut self, at: u64, renewal: &Renewal) -> Granted {
+        self.world.quiet_for = self.calm.note(ms(at), &self.world.serving);
         let granted = self.grants.take(ms(at), renewal, &self.world);
         self.grants.confirm(granted, renewal, &self.world)
     }
@@ -514,6 +518,33 @@ fn the_time_before_a_fallback_begins_anew_with_a_gap_with_a_process_and_with_a_t
     };
     other.world.serving.insert(POLLUX, restarted);
     assert_eq!(other.wanted_back(3_000, 20_000), Some(8_000), "a takeover");
+}
+
+/// Also with another leader each second: how long a node has been well it says itself, and how long
+/// nobody has got another owner each replica sees for itself.
+#[test]
+fn the_time_before_a_fallback_goes_on_over_a_change_of_leaders() {
+    let mut stage = away();
+    let wanted_at = (0..20_000).step_by(50).find(|at| {
+        if at.is_multiple_of(1_000) {
+            stage.grants = Grants::new(Timing::DEFAULT, ms(*at));
+        }
+        let mut of_castor = stage.renewal(CASTOR);
+        of_castor.homes.clear();
+        of_castor.well_for = Duration::from_millis(*at);
+        assert!(stage.ask(*at, &of_castor).is_well, "{at}");
+        let mut of_pollux = stage.renewal(POLLUX);
+        of_pollux.homes.push((CASTOR, Epoch(5)));
+        !stage.ask(*at, &of_pollux).give_back.is_empty()
+    });
+    assert_eq!(wanted_at, Some(5_000));
+    // One that this leader has missed for a moment has not been well, whatever it says.
+    let mut gap = away();
+    assert_eq!(gap.wanted_back(0, 3_000), None);
+    let mut of_castor = gap.renewal(CASTOR);
+    (of_castor.homes, of_castor.well_for) = (Vec::new(), Duration::from_secs(60));
+    gap.ask(3_400, &of_castor);
+    assert_eq!(gap.wanted_back(3_450, 20_000), Some(8_400));
 }
 
 #[test]

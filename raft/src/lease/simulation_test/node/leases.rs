@@ -96,6 +96,7 @@ impl Node {
             stuck: stuck.max(flush.unwrap_or_default()),
             flush: flush.unwrap_or_default(),
             down: None,
+            well_for: asked.well_for,
             homes: asked.homes,
             given_back: asked.given_back,
         };

@@ -72,17 +72,17 @@ const TABLE: [Row; 10] = [
     Row {
         plant: "fallback-undamped",
         package: "pollux-raft",
-        by: By::Seeds(1, 40, &["goes home"]),
+        by: By::Seeds(1, 20, &["goes home"]),
     },
     Row {
         plant: "service-unsaid",
         package: "pollux-raft",
-        by: By::Seeds(1, 40, &["ailing are left"]),
+        by: By::Seeds(1, 20, &["ailing are left"]),
     },
     Row {
         plant: "drained-takes",
         package: "pollux-raft",
-        by: By::Seeds(1, 60, &["drained serve nobody"]),
+        by: By::Seeds(1, 20, &["drained serve nobody"]),
     },
     Row {
         plant: "target-number",

@@ -82,6 +82,7 @@ impl Keeper {
         let (_, applied, _) = self.group.indexes();
         let quiet_for = self.note_calm(&serving);
         World {
+            is_confirmed: self.group.is_confirmed(),
             may_take_over: self.group.may_take_over(term),
             high_availability: pair.high_availability,
             homes: pair.homes,

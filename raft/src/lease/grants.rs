@@ -110,7 +110,7 @@ impl Grants {
         }
         let stands_still = self.note_sign(now, renewal, world);
         let noted = self.nodes.get(&renewal.node);
-        granted.is_well = noted.is_some_and(|sign| sign.well_since.is_some());
+        granted.is_well = world.is_confirmed && noted.is_some_and(|sign| sign.well_since.is_some());
         for (home, epoch) in &renewal.given_back {
             if self.is_theirs(*home, *epoch, renewal, world) {
                 let book = self.home(*home, world);

@@ -41,5 +41,5 @@ mod wires;
 mod world;
 
 pub use plan::{Assignment, PairPlan, SERVICE_DELAY, STABLE, pair_of_node};
-pub use run::{PairRun, Reads};
+pub use run::{PairRun, Reads, Tended};
 pub use world::{RECOVERY_MAX, run};

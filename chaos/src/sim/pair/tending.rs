@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use pollux_domain::ids::NodeId;
 use pollux_domain::services::Wish;
 
 use super::faults::Fault;
@@ -44,6 +45,11 @@ impl Tending {
         let node = plan::node_at(seat);
         self.orders.borrow_mut().insert(node, Order::Back);
         Some(Fact::Undrains { node })
+    }
+
+    /// Nobody waits to hear that this node is empty.
+    pub fn is_told(&self, node: NodeId) -> bool {
+        self.orders.borrow().get(&node) != Some(&Order::Empty)
     }
 
     fn set(&self, fault: Fault, is_down: bool) {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pollux_domain::ids::NodeId;
 use turmoil::Sim;
 
 use super::acquaintance::Acquaintance;
@@ -38,8 +39,10 @@ const QUIET: Duration = Duration::from_secs(2);
 const HOMECOMING_MAX: Duration = Duration::from_secs(16);
 /// What a move takes besides, from the leader's wish to clients that have been told.
 const MOVE_MAX: Duration = Duration::from_secs(4);
-/// For how long a service is down, or a node drained, while all else is well.
+/// For how long a service is down, or a node drained, at most, while all else is well; and how long
+/// when its users have left.
 const TENDING: Duration = Duration::from_secs(8);
+const STAYS_SO: Duration = Duration::from_millis(500);
 /// What one step of the world lasts.
 const TICK: Duration = Duration::from_millis(1);
 /// Of a process's tasks in a busy step: somewhere among them it is stopped.
@@ -268,7 +271,15 @@ impl<'a> World<'a> {
         }
     }
 
-    fn is_home(&self, home: pollux_domain::ids::NodeId) -> bool {
+    /// Nobody is served there, and whoever has ordered so has been told.
+    fn is_left(&self, seat: usize) -> bool {
+        let node = plan::node_at(seat);
+        let mut homes = plan::homes(self.seats[seat].subcluster_id()).into_iter();
+        homes.all(|home| wellness::owner(&self.seats, home) != Some(node))
+            && self.tending.is_told(node)
+    }
+
+    fn is_home(&self, home: NodeId) -> bool {
         wellness::owner(&self.seats, home) == Some(home)
     }
 
@@ -291,7 +302,10 @@ impl<'a> World<'a> {
             self.until(self.sim.elapsed() + Duration::from_secs(1))?;
             self.restart(seat);
         }
-        self.until(begun + TENDING)?;
+        while self.sim.elapsed() < begun + TENDING && !self.is_left(seat) {
+            self.step()?;
+        }
+        self.until(self.sim.elapsed() + STAYS_SO)?;
         if self.dice.below(3) == 0 {
             let twin = plan::node_seat(plan::pair_at(seat), 1 - seat % SEATS);
             self.begin(Fault::Crash(twin));

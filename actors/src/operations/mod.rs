@@ -67,7 +67,8 @@ impl OperationExecutor for Executor {
             return Err(OperationError::new(ErrorKind::Forbidden, message));
         }
         let me = self.node.settings.node;
-        if let Some(there) = at.map(NodeId).filter(|there| *there != me) {
+        let there = at.map(NodeId).or_else(|| self.who_knows(&operation));
+        if let Some(there) = there.filter(|there| *there != me) {
             // It is written down where it is done.
             return self.pass(there, caller, operation).await;
         }

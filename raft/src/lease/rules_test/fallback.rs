@@ -90,7 +90,7 @@ fn the_time_before_a_fallback_begins_anew_with_a_gap_with_a_process_and_with_a_t
 #[test]
 fn the_time_before_a_fallback_goes_on_over_a_change_of_leaders() {
     let mut stage = away();
-    let wanted_at = (0..20_000).step_by(50).find(|at| {
+    let wanted_at = (0_u64..20_000).step_by(50).find(|at| {
         if at.is_multiple_of(1_000) {
             stage.grants = Grants::new(Timing::DEFAULT, ms(*at));
         }

@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::workspace::cargo;
+use crate::workspace::metadata;
 
 /// The order of the house: an arrow runs from a larger number to a smaller one.
 const LAYERS: &[(&str, u8)] = &[
@@ -94,17 +94,7 @@ const IMPURE: &[&str] = &[
 ];
 
 pub fn check() -> anyhow::Result<()> {
-    let output = cargo()
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .output()
-        .context("run cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("read cargo metadata")?;
+    let metadata = metadata()?;
     let (arrows, mistakes) = judge(&metadata)?;
     if !mistakes.is_empty() {
         bail!(

@@ -18,6 +18,7 @@ mod packages;
 mod planted;
 mod screenshots;
 mod step;
+mod tests;
 mod tidy;
 mod upgrade;
 mod verify;

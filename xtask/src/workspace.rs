@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 /// The root of the workspace: xtask is a folder of it.
 pub fn root() -> PathBuf {
@@ -34,6 +35,21 @@ pub fn cargo() -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// What cargo knows of the packages of the workspace.
+pub fn metadata() -> anyhow::Result<Value> {
+    let output = cargo()
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .output()
+        .context("run cargo metadata")?;
+    if !output.status.success() {
+        bail!(
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&output.stdout).context("read cargo metadata")
 }
 
 /// Where cargo builds to.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pollux_actors::hosting::{Files, Shelf, ShelfError};
-use pollux_domain::ids::{Incarnation, SubclusterId, Voter};
+use pollux_domain::ids::{Incarnation, NodeId, SubclusterId, Voter};
 use pollux_links::secret_file;
 use pollux_raft::group::check_record;
 use pollux_raft::log::{JournalLog, Keep};
@@ -68,6 +68,25 @@ impl Hosted {
 
     fn place(&self, subcluster: SubclusterId, incarnation: Incarnation) -> PathBuf {
         self.folder.join(format!("{subcluster}.{incarnation}"))
+    }
+
+    /// The folders that there are.
+    fn places(&self) -> io::Result<Vec<(SubclusterId, Incarnation, PathBuf)>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut places = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let of = path.file_name().and_then(|name| {
+                let (subcluster, incarnation) = name.to_str()?.split_once('.')?;
+                let subcluster = SubclusterId(subcluster.parse().ok()?);
+                Some((subcluster, Incarnation(incarnation.parse().ok()?)))
+            });
+            places.extend(of.map(|(subcluster, incarnation)| (subcluster, incarnation, path)));
+        }
+        Ok(places)
     }
 
     fn record(&self) -> io::Result<Record> {
@@ -168,21 +187,25 @@ impl Shelf for Hosted {
         self.given_up(subcluster, voter)
     }
 
+    fn kept(&self, me: NodeId) -> io::Result<BTreeSet<(SubclusterId, Voter)>> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.record()?;
+        let places = self.places()?.into_iter();
+        let kept = places.filter(|(subcluster, incarnation, _)| {
+            let names = record.names.get(subcluster).copied().unwrap_or_default();
+            names.given_up < *incarnation
+        });
+        let voters = kept.map(|(subcluster, incarnation, _)| {
+            let node = me;
+            (subcluster, Voter { node, incarnation })
+        });
+        Ok(voters.collect())
+    }
+
     fn sweep(&self, open: &BTreeSet<(SubclusterId, Voter)>) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.folder.exists() {
-            return Ok(());
-        }
         let record = self.record()?;
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let Some((subcluster, incarnation)) = path.file_name().and_then(|name| {
-                let (subcluster, incarnation) = name.to_str()?.split_once('.')?;
-                let subcluster = SubclusterId(subcluster.parse().ok()?);
-                Some((subcluster, Incarnation(incarnation.parse().ok()?)))
-            }) else {
-                continue;
-            };
+        for (subcluster, incarnation, path) in self.places()? {
             let names = record.names.get(&subcluster).copied().unwrap_or_default();
             let is_open = open
                 .iter()
@@ -197,8 +220,6 @@ impl Shelf for Hosted {
 
 #[cfg(test)]
 mod tests {
-    use pollux_domain::ids::NodeId;
-
     use super::*;
 
     const PAIR: SubclusterId = SubclusterId(2);
@@ -220,6 +241,11 @@ mod tests {
         assert!(matches!(opened, Some(ShelfError::Lost(_))), "{opened:?}");
     }
 
+    fn kept(folder: &Path) -> Vec<(SubclusterId, Voter)> {
+        let kept = shelf(folder).kept(NodeId(1)).unwrap();
+        kept.into_iter().collect()
+    }
+
     fn folders(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder.join(FOLDER)).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -236,12 +262,14 @@ mod tests {
         shelf(folder.path()).give_up(PAIR, voter(1)).unwrap();
         shelf(folder.path()).sweep(&open).unwrap();
         assert_eq!(folders(folder.path()), ["2.1"], "in use");
+        assert_eq!(kept(folder.path()), []);
         drop(files);
         // Cut off before the files went: the next start does the rest.
         is_lost(&shelf(folder.path()), 1);
         shelf(folder.path()).open(PAIR, voter(2)).unwrap();
         shelf(folder.path()).sweep(&BTreeSet::new()).unwrap();
         assert_eq!(folders(folder.path()), ["2.2"]);
+        assert_eq!(kept(folder.path()), [(PAIR, voter(2))]);
         is_lost(&shelf(folder.path()), 1);
     }
 

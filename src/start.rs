@@ -23,6 +23,7 @@ use pollux_admin_ui::{AdminParts, Running};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_domain::services::Service;
+use pollux_domain::version::judge;
 use pollux_links::in_use::InUse;
 use pollux_links::links::Links;
 use pollux_links::peers::{Alone, Desks};
@@ -116,6 +117,7 @@ impl End {
         match self {
             End::Folder { .. } => Exit::CantCreate,
             End::Open(OpenError::InUse(_)) => Exit::TempFail,
+            End::Open(OpenError::Newer { .. }) => Exit::NoInput,
             End::Open(_)
             | End::Undecided(_)
             | End::OneOfSeveral(..)
@@ -162,6 +164,7 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
         path: folder.display().to_string(),
         source,
     })?;
+    let in_use = settings.in_use.clone();
     let desks = Arc::new(Desks::default());
     let guests = Arc::new(Guests::default());
     let first_word = found.as_ref().and_then(|found| first_word(config, found));
@@ -195,7 +198,8 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     let groups = Groups::start().map_err(End::Threads)?;
     let main = tokio::runtime::Builder::new_current_thread();
     let main = { main }.enable_all().build().map_err(End::Threads)?;
-    let node = groups.block_on(Node::start(parts))?;
+    let node = groups.block_on(Node::start(parts));
+    let node = node.map_err(|error| too_old(error.into(), &in_use, folder))?;
     let measured = folder.clone();
     let _first = node
         .surroundings
@@ -268,7 +272,21 @@ fn run(config: &Config, loss: Loss) -> Result<(), End> {
     notifier.stopping();
     notifier.status("says goodbye to its clients");
     groups.block_on(node.stop());
-    result
+    result.map_err(|end| too_old(end, &in_use, folder))
+}
+
+/// What a group fails with that hears the end of an upgrade and is of a version from before it.
+fn too_old(end: End, in_use: &InUse, folder: &Path) -> End {
+    let Some(format) = in_use.unspoken() else {
+        return end;
+    };
+    let Err(not_spoken) = judge(&pollux_raft::version::build(), format, None) else {
+        return end;
+    };
+    if let Err(error) = cluster::remember_unspoken(folder, format) {
+        tracing::warn!(%error, "the next start does not know the format of the cluster");
+    }
+    End::Cluster(ClusterError::Format(not_spoken))
 }
 
 /// The services that are there before the ports for clients.
@@ -485,4 +503,29 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => tracing::info!("node stops: terminated"),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_hears_late_of_the_end_of_an_upgrade_is_no_failed_node() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_use = InUse::default();
+        let end = || End::Group("its core has ended".to_owned());
+        let code = |in_use: &InUse| too_old(end(), in_use, folder.path()).exit().code();
+        assert_eq!(code(&in_use), 70);
+        let next = pollux_raft::version::FORMATS.newest + 1;
+        in_use.give_up(next);
+        assert_eq!(code(&in_use), 66, "as docs/upgrade.md says");
+        let words = too_old(end(), &in_use, folder.path()).to_string();
+        assert!(words.contains(&format!("speaks format {next}")), "{words}");
+        // What a newer version has written is no damage, either.
+        let newer = End::Open(OpenError::Newer {
+            path: folder.path().to_owned(),
+            reason: String::new(),
+        });
+        assert_eq!(newer.exit().code(), 66);
+    }
 }

@@ -141,8 +141,10 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     });
     let (invitation, secrets, cluster, format) = known;
     let invitation = invitation.ok_or(JoinRefusal::UnknownToken)?;
-    if let Some(brought) = request.backup {
-        check_backup(node, &invitation, brought)?;
+    match request.backup {
+        Some(brought) => check_backup(node, &invitation, brought)?,
+        None if request.without_backup => {}
+        None => check_none_is_missing(node, &invitation)?,
     }
     let secrets = secrets.ok_or(JoinRefusal::NotReady)?;
     let authority = authority(cluster, &secrets).ok_or(JoinRefusal::NotReady)?;
@@ -212,6 +214,24 @@ fn check_backup(
         }
         match { others }.any(|(other, _)| invitation.replaces != Some(other)) {
             true => Err(JoinRefusal::NotTheFirst(wanted)),
+            false => Ok(()),
+        }
+    })
+}
+
+/// Who founds a subcluster of a restored cluster brings what its users had, or says that it cannot:
+/// what has begun with nothing takes no file any more.
+fn check_none_is_missing(node: &Node, invitation: &Invitation) -> Result<(), JoinRefusal> {
+    let wanted = invitation.subcluster;
+    node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        let was_there = topology
+            .nodes()
+            .any(|(_, entry)| entry.subcluster == wanted);
+        let mut others = topology.members(wanted);
+        let is_first = others.all(|(other, _)| invitation.replaces == Some(other));
+        match topology.restored.is_some() && was_there && is_first {
+            true => Err(JoinRefusal::NeedsBackup(wanted)),
             false => Ok(()),
         }
     })

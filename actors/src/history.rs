@@ -24,6 +24,13 @@ pub(crate) fn rows(node: &Node) -> Vec<HistoryRow> {
     history.unwrap_or_else(PoisonError::into_inner).rows()
 }
 
+/// Messages of clients in the last minute; none before the first is over.
+pub(crate) fn messages_in_last_slice(node: &Node) -> Option<u64> {
+    let history = node.history.lock();
+    let history = history.unwrap_or_else(PoisonError::into_inner);
+    history.messages_in_last_slice()
+}
+
 /// How long flushes took in the last minute: see `NodeStatus::flush_ms`.
 pub(crate) fn flush_ms(node: &Node) -> Option<f64> {
     let history = node.history.lock();

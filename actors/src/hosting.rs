@@ -9,11 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use pollux_domain::contract::Effect;
 use pollux_domain::ids::{GroupId, NodeId, SubclusterId, Voter};
+use pollux_domain::metrics::Sample;
+use pollux_domain::retries::Retries;
+use pollux_domain::self_test::Finding;
 use pollux_links::peers::Desks;
 use pollux_raft::configuration::{Change, TopologyChange};
 use pollux_raft::duty::{Duty, DutyParts, Streams};
@@ -21,17 +24,22 @@ use pollux_raft::group::{Begin, Group, GroupParts, Outlet};
 use pollux_raft::log::LogStore;
 use pollux_raft::machine::Subcluster;
 use pollux_store::tables::Tables;
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::aside::aside;
 use crate::control;
 use crate::node::Node;
 use crate::operations::replicas;
 
 /// How often it looks at the topology.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Before another try with a replica that does not open.
+/// Before the disk is asked again that did not answer, and the longest that is waited for another
+/// name.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// The thread that waits for the disk.
+const SHELF: &str = "shelf";
 
 /// The files of one replica, open.
 pub struct Files {
@@ -58,6 +66,9 @@ pub trait Shelf: Send + Sync + 'static {
     /// This voter does not vote again. On disk before it returns.
     fn give_up(&self, subcluster: SubclusterId, voter: Voter) -> io::Result<()>;
 
+    /// Those that lie there and were not given up, under the names of this node.
+    fn kept(&self, me: NodeId) -> io::Result<BTreeSet<(SubclusterId, Voter)>>;
+
     /// Deletes the files of those that were given up, but for these, which are open.
     fn sweep(&self, open: &BTreeSet<(SubclusterId, Voter)>) -> io::Result<()>;
 }
@@ -72,12 +83,15 @@ pub struct Hosted {
 }
 
 type All = BTreeMap<SubclusterId, Arc<Hosted>>;
+type Duties = BTreeMap<SubclusterId, Retries>;
 
 /// What a node hosts. See the module.
 pub struct Hosting {
     /// Where there is a disk.
     pub shelf: OnceLock<Arc<dyn Shelf>>,
     replicas: watch::Sender<All>,
+    /// How each of them does that the topology wants.
+    duties: std::sync::Mutex<Duties>,
     /// One opens and closes at a time.
     turn: Mutex<()>,
 }
@@ -87,6 +101,7 @@ impl Default for Hosting {
         Hosting {
             shelf: OnceLock::new(),
             replicas: watch::Sender::new(All::new()),
+            duties: std::sync::Mutex::default(),
             turn: Mutex::new(()),
         }
     }
@@ -96,6 +111,47 @@ impl Hosting {
     /// In the order of their subclusters.
     pub fn all(&self) -> Vec<Arc<Hosted>> {
         self.replicas.borrow().values().cloned().collect()
+    }
+
+    fn duties<T>(&self, look: impl FnOnce(&mut Duties) -> T) -> T {
+        look(&mut self.duties.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same as numbers.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let duties = self.duties(|duties| duties.clone());
+        let samples = duties.iter().flat_map(|(subcluster, duty)| {
+            let running = Sample::gauge(
+                "pollux_witness_running",
+                "Whether the replica runs by which this node is the witness of a subcluster.",
+                f64::from(u8::from(duty.is_running())),
+            );
+            let failures = Sample::counter(
+                "pollux_witness_failures_total",
+                "How often it did not open, or failed.",
+                duty.total(),
+            );
+            [running, failures].map(|sample| sample.with("subcluster", subcluster.to_string()))
+        });
+        samples.collect()
+    }
+
+    /// What there is to say of each of them.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let duties = self.duties(|duties| duties.clone());
+        let findings = duties.iter().map(|(subcluster, duty)| {
+            let name = format!("witness of subcluster {subcluster}");
+            match (duty.is_running(), duty.reason()) {
+                (true, _) => Finding::passed(name, "running"),
+                (false, None) => Finding::warned(name, "starting", "look again in some seconds"),
+                (false, Some(reason)) => {
+                    let cure = "mend what it says, mostly the disk; it is tried again by itself. \
+                                Or move it: pollux ctl subcluster witness move";
+                    Finding::failed(name, reason, cure)
+                }
+            }
+        });
+        findings.collect()
     }
 
     /// Ends all of them, for the node stops: it comes back with them.
@@ -154,8 +210,10 @@ impl Closing {
 struct Memory {
     /// Of those that were opened by this process.
     files: BTreeMap<(SubclusterId, Voter), Closing>,
-    /// When those are tried again that did not open.
-    again: BTreeMap<(SubclusterId, Voter), Duration>,
+    /// Those that lie on the disk and were not given up, once it was asked.
+    kept: Option<BTreeSet<(SubclusterId, Voter)>>,
+    /// The disk is not asked before.
+    ask_again: Duration,
     /// There may be files to delete.
     is_untidy: bool,
 }
@@ -181,24 +239,46 @@ async fn look(node: &Arc<Node>, shelf: &Arc<dyn Shelf>, memory: &mut Memory) {
         return;
     }
     for hosted in node.hosting.all() {
-        attend(node, shelf, &hosted, memory).await;
+        if let Err(reason) = hosted.group.check() {
+            let (subcluster, voter) = (hosted.subcluster, hosted.voter);
+            node.hosting.close(&node.desks, &hosted).await;
+            let pause = failed(node, subcluster, reason.clone());
+            tracing::error!(
+                %subcluster, %voter, reason, again_in = ?pause,
+                "witness has failed, and is begun again"
+            );
+        }
     }
+    drop_relieved(node, shelf, memory).await;
     let me = node.settings.node;
-    let wanted = node
-        .configuration
-        .read(|configuration| configuration.topology().hosted_by(me));
+    let wanted = node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        match topology.is_removed(own_name(node)) {
+            true => BTreeMap::new(),
+            false => topology.hosted_by(me),
+        }
+    });
+    node.hosting.duties(|duties| {
+        duties.retain(|subcluster, _| wanted.contains_key(subcluster));
+        for subcluster in wanted.keys() {
+            duties.entry(*subcluster).or_default();
+        }
+    });
     for (subcluster, voter) in wanted {
         let is_there = node.hosting.replicas.borrow().contains_key(&subcluster);
         let now = node.ambient.clock.now();
-        let again = memory.again.get(&(subcluster, voter));
-        if !is_there && again.is_none_or(|again| *again <= now) {
+        let is_due = |duties: &mut Duties| {
+            let duty = duties.get(&subcluster);
+            duty.is_none_or(|duty| duty.is_due(now))
+        };
+        if !is_there && node.hosting.duties(is_due) {
             begin(node, shelf, subcluster, voter, memory).await;
         }
     }
     memory.files.retain(|_, files| !files.is_over());
     if memory.is_untidy {
         let (shelf, open) = (shelf.clone(), memory.files.keys().copied().collect());
-        match aside(move || shelf.sweep(&open)).await {
+        match aside(SHELF, move || shelf.sweep(&open)).await {
             // Files that are in use are looked at again.
             Ok(()) => memory.is_untidy = memory.files.len() > node.hosting.all().len(),
             Err(error) => {
@@ -209,36 +289,68 @@ async fn look(node: &Arc<Node>, shelf: &Arc<dyn Shelf>, memory: &mut Memory) {
     }
 }
 
-/// One that runs: whether it goes on.
-async fn attend(
-    node: &Arc<Node>,
-    shelf: &Arc<dyn Shelf>,
-    hosted: &Arc<Hosted>,
-    memory: &mut Memory,
-) {
-    let (subcluster, voter) = (hosted.subcluster, hosted.voter);
-    if let Err(reason) = hosted.group.check() {
-        tracing::error!(%subcluster, %voter, reason, "witness has failed, and is begun again");
-        node.hosting.close(&node.desks, hosted).await;
-        let again = node.ambient.clock.now() + PAUSE;
-        memory.again.insert((subcluster, voter), again);
+fn failed(node: &Node, subcluster: SubclusterId, reason: String) -> Duration {
+    let now = node.ambient.clock.now();
+    node.hosting
+        .duties(|duties| duties.entry(subcluster).or_default().failed(now, reason))
+}
+
+/// This node under the name by which the cluster knows it.
+fn own_name(node: &Node) -> Voter {
+    Voter {
+        node: node.settings.node,
+        incarnation: node.settings.incarnation,
+    }
+}
+
+/// What lies on the disk of groups that vote without it for certain is dropped, whether it is open
+/// or the node was away when that was said.
+async fn drop_relieved(node: &Arc<Node>, shelf: &Arc<dyn Shelf>, memory: &mut Memory) {
+    let now = node.ambient.clock.now();
+    if now < memory.ask_again {
         return;
     }
-    let is_relieved = node
-        .configuration
-        .read(|configuration| configuration.topology().is_relieved(subcluster, voter));
-    if !is_relieved {
-        return;
-    }
-    // First said on the disk, then done: whoever is cut off in between does the rest at its start.
-    let shelf = shelf.clone();
-    match aside(move || shelf.give_up(subcluster, voter)).await {
-        Ok(()) => {
-            node.hosting.close(&node.desks, hosted).await;
-            memory.is_untidy = true;
-            tracing::info!(%subcluster, %voter, "witness has left, its replica is dropped");
+    let kept = match &memory.kept {
+        Some(kept) => kept.clone(),
+        None => {
+            let (shelf, me) = (shelf.clone(), node.settings.node);
+            match aside(SHELF, move || shelf.kept(me)).await {
+                Ok(kept) => memory.kept.insert(kept).clone(),
+                Err(error) => {
+                    tracing::warn!(%error, "what the node has hosted is not known yet");
+                    memory.ask_again = now + PAUSE;
+                    return;
+                }
+            }
         }
-        Err(error) => tracing::warn!(%subcluster, %error, "replica is not dropped yet"),
+    };
+    let relieved: Vec<(SubclusterId, Voter)> = node.configuration.read(|configuration| {
+        let topology = configuration.topology();
+        // Nobody of the cluster speaks any more to a node that was removed.
+        let is_removed = topology.is_removed(own_name(node));
+        let kept = kept.into_iter();
+        kept.filter(|(subcluster, voter)| is_removed || topology.is_relieved(*subcluster, *voter))
+            .collect()
+    });
+    for (subcluster, voter) in relieved {
+        // First said on the disk, then done: whoever is cut off in between does the rest at its
+        // start.
+        let giver = shelf.clone();
+        if let Err(error) = aside(SHELF, move || giver.give_up(subcluster, voter)).await {
+            tracing::warn!(%subcluster, %error, "replica is not dropped yet");
+            memory.ask_again = now + PAUSE;
+            continue;
+        }
+        let mut open = node.hosting.all().into_iter();
+        if let Some(hosted) = open.find(|open| (open.subcluster, open.voter) == (subcluster, voter))
+        {
+            node.hosting.close(&node.desks, &hosted).await;
+        }
+        if let Some(kept) = &mut memory.kept {
+            kept.remove(&(subcluster, voter));
+        }
+        memory.is_untidy = true;
+        tracing::info!(%subcluster, %voter, "witness has left, its replica is dropped");
     }
 }
 
@@ -253,22 +365,25 @@ async fn begin(
     if memory.files.contains_key(&(subcluster, voter)) {
         return;
     }
-    let mut try_again = || {
-        let again = node.ambient.clock.now() + PAUSE;
-        memory.again.insert((subcluster, voter), again);
-    };
-    let files = match aside_open(shelf, subcluster, voter).await {
+    let opening = shelf.clone();
+    let files = match aside(SHELF, move || opening.open(subcluster, voter)).await {
         Ok(files) => files,
         Err(ShelfError::Lost(reason)) => {
             tracing::info!(%subcluster, %voter, reason, "witness asks for another name");
-            try_again();
+            failed(node, subcluster, reason);
+            if let Some(kept) = &mut memory.kept {
+                kept.remove(&(subcluster, voter));
+            }
             memory.is_untidy = true;
             host_anew(node, subcluster, voter).await;
             return;
         }
         Err(ShelfError::Io(error)) => {
-            tracing::error!(%subcluster, %voter, %error, "witness does not open its files");
-            try_again();
+            let pause = failed(node, subcluster, error.to_string());
+            tracing::error!(
+                %subcluster, %voter, %error, again_in = ?pause,
+                "witness does not open its files"
+            );
             return;
         }
     };
@@ -277,6 +392,9 @@ async fn begin(
         tables: Arc::downgrade(&files.tables),
     };
     memory.files.insert((subcluster, voter), closing);
+    if let Some(kept) = &mut memory.kept {
+        kept.insert((subcluster, voter));
+    }
     let log = files.log.clone();
     match start(node, subcluster, voter, files).await {
         Ok(group) => {
@@ -291,11 +409,17 @@ async fn begin(
             node.hosting.replicas.send_modify(|replicas| {
                 replicas.insert(subcluster, hosted);
             });
+            let now = node.ambient.clock.now();
+            node.hosting
+                .duties(|duties| duties.entry(subcluster).or_default().begun(now));
             tracing::info!(%subcluster, %voter, "node is a witness of another subcluster");
         }
         Err(error) => {
-            tracing::error!(%subcluster, %voter, error, "witness does not start");
-            try_again();
+            let pause = failed(node, subcluster, error.clone());
+            tracing::error!(
+                %subcluster, %voter, error, again_in = ?pause,
+                "witness does not start"
+            );
         }
     }
 }
@@ -351,31 +475,6 @@ async fn host_anew(node: &Node, subcluster: SubclusterId, voter: Voter) {
         Ok(Err(error)) => tracing::debug!(%error, "witness has no other name yet"),
         Err(_late) => tracing::debug!("witness has no other name yet"),
     }
-}
-
-async fn aside_open(
-    shelf: &Arc<dyn Shelf>,
-    subcluster: SubclusterId,
-    voter: Voter,
-) -> Result<Files, ShelfError> {
-    let shelf = shelf.clone();
-    let (tell, told) = oneshot::channel();
-    spawn(move || drop(tell.send(shelf.open(subcluster, voter))))?;
-    told.await.map_err(|_| io::Error::other(ENDED))?
-}
-
-/// On a thread of its own: a disk may be slow, and entries are not to wait for it.
-async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    let (tell, told) = oneshot::channel();
-    spawn(move || drop(tell.send(work())))?;
-    told.await.map_err(|_| io::Error::other(ENDED))?
-}
-
-const ENDED: &str = "its thread has ended";
-
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let thread = std::thread::Builder::new().name("shelf".to_owned());
-    thread.spawn(work).map(drop)
 }
 
 /// Elections and leases of what is hosted. Runs until it is dropped; belongs on a `LocalSet` of the

@@ -6,6 +6,7 @@ pub mod acts;
 pub mod administrators;
 pub mod admission;
 pub mod agreement;
+mod aside;
 mod company;
 pub mod control;
 pub mod courier;

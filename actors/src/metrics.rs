@@ -23,6 +23,7 @@ pub struct Metrics {
     pub resumptions: AtomicU64,
     pub resumption_failures: AtomicU64,
     pub stanzas: AtomicU64,
+    pub messages: AtomicU64,
     pub pauses: AtomicU64,
     pub forgeries: AtomicU64,
     pub stream_errors: StreamErrors,
@@ -67,6 +68,11 @@ impl Metrics {
     /// log.
     pub fn count_stanza(&self) -> u64 {
         self.stanzas.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts one that is a message.
+    pub fn count_message(&self) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// All of them.
@@ -146,6 +152,11 @@ impl Metrics {
                 "pollux_stanzas_total",
                 "Stanzas of clients taken.",
                 &self.stanzas,
+            ),
+            counter(
+                "pollux_messages_total",
+                "Messages of clients taken.",
+                &self.messages,
             ),
             counter(
                 "pollux_client_pauses_total",

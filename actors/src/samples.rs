@@ -12,7 +12,7 @@ use pollux_raft::version;
 use crate::hosting::Hosted;
 use crate::node::Node;
 use crate::node_states;
-use crate::operations::relogin;
+use crate::operations::{relogin, subcluster};
 
 impl Node {
     /// All that is measured: of the process, and of the groups.
@@ -64,8 +64,10 @@ impl Node {
         samples.extend(self.acts());
         samples.extend(node_states::samples(self));
         samples.extend(self.services.samples());
+        samples.extend(self.hosting.samples());
         samples.extend(self.gate.samples());
         samples.extend(relogin::samples(self));
+        samples.extend(subcluster::samples(self));
         samples.extend(self.metrics.samples());
         samples.extend(self.surroundings.get().iter().flat_map(|measure| measure()));
         samples

@@ -1,6 +1,6 @@
 //! Pairs in CI: seeds with faults and their healing, proof that most of them prove something and
-//! have reads to be judged by, and that a seed is a trace; for a pair alone, and for two in one
-//! cluster.
+//! have reads to be judged by, that users go home, services fail and nodes are drained in enough of
+//! them, and that a seed is a trace; for a pair alone, and for two in one cluster.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,8 @@ fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
     let next = AtomicU64::new(seeds.start);
     let telling = AtomicU64::new(0);
     let (availability, subscriptions) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (homecomings, left) = (AtomicU64::new(0), AtomicU64::new(0));
+    let drained = AtomicU64::new(0);
     // Each world is one thread.
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -34,6 +36,10 @@ fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
                     count(&telling, run.is_telling());
                     count(&availability, 0 < reads.availability);
                     count(&subscriptions, 0 < reads.subscriptions);
+                    let tended = run.tended();
+                    count(&homecomings, 0 < tended.homecomings);
+                    count(&left, 0 < tended.left);
+                    count(&drained, 0 < tended.drained);
                 }
             });
         }
@@ -54,6 +60,16 @@ fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
             count * 3 <= judged * 5,
             "{what} was read in {judged} of {count} runs"
         );
+    }
+    // In a third of the runs users may go home; in a half services fail and nodes are drained.
+    let of_many = count.saturating_sub(10);
+    for (what, of_runs) in [
+        ("users went home by themselves", homecomings),
+        ("users left a node for its services", left),
+        ("nodes were drained", drained),
+    ] {
+        let found = of_runs.into_inner();
+        assert!(of_many <= found * 10, "{what} in {found} of {count} runs");
     }
 }
 

@@ -9,6 +9,15 @@ pub fn short(value: f64) -> String {
     }
 }
 
+/// Octets, in the unit in which a person counts them: `900 MiB`, `33.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    let mib = bytes / 1024 / 1024;
+    match mib {
+        0..1024 => format!("{mib} MiB"),
+        _ => format!("{} GiB", short(mib as f64 / 1024.0)),
+    }
+}
+
 /// With the two largest units: `2 h 5 min`.
 pub fn lasting(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
@@ -35,6 +44,11 @@ mod tests {
         ] {
             assert_eq!(short(value), text);
         }
+        for (bytes, text) in [(0, "0 MiB"), (1_073_741_823, "1023 MiB")] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(size(2_u64.pow(31)), "2 GiB");
+        assert_eq!(size(35_600_000_000), "33.2 GiB");
         for (seconds, text) in [
             (0, "0 s"),
             (61, "1 min 1 s"),

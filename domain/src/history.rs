@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Histogram, Sample, Value};
+use crate::perfmon::Slice;
 
 /// So much time is between two points.
 pub const STEP: Duration = Duration::from_secs(10);
@@ -122,9 +123,9 @@ const LINES: [Line; 12] = [
     ),
     line(
         "Free on the disk",
-        "MiB",
+        "GiB",
         "pollux_disk_free_bytes",
-        How::Level(MIB),
+        How::Level(MIB / 1024.0),
     ),
 ];
 
@@ -132,7 +133,7 @@ const LINES: [Line; 12] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryRow {
     pub title: String,
-    /// What a number is of: `ms`, `MiB`; empty for a count.
+    /// What a number is of: `ms`, `GiB`; empty for a count.
     pub unit: String,
     /// The oldest first, [`STEP`] between two; none where nothing was measured. With three places
     /// behind the point.
@@ -152,11 +153,20 @@ pub struct History {
     points: [VecDeque<Option<f64>>; LINES.len()],
     last: [Option<Known>; LINES.len()],
     at: Option<Duration>,
+    messages: Slice,
 }
+
+/// Of which the last minute is known exactly, too.
+const MESSAGES: &str = "pollux_messages_total";
 
 impl History {
     /// One step, at this time of a clock that only goes forward.
     pub fn note(&mut self, now: Duration, samples: &[Sample]) {
+        let counts = samples.iter().filter_map(|sample| match sample.value {
+            Value::Counter(count) if sample.name == MESSAGES => Some(count),
+            _ => None,
+        });
+        self.messages.note(counts.sum());
         let since = self.at.replace(now).map(|at| now.saturating_sub(at));
         let seconds = since.unwrap_or_default().as_secs_f64();
         let lines = LINES.iter().zip(&mut self.points).zip(&mut self.last);
@@ -169,6 +179,11 @@ impl History {
                 points.pop_front();
             }
         }
+    }
+
+    /// Messages of clients in the last minute; none before the first is over.
+    pub fn messages_in_last_slice(&self) -> Option<u64> {
+        self.messages.grown()
     }
 
     /// The longest of the flushes of the last minute.

@@ -132,6 +132,9 @@ pub const OUTBOX_HARD_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// several groups needs a few commits and looks at what has changed meanwhile. Longer than that
 /// nobody is to wait for a message of another subcluster.
 pub const HOLD_MS_MAX: u64 = 5_000;
+/// Bytes of a part of a backup that travel to the node that makes it at a time: what clients say
+/// does not wait long behind them.
+pub const BACKUP_PIECE_BYTES_MAX: usize = 256 * 1024;
 /// Lines that travel in one `Take`.
 pub const TAKE_LINES_MAX: usize = 512;
 /// Bytes that travel in one `Take`, beyond its first line.

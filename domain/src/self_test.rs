@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::figures;
 use crate::metrics::Histogram;
 
 /// How one thing went.
@@ -175,7 +176,7 @@ pub fn memory(available: Option<u64>) -> Finding {
     match available {
         None => Finding::warned(NAME, "the kernel does not say what is free", cure),
         Some(bytes) => {
-            let found = format!("{} MiB can be had", bytes / MIB);
+            let found = format!("{} can be had", figures::size(bytes));
             match bytes {
                 bytes if bytes < MEMORY_FAILED => Finding::failed(NAME, found, cure),
                 bytes if bytes < MEMORY_WARNED => Finding::warned(NAME, found, cure),
@@ -283,7 +284,7 @@ mod tests {
         check(
             &memory(Some(2_048 * MIB)),
             Verdict::Passed,
-            "2048 MiB can be had",
+            "2 GiB can be had",
         );
         assert_eq!(memory(Some(256 * MIB - 1)).verdict, Verdict::Warned);
         assert_eq!(memory(Some(64 * MIB - 1)).verdict, Verdict::Failed);

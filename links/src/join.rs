@@ -47,6 +47,8 @@ pub struct JoinRequest {
     pub certificate_request: Vec<u8>,
     /// What it brings of a backup, if anything.
     pub backup: Option<BackupBrought>,
+    /// Its operator knows that there would be a file to bring, and has none.
+    pub without_backup: bool,
 }
 
 /// A file of a backup, by whose database the newcomer begins its group.
@@ -121,6 +123,12 @@ pub enum JoinRefusal {
          `--restore`; the token stays good"
     )]
     NotTheFirst(SubclusterId),
+    #[error(
+        "the cluster was restored of a backup, and no node of subcluster {0} is back: bring its \
+         file along with `--restore FILE`. Where that is lost, `--without-backup` begins the \
+         subcluster with nothing of what its users had; the token stays good"
+    )]
+    NeedsBackup(SubclusterId),
     #[error("{0}")]
     Format(NotSpoken),
 }

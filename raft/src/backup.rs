@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ use crate::version::FORMATS;
 const MAGIC: &[u8] = b"Pollux backup\n";
 /// The form of the pieces.
 const VERSION: u16 = 1;
+/// How the name of a file ends that is not in its place yet.
+const UNPLACED: &str = "new";
 /// How often the database is looked at again for rows that came and went while others were read.
 const ROUNDS_MAX: usize = 100;
 
@@ -94,26 +96,20 @@ fn failed(step: &'static str) -> impl FnOnce(io::Error) -> BackupError {
 /// A backup that is being written. It is at its place when it is whole, or never, and readable for
 /// its owner only: it holds what users have said and what their passwords are proved by.
 pub struct Draft {
-    path: PathBuf,
-    beside: PathBuf,
+    file: Unplaced,
     writer: Writer,
     format: u16,
     /// Rows that it has.
     written: BTreeSet<StanzaId>,
-    is_whole: bool,
 }
 
 impl Draft {
     /// Begins a file beside `path`, which gets that name when it is whole. Err: there is no room, or
     /// the folder cannot be written.
     pub fn begin(path: &Path, about: About) -> Result<Draft, BackupError> {
-        let beside = path.with_extension("new");
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(&beside).map_err(failed("make the file"))?;
+        let (unplaced, file) = Unplaced::make(path)?;
         let mut draft = Draft {
-            path: path.to_owned(),
-            beside,
+            file: unplaced,
             writer: Writer {
                 file: BufWriter::new(file),
                 pieces: 0,
@@ -121,7 +117,6 @@ impl Draft {
             },
             format: about.format,
             written: BTreeSet::new(),
-            is_whole: false,
         };
         draft.writer.raw(MAGIC)?;
         draft.writer.piece(&Piece::About(about))?;
@@ -160,9 +155,9 @@ impl Draft {
         Err(BackupError::Busy)
     }
 
-    /// Puts it in its place. Returns its size in bytes.
+    /// Writes what is missing, but for its place. Returns its size in bytes.
     pub fn finish(
-        mut self,
+        &mut self,
         subcluster: &State,
         configuration: &Configuration,
     ) -> Result<u64, BackupError> {
@@ -178,23 +173,103 @@ impl Draft {
         let pieces = self.writer.pieces;
         self.writer.piece(&Piece::End { pieces })?;
         self.writer.finish()?;
-        fs::rename(&self.beside, &self.path).map_err(failed("put the file in its place"))?;
-        self.is_whole = true;
-        if let Some(folder) = self.path.parent() {
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            synced.map_err(failed("put the file in its place"))?;
-        }
         Ok(self.writer.bytes)
+    }
+
+    /// What stands there of a finished one, as much as fits; nothing is its end.
+    pub fn read_at(&self, at: u64, bytes_max: usize) -> Result<Bytes, BackupError> {
+        let mut piece = vec![0; bytes_max];
+        let mut length = 0;
+        while length < piece.len() {
+            let from = at.saturating_add(length as u64);
+            let read = { self.writer.file.get_ref() }.read_at(&mut piece[length..], from);
+            match read.map_err(failed("read the part"))? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        piece.truncate(length);
+        Ok(piece.into())
+    }
+
+    /// The finished file, for whoever puts it in its place.
+    pub fn leave(self) -> Unplaced {
+        self.file
     }
 }
 
-impl Drop for Draft {
+/// A file of a backup that is not in its place yet. It goes where it does not come there: half a
+/// backup is none.
+#[derive(Debug)]
+pub struct Unplaced {
+    beside: PathBuf,
+    place: PathBuf,
+    is_placed: bool,
+}
+
+impl Unplaced {
+    /// An empty one.
+    pub fn make(place: &Path) -> Result<(Unplaced, File), BackupError> {
+        let beside = place.with_extension(UNPLACED);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.mode(0o600).open(&beside);
+        let file = file.map_err(failed("make the file"))?;
+        let unplaced = Unplaced {
+            beside,
+            place: place.to_owned(),
+            is_placed: false,
+        };
+        Ok((unplaced, file))
+    }
+
+    /// Looks whether it has come whole, and says what it is.
+    pub fn check(&self) -> Result<About, BackupError> {
+        let mut about = None;
+        let pieces = each_piece(&self.beside, |_, piece| {
+            if let Piece::About(found) = piece {
+                about = Some(found);
+            }
+            Ok(())
+        })?;
+        about.ok_or_else(|| BackupError::Damaged {
+            piece: pieces,
+            reason: "a part is missing".to_owned(),
+        })
+    }
+
+    pub fn place(mut self) -> Result<PathBuf, BackupError> {
+        fs::rename(&self.beside, &self.place).map_err(failed("put the file in its place"))?;
+        self.is_placed = true;
+        if let Some(folder) = self.place.parent() {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(failed("put the file in its place"))?;
+        }
+        Ok(self.place.clone())
+    }
+}
+
+impl Drop for Unplaced {
     fn drop(&mut self) {
-        if !self.is_whole {
-            // Half a backup is none.
+        if !self.is_placed {
             let _gone = fs::remove_file(&self.beside);
         }
     }
+}
+
+/// Deletes what a process that was killed has left of backups that it made.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == UNPLACED) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 struct Writer {

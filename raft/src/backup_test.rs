@@ -47,7 +47,9 @@ fn write(
 ) -> Result<u64, BackupError> {
     let mut draft = Draft::begin(path, about())?;
     let state = draft.settle(tables, subcluster)?;
-    draft.finish(&state, &Configuration::default())
+    let bytes = draft.finish(&state, &Configuration::default())?;
+    assert_eq!(draft.leave().place()?, path);
+    Ok(bytes)
 }
 
 fn made(folder: &Path) -> std::path::PathBuf {
@@ -65,6 +67,43 @@ fn what_is_written_is_read() {
     assert_eq!(backup.about, about());
     assert_eq!(backup.rows, 0);
     assert_eq!(backup.subcluster.statistics().users, 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn one_that_travels_in_pieces_comes_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut draft = Draft::begin(&folder.path().join("here.backup"), about()).unwrap();
+    let bytes = draft
+        .finish(&with_user(), &Configuration::default())
+        .unwrap();
+    let (there, mut file) = Unplaced::make(&folder.path().join("there.backup")).unwrap();
+    let mut pieces = 0;
+    for at in (0..).step_by(100) {
+        let piece = draft.read_at(at, 100).unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        file.write_all(&piece).unwrap();
+        pieces += 1;
+    }
+    assert_eq!(pieces, bytes.div_ceil(100));
+    assert_eq!(there.check().unwrap(), about());
+    drop(draft);
+    let path = there.place().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), bytes);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let whole = fs::read(path).unwrap();
+    let (there, mut file) = Unplaced::make(&folder.path().join("again.backup")).unwrap();
+    file.write_all(&whole[..whole.len() - 1]).unwrap();
+    assert!(there.check().is_err());
+    drop(there);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    // As after a kill.
+    std::mem::forget(Unplaced::make(&folder.path().join("again.backup")).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    sweep(folder.path()).unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

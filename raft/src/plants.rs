@@ -18,6 +18,12 @@ pub enum Plant {
     NoEpochCheck,
     /// What another group did not answer to counts as taken.
     ToldUnanswered,
+    /// A node that fails again and again gets its users back as soon as the first time.
+    FallbackUndamped,
+    /// A node does not say that its services are down.
+    ServiceUnsaid,
+    /// A node that is drained takes over like any other.
+    DrainedTakes,
     /// A group forgets which line of another it has taken.
     TargetNumber,
     /// A stanza is applied whatever its number and its connection.
@@ -26,12 +32,15 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, by the names under which they are chosen.
-    pub const ALL: [(&str, Plant); 7] = [
+    pub const ALL: [(&str, Plant); 10] = [
         ("ack-before-commit", Plant::AckBeforeCommit),
         ("lease-from-metrics", Plant::LeaseFromMetrics),
         ("write-before-placed", Plant::WriteBeforePlaced),
         ("no-epoch-check", Plant::NoEpochCheck),
         ("told-unanswered", Plant::ToldUnanswered),
+        ("fallback-undamped", Plant::FallbackUndamped),
+        ("service-unsaid", Plant::ServiceUnsaid),
+        ("drained-takes", Plant::DrainedTakes),
         ("target-number", Plant::TargetNumber),
         ("no-n-check", Plant::NoNumberCheck),
     ];

@@ -207,7 +207,10 @@ fn time(examined: &Examined, now: i64, expiry_days: u32) -> Finding {
         let advice = "look at this machine's clock, or wait";
         return Finding::failed(CHECK, finding, advice);
     }
-    let finding = format!("it expires in {} days", days(until - now));
+    let finding = match days(until - now) {
+        left @ 0..3_653 => format!("it expires in {left} days"),
+        left => format!("it expires in {} years", left / 365),
+    };
     if until - now < i64::from(expiry_days) * DAY {
         return Finding::warned(CHECK, finding, advice);
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pollux_domain::figures;
 use pollux_store::damage;
 
 use super::report::Finding;
@@ -127,8 +128,7 @@ fn kept(file_system: Option<&str>) -> Finding {
 }
 
 fn room(free: u64) -> Finding {
-    let mib = free / 1024 / 1024;
-    let finding = format!("{mib} MiB are free");
+    let finding = format!("{} are free", figures::size(free));
     let advice = "make room, or move the folder while the node is stopped; at a full disk the node \
                   stops taking anything";
     if free < FREE_BYTES_MIN {

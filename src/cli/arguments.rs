@@ -233,6 +233,9 @@ pub enum ClusterFiles {
         /// file of that subcluster, made together with the one of which the cluster was restored
         #[arg(long, value_name = "FILE")]
         restore: Option<PathBuf>,
+        /// Begin it with nothing of what its users had: the file is lost
+        #[arg(long, conflicts_with = "restore")]
+        without_backup: bool,
     },
     /// Make a node the first of a new cluster, with what a backup holds
     ///

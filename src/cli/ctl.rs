@@ -183,7 +183,7 @@ fn cluster(node: &Node, command: ClusterCommand) -> Result<Shown, Failure> {
             }
         }
         ClusterCommand::Backup => match node.ask(Operation::ClusterBackup {})? {
-            Outcome::Backups(rows) => Ok(Shown::Made(rows)),
+            Outcome::BackupMade(made) => Ok(Shown::Made(made)),
             other => Err(unexpected(&other)),
         },
         ClusterCommand::Backups => match node.ask(Operation::ClusterBackups {})? {

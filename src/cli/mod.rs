@@ -28,7 +28,7 @@ use crate::{log, start, systemd};
 use pollux_raft::configuration::Role;
 use pollux_raft::version;
 
-use crate::cluster;
+use crate::cluster::{self, Beginning};
 use crate::demo::{self, Demo, DemoError};
 use arguments::{Arguments, ClusterFiles, Command};
 
@@ -178,6 +178,7 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
             config,
             address,
             restore,
+            without_backup,
         } => {
             let config = Config::load(Some(&config))?;
             let token = match token.as_str() {
@@ -188,7 +189,12 @@ fn cluster_files(command: ClusterFiles, output: &mut Output<'_>) -> Result<(), F
                     .unwrap_or_default(),
                 _ => token,
             };
-            let joined = cluster::join(&config, &token, address.as_deref(), restore.as_deref());
+            let beginning = match (&restore, without_backup) {
+                (Some(path), _) => Beginning::Restored(path),
+                (None, true) => Beginning::Empty,
+                (None, false) => Beginning::Known,
+            };
+            let joined = cluster::join(&config, &token, address.as_deref(), beginning);
             let joined = joined.map_err(cluster_failure)?;
             if let Some(restored) = joined.restored {
                 writeln!(output.out, "{restored}")?;

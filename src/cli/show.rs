@@ -3,9 +3,9 @@
 use pollux_domain::figures::lasting;
 use pollux_domain::history::HistoryRow;
 use pollux_domain::operations::{
-    AdministratorRow, AuditRow, BackupRow, CertificatesStatus, ClusterNodeRow, DigestRow, Figure,
-    NodeStatus, ReloginHint, Secret, ServiceRow, SessionRow, SettingRow, SubclusterStatus,
-    TakeoverRow, TokenRow, UserRow,
+    AdministratorRow, AuditRow, BackupMade, BackupRow, CertificatesStatus, ClusterNodeRow,
+    DigestRow, Figure, NodeStatus, ReloginHint, Secret, ServiceRow, SessionRow, SettingRow,
+    SubclusterStatus, TakeoverRow, TokenRow, UserRow,
 };
 use pollux_domain::relogin::Spread;
 use pollux_domain::self_test::Finding;
@@ -44,8 +44,8 @@ pub enum Shown {
     Digests(Vec<DigestRow>),
     Services(Vec<ServiceRow>),
     SelfTest(Vec<Finding>),
-    /// Backups that were just made.
-    Made(Vec<BackupRow>),
+    /// A backup that was just made.
+    Made(BackupMade),
     Backups(Vec<BackupRow>),
     Settings(Vec<SettingRow>),
     Setting(SettingRow),
@@ -87,7 +87,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Digests(rows) => digests_text(rows),
         Shown::Services(rows) => service::table(rows),
         Shown::SelfTest(findings) => service::findings(findings),
-        Shown::Made(rows) => made_text(rows),
+        Shown::Made(made) => made_text(made),
         Shown::Backups(rows) => backups_text(rows),
         Shown::Settings(rows) => settings::table(rows),
         Shown::Setting(row) => settings::one(row),
@@ -228,14 +228,16 @@ fn audit_text(rows: &[AuditRow]) -> String {
 }
 
 /// One stands alone on its line, as a token: a script takes the path.
-fn made_text(rows: &[BackupRow]) -> String {
-    match rows {
-        [row] => format!("{}\n", row.path),
-        rows => rows
-            .iter()
-            .map(|row| format!("node {}: {}\n", row.node, row.path))
-            .collect(),
+fn made_text(made: &BackupMade) -> String {
+    let paths = made.files.iter().map(|row| format!("{}\n", row.path));
+    let mut text: String = paths.collect();
+    // Of one subcluster nobody has waited.
+    if made.files.len() > 1 {
+        let held = made.held_ms;
+        let line = format!("messages of one subcluster to another have waited for {held} ms\n");
+        text.push_str(&line);
     }
+    text
 }
 
 fn backups_text(rows: &[BackupRow]) -> String {
@@ -431,7 +433,8 @@ pub fn json(shown: &Shown) -> String {
         Shown::Digests(rows) => json!(rows),
         Shown::Services(rows) => json!(rows),
         Shown::SelfTest(findings) => json!(findings),
-        Shown::Made(rows) | Shown::Backups(rows) => json!(rows),
+        Shown::Made(made) => json!(made),
+        Shown::Backups(rows) => json!(rows),
         Shown::Settings(rows) => json!(rows),
         Shown::Setting(row) => json!(row),
         Shown::Administrators(rows) => json!(rows),

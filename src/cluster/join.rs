@@ -29,13 +29,22 @@ pub struct Joined {
     pub restored: Option<String>,
 }
 
+/// What the database of its subcluster begins with, where it is the first node of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning<'a> {
+    /// What the cluster knows of it; of one that was restored a file is to be brought.
+    Known,
+    Restored(&'a Path),
+    /// Nothing, also where there would be a file to bring.
+    Empty,
+}
+
 /// Joins with an empty data folder. `address`: where to call, instead of what the token says.
-/// `backup`: what the subcluster, of which it is the first node, begins with.
 pub fn join(
     config: &Config,
     token: &str,
     address: Option<&str>,
-    backup: Option<&Path>,
+    beginning: Beginning<'_>,
 ) -> Result<Joined, ClusterError> {
     let folder = &config.node.data_folder;
     if folder.join(FOLDER).join(MEMBERSHIP).exists() {
@@ -43,9 +52,9 @@ pub fn join(
     }
     check_empty(folder)?;
     // Before the token is used up.
-    let backup = match backup {
-        Some(path) => Some((path, checked(config, path)?)),
-        None => None,
+    let backup = match beginning {
+        Beginning::Restored(path) => Some((path, checked(config, path)?)),
+        Beginning::Known | Beginning::Empty => None,
     };
     let token =
         Token::parse(token).map_err(|error| ClusterError::failed("read the token", error))?;
@@ -63,6 +72,7 @@ pub fn join(
             set: backup.about.set.0,
             subcluster: backup.about.subcluster,
         }),
+        without_backup: beginning == Beginning::Empty,
     };
     let address = address.unwrap_or(&token.address).to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread()

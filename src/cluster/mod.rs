@@ -27,7 +27,7 @@ use crate::config::Config;
 
 pub use force::force_takeover;
 pub use init::init;
-pub use join::join;
+pub use join::{Beginning, join};
 pub use restore::restore;
 
 /// Where it lies in the data folder.
@@ -261,6 +261,15 @@ pub fn remember_format(data_folder: &Path, format: u16) -> Result<(), ClusterErr
     })
 }
 
+/// Keeps that the cluster uses a format which this version does not speak: the next start of it is
+/// refused before anything is opened.
+pub fn remember_unspoken(data_folder: &Path, format: u16) -> Result<(), ClusterError> {
+    change(data_folder, |membership| {
+        membership.format = format;
+        membership.format_heard_by = None;
+    })
+}
+
 /// Keeps the secret of TLS tickets, for the next start.
 pub fn remember_tickets(data_folder: &Path, secret: [u8; 32]) -> Result<(), ClusterError> {
     change(data_folder, |membership| membership.ticket_secret = secret)
@@ -329,6 +338,23 @@ mod tests {
             let membership = read_form(&form(version)).map_err(|error| error.to_string());
             assert_eq!(membership.unwrap().version, 1);
         }
+    }
+
+    #[test]
+    fn a_format_that_was_heard_and_is_not_spoken_stops_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        fs::write(folder.path().join(FOLDER).join(MEMBERSHIP), form("")).unwrap();
+        let next = version::FORMATS.newest + 1;
+        remember_format(folder.path(), version::FORMATS.newest).unwrap();
+        remember_unspoken(folder.path(), next).unwrap();
+        let error = read(folder.path()).err().unwrap();
+        assert!(matches!(error, ClusterError::Format(_)), "{error}");
+        let words = format!("install a version that speaks format {next};");
+        assert!(
+            error.to_string().contains(&words),
+            "none is named, this one is none: {error}"
+        );
     }
 
     #[test]

@@ -146,8 +146,9 @@ async fn assemble(cast: &mut [Player; 3]) -> Result<(), DemoError> {
         });
         let token = token.await?;
         let config = newcomer.config().clone();
-        let joined =
-            tokio::task::spawn_blocking(move || cluster::join(&config, &token, None, None));
+        let joined = tokio::task::spawn_blocking(move || {
+            cluster::join(&config, &token, None, cluster::Beginning::Known)
+        });
         let joined = joined
             .await
             .map_err(|error| DemoError::failed("join", error))?;

@@ -12,11 +12,11 @@ use super::groups::two_groups;
 use super::site::{Member, hear, pair, say};
 use super::stored::{LIST, VCARD, ask, card, done};
 
-const RESTORE: [&str; 5] = ["cluster", "restore", "backup", "--config", "pollux.toml"];
+pub const RESTORE: [&str; 5] = ["cluster", "restore", "backup", "--config", "pollux.toml"];
 
 /// A folder that is as it was before anything was restored to it.
 #[track_caller]
-fn is_untouched(member: &Member) {
+pub fn is_untouched(member: &Member) {
     let left = fs::read_dir(member.path("data")).map(Iterator::count);
     assert_eq!(left.unwrap_or(0), 0);
 }
@@ -150,17 +150,22 @@ fn what_cannot_be_restored_leaves_nothing() {
     member.client("alice").round_trip();
 }
 
-/// The files of a backup, by the number of the node that has them.
+/// Makes a backup: its files, all in the folder of that node, and for how many milliseconds the
+/// subclusters were held.
 #[track_caller]
-fn files(member: &Member) -> Vec<(u64, PathBuf)> {
+pub fn files(member: &Member) -> (Vec<PathBuf>, u64) {
     let made = member.ctl(&["cluster", "backup", "--json"]);
     let made: Value = serde_json::from_str(&made).expect("JSON");
-    let rows = made.as_array().expect("rows").iter();
-    rows.map(|row| {
-        let path = row["path"].as_str().expect("a path");
-        (row["node"].as_u64().expect("a number"), PathBuf::from(path))
-    })
-    .collect()
+    let folder = member.path("data/backups");
+    let folder = folder.canonicalize().expect("a folder");
+    let rows = made["files"].as_array().expect("rows").iter();
+    let files = rows.map(|row| {
+        let path = PathBuf::from(row["path"].as_str().expect("a path"));
+        assert_eq!(path.parent(), Some(&*folder), "of {}", member.name);
+        assert_eq!(fs::metadata(&path).expect("a file").len(), row["bytes"]);
+        path
+    });
+    (files.collect(), made["held_ms"].as_u64().expect("a number"))
 }
 
 #[test]
@@ -178,11 +183,12 @@ fn several_subclusters_come_back_as_they_were_at_one_moment() {
         let bob = users.find(|row| row["user"] == "bob@localhost")?;
         (bob["offline_count"] == 1).then_some(())
     });
-    let older = files(&romulus);
+    let (older, _) = files(&romulus);
     assert_eq!(older.len(), 2);
-    let files = files(&castor);
-    let nodes: Vec<u64> = files.iter().map(|(node, _)| *node).collect();
-    assert_eq!(nodes, [1, 2]);
+    let (files, _) = files(&castor);
+    let names: Vec<&str> = { files.iter() }.filter_map(|path| path.to_str()).collect();
+    assert!(names[0].ends_with("-subcluster-1.backup"), "{names:?}");
+    assert!(names[1].ends_with("-subcluster-2.backup"), "{names:?}");
     // What one group does not know yet stands in the other's part.
     romulus.kill();
     let alone = castor.run(&["ctl", "--config", "pollux.toml", "cluster", "backup"]);
@@ -191,7 +197,7 @@ fn several_subclusters_come_back_as_they_were_at_one_moment() {
     castor.stop();
 
     let mut reborn = Member::prepare("reborn");
-    fs::copy(&files[0].1, reborn.path("backup")).expect("a copy");
+    fs::copy(&files[0], reborn.path("backup")).expect("a copy");
     let out = reborn.done(&RESTORE);
     assert!(
         out.contains("restored 2 users and 1 stored messages"),
@@ -212,13 +218,20 @@ fn several_subclusters_come_back_as_they_were_at_one_moment() {
         member.run(&[&join[..], &["--restore", "backup"]].concat())
     };
     let mut remus = Member::prepare("remus");
+    // Nor does one that is forgotten.
+    let bare = ["cluster", "join", token.trim(), "--config", "pollux.toml"];
+    let refused = remus.run(&bare);
+    assert_eq!(refused.code, Some(69), "{}", refused.err);
+    let said = "no node of subcluster 2 is back: bring its file along with `--restore FILE`";
+    assert!(refused.err.contains(said), "{}", refused.err);
+    is_untouched(&remus);
     for (file, said) in [
         (
-            &older[1].1,
+            &older[1],
             "not of the backup of which the cluster was restored",
         ),
         (
-            &files[0].1,
+            &files[0],
             "of subcluster 1, and the token is for subcluster 2",
         ),
     ] {
@@ -227,7 +240,7 @@ fn several_subclusters_come_back_as_they_were_at_one_moment() {
         assert!(refused.err.contains(said), "{}", refused.err);
         is_untouched(&remus);
     }
-    let joined = join(&files[1].1, &remus);
+    let joined = join(&files[1], &remus);
     assert_eq!(joined.code, Some(0), "{}", joined.err);
     let said = "restored 1 users and 1 stored messages";
     assert!(joined.out.contains(said), "{}", joined.out);
@@ -251,9 +264,9 @@ fn several_subclusters_come_back_as_they_were_at_one_moment() {
 #[test]
 fn a_file_of_another_subcluster_does_not_begin_with_a_node_of_the_first() {
     let [castor, _romulus] = two_groups();
-    let files = files(&castor);
+    let (files, _) = files(&castor);
     let mut member = Member::prepare("reborn");
-    fs::copy(&files[1].1, member.path("backup")).expect("a copy");
+    fs::copy(&files[1], member.path("backup")).expect("a copy");
     let ended = member.run(&RESTORE);
     assert_eq!(ended.code, Some(66), "{}", ended.err);
     let said = "the backup is of subcluster 2, and node.id is a node of another; its nodes were 2";

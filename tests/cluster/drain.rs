@@ -111,3 +111,19 @@ fn one_that_is_dead_is_removed_as_it_is() {
     pollux.ctl(&["cluster", "remove", "1"]);
     assert_eq!(exposure(&pollux), "it has one node");
 }
+
+/// Nobody outside of its subcluster knows whose users it serves.
+#[test]
+fn a_node_of_another_subcluster_is_empty_when_that_is_said() {
+    let castor = Member::first("castor");
+    let romulus = castor.invite("romulus", &["--subcluster", "2"]);
+    let remus = castor.invite("remus", &["--subcluster", "2"]);
+    remus.wait_served(&[(2, 2), (3, 3)]);
+    romulus.wait_protected();
+    refused(&castor, &["cluster", "remove", "3"], "node drain 3");
+    castor.ctl(&["node", "drain", "3"]);
+    let status = romulus.status().expect("it answers");
+    let served = |home: usize| status["homes"][home]["serving"].as_u64();
+    assert_eq!([served(0), served(1)], [Some(2), Some(2)], "{status}");
+    castor.ctl(&["cluster", "remove", "3"]);
+}

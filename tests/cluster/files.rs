@@ -87,7 +87,7 @@ fn what_a_newer_release_wrote_is_left_as_it_is() {
     let whole = fs::read(&snapshot).expect("a snapshot");
     let newer = pollux_store::codec::encode(99, &"something new").expect("it is short");
     fs::write(&snapshot, &newer).expect("it can be written");
-    let said = castor.fails_to_begin(&[], IO_ERR);
+    let said = castor.fails_to_begin(&[], NO_INPUT);
     for words in [
         "subcluster.snapshot was written by a newer release",
         "Start that release again",

@@ -4,6 +4,7 @@
 mod accounts;
 mod administration;
 mod backup;
+mod backup_of_pairs;
 mod browser;
 mod clock;
 #[path = "../common/mod.rs"]
@@ -14,6 +15,7 @@ mod durability;
 mod files;
 mod force;
 mod groups;
+mod hosted;
 mod http;
 mod inactive;
 mod nobody;

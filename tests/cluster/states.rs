@@ -37,6 +37,11 @@ fn newest(member: &Member) -> [Value; 3] {
     ["from", "to", "cause"].map(|name| rows[0][name].clone())
 }
 
+/// A line of a table, however wide its columns are.
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[track_caller]
 fn refused(member: &Member, arguments: &[&str]) -> String {
     let head = ["ctl", "--config", "pollux.toml"];
@@ -65,11 +70,28 @@ fn an_operator_sees_what_becomes_of_a_pair() {
     pollux.fall_back();
     wait_states(&castor, NORMAL, NORMAL);
 
+    castor.add_user("alice");
+    pollux.add_user("bob");
+    let kept = |figures: &str, lines: [&str; 2]| {
+        let all: Vec<String> = { figures.lines() }.map(words).collect();
+        for line in lines {
+            assert!(all.iter().any(|is| is == line), "{line}: {figures}");
+        }
+    };
+    let figures = pollux.ctl(&["statistics"]);
+    kept(
+        &figures,
+        ["pollux_users_away 0", "pollux_subcluster_protected 1"],
+    );
     castor.kill();
     let down = ("down", "Not Heard");
     wait_states(&pollux, down, ("running-in-backup-mode", "Peer Down"));
     pollux.wait_said(&["node state has changed", "node=1", "state=Down"]);
     let figures = pollux.ctl(&["statistics"]);
+    kept(
+        &figures,
+        ["pollux_users_away 1", "pollux_subcluster_protected 0"],
+    );
     let figure = |node: &str, number: &str| {
         let mut lines = figures.lines();
         lines.any(|line| line.contains(node) && line.ends_with(number))

@@ -22,7 +22,7 @@ fn three_pairs() -> [Member; 6] {
 }
 
 /// Who votes in the group of that node without being of the pair.
-fn witness_of(member: &Member, pair: [u64; 2]) -> Option<u64> {
+pub fn witness_of(member: &Member, pair: [u64; 2]) -> Option<u64> {
     let status = member.status()?;
     let rows = status["members"].as_array()?.clone();
     let voters = rows.iter().filter(|row| row["votes"] == true);
@@ -48,7 +48,7 @@ fn epochs(member: &Member) -> Vec<u64> {
 }
 
 #[track_caller]
-fn nothing_twice(clients: &mut [&mut Client]) {
+pub fn nothing_twice(clients: &mut [&mut Client]) {
     for client in clients {
         client.round_trip();
         let again = client.waiting().iter().filter(|e| e.name() == "message");
@@ -128,7 +128,7 @@ fn three_pairs_are_each_others_witnesses() {
 
 /// Two pairs; Alice is at home at node 1, Bob at node 2.
 #[track_caller]
-fn two_pairs() -> [Member; 4] {
+pub fn two_pairs() -> [Member; 4] {
     let castor = Member::first("castor");
     let pollux = castor.invite("pollux", &[]);
     let romulus = castor.invite("romulus", &["--subcluster", "2"]);
@@ -144,7 +144,7 @@ fn two_pairs() -> [Member; 4] {
 }
 
 /// The folders of what a node hosts for pair 1.
-fn hosted(member: &Member) -> Vec<String> {
+pub fn hosted(member: &Member) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(member.path("data/hosted")) else {
         return Vec::new();
     };
@@ -166,7 +166,7 @@ fn chat_while(alice: &mut Client, bob: &mut Client, round: &str, done: impl Fn()
     }
 }
 
-const MOVE: [&str; 3] = ["subcluster", "witness", "move"];
+pub const MOVE: [&str; 3] = ["subcluster", "witness", "move"];
 
 #[test]
 fn a_witness_is_moved_while_people_chat() {

@@ -33,7 +33,7 @@ enum By {
 const BETWEEN: &str = "nothing_is_lost_or_said_twice_between_groups";
 const ON_ANY_WALK: &str = "nothing_accepted_is_lost_or_said_twice_on_any_walk";
 
-const TABLE: [Row; 7] = [
+const TABLE: [Row; 10] = [
     Row {
         plant: "ack-before-commit",
         package: "pollux-actors",
@@ -68,6 +68,21 @@ const TABLE: [Row; 7] = [
         plant: "told-unanswered",
         package: "pollux-actors",
         by: By::Seeds(2, 40, &["refused once", "recovers"]),
+    },
+    Row {
+        plant: "fallback-undamped",
+        package: "pollux-raft",
+        by: By::Seeds(1, 20, &["goes home"]),
+    },
+    Row {
+        plant: "service-unsaid",
+        package: "pollux-raft",
+        by: By::Seeds(1, 20, &["ailing are left"]),
+    },
+    Row {
+        plant: "drained-takes",
+        package: "pollux-raft",
+        by: By::Seeds(1, 20, &["drained serve nobody"]),
     },
     Row {
         plant: "target-number",

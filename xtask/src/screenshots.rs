@@ -21,7 +21,7 @@ pub fn take(words: &[&str]) -> anyhow::Result<()> {
     let folder = Path::new(folder)
         .canonicalize()
         .context("find the folder")?;
-    let test = ["test", "-p", "pollux", "--test", "cluster", "browser::"];
+    let test = ["test", "--workspace", "--test", "cluster", "browser::"];
     run(cargo().args(test).env(FOLDER, &folder))?;
     println!("the pictures are in {}", folder.display());
     Ok(())

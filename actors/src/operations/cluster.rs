@@ -1,23 +1,17 @@
-//! The operations on the cluster and on this node's subcluster: who belongs to it, who serves whom,
-//! who is to.
+//! The operations on the cluster and on this node's subcluster: who belongs to it, and who is to serve
+//! whom. Who does at present: see `subcluster`.
 
-use pollux_domain::ids::{Epoch, NodeId, SubclusterId};
-use pollux_domain::operations::{
-    ClusterNodeRow, ErrorKind, HomeRow, MemberRow, OperationError, Outcome, SubclusterStatus,
-    TakeoverRow,
-};
-use pollux_domain::protection::{Replica, exposure};
+use pollux_domain::ids::{NodeId, SubclusterId};
+use pollux_domain::operations::{ClusterNodeRow, ErrorKind, OperationError, Outcome, TakeoverRow};
 use pollux_links::peers::Lane;
 use pollux_raft::configuration::{Change, ChangeReply, Role, TopologyChange, TopologyReply};
 use pollux_raft::duty::WishError;
 use pollux_raft::lease::Wisher;
 use pollux_xmpp::delay::format_timestamp;
 
-use super::Executor;
+use super::{Executor, subcluster};
 use crate::admission::{self, InviteError};
-use crate::node_states;
 use crate::users::UserError;
-use crate::witnesses;
 
 impl Executor {
     pub(super) async fn cluster_invite(
@@ -105,81 +99,6 @@ impl Executor {
         }
     }
 
-    pub(super) fn subcluster_status(&self) -> SubclusterStatus {
-        let node = &self.node;
-        let subcluster = node.settings.subcluster;
-        let (homes, high_availability) = node.configuration.read(|configuration| {
-            let topology = configuration.topology();
-            let entry = topology.subcluster(subcluster);
-            let on = entry.is_some_and(|entry| entry.high_availability);
-            (topology.homes(subcluster), on)
-        });
-        let homes = match homes.is_empty() {
-            true => vec![node.settings.node],
-            false => homes,
-        };
-        let now = node.ambient.clock.now();
-        let rows = homes.iter().map(|home| {
-            let (serving, counts) = node
-                .subcluster
-                .read(|state| (state.serving(*home), state.home_counts(*home)));
-            HomeRow {
-                home: home.0,
-                serving: serving.map(|serving| serving.node.0),
-                epoch: serving.map_or(Epoch::default(), |serving| serving.epoch).0,
-                users: counts.0 as u64,
-                sessions: counts.1 as u64,
-                is_held_here: node.tenures.of(*home).holds(now),
-            }
-        });
-        let members: Vec<MemberRow> = node
-            .subcluster
-            .members()
-            .into_iter()
-            .map(|row| MemberRow {
-                node: row.voter.node.0,
-                incarnation: row.voter.incarnation.0,
-                votes: row.votes,
-                matched_index: row.matched,
-            })
-            .collect();
-        let exposure = exposure(&self.replicas());
-        SubclusterStatus {
-            subcluster: subcluster.0,
-            high_availability,
-            is_protected: exposure.is_none(),
-            exposure: exposure.map(|exposure| exposure.to_string()),
-            leader: node.subcluster.leader().map(|leader| leader.node.0),
-            term: node.subcluster.term(),
-            homes: rows.collect(),
-            members,
-            nodes: node_states::rows(node),
-        }
-    }
-
-    /// The replicas of this subcluster, as they are configured and as they are seen from here.
-    fn replicas(&self) -> Vec<Replica> {
-        let node = &self.node;
-        let voters = node.subcluster.voters();
-        let reachable = witnesses::reachable(node);
-        node.configuration.read(|configuration| {
-            let topology = configuration.topology();
-            let wanted = topology.voters(node.settings.subcluster);
-            let replicas = topology.replicas(node.settings.subcluster).into_iter();
-            let replicas = replicas.map(|(number, entry, serves)| Replica {
-                node: number,
-                serves,
-                is_drained: entry.drained,
-                // Not under an older name.
-                votes: voters
-                    .intersection(&wanted)
-                    .any(|voter| voter.node == number),
-                is_reached: reachable.contains(&number),
-            });
-            replicas.collect()
-        })
-    }
-
     pub(super) fn takeovers(&self) -> Vec<TakeoverRow> {
         self.node.subcluster.read(|state| {
             let rows = state.takeovers().newest_first().map(|row| TakeoverRow {
@@ -219,7 +138,7 @@ impl Executor {
 
     pub(super) async fn failover(&self, from: u16) -> Result<Outcome, OperationError> {
         let from = NodeId(from);
-        let status = self.subcluster_status();
+        let status = subcluster::status(&self.node);
         let nodes = self.serving_nodes();
         let twin = nodes.iter().find(|node| **node != from).copied();
         let Some(to) = twin.filter(|_| nodes.contains(&from)) else {
@@ -235,7 +154,7 @@ impl Executor {
     }
 
     pub(super) async fn fallback(&self) -> Result<Outcome, OperationError> {
-        let status = self.subcluster_status();
+        let status = subcluster::status(&self.node);
         let takes = self.taking_nodes();
         let away = status
             .homes

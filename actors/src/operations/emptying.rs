@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use pollux_domain::ids::{NodeId, SubclusterId};
-use pollux_domain::operations::{ErrorKind, OperationError, Outcome};
+use pollux_domain::operations::{ErrorKind, Operation, OperationError, Outcome};
 use pollux_domain::removal::{DrainFacts, Facts, check_drain, check_removal};
 use pollux_raft::configuration::{Role, TopologyChange};
 
-use super::Executor;
+use super::{Executor, subcluster};
 use crate::witnesses;
 
 /// A move gives clients two seconds to hear of it; another witness is taught first.
@@ -25,6 +25,24 @@ struct Found {
 }
 
 impl Executor {
+    /// Who is to do it, where that is not this node: nobody outside of a subcluster knows whose
+    /// users its nodes serve, and one of them is told to be empty when it is.
+    pub(super) fn who_knows(&self, operation: &Operation) -> Option<NodeId> {
+        let node = match operation {
+            Operation::NodeDrain { node } | Operation::ClusterRemove { node } => NodeId(*node),
+            _ => return None,
+        };
+        let reachable = witnesses::reachable(&self.node);
+        self.node.configuration.read(|configuration| {
+            let topology = configuration.topology();
+            let subcluster = topology.node(node)?.subcluster;
+            let nodes = topology.serving_nodes(subcluster).into_iter();
+            let mut others = nodes.filter(|other| *other != node && reachable.contains(other));
+            let twin = others.next()?;
+            (subcluster != self.node.settings.subcluster).then_some(twin)
+        })
+    }
+
     pub(super) async fn node_drain(&self, node: u16) -> Result<Outcome, OperationError> {
         let node = NodeId(node);
         let found = self.found(node)?;
@@ -114,7 +132,7 @@ impl Executor {
 
     /// The homes whose users it serves. Of another subcluster nothing is known here.
     fn serves(&self, node: NodeId) -> Vec<NodeId> {
-        let homes = self.subcluster_status().homes.into_iter();
+        let homes = subcluster::status(&self.node).homes.into_iter();
         let served = homes.filter(|home| home.serving == Some(node.0));
         served.map(|home| NodeId(home.home)).collect()
     }

@@ -17,6 +17,7 @@ pub(crate) mod replicas;
 mod self_test;
 mod services;
 mod settings;
+pub(crate) mod subcluster;
 mod upgrade;
 mod witnesses;
 
@@ -66,7 +67,8 @@ impl OperationExecutor for Executor {
             return Err(OperationError::new(ErrorKind::Forbidden, message));
         }
         let me = self.node.settings.node;
-        if let Some(there) = at.map(NodeId).filter(|there| *there != me) {
+        let there = at.map(NodeId).or_else(|| self.who_knows(&operation));
+        if let Some(there) = there.filter(|there| *there != me) {
             // It is written down where it is done.
             return self.pass(there, caller, operation).await;
         }
@@ -154,7 +156,9 @@ impl Executor {
             Operation::ClusterCertificates {} => self.cluster_certificates(),
             Operation::ClusterRotateCertificates {} => self.rotate_certificates().await,
             Operation::ClusterRemove { node } => self.cluster_remove(node).await,
-            Operation::SubclusterStatus {} => Ok(Outcome::Subcluster(self.subcluster_status())),
+            Operation::SubclusterStatus {} => {
+                Ok(Outcome::Subcluster(subcluster::status(&self.node)))
+            }
             Operation::SubclusterTakeovers {} => Ok(Outcome::Takeovers(self.takeovers())),
             Operation::SubclusterSetHighAvailability { on } => self.set_high_availability(on).await,
             Operation::SubclusterFailover { node } => self.failover(node).await,

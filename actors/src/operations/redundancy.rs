@@ -8,8 +8,8 @@ use pollux_domain::operations::{ErrorKind, OperationError, Outcome};
 use pollux_domain::redundancy::{Answer, Away, Facts, Replica, unmet};
 use pollux_raft::configuration::TopologyChange;
 
-use super::Executor;
 use super::replicas::{self, Question, Told};
+use super::{Executor, subcluster};
 
 /// A replica that is well answers within a round trip; one that has just been connected has this
 /// long.
@@ -96,7 +96,7 @@ impl Executor {
     }
 
     fn away(&self) -> Vec<Away> {
-        let status = self.subcluster_status();
+        let status = subcluster::status(&self.node);
         let moves = self.node.duty().outlook().map(|outlook| outlook.moves);
         let moves = moves.unwrap_or_default();
         // A node that was removed, or is emptied, does not come home.

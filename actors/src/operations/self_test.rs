@@ -21,6 +21,7 @@ impl Executor {
     pub(super) async fn self_test(&self) -> Result<Outcome, OperationError> {
         let mut findings = self.machine().await;
         findings.extend(self.services_found());
+        findings.extend(self.node.hosting.findings());
         for (group, log) in &self.node.logs {
             findings.push(self_test::flushes(group, &log.figures().flushes));
         }

@@ -79,6 +79,7 @@ impl Session {
             && let Some(action) = decide::decide_plain(&message, self.sender())
         {
             let trace = self.node.metrics.count_stanza();
+            self.node.metrics.count_message();
             let to = message.to.unwrap_or_default();
             let span = tracing::debug_span!("stanza", trace, kind = "message", to);
             let _inside = span.enter();
@@ -100,6 +101,9 @@ impl Session {
             return self.close_with(error, Ending::Detach);
         }
         let trace = self.node.metrics.count_stanza();
+        if element.name() == "message" {
+            self.node.metrics.count_message();
+        }
         let to = element.attribute("to").unwrap_or_default();
         let span = tracing::debug_span!("stanza", trace, kind = element.name(), to);
         let _inside = span.enter();

@@ -152,14 +152,20 @@ fn run_pairs(
         ..usual
     };
     let (mut ran, mut broken, mut idle) = (0, 0, 0);
-    // Seeds in which availability was read, and subscriptions.
-    let mut judged = [0; 2];
+    // Seeds in which availability was read, and subscriptions; users went home by themselves, left
+    // a service, a node was drained.
+    let (mut judged, mut tended) = ([0; 2], [0; 3]);
     for seed in arguments.seeds() {
         ran += 1;
         let run = pair::run(seed, plan);
         let reads = run.reads();
         judged[0] += u64::from(0 < reads.availability);
         judged[1] += u64::from(0 < reads.subscriptions);
+        let of_run = run.tended();
+        let counts = [of_run.homecomings, of_run.left, of_run.drained];
+        for (seeds, count) in tended.iter_mut().zip(counts) {
+            *seeds += u64::from(0 < count);
+        }
         if arguments.trace {
             print(&run.history, out)?;
         }
@@ -179,10 +185,12 @@ fn run_pairs(
         }
     }
     let [availability, subscriptions] = judged;
+    let [homecomings, left, drained] = tended;
     writeln!(
         out,
         "{ran} seeds, {broken} broken, {idle} prove nothing; availability was read in \
-         {availability}, subscriptions in {subscriptions}"
+         {availability}, subscriptions in {subscriptions}; users went home by themselves in \
+         {homecomings}, left a node for its services in {left}, nodes were drained in {drained}"
     )?;
     Ok(verdict(broken))
 }

@@ -16,6 +16,8 @@ type Done = anyhow::Result<()>;
 const WHOLE: Duration = Duration::from_secs(30);
 /// What a version ends with that does not speak the format of its cluster.
 const REFUSED: i32 = 66;
+/// The format of the next version.
+const NEXT: u16 = 2;
 
 /// The order of the book: the witness, the node that stands by, the one that serves. In between
 /// each takes over from the other, which is killed.
@@ -34,7 +36,14 @@ pub fn rolling_upgrade(scene: &mut Scene<'_>) -> Done {
     // What is written from now on, the version before does not read: a takeover reads it.
     take_over(scene, twin, owner)?;
     for station in [WITNESS, twin] {
-        is_refused(scene, station, &old)?;
+        relieve(scene, station)?;
+        scene.pair.stations[station].stop()?;
+        scene.pair.stations[station].install(&old);
+        let words = format!("install a version that speaks format {NEXT}");
+        is_refused(scene, station, &words)?;
+        // As if it had been killed before it kept what it had heard: its logs tell.
+        scene.pair.stations[station].forget_format(NEXT, NEXT - 1)?;
+        is_refused(scene, station, "written by a newer release")?;
         scene.pair.stations[station].install(&next);
         scene.start(station)?;
         scene.pair.wait_healthy(WHOLE)?;
@@ -117,13 +126,9 @@ fn expect_refusal(scene: &Scene<'_>, station: usize, words: &str) -> Done {
 }
 
 /// The version before does not come back, and says what to install.
-fn is_refused(scene: &mut Scene<'_>, station: usize, old: &Path) -> Done {
-    relieve(scene, station)?;
+fn is_refused(scene: &mut Scene<'_>, station: usize, words: &str) -> Done {
     let pair = &mut *scene.pair;
-    pair.stations[station].stop()?;
-    pair.stations[station].install(old);
     let (code, said) = pair.stations[station].fails_to_start(&pair.ground)?;
-    let words = "install a version that speaks format 2";
     if code != Some(REFUSED) || !said.contains(words) {
         bail!("an older version ended with {code:?}, and said: {said}");
     }

@@ -10,6 +10,11 @@ use pollux_domain::seams::{Clock, Rand};
 
 use crate::client::Seed;
 
+/// Where the hands of all clocks on walls stand at first, unless one is off.
+pub const WALL_BEGINNING_MS: u64 = 1_000_000_000_000;
+/// How far such a clock jumps, one way or the other: further than a run lasts.
+pub const WALL_JUMP_MS: i64 = 3_600_000;
+
 /// How long the world has been running: a value that only the world sets, before each step.
 #[derive(Debug, Clone, Default)]
 pub struct VirtualTime(Arc<AtomicU64>);
@@ -59,8 +64,7 @@ impl Clock for MachineClock {
     }
 
     fn wall(&self) -> WallMs {
-        const BEGINNING: u64 = 1_000_000_000_000;
-        let right = BEGINNING + self.time.now().as_millis() as u64;
+        let right = WALL_BEGINNING_MS + self.time.now().as_millis() as u64;
         WallMs(right.saturating_add_signed(self.wall_off_ms.load(Ordering::Relaxed)))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pollux_domain::ids::{Connection, GroupId, NodeId, SessionId};
 use pollux_domain::subscription::SubscriptionRequest;
+use pollux_domain::takeovers::Takeover;
 
 use super::linear::Deed;
 use crate::client::{Journal, Note};
@@ -67,6 +68,39 @@ pub enum Fact {
         node: NodeId,
         life: u64,
         epoch: u64,
+    },
+    /// The same, with its cause.
+    TookOver(Takeover),
+    /// Users go home by themselves, when their node has been well for so long.
+    FallsBack {
+        stable: Duration,
+    },
+    /// All has been well for long enough that a home is served by its own node; by whom it is.
+    EndsAt {
+        home: NodeId,
+        node: NodeId,
+    },
+    /// A critical service of a node is down, and has been for so long; none: all of them run.
+    Services {
+        node: NodeId,
+        down: Option<Duration>,
+    },
+    /// While all is well a service of a node goes down for good.
+    Ails {
+        node: NodeId,
+    },
+    /// An operator wants a node to be empty; `while_well`: nothing is wrong.
+    Drains {
+        node: NodeId,
+        while_well: bool,
+    },
+    /// An operator was told that it is.
+    Drained {
+        node: NodeId,
+    },
+    /// It may serve again.
+    Undrains {
+        node: NodeId,
     },
     /// Whom a replica lets serve a home; noted when it changes there.
     ServedAt {

@@ -31,10 +31,10 @@ pub use field::{FieldDescription, FieldKind};
 pub use names::{ADMINISTRATOR_NAME_BYTES_MAX, AdministratorName, SessionRef, UserName};
 pub use operation::{DESCRIPTIONS, Description, Operation};
 pub use outcome::{
-    AdministratorRow, AuditRow, BackupRow, CertificateRow, CertificatesStatus, ClusterNodeRow,
-    DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow, NodeStatus,
-    Outcome, ReloginHint, ServiceRow, SessionRow, SettingRow, SubclusterStatus, TakeoverRow,
-    TokenRow, UserRow,
+    AdministratorRow, AuditRow, BackupMade, BackupRow, CertificateRow, CertificatesStatus,
+    ClusterNodeRow, DigestRow, Figure, GroupRow, HomeRow, ListenerRow, MemberRow, NodeStateRow,
+    NodeStatus, Outcome, ReloginHint, ServiceRow, SessionRow, SettingRow, SubclusterStatus,
+    TakeoverRow, TokenRow, UserRow,
 };
 pub use role::{Permission, Role};
 pub use rows::{ROWS_MAX, Row, Rows};

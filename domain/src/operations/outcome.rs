@@ -31,8 +31,8 @@ pub enum Outcome {
     Digests(Vec<DigestRow>),
     Services(Vec<ServiceRow>),
     SelfTest(Vec<Finding>),
-    /// A row for each file: each subcluster has one.
     Backups(Vec<BackupRow>),
+    BackupMade(BackupMade),
     Administrators(Vec<AdministratorRow>),
     Tokens(Vec<TokenRow>),
     /// The last hour of a node.
@@ -263,12 +263,21 @@ pub struct MemberRow {
     pub matched_index: Option<u64>,
 }
 
-/// A backup on the disk of the node that made it.
+/// A file of a backup, on the disk of the node that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRow {
     pub node: u16,
     pub path: String,
     pub bytes: u64,
+}
+
+/// A backup that was just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupMade {
+    /// Each subcluster has one.
+    pub files: Vec<BackupRow>,
+    /// For how long messages of one subcluster to another have waited.
+    pub held_ms: u64,
 }
 
 /// A service of a node.

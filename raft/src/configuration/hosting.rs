@@ -207,6 +207,13 @@ impl Topology {
         })
     }
 
+    /// Whether a node under this name was removed for ever. One that has come in its place has
+    /// another name.
+    pub fn is_removed(&self, name: Voter) -> bool {
+        self.node(name.node)
+            .is_some_and(|entry| entry.removed && name.incarnation <= entry.incarnation)
+    }
+
     /// Those that are voted with no more than is needed, in all subclusters.
     pub fn leaving(&self, subcluster: SubclusterId) -> Vec<Voter> {
         let entry = self.subcluster(subcluster);
@@ -395,7 +402,14 @@ mod tests {
         let mut topology = two_pairs();
         appoint(&mut topology, Some(3));
         let node = NodeId(3);
+        assert!(!topology.is_removed(voter(3, 1)));
         topology.apply(&TopologyChange::Remove { node });
+        assert!(topology.is_removed(voter(3, 1)));
+        assert!(
+            !topology.is_removed(voter(3, 2)),
+            "it has come in its place"
+        );
+        assert!(!topology.is_removed(voter(9, 1)), "an old topology");
         assert_eq!(topology.hosted_witness(PAIR), None);
         assert_eq!(topology.leaving(PAIR), [voter(3, 1)]);
         appoint(&mut topology, Some(4));

@@ -1,7 +1,7 @@
 //! The leader's side: answers renewals after it has confirmed that it leads, and proposes the
 //! takeovers that the rules decide on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +20,13 @@ use tokio::task::JoinSet;
 use super::View;
 use crate::election::Timing;
 use crate::group::Group;
-use crate::lease::{Granted, Grants, Outlook, Renewal, ServedBy, TakeOver, Wisher, World};
+use crate::lease::{Calm, Granted, Grants, Outlook, Renewal, ServedBy, TakeOver, Wisher, World};
 use crate::machine::Subcluster;
 use crate::unread::Unread;
 
-// 2: wishes say whose they are, and grants what the leader sees. 3: of services, too.
-pub(super) const VERSION: u16 = 3;
+// 2: wishes say whose they are, and grants what the leader sees. 3: of services, too. 4: how long a
+// node has been well.
+pub(super) const VERSION: u16 = 4;
 
 /// What a node asks of the leader.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ pub(super) struct Keeper {
     pub(super) view: View,
     /// The book of the term that this node leads, if it does.
     pub(super) grants: Mutex<Option<(u64, Grants)>>,
+    /// Whoever leads: a lead begins with what was seen before.
+    pub(super) calm: Mutex<Calm>,
     pub(super) unread: Unread,
 }
 
@@ -69,23 +72,17 @@ impl Keeper {
             .time()
             .0
             .saturating_sub(limits::FALLBACK_DAMPING_MS);
-        let (serving, relieved, failovers) = self.group.read(|state| {
-            let served = pair.homes.iter().filter_map(|home| {
-                let serving = state.serving(*home)?;
-                let served = ServedBy {
-                    node: serving.node,
-                    life: serving.life,
-                    epoch: serving.epoch,
-                };
-                Some((*home, served))
-            });
+        let serving = self.serving(&pair.homes);
+        let (relieved, failovers) = self.group.read(|state| {
             let takeovers = state.takeovers();
             let failed = |home: &NodeId| takeovers.failovers_since(*home, GroupMs(since));
             let failovers = pair.homes.iter().map(|home| (*home, failed(home)));
-            (served.collect(), takeovers.relieved(), failovers.collect())
+            (takeovers.relieved(), failovers.collect())
         });
         let (_, applied, _) = self.group.indexes();
+        let quiet_for = self.note_calm(&serving);
         World {
+            is_confirmed: self.group.is_confirmed(),
             may_take_over: self.group.may_take_over(term),
             high_availability: pair.high_availability,
             homes: pair.homes,
@@ -96,9 +93,31 @@ impl Keeper {
             heard: self.group.heard_nodes(),
             relieved,
             stable: pair.stable,
+            quiet_for,
             failovers,
             service_delay: pair.service_delay,
         }
+    }
+
+    /// Who serves each home, as the log says.
+    fn serving(&self, homes: &[NodeId]) -> BTreeMap<NodeId, ServedBy> {
+        self.group.read(|state| {
+            let served = homes.iter().filter_map(|home| {
+                let serving = state.serving(*home)?;
+                let served = ServedBy {
+                    node: serving.node,
+                    life: serving.life,
+                    epoch: serving.epoch,
+                };
+                Some((*home, served))
+            });
+            served.collect()
+        })
+    }
+
+    fn note_calm(&self, serving: &BTreeMap<NodeId, ServedBy>) -> Duration {
+        let mut calm = self.calm.lock().unwrap_or_else(PoisonError::into_inner);
+        calm.note(self.clock.now(), serving)
     }
 
     /// Asks the book of this term, with the world as it is then; there is none in any other term.
@@ -157,6 +176,7 @@ impl Keeper {
             nonce: 0,
             homes: Vec::new(),
             give_back: Vec::new(),
+            is_well: false,
         };
         self.with(term, |grants, now, world| {
             Reply::Granted(nothing, grants.outlook(now, world))
@@ -205,6 +225,8 @@ impl Keeper {
         proposals: &mut JoinSet<(NodeId, u64)>,
     ) {
         let Some(term) = self.note_lead() else {
+            let homes = (self.view)().homes;
+            self.note_calm(&self.serving(&homes));
             return;
         };
         let decided = self.with(term, |grants, now, world| {

@@ -97,6 +97,7 @@ impl Duty {
             clock: parts.clock.clone(),
             view: parts.view.clone(),
             grants: Mutex::new(None),
+            calm: Mutex::default(),
             unread: Unread::new(parts.group.group(), parts.clock.clone()),
         });
         parts.desks.open(topic, Arc::new(LeaseDesk(keeper.clone())));
@@ -244,7 +245,8 @@ impl Inner {
             applied,
             stuck,
             flush,
-            down: (self.parts.services)(),
+            down: (self.parts.services)().filter(|_| !is_planted(Plant::ServiceUnsaid)),
+            well_for: asked.well_for,
             homes: asked.homes,
             given_back: asked.given_back,
         };

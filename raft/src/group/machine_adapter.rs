@@ -92,7 +92,10 @@ impl<G: Kind> MachineAdapter<G> {
             return Ok(());
         };
         let spoken = pollux_domain::version::judge(&version::build(), format, None);
-        spoken.map_err(|error| io::Error::new(io::ErrorKind::Unsupported, error))?;
+        spoken.map_err(|error| {
+            self.in_use.give_up(format);
+            io::Error::new(io::ErrorKind::Unsupported, error)
+        })?;
         if self.in_use.raise(format) {
             tracing::info!(format, "the cluster uses another format");
         }

@@ -355,6 +355,12 @@ impl<G: Kind> Group<G> {
         })
     }
 
+    /// As leader: whether a quorum has answered within a lease.
+    pub fn is_confirmed(&self) -> bool {
+        self.mind
+            .with(|rules, now, facts| rules.election.confirmed(now, facts))
+    }
+
     /// As leader of `term`: whether another node may be made to serve.
     pub fn may_take_over(&self, term: u64) -> bool {
         self.mind.with(|rules, now, facts| {

@@ -8,6 +8,7 @@ use pollux_domain::limits::BEHIND_MAX;
 
 use super::grants::{Grants, Wish};
 use super::{Cause, ServedBy, TakeOver, World};
+use crate::plants::{Plant, is_planted};
 
 /// At a cold start the home node has this long before its twin serves its users.
 const COLD_START: Duration = Duration::from_secs(2);
@@ -30,7 +31,6 @@ impl Grants {
     /// What is to be proposed now, by the leader as such: it must be nothing under the next. To be
     /// called every few ten milliseconds.
     pub fn decide(&mut self, now: Duration, world: &World) -> Vec<TakeOver> {
-        self.note_serving(now, world);
         if !world.may_take_over {
             return Vec::new();
         }
@@ -198,8 +198,11 @@ impl Grants {
             stable: world.stable.filter(|_| world.high_availability),
             is_relieved: world.relieved.contains(&home),
             well_for: sign.well_since.map(|since| now.saturating_sub(since)),
-            quiet_for: now.saturating_sub(self.quiet_since),
-            failovers: world.failovers.get(&home).copied().unwrap_or_default(),
+            quiet_for: world.quiet_for,
+            failovers: match is_planted(Plant::FallbackUndamped) {
+                true => 0,
+                false => world.failovers.get(&home).copied().unwrap_or_default(),
+            },
         };
         (is_away && fallback::is_due(&away)).then_some(Wish {
             to: home,
@@ -208,19 +211,13 @@ impl Grants {
         })
     }
 
-    /// Since when nobody has got another owner.
-    pub(super) fn note_serving(&mut self, now: Duration, world: &World) {
-        if self.serving != world.serving {
-            self.serving.clone_from(&world.serving);
-            self.quiet_since = now;
-        }
-    }
-
     /// The other node, where it can serve; also one that an operator has relieved: nobody else is
     /// left. One that is emptied is none.
     fn twin(&self, now: Duration, of: NodeId, world: &World, cause: Cause) -> Option<Successor> {
         let others = world.homes.iter();
-        let others = others.filter(|node| **node != of && !world.drained.contains(node));
+        let is_drained =
+            |node: &NodeId| world.drained.contains(node) && !is_planted(Plant::DrainedTakes);
+        let others = others.filter(|node| **node != of && !is_drained(node));
         let mut able =
             others.filter_map(|node| Some((*node, self.able(now, *node, world)?, cause)));
         able.next()

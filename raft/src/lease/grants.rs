@@ -23,9 +23,6 @@ pub struct Grants {
     pub(super) homes: BTreeMap<NodeId, Home>,
     /// What was asked for: who is to serve a home.
     pub(super) wishes: BTreeMap<NodeId, Wish>,
-    /// Who served when it was last looked, and since when it has been so.
-    pub(super) serving: BTreeMap<NodeId, ServedBy>,
-    pub(super) quiet_since: Duration,
 }
 
 /// That a node serves a home.
@@ -93,8 +90,6 @@ impl Grants {
             nodes: BTreeMap::new(),
             homes: BTreeMap::new(),
             wishes: BTreeMap::new(),
-            serving: BTreeMap::new(),
-            quiet_since: now,
         }
     }
 
@@ -106,14 +101,16 @@ impl Grants {
             nonce: renewal.nonce,
             homes: Vec::new(),
             give_back: Vec::new(),
+            is_well: false,
         };
         let known = self.nodes.get(&renewal.node);
         if known.is_some_and(|sign| renewal.life < sign.life) {
             // The last words of an earlier process.
             return granted;
         }
-        self.note_serving(now, world);
         let stands_still = self.note_sign(now, renewal, world);
+        let noted = self.nodes.get(&renewal.node);
+        granted.is_well = world.is_confirmed && noted.is_some_and(|sign| sign.well_since.is_some());
         for (home, epoch) in &renewal.given_back {
             if self.is_theirs(*home, *epoch, renewal, world) {
                 let book = self.home(*home, world);
@@ -188,10 +185,14 @@ impl Grants {
         let stands_still =
             self.timing.flush_stuck <= renewal.stuck || STANDSTILL_MAX <= now.saturating_sub(moved);
         let known = known.filter(|sign| sign.life == renewal.life);
-        let goes_on = known.filter(|sign| now < sign.at + self.timing.patience());
         let has_kept_up = world.committed <= renewal.applied + BEHIND_MAX;
         let is_well = !stands_still && has_kept_up && renewal.down.is_none();
-        let well_since = goes_on.and_then(|sign| sign.well_since).unwrap_or(now);
+        let well_since = match known {
+            Some(sign) if now < sign.at + self.timing.patience() => sign.well_since.unwrap_or(now),
+            Some(_gap) => now,
+            // The first that this leader hears of it.
+            None => now.saturating_sub(renewal.well_for),
+        };
         let sign = Sign {
             at: now,
             life: renewal.life,

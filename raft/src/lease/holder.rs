@@ -8,6 +8,10 @@ use pollux_domain::ids::{Epoch, NodeId};
 
 use super::Granted;
 
+/// Who has not been told for so long that it is well was cut off, or stood still; a change of
+/// leaders takes less, also while a disk is slow.
+const UNTOLD_MAX: Duration = Duration::from_secs(2);
+
 /// See the module. What the log gives to this process comes in as `mine`.
 #[derive(Debug)]
 pub struct Holder {
@@ -18,6 +22,15 @@ pub struct Holder {
     /// Homes for which nothing is said any more. Every question repeats them, so that a leader
     /// learns of it that comes after the one who wanted them back.
     given_back: BTreeMap<NodeId, Epoch>,
+    well: Option<Well>,
+}
+
+/// That leaders find this process well, whoever leads.
+#[derive(Debug, Clone, Copy)]
+struct Well {
+    since: Duration,
+    /// When the last question was asked to which one said so.
+    told: Duration,
 }
 
 /// What goes into a renewal.
@@ -26,6 +39,7 @@ pub struct Asked {
     pub nonce: u64,
     pub homes: Vec<(NodeId, Epoch)>,
     pub given_back: Vec<(NodeId, Epoch)>,
+    pub well_for: Duration,
 }
 
 impl Holder {
@@ -35,6 +49,7 @@ impl Holder {
             nonce: 0,
             asked: BTreeMap::new(),
             given_back: BTreeMap::new(),
+            well: None,
         }
     }
 
@@ -52,6 +67,7 @@ impl Holder {
                 .filter(|(home, _)| !self.given_back.contains_key(home))
                 .collect(),
             given_back: self.given_back.iter().map(|(h, e)| (*h, *e)).collect(),
+            well_for: self.well_for(now),
         }
     }
 
@@ -65,12 +81,32 @@ impl Holder {
         let Some(asked) = self.asked.remove(&granted.nonce) else {
             return Vec::new();
         };
+        self.note_well(asked, granted.is_well);
         let homes = granted.homes.iter().filter(|(home, epoch)| {
             mine.get(home) == Some(epoch) && self.given_back.get(home) != Some(epoch)
         });
         homes
             .map(|(home, epoch)| (*home, *epoch, asked + self.lease))
             .collect()
+    }
+
+    fn note_well(&mut self, asked: Duration, is_well: bool) {
+        let known = self.well.filter(|well| asked <= well.told + UNTOLD_MAX);
+        self.well = is_well.then(|| match known {
+            Some(well) => Well {
+                told: asked.max(well.told),
+                ..well
+            },
+            None => Well {
+                since: asked,
+                told: asked,
+            },
+        });
+    }
+
+    fn well_for(&self, now: Duration) -> Duration {
+        let well = self.well.filter(|well| now <= well.told + UNTOLD_MAX);
+        well.map_or(Duration::ZERO, |well| now.saturating_sub(well.since))
     }
 
     /// Nothing is served any more under this epoch when this is called, nor ever again.
@@ -98,6 +134,7 @@ mod tests {
             nonce,
             homes: vec![(A, Epoch(epoch))],
             give_back: Vec::new(),
+            is_well: true,
         }
     }
 
@@ -133,6 +170,36 @@ mod tests {
         }
         assert!(holder.asked.len() <= 31);
         assert_eq!(holder.granted(&granted(first, 5), &mine(5)), []);
+    }
+
+    #[test]
+    fn how_long_it_is_well_outlives_a_change_of_leaders_and_no_longer_silence() {
+        let mut holder = Holder::new(ms(300));
+        let mut well_for = |at, is_well: Option<bool>| {
+            let asked = holder.ask(ms(at), &mine(5));
+            if let Some(is_well) = is_well {
+                let answer = Granted {
+                    is_well,
+                    ..granted(asked.nonce, 5)
+                };
+                holder.granted(&answer, &mine(5));
+            }
+            asked.well_for
+        };
+        for (at, is_well, told) in [
+            (1_000, Some(true), 0),
+            (1_100, Some(true), 100),
+            // Nobody leads.
+            (3_000, None, 2_000),
+            (3_100, Some(true), 2_100),
+            (3_200, Some(false), 2_200),
+            (3_300, Some(true), 0),
+            (3_400, Some(true), 100),
+            (5_401, Some(true), 0),
+            (5_500, None, 99),
+        ] {
+            assert_eq!(well_for(at, is_well), ms(told), "{at}");
+        }
     }
 
     #[test]

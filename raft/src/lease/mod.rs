@@ -10,6 +10,7 @@
 //!  holds until t + LEASE                Grants::decide ──► TakeOver, when nobody holds
 //! ```
 
+mod calm;
 mod decide;
 mod grants;
 mod holder;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::election::Timing;
 
+pub use calm::Calm;
 pub use grants::Grants;
 pub use holder::Holder;
 pub use outlook::Outlook;
@@ -47,6 +49,8 @@ pub struct Renewal {
     pub flush: Duration,
     /// The critical service that has not run for the longest time.
     pub down: Option<Down>,
+    /// For how long leaders have found it well, as they have told it.
+    pub well_for: Duration,
     /// Homes that it serves, as far as it knows, each under an epoch.
     pub homes: Vec<(NodeId, Epoch)>,
     /// Homes that it gives back: their streams are closed, nothing is said for them any more.
@@ -61,11 +65,16 @@ pub struct Granted {
     pub homes: Vec<(NodeId, Epoch)>,
     /// These are to be given back: somebody else will serve them.
     pub give_back: Vec<(NodeId, Epoch)>,
+    /// Whether the leader finds the node well: what it has to say to the next.
+    pub is_well: bool,
 }
 
 /// What a leader knows when it decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
+    /// A quorum has heard this leader within one lease: one that is cut off sees nothing of the others
+    /// and finds itself well.
+    pub is_confirmed: bool,
     /// `Election::may_take_over`, and all that was committed before this leader led is applied.
     pub may_take_over: bool,
     pub high_availability: bool,
@@ -87,6 +96,8 @@ pub struct World {
     /// For how long a node is to have been well before its users go home by themselves; none: they
     /// do not.
     pub stable: Option<Duration>,
+    /// For how long no home has got another owner: see [`Calm`].
+    pub quiet_for: Duration,
     /// How often each home node has failed lately.
     pub failovers: BTreeMap<NodeId, u32>,
     /// For how long a critical service may be down before the twin takes over.

@@ -1,6 +1,7 @@
 //! One case for each sentence of design section 4, "Leases and epochs", that the leader keeps.
 
 mod drained;
+mod fallback;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use pollux_domain::ids::{Epoch, Life, NodeId};
 use pollux_domain::takeovers::TakeoverCause;
 
-use super::{Cause, Granted, Grants, Renewal, ServedBy, TakeOver, Wisher, World};
+use super::{Calm, Cause, Granted, Grants, Renewal, ServedBy, TakeOver, Wisher, World};
 use crate::election::Timing;
 
 mod services;
@@ -23,6 +24,7 @@ fn ms(ms: u64) -> Duration {
 struct Stage {
     grants: Grants,
     world: World,
+    calm: Calm,
     nonce: u64,
 }
 
@@ -37,6 +39,7 @@ impl Stage {
         Stage {
             grants: Grants::new(Timing::DEFAULT, ms(0)),
             world: World {
+                is_confirmed: true,
                 may_take_over: true,
                 high_availability: true,
                 homes: vec![CASTOR, POLLUX],
@@ -55,6 +58,7 @@ impl Stage {
                 heard: BTreeSet::from([CASTOR, POLLUX]),
                 ..World::default()
             },
+            calm: Calm::default(),
             nonce: 0,
         }
     }
@@ -73,6 +77,7 @@ impl Stage {
             stuck: Duration::ZERO,
             flush: Duration::ZERO,
             down: None,
+            well_for: Duration::ZERO,
             homes,
             given_back: Vec::new(),
         }
@@ -85,6 +90,7 @@ impl Stage {
 
     /// A question that is confirmed at once.
     fn ask(&mut self, at: u64, renewal: &Renewal) -> Granted {
+        self.world.quiet_for = self.calm.note(ms(at), &self.world.serving);
         let granted = self.grants.take(ms(at), renewal, &self.world);
         self.grants.confirm(granted, renewal, &self.world)
     }
@@ -433,89 +439,6 @@ fn who_was_relieved_takes_over_where_nobody_else_is_left() {
 }
 
 /// Pollux serves both, and Castor gives signs of life again from the first millisecond on.
-fn away() -> Stage {
-    let mut stage = Stage::new();
-    stage.apply(to_pollux()[0]);
-    stage.world.stable = Some(STABLE);
-    stage.world.failovers.insert(CASTOR, 1);
-    stage
-}
-
-const STABLE: Duration = Duration::from_secs(5);
-
-impl Stage {
-    /// Both ask all the time; when the users are first wanted back from Pollux.
-    fn wanted_back(&mut self, from: u64, until: u64) -> Option<u64> {
-        (from..until).step_by(50).find(|at| {
-            let mut of_castor = self.renewal(CASTOR);
-            of_castor.homes.clear();
-            self.ask(*at, &of_castor);
-            let mut of_pollux = self.renewal(POLLUX);
-            of_pollux.homes.push((CASTOR, Epoch(5)));
-            let granted = self.ask(*at, &of_pollux);
-            self.decide(*at);
-            !granted.give_back.is_empty()
-        })
-    }
-}
-
-#[test]
-fn users_go_home_by_themselves_when_their_node_has_been_well_for_long_enough() {
-    let mut stage = away();
-    assert_eq!(stage.wanted_back(0, 20_000), Some(5_000));
-    let mut back = stage.renewal(POLLUX);
-    back.given_back = vec![(CASTOR, Epoch(5))];
-    stage.ask(5_050, &back);
-    let home = TakeOver {
-        home: CASTOR,
-        to: CASTOR,
-        life: Life(7),
-        epoch: Epoch(6),
-    };
-    assert_eq!(stage.decide(5_060), [home]);
-    assert_eq!(stage.grants.cause(CASTOR), Some(Cause::Fallback));
-}
-
-#[test]
-fn users_do_not_go_home_by_themselves_otherwise() {
-    let mut off = away();
-    off.world.stable = None;
-    let mut alone = away();
-    alone.world.high_availability = false;
-    let mut relieved = away();
-    relieved.world.relieved.insert(CASTOR);
-    for mut stage in [off, alone, relieved] {
-        assert_eq!(stage.wanted_back(0, 20_000), None, "{:?}", stage.world);
-    }
-    let mut flaps = away();
-    flaps.world.failovers.insert(CASTOR, 2);
-    assert_eq!(flaps.wanted_back(0, 20_000), Some(10_000), "twice as late");
-}
-
-#[test]
-fn the_time_before_a_fallback_begins_anew_with_a_gap_with_a_process_and_with_a_takeover() {
-    let mut silent = away();
-    assert_eq!(silent.wanted_back(0, 3_000), None);
-    assert_eq!(silent.wanted_back(3_400, 20_000), Some(8_400), "a gap");
-
-    let mut slow = away();
-    assert_eq!(slow.wanted_back(0, 3_000), None);
-    let mut stuck = slow.renewal(CASTOR);
-    (stuck.stuck, stuck.homes) = (Duration::from_secs(1), Vec::new());
-    slow.ask(3_000, &stuck);
-    assert_eq!(slow.wanted_back(3_050, 20_000), Some(8_050), "a stuck disk");
-
-    let mut other = away();
-    assert_eq!(other.wanted_back(0, 3_000), None);
-    let restarted = ServedBy {
-        node: POLLUX,
-        life: Life(3),
-        epoch: Epoch(2),
-    };
-    other.world.serving.insert(POLLUX, restarted);
-    assert_eq!(other.wanted_back(3_000, 20_000), Some(8_000), "a takeover");
-}
-
 #[test]
 fn the_leader_says_what_it_sees_and_what_it_means_to_do() {
     let mut stage = Stage::new();

@@ -223,6 +223,7 @@ fn what_the_cluster_does_not_allow_is_said_in_its_words() {
 fn a_service_that_is_stopped_by_a_button_sends_the_users_to_the_twin() {
     let ([castor, pollux, _witness], pages) = pair_with_pages();
     add_administrator(&castor, "ann", "operator");
+    add_administrator(&castor, "ida", "auditor");
     castor.add_user("alice");
     castor.ctl(&["settings", "set", "services.down-seconds=1"]);
     let mut alice = castor.client("alice");
@@ -263,5 +264,12 @@ fn a_service_that_is_stopped_by_a_button_sends_the_users_to_the_twin() {
     driver.shows("Done");
     driver.shows("Digests");
     pictured(&driver, "outcome");
+    // Who did it, for whoever may ask.
+    driver.clicks("form[action='/sign-out'] button");
+    signs_in(&driver, &pages, "ida");
+    driver.clicks("nav a[href='/audit']");
+    driver.shows("service.stop");
+    driver.shows("ann");
+    pictured(&driver, "audit");
     assert_eq!(driver.complaints(), [""; 0]);
 }

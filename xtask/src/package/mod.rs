@@ -102,7 +102,6 @@ pub fn package(arguments: &[&str]) -> anyhow::Result<()> {
     };
     let to = wanted.to.unwrap_or_else(|| target_folder().join("package"));
     let made = make(&program, &to)?;
-    fs::write(to.join("Containerfile"), container_file(&made)).context("write a container file")?;
     println!("{}", made.display());
     println!("{}", to.join("Containerfile").display());
     match wanted.is_tried {
@@ -137,7 +136,7 @@ fn release() -> anyhow::Result<PathBuf> {
     Ok(target_folder().join("release/pollux"))
 }
 
-/// Makes the package in the folder `to`, and returns its path.
+/// Makes the package and the container file in the folder `to`, and returns the package's path.
 pub fn make(program: &Path, to: &Path) -> anyhow::Result<PathBuf> {
     let program = fs::canonicalize(program)
         .with_context(|| format!("find the program {}", program.display()))?;
@@ -183,6 +182,7 @@ pub fn make(program: &Path, to: &Path) -> anyhow::Result<PathBuf> {
     let mut build = Command::new("dpkg-deb");
     build.args(["--root-owner-group", "-Zxz", "--build"]);
     run(build.arg(&tree).arg(&made))?;
+    fs::write(to.join("Containerfile"), container_file(&made)).context("write a container file")?;
     Ok(made)
 }
 

@@ -1,9 +1,12 @@
-//! `cargo xtask package --try`: installs the package into three clean systems, each in a network
-//! namespace of its own, and runs there what the book says, line by line, while clients chat. Needs
-//! root. Not for what the package is made of.
+//! `cargo xtask package --try`: what the book says of installing a pair is run line by line, while clients
+//! chat: on three clean systems with the package, then with containers, each in a network namespace
+//! of its own. Needs root. Not for what the package is made of.
 
 mod book;
+mod containers;
+mod host;
 mod machine;
+mod wires;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,47 +19,56 @@ use crate::packages;
 use crate::step::run;
 use crate::workspace::{cargo, target_folder};
 use book::{Line, lines};
-use machine::{Bridge, Machine, base, pause};
+use containers::Engine;
+use host::{Host, pause};
+use machine::{Machine, base};
+use wires::Bridge;
 
-const BOOK: &str = include_str!("../../../docs/install.md");
+const MACHINES: &str = include_str!("../../../docs/install.md");
+const CONTAINERS: &str = include_str!("../../../docs/containers.md");
 /// From this heading on clients chat: nothing that follows may be noticed by them.
 const CHAT_FROM: &str = "## A fault, on purpose";
 /// Here the part that is run ends.
 const END: &str = "## Removal";
+/// The machines of the book.
+const HOSTS: [&str; 3] = ["castor", "pollux", "third"];
 /// How long a line may be refused by a pair that is not whole yet.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pairs of clients that chat.
 const PAIRS: usize = 10;
+/// What the trial itself needs.
+const NEEDED: [&str; 5] = [
+    "mmdebstrap",
+    "systemd-container",
+    "iproute2",
+    "podman",
+    "runc",
+];
 
 pub fn run_trial(program: &Path, package: &Path) -> anyhow::Result<()> {
-    packages::install_these(&["mmdebstrap", "systemd-container", "iproute2"])?;
+    packages::install_these(&NEEDED)?;
     let folder = package.with_file_name("trial");
     std::fs::create_dir_all(&folder).context("make a folder for the trial")?;
     let load = load_tool(program)?;
     println!("making a clean system");
     let base = base(&folder)?;
     let bridge = Bridge::make()?;
-    let machines: Vec<Machine> = ["castor", "pollux", "third"]
+    let machines = HOSTS.map(|name| Machine::start(&folder, &base, &bridge, name, package));
+    let machines = machines
         .into_iter()
-        .enumerate()
-        .map(|(index, name)| Machine::start(&folder, &base, &bridge, index, name, package))
-        .collect::<anyhow::Result<_>>()?;
-    let (quiet, chatty) = BOOK
-        .split_once(CHAT_FROM)
-        .context("the book has no part with a fault")?;
-    let (chatty, _) = chatty.split_once(END).context("the book has no end")?;
-    let mut trial = Trial {
-        machines,
-        token: String::new(),
-    };
-    trial.follow(&lines(quiet))?;
-    let password = trial.add_users(&folder)?;
-    let mut chat = Chat::begin(&load, &password)?;
-    trial.wait_for_chat()?;
-    let followed = trial.follow(&lines(chatty));
-    let ended = chat.end();
-    followed?;
-    ended
+        .map(boxed)
+        .collect::<anyhow::Result<_>>();
+    Trial::of(machines?).run(MACHINES, &load, &folder)?;
+    println!("the same with containers");
+    let engine = Engine::start(&folder, &base)?;
+    let hosts = HOSTS.map(|name| engine.host(name, &bridge));
+    let hosts = hosts.into_iter().chain([engine.builder(package)]);
+    let hosts = hosts.map(boxed).collect::<anyhow::Result<_>>();
+    Trial::of(hosts?).run(CONTAINERS, &load, &folder)
+}
+
+fn boxed<H: Host + 'static>(host: anyhow::Result<H>) -> anyhow::Result<Box<dyn Host>> {
+    Ok(Box::new(host?))
 }
 
 /// The tool whose clients chat: built with the program, or now.
@@ -70,12 +82,41 @@ fn load_tool(program: &Path) -> anyhow::Result<PathBuf> {
 }
 
 struct Trial {
-    machines: Vec<Machine>,
+    hosts: Vec<Box<dyn Host>>,
     /// What was printed last: a token, where the next line takes one.
     token: String,
 }
 
 impl Trial {
+    fn of(hosts: Vec<Box<dyn Host>>) -> Self {
+        Trial {
+            hosts,
+            token: String::new(),
+        }
+    }
+
+    /// Follows a page of the book.
+    fn run(&mut self, page: &str, load: &Path, folder: &Path) -> anyhow::Result<()> {
+        let (quiet, chatty) = page
+            .split_once(CHAT_FROM)
+            .context("the page has no part with a fault")?;
+        let (chatty, _) = chatty.split_once(END).context("the page has no end")?;
+        self.follow(&lines(quiet))?;
+        let password = self.add_users(folder)?;
+        let mut chat = Chat::begin(load, &password)?;
+        self.wait_for_chat()?;
+        let followed = self.follow(&lines(chatty));
+        let ended = chat.end();
+        followed?;
+        ended
+    }
+
+    fn host(&self, name: &str) -> anyhow::Result<&dyn Host> {
+        let host = self.hosts.iter().find(|host| host.name() == name);
+        let host = host.with_context(|| format!("the book has no machine `{name}`"))?;
+        Ok(host.as_ref())
+    }
+
     fn follow(&mut self, lines: &[Line]) -> anyhow::Result<()> {
         for line in lines {
             println!("{}# {}", line.host, line.shown());
@@ -90,8 +131,7 @@ impl Trial {
 
     /// Runs a line until it is taken; one that asks how the subcluster is, until all is well.
     fn insist(&self, host: &str, text: &str) -> anyhow::Result<String> {
-        let machine = self.machines.iter().find(|machine| machine.name == host);
-        let machine = machine.with_context(|| format!("the book has no machine `{host}`"))?;
+        let machine = self.host(host)?;
         let waits = text.contains("subcluster status");
         let mut left = PATIENCE.as_secs();
         loop {
@@ -111,7 +151,8 @@ impl Trial {
     /// Until all clients have signed in: before that they know one node only.
     fn wait_for_chat(&self) -> anyhow::Result<()> {
         let all = format!("\"session_count\":{}", 2 * PAIRS);
-        let line = format!("pollux ctl --json status | grep --quiet '{all}'");
+        let ctl = self.host("castor")?.ctl();
+        let line = format!("{ctl} --json status | grep --quiet '{all}'");
         self.insist("castor", &line).map(drop)
     }
 
@@ -119,13 +160,12 @@ impl Trial {
     fn add_users(&self, folder: &Path) -> anyhow::Result<PathBuf> {
         let file = folder.join("password");
         std::fs::write(&file, "one for all of them\n").context("write the password")?;
-        for machine in &self.machines {
-            machine.give(&file, "root/password")?;
-        }
         for user in 0..2 * PAIRS {
-            let host = ["castor", "pollux"][user / 2 % 2];
-            let line = format!("pollux ctl user add load{user} --password-file /root/password");
-            self.insist(host, &line)?;
+            let host = self.host(["castor", "pollux"][user / 2 % 2])?;
+            host.give(&file, "password")?;
+            let ctl = host.ctl();
+            let line = format!("{ctl} user add load{user} --password-file - < password");
+            self.insist(host.name(), &line)?;
         }
         Ok(file)
     }

@@ -4,15 +4,16 @@
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use pollux_domain::contract::{Command, HoldId, Refusal, Reply};
 use pollux_domain::ids::NodeId;
-use pollux_domain::operations::{BackupRow, ErrorKind, OperationError};
+use pollux_domain::operations::{ErrorKind, OperationError};
 use pollux_links::peers::Subject;
 use pollux_raft::backup::SetId;
 use serde::{Deserialize, Serialize};
 
-use super::backups;
-use super::part::{Part, Step};
+use super::part::{Part, Step, given_up};
+use super::{backups, busy};
 use crate::desks::{AskError, Questions};
 use crate::node::Node;
 use crate::users::UserError;
@@ -40,8 +41,17 @@ pub(super) enum Question {
     Release {
         set: SetId,
     },
-    /// Puts the file in its place.
+    /// Writes what is missing.
     Finish {
+        set: SetId,
+    },
+    /// What stands at that byte of the finished file.
+    Read {
+        set: SetId,
+        at: u64,
+    },
+    /// Does not give it up: the others take longer.
+    Wait {
         set: SetId,
     },
     /// Forgets it.
@@ -50,10 +60,30 @@ pub(super) enum Question {
     },
 }
 
+impl Question {
+    /// Of which backup it is.
+    pub(super) fn set(&self) -> SetId {
+        match self {
+            Question::Prepare { set, .. }
+            | Question::Hold { set }
+            | Question::Capture { set }
+            | Question::Release { set }
+            | Question::Finish { set }
+            | Question::Read { set, .. }
+            | Question::Wait { set }
+            | Question::Drop { set } => *set,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Told {
     Done,
-    Made(BackupRow),
+    /// The size of the finished file.
+    Whole {
+        bytes: u64,
+    },
+    Piece(Bytes),
 }
 
 /// Asks a node, which may be this one.
@@ -91,8 +121,7 @@ async fn answer(node: &Arc<Node>, question: Question) -> Result<Told, OperationE
             let prepared = {
                 let mut place = backups.part.lock().unwrap_or_else(PoisonError::into_inner);
                 if place.as_ref().is_some_and(Part::goes_on) {
-                    let message = "a backup is being made; see `cluster backups`";
-                    return Err(OperationError::new(ErrorKind::ResourceConstraint, message));
+                    return Err(busy());
                 }
                 let part = Part::begin(node, &backups.folder, set, parts, made_at)?;
                 let prepared = part.step(Step::Prepare);
@@ -125,6 +154,11 @@ async fn answer(node: &Arc<Node>, question: Question) -> Result<Told, OperationE
             step(node, set, Step::Capture)?.await
         }
         Question::Finish { set } => step(node, set, Step::Finish)?.await,
+        Question::Read { set, at } => step(node, set, Step::Read { at })?.await,
+        Question::Wait { set } => {
+            part(node, set, Part::wait)?;
+            Ok(Told::Done)
+        }
         Question::Drop { set } => {
             let mut place = { backups(node)?.part.lock() }.unwrap_or_else(PoisonError::into_inner);
             place.take_if(|part| part.set == set);
@@ -149,12 +183,18 @@ fn step(
     set: SetId,
     step: Step,
 ) -> Result<impl Future<Output = Result<Told, OperationError>> + use<>, OperationError> {
+    part(node, set, |part| part.step(step))
+}
+
+/// Says something to that part.
+pub(super) fn part<T>(
+    node: &Node,
+    set: SetId,
+    say: impl FnOnce(&Part) -> T,
+) -> Result<T, OperationError> {
     let place = { backups(node)?.part.lock() }.unwrap_or_else(PoisonError::into_inner);
     let part = place.as_ref().filter(|part| part.set == set);
-    part.map(|part| part.step(step)).ok_or_else(|| {
-        let message = "this part of the backup was given up; make another one";
-        OperationError::new(ErrorKind::Unavailable, message)
-    })
+    part.map(say).ok_or_else(given_up)
 }
 
 /// Opens the desk of a node.

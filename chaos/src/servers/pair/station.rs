@@ -122,6 +122,18 @@ impl Station {
         fs::remove_dir_all(self.data()).context("empty the folder of a node")
     }
 
+    /// What it has kept of the format of its cluster is another one.
+    pub fn forget_format(&self, heard: u16, instead: u16) -> anyhow::Result<()> {
+        let path = self.data().join("cluster/membership.json");
+        let text = fs::read_to_string(&path).context("read a membership")?;
+        let line = |format: u16| format!("\"format\": {format}");
+        if !text.contains(&line(heard)) {
+            bail!("{} has not kept that the format is {heard}", self.name);
+        }
+        let text = text.replace(&line(heard), &line(instead));
+        fs::write(&path, text).context("write a membership")
+    }
+
     fn configuration(&self) -> PathBuf {
         self.folder.join("pollux.toml")
     }

@@ -1,11 +1,14 @@
 //! What must hold in every run, one file each. An invariant reads a history and returns the first
 //! thing that breaks it.
 
+mod ailing_are_left;
 mod all_arrive;
 pub mod availability_linearizable;
 mod contact_list_linearizable;
+mod drained_serve_nobody;
 mod election_safety;
 mod epochs_grow;
+pub mod goes_home;
 pub mod gone_once;
 mod handled_committed;
 mod handled_forwards;
@@ -51,6 +54,9 @@ pub const OF_PAIRS: &[Invariant] = &[
     ("old epochs void", old_epochs_void::check),
     ("one owner", one_owner::check),
     ("serving table linearizable", serving_linearizable::check),
+    ("goes home", goes_home::check),
+    ("ailing are left", ailing_are_left::check),
+    ("drained serve nobody", drained_serve_nobody::check),
     (
         "contact list linearizable",
         contact_list_linearizable::check,

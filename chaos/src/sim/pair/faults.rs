@@ -43,6 +43,14 @@ pub enum Fault {
     PairsOneWay(usize),
     /// Nothing comes from pair to pair; then everything at once.
     PairsFrozen,
+    /// The port for clients of a node takes nobody: somebody else has it.
+    PortTaken(usize),
+    /// The same of both nodes of a pair.
+    PortsTaken(usize),
+    /// An operator stops it.
+    PortStopped(usize),
+    /// An operator empties a node, and takes that back.
+    Drained(usize),
 }
 
 /// What the world does at a moment.
@@ -64,7 +72,7 @@ enum Lane {
 }
 
 /// Steps with their virtual milliseconds after the beginning, in order.
-pub fn schedule(dice: &mut Seed, pairs: usize, count: u64) -> Vec<(u64, Step)> {
+pub fn schedule(dice: &mut Seed, pairs: usize, count: u64, is_tended: bool) -> Vec<(u64, Step)> {
     let mut steps = Vec::new();
     let mut free = [0; 4];
     let mut cursor = 100 + dice.below(900);
@@ -74,6 +82,13 @@ pub fn schedule(dice: &mut Seed, pairs: usize, count: u64) -> Vec<(u64, Step)> {
         let end = plan(dice, pairs, fault, at, &mut steps);
         free[lane as usize] = end + 50;
         cursor = at + 200 + dice.below(2_500);
+    }
+    if is_tended {
+        let mut cursor = dice.below(3_000);
+        for _ in 0..count.div_ceil(3) {
+            let fault = draw_of_services(dice, pairs);
+            cursor = plan(dice, pairs, fault, cursor, &mut steps) + 50 + dice.below(2_000);
+        }
     }
     steps.sort_by_key(|(at, _)| *at);
     steps
@@ -110,6 +125,18 @@ fn draw(dice: &mut Seed, pairs: usize) -> (Fault, Lane) {
         150..=157 => (Fault::PairsOneWay(pair), Lane::Network),
         158..=165 => (Fault::PairsFrozen, Lane::Network),
         _ => (Fault::Blackout, Lane::Process),
+    }
+}
+
+/// What an operator does, and what befalls a part of a node.
+fn draw_of_services(dice: &mut Seed, pairs: usize) -> Fault {
+    let pair = dice.below(pairs as u64) as usize;
+    let twin = node_seat(pair, dice.below(2) as usize);
+    match dice.below(10) {
+        0..=2 => Fault::PortTaken(twin),
+        3 => Fault::PortsTaken(pair),
+        4..=5 => Fault::PortStopped(twin),
+        _ => Fault::Drained(twin),
     }
 }
 
@@ -153,6 +180,23 @@ fn plan(dice: &mut Seed, pairs: usize, fault: Fault, at: u64, steps: &mut Vec<(u
         Fault::PairsApart | Fault::PairsOneWay(_) | Fault::PairsFrozen => {
             let end = at + 100 + dice.below(8_000);
             steps.push((end, Step::Heal(fault)));
+            end
+        }
+        // Longer than it takes until the users are with the twin; now and then shorter.
+        Fault::PortTaken(_) | Fault::PortsTaken(_) | Fault::PortStopped(_) => {
+            let end = at + 500 + dice.below(7_500);
+            steps.push((end, Step::Heal(fault)));
+            end
+        }
+        Fault::Drained(seat) => {
+            let end = at + 200 + dice.below(6_000);
+            steps.push((end, Step::Heal(fault)));
+            if dice.below(3) == 0 {
+                // While its users leave.
+                let kill = at + 20 + dice.below(600);
+                steps.push((kill, Step::Begin(Fault::Crash(seat))));
+                return end.max(all_back(dice, seat..seat + 1, kill, steps));
+            }
             end
         }
         _ => {
@@ -212,11 +256,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_comes_and_all_but_clocks_are_healed() {
-        for (pairs, all) in [(1, 15), (2, 19)] {
+        for (pairs, all) in [(1, 19), (2, 23)] {
             let (mut kinds, mut open) = (BTreeSet::new(), BTreeSet::new());
             for seed in 0..400 {
                 let mut begun: Vec<Fault> = Vec::new();
-                for (_, step) in schedule(&mut Seed::new(seed), pairs, 8) {
+                for (_, step) in schedule(&mut Seed::new(seed), pairs, 8, true) {
                     match step {
                         Step::Begin(fault) => begun.push(fault),
                         Step::Heal(fault) => begun.retain(|other| *other != fault),
@@ -242,7 +286,7 @@ mod tests {
     fn a_process_stands_still_for_a_moment_for_a_while_and_until_it_is_killed() {
         let (mut lengths, mut killed) = (Vec::new(), 0);
         for seed in 0..400 {
-            let steps = schedule(&mut Seed::new(seed), 1, 8);
+            let steps = schedule(&mut Seed::new(seed), 1, 8, false);
             for (at, step) in &steps {
                 let Step::Begin(Fault::Paused(seat)) = *step else {
                     continue;

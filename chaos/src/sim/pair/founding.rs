@@ -17,7 +17,7 @@ use pollux_raft::configuration::{
 use pollux_raft::version;
 use tokio::time::sleep;
 
-use super::plan::{self, NAMES, PairPlan, SEATS};
+use super::plan::{self, NAMES, PairPlan, SEATS, SERVICE_DELAY, STABLE};
 use super::seat::{LINK_PORT, Seat};
 use crate::sim::people::account;
 use crate::sim::world::PORT;
@@ -77,8 +77,18 @@ pub async fn complete(node: &Arc<Node>, seats: &[Rc<Seat>], plan: PairPlan) -> t
         sleep(LOOK).await;
     }
     // People ask each other, which is more than to be let in.
-    let asks = ("contacts.auto-authorise".to_owned(), Some("off".to_owned()));
-    match node.configuration.execute(Change::Set(vec![asks])).await? {
+    let set = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+    let mut wanted = vec![set("contacts.auto-authorise", "off")];
+    if plan.falls_back {
+        wanted.push(set("fallback.automatic", "on"));
+        let seconds = STABLE.as_secs().to_string();
+        wanted.push(set("fallback.stable-seconds", &seconds));
+    }
+    if plan.is_tended {
+        let seconds = SERVICE_DELAY.as_secs().to_string();
+        wanted.push(set("services.down-seconds", &seconds));
+    }
+    match node.configuration.execute(Change::Set(wanted)).await? {
         ChangeReply::Done => {}
         other => return Err(format!("nothing was set: {other:?}").into()),
     }

@@ -76,10 +76,12 @@ impl Machines {
         machine.process = Some(Process::start(seed, life));
     }
 
-    /// Kills the process, stopped or not, and takes its sockets away.
+    /// Kills the process, stopped or not, and takes its sockets away; if it is up.
     pub fn crash(&mut self, sim: &mut Sim<'_>, index: usize) {
         let machine = &mut self.machines[index];
-        machine.process = None;
+        if machine.process.take().is_none() {
+            return;
+        }
         machine.state = State::Runs;
         sim.crash(machine.name);
         self.around.seats[index].crashed();

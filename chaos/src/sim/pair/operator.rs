@@ -1,14 +1,18 @@
-//! What an operator does at a node while a run goes on: reads the serving table, adds users. Not
-//! for what goes wrong.
+//! What an operator does at a node while a run goes on: reads the serving table, adds users, empties
+//! nodes. Not for what goes wrong.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pollux_actors::node::Node;
+use pollux_actors::operations::Executor;
 use pollux_actors::users;
+use pollux_domain::ids::NodeId;
 use pollux_domain::jid::BareJid;
+use pollux_domain::operations::{Caller, Operation, OperationExecutor};
 use tokio::time::sleep;
 
 use super::plan;
@@ -31,6 +35,18 @@ impl Desk {
         self.history.borrow_mut().add_at(at, fact);
     }
 }
+
+/// What is to become of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Empty,
+    /// An operator was told that it is.
+    Emptied,
+    Back,
+}
+
+/// What all operators of a run want.
+pub type Orders = Rc<RefCell<BTreeMap<NodeId, Order>>>;
 
 /// Reads the serving table now and then, linearizably.
 pub async fn read_serving(desk: Desk) {
@@ -74,5 +90,55 @@ pub async fn add_users(desk: Desk) {
             }
             Err(error) => tracing::debug!(%user, %error, "user was not added"),
         }
+    }
+}
+
+/// Empties nodes, and takes that back, as is ordered: at each node again until one has done it.
+pub async fn empty_nodes(desk: Desk, orders: Orders) {
+    let executor = Executor::new(desk.node.clone());
+    loop {
+        sleep(Duration::from_millis(90)).await;
+        let Some((node, order)) = next(&desk.node, &orders) else {
+            continue;
+        };
+        let operation = match order {
+            Order::Back => Operation::NodeUndrain { node: node.0 },
+            Order::Empty | Order::Emptied => Operation::NodeDrain { node: node.0 },
+        };
+        let caller = Caller::LocalSocket { uid: 0 };
+        let done = tokio::select! {
+            biased;
+            done = executor.execute(&caller, operation.into()) => done,
+            () = withdrawn(&orders, node, order) => continue,
+        };
+        match done {
+            Ok(_) if orders.borrow().get(&node) == Some(&Order::Empty) => {
+                desk.note(Fact::Drained { node });
+                orders.borrow_mut().insert(node, Order::Emptied);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%node, ?order, %error, "order was not carried out"),
+        }
+    }
+}
+
+/// What is to be done, as far as this node knows.
+fn next(node: &Node, orders: &Orders) -> Option<(NodeId, Order)> {
+    let is_drained = |node_id: NodeId| {
+        let configuration = &node.configuration;
+        configuration.read(|configuration| configuration.topology().is_drained(node_id))
+    };
+    let orders = orders.borrow();
+    let mut open = orders.iter().filter(|(node, order)| match order {
+        Order::Empty => true,
+        Order::Emptied => false,
+        Order::Back => is_drained(**node),
+    });
+    open.next().map(|(node, order)| (*node, *order))
+}
+
+async fn withdrawn(orders: &Orders, node: NodeId, order: Order) {
+    while orders.borrow().get(&node) == Some(&order) {
+        sleep(Duration::from_millis(20)).await;
     }
 }

@@ -1,6 +1,8 @@
 //! What a run consists of: pairs, people and how many faults, partly drawn from the seed; and who
 //! sits where. Not for what happens to them.
 
+use std::time::Duration;
+
 use pollux_domain::delivery::Deliver;
 use pollux_domain::ids::{NodeId, SubclusterId};
 
@@ -13,6 +15,10 @@ pub const NAMES: [&str; 6] = [
 /// Of one pair.
 pub const SEATS: usize = 3;
 
+/// Where users go home by themselves, and where services fail: as short as can be set.
+pub const STABLE: Duration = Duration::from_secs(1);
+pub const SERVICE_DELAY: Duration = Duration::from_secs(1);
+
 /// What happens in a run, besides what the seed decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PairPlan {
@@ -24,13 +30,18 @@ pub struct PairPlan {
     pub messages: u64,
     pub faults: u64,
     /// Drawn from the seed in each run: whose users they are, how fast they talk, whether they
-    /// close streams.
+    /// close streams, whether users go home by themselves, whether services fail and nodes are
+    /// emptied.
     pub assignment: Assignment,
     /// With two pairs, the one that the last couple belongs to; all others have a partner in the
     /// other pair.
     pub together: usize,
     pub pace_ms: u64,
     pub leaves: bool,
+    /// Users go home when their node has been well for [`STABLE`].
+    pub falls_back: bool,
+    /// Beside the faults services fail, and nodes are emptied; each once more when all is well.
+    pub is_tended: bool,
     /// When all is well again somebody goes for good, and the node that serves the session dies;
     /// the run lasts until the session has been given up.
     pub outlives: bool,
@@ -57,6 +68,8 @@ impl Default for PairPlan {
             together: 0,
             pace_ms: 60,
             leaves: false,
+            falls_back: false,
+            is_tended: false,
             outlives: false,
             deliver: Deliver::Committed,
         }
@@ -75,14 +88,19 @@ impl PairPlan {
     }
 
     pub(super) fn drawn(self, dice: &mut Seed) -> PairPlan {
+        let assignment = match dice.below(4) {
+            0 => Assignment::Active(0),
+            1 => Assignment::Active(1),
+            _ => Assignment::Balanced,
+        };
+        let pace_ms = 8 + dice.below(100);
         PairPlan {
-            assignment: match dice.below(4) {
-                0 => Assignment::Active(0),
-                1 => Assignment::Active(1),
-                _ => Assignment::Balanced,
-            },
-            pace_ms: 8 + dice.below(100),
+            assignment,
+            pace_ms,
             leaves: dice.below(4) == 0,
+            // Of what is drawn already: the seeds of before go on as they were.
+            falls_back: pace_ms.is_multiple_of(3),
+            is_tended: pace_ms.is_multiple_of(2),
             together: dice.below(self.pairs as u64) as usize,
             ..self
         }
@@ -132,6 +150,11 @@ pub fn node_seat(pair: usize, twin: usize) -> usize {
 
 pub fn pair_at(seat: usize) -> usize {
     seat / SEATS
+}
+
+/// The pair that a node belongs to.
+pub fn pair_of_node(node: NodeId) -> usize {
+    pair_at(usize::from(node.0).saturating_sub(1))
 }
 
 pub fn is_witness(seat: usize) -> bool {

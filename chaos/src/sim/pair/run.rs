@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pollux_domain::takeovers::TakeoverCause;
+
 use super::plan::PairPlan;
 use crate::sim::history::{Fact, History, Phase, parse_message};
 use crate::sim::invariants::{self, availability_linearizable, subscriptions_linearizable};
@@ -23,6 +25,18 @@ pub struct PairRun {
 pub struct Reads {
     pub availability: usize,
     pub subscriptions: usize,
+}
+
+/// What became of services that failed, of nodes that were emptied, and of users who were away: how
+/// often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// Users went home by themselves.
+    pub homecomings: usize,
+    /// They left a node for its services.
+    pub left: usize,
+    /// An operator was told that a node is empty.
+    pub drained: usize,
 }
 
 impl PairRun {
@@ -73,6 +87,22 @@ impl PairRun {
             availability: availability_linearizable::count_reads(&self.history),
             subscriptions: subscriptions_linearizable::count_reads(&self.history),
         }
+    }
+
+    pub fn tended(&self) -> Tended {
+        let mut tended = Tended::default();
+        for entry in &self.history.entries {
+            match &entry.fact {
+                Fact::TookOver(row) => match row.cause {
+                    TakeoverCause::AutomaticFallback => tended.homecomings += 1,
+                    TakeoverCause::CriticalServiceDown => tended.left += 1,
+                    _ => {}
+                },
+                Fact::Drained { .. } => tended.drained += 1,
+                _ => {}
+            }
+        }
+        tended
     }
 
     fn crosses(&self, id: &str) -> bool {

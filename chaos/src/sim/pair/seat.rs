@@ -4,14 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_actors::acts::{Act, Onlooker};
 use pollux_actors::node::{Node, Parts, Settings};
-use pollux_actors::stream::Entrance;
 use pollux_actors::{
     admission, agreement, control, courier, expiry, inquiries, membership, node_states, stream,
 };
@@ -30,23 +29,28 @@ use pollux_raft::version;
 use pollux_store::tables::MemoryTables;
 
 use super::founding::{self, Membership};
-use super::operator::{self, Desk};
+use super::operator::{self, Desk, Orders};
 use super::plan::{self, NAMES, PairPlan};
+use super::port;
 use crate::sim::environment::{MachineClock, OneThread, SeededRand, VirtualTime};
 use crate::sim::history::{Fact, History, Phase};
 use crate::sim::process_net::ProcessNet;
-use crate::sim::world::{DOMAIN, PORT};
+use crate::sim::world::DOMAIN;
 
 /// Between nodes.
 pub const LINK_PORT: u16 = 7222;
 
-/// How a disk feels: read by its writer before each flush.
+/// How a machine feels: of its disk read by the writer before each flush, of its port at each look.
 #[derive(Debug, Default)]
 pub struct Mood {
     /// Microseconds that a flush takes at most besides the usual.
     pub slow_us: AtomicU64,
     /// Virtual milliseconds until which no flush ends.
     pub stuck_until_ms: AtomicU64,
+    /// Somebody else has the port for clients.
+    pub port_taken: AtomicBool,
+    /// An operator wants it closed, also in the next process.
+    pub port_stopped: AtomicBool,
 }
 
 /// What sessions have said to their clients, with the moment at which the lease was checked.
@@ -194,6 +198,7 @@ async fn follow_topology(seat: Rc<Seat>, node: Arc<Node>, links: Links) {
 pub struct Surroundings {
     pub seats: Rc<[Rc<Seat>]>,
     pub plan: PairPlan,
+    pub orders: Orders,
     pub phase: Rc<Cell<Phase>>,
     pub history: Rc<RefCell<History>>,
 }
@@ -290,7 +295,7 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
         biased;
         reason = node.subcluster.failure() => Err(format!("{}: {reason}", seat.name).into()),
         reason = node.configuration.failure() => Err(format!("{}: {reason}", seat.name).into()),
-        served = serve(&seat, &node, &*net, around) => served,
+        served = serve(&seat, &node, net.clone(), around) => served,
     }
 }
 
@@ -298,7 +303,7 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
 async fn serve(
     seat: &Seat,
     node: &Arc<Node>,
-    net: &dyn Net,
+    net: Arc<ProcessNet>,
     around: Surroundings,
 ) -> turmoil::Result {
     if seat.is_witness() {
@@ -314,10 +319,7 @@ async fn serve(
         history: around.history,
     };
     tokio::task::spawn_local(operator::read_serving(desk.clone()));
-    tokio::task::spawn_local(operator::add_users(desk));
-    let listener = net
-        .listen((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT).into())
-        .await?;
-    stream::serve(node.clone(), listener, Entrance::StartTls).await;
-    Ok(())
+    tokio::task::spawn_local(operator::add_users(desk.clone()));
+    tokio::task::spawn_local(operator::empty_nodes(desk, around.orders));
+    port::serve(seat, node, net).await
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pollux_actors::node::Node;
 use pollux_domain::ids::{GroupId, NodeId, SessionId};
+use pollux_domain::takeovers::Takeover;
 use pollux_raft::group::Group;
 use pollux_raft::log::SimulatedDisk;
 use pollux_raft::machine::Kind;
@@ -27,6 +28,8 @@ pub struct Watch {
     /// How far a replica had applied when its sessions were looked at.
     looked: BTreeMap<NodeId, (u64, u64)>,
     acted: BTreeMap<NodeId, (NodeId, u64, Option<u64>)>,
+    /// Nodes with a critical service that is down.
+    ailing: BTreeSet<NodeId>,
 }
 
 impl Watch {
@@ -43,6 +46,7 @@ impl Watch {
             );
             self.look_at_serving(at, &node, history);
             self.look_at_sessions(at, seat.id, &node, history);
+            self.look_at_services(at, seat.id, &node, history);
         }
         let mut spoken = acts.take();
         spoken.sort_by_key(|(at, _)| *at);
@@ -120,7 +124,25 @@ impl Watch {
                     epoch: now.2,
                 };
                 history.add_at(at, fact);
+                for row in takeovers_since(node, home, known) {
+                    history.add_at(at, Fact::TookOver(row));
+                }
             }
+        }
+    }
+
+    fn look_at_services(&mut self, at: Duration, seat: NodeId, node: &Node, history: &mut History) {
+        let down = node.services.down(node.ambient.clock.now());
+        let changed = match down {
+            Some(_) => self.ailing.insert(seat),
+            None => self.ailing.remove(&seat),
+        };
+        if changed {
+            let fact = Fact::Services {
+                node: seat,
+                down: down.map(|down| down.lasts),
+            };
+            history.add_at(at, fact);
         }
     }
 
@@ -212,6 +234,17 @@ impl Watch {
             history.add_at(at, fact);
         }
     }
+}
+
+/// Those of a home after an epoch, in their order.
+fn takeovers_since(node: &Node, home: NodeId, epoch: u64) -> Vec<Takeover> {
+    node.subcluster.read(|state| {
+        let rows = state.takeovers().newest_first();
+        let new = rows.filter(|row| row.home == home && epoch < row.epoch.0);
+        let mut new: Vec<Takeover> = new.copied().collect();
+        new.reverse();
+        new
+    })
 }
 
 /// Enough to tell two entries apart.

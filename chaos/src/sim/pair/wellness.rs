@@ -41,6 +41,18 @@ pub fn of_nodes(seats: &[Rc<Seat>], plan: PairPlan) -> Option<String> {
             }
         }
     }
+    for (seat, node) in &nodes {
+        if node.services.down(seat.clock.now()).is_some() {
+            return Some(format!("a service of {} is down", seat.name));
+        }
+        let topology = |id: NodeId| {
+            let configuration = &node.configuration;
+            configuration.read(|configuration| configuration.topology().is_drained(id))
+        };
+        if let Some(drained) = seats.iter().find(|seat| topology(seat.id)) {
+            return Some(format!("{} knows {} as drained", seat.name, drained.name));
+        }
+    }
     let mut pairs = nodes.chunks(SEATS);
     let of_pairs = pairs.find_map(|pair| {
         let subcluster: Vec<_> = pair.iter().map(|(_, node)| &node.subcluster).collect();
@@ -95,6 +107,14 @@ fn of_homes(pair: &[(Rc<Seat>, Arc<Node>)]) -> Option<String> {
         }
     }
     None
+}
+
+/// Who serves that home, as the newest log of a node that is up says.
+pub fn owner(seats: &[Rc<Seat>], home: NodeId) -> Option<NodeId> {
+    let living = seats.iter().filter_map(|seat| seat.node());
+    let known = living.filter_map(|node| node.subcluster.read(|state| state.serving(home)));
+    let newest = known.max_by_key(|serving| serving.epoch);
+    newest.map(|serving| serving.node)
 }
 
 /// The seat of the node that may act for that home's users now.

@@ -11,13 +11,11 @@ use super::loss::Loss;
 use super::plan::{NAMES, node_seat, pair_at};
 use super::seat::Seat;
 use crate::client::Seed;
+use crate::sim::environment::WALL_JUMP_MS;
 
 /// What a wire without a fault takes for a message.
 pub const USUAL_LATENCY: (Duration, Duration) =
     (Duration::from_micros(100), Duration::from_millis(5));
-
-/// How far a wall clock jumps, one way or the other.
-const WALL_JUMP_MS: i64 = 3_600_000;
 
 /// The names of a run: its seats, and the hosts of its people.
 pub struct Hosts<'a> {
@@ -93,6 +91,8 @@ impl Hosts<'_> {
             Fault::Lossy(seat) => (Cut::Stalled, self.around(seat)),
             Fault::SlowDisk(_) | Fault::StuckDisk(_) => (Cut::Lost, Vec::new()),
             Fault::WallJump(_) | Fault::Paused(_) => (Cut::Lost, Vec::new()),
+            Fault::PortTaken(_) | Fault::PortsTaken(_) => (Cut::Lost, Vec::new()),
+            Fault::PortStopped(_) | Fault::Drained(_) => (Cut::Lost, Vec::new()),
             Fault::Crash(_) | Fault::PowerCut(_) | Fault::Blackout => (Cut::Lost, Vec::new()),
         }
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pollux_domain::ids::NodeId;
 use turmoil::Sim;
 
 use super::acquaintance::Acquaintance;
@@ -15,16 +16,17 @@ use super::faults::{Fault, Step, schedule};
 use super::loss::Loss;
 use super::machines::Machines;
 use super::person::{Person, Standing};
-use super::plan::{self, PairPlan, SEATS};
+use super::plan::{self, PairPlan, SEATS, STABLE};
 use super::run::PairRun;
 use super::seat::{Acts, Seat, Surroundings};
+use super::tending::Tending;
 use super::watch::Watch;
 use super::wellness;
 use super::wires::{Hosts, USUAL_LATENCY};
 use crate::client::{Options, Seed};
 use crate::sim::environment::{SeededRand, VirtualTime};
 use crate::sim::history::{Fact, History, Phase};
-use crate::sim::invariants::gone_once;
+use crate::sim::invariants::{goes_home, gone_once};
 use crate::sim::world::is_busy;
 
 /// How long the cluster may take to be founded, and to be well again after everything is healed.
@@ -33,6 +35,14 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// "Announcements to watchers must agree with the database within 2 s after healing" (design,
 /// section 5).
 const QUIET: Duration = Duration::from_secs(2);
+/// Longer waits for users to go home are left out: a node that has failed again and again.
+const HOMECOMING_MAX: Duration = Duration::from_secs(16);
+/// What a move takes besides, from the leader's wish to clients that have been told.
+const MOVE_MAX: Duration = Duration::from_secs(4);
+/// For how long a service is down, or a node drained, at most, while all else is well; and how long
+/// when its users have left.
+const TENDING: Duration = Duration::from_secs(8);
+const STAYS_SO: Duration = Duration::from_millis(500);
 /// What one step of the world lasts.
 const TICK: Duration = Duration::from_millis(1);
 /// Of a process's tasks in a busy step: somewhere among them it is stopped.
@@ -44,6 +54,7 @@ const SELDOM: u64 = 50;
 struct World<'a> {
     sim: Sim<'a>,
     machines: Machines,
+    tending: Tending,
     time: VirtualTime,
     /// While wires lose packets.
     loss: Option<Loss>,
@@ -106,9 +117,14 @@ impl<'a> World<'a> {
             Rc::new(Seat::new(index, acts.clone(), rand, time.clone()))
         };
         let seats: Rc<[Rc<Seat>]> = (0..plan.seats()).map(&mut seat).collect();
+        let tending = Tending {
+            seats: seats.clone(),
+            orders: Rc::default(),
+        };
         let around = Surroundings {
             seats: seats.clone(),
             plan,
+            orders: tending.orders.clone(),
             phase: phase.clone(),
             history: history.clone(),
         };
@@ -146,6 +162,7 @@ impl<'a> World<'a> {
         World {
             sim,
             machines,
+            tending,
             time,
             loss: None,
             seats,
@@ -168,14 +185,24 @@ impl<'a> World<'a> {
                 return Err(format!("{phase:?} comes to no end: {}", self.trouble()));
             }
         }
+        if self.plan.falls_back {
+            self.note(Fact::FallsBack { stable: STABLE });
+        }
         self.enter(Phase::Faults);
         self.suffer()?;
         self.heal_everything();
         self.enter(Phase::Healing);
         let recovered_in = self.until_well(RECOVERY_MAX)?;
         self.enter(Phase::Quiet);
-        let end = self.sim.elapsed() + QUIET;
-        self.until(end)?;
+        self.until(self.sim.elapsed() + QUIET)?;
+        if recovered_in.is_some() {
+            self.come_home()?;
+        }
+        if self.plan.is_tended && recovered_in.is_some() {
+            self.tend()?;
+            self.come_home()?;
+            self.until(self.sim.elapsed() + QUIET)?;
+        }
         if self.plan.outlives && recovered_in.is_some() {
             self.outlive_a_client()?;
         }
@@ -215,6 +242,81 @@ impl<'a> World<'a> {
             self.step()?;
         }
         Ok(())
+    }
+
+    /// Where users go home by themselves, they do so as all has been well.
+    fn come_home(&mut self) -> Result<(), String> {
+        if !self.plan.falls_back {
+            return Ok(());
+        }
+        let homes: Vec<_> = self.plan.subclusters().flat_map(plan::homes).collect();
+        let wait = |home| goes_home::wait(&self.history.borrow(), home, STABLE);
+        let away = homes.iter().filter(|home| !self.is_home(**home));
+        let longest = away.map(|home| wait(*home)).max().unwrap_or_default();
+        if HOMECOMING_MAX < longest {
+            return Ok(());
+        }
+        let end = self.sim.elapsed() + longest + MOVE_MAX;
+        while self.sim.elapsed() < end && !homes.iter().all(|home| self.is_home(*home)) {
+            self.step()?;
+        }
+        for home in homes {
+            if let Some(node) = wellness::owner(&self.seats, home) {
+                self.note(Fact::EndsAt { home, node });
+            }
+        }
+        match self.until_well(RECOVERY_MAX)? {
+            Some(_) => self.until(self.sim.elapsed() + QUIET),
+            None => Err(format!("users went home: {}", self.trouble())),
+        }
+    }
+
+    /// Nobody is served there, and whoever has ordered so has been told.
+    fn is_left(&self, seat: usize) -> bool {
+        let node = plan::node_at(seat);
+        let mut homes = plan::homes(self.seats[seat].subcluster_id()).into_iter();
+        homes.all(|home| wellness::owner(&self.seats, home) != Some(node))
+            && self.tending.is_told(node)
+    }
+
+    fn is_home(&self, home: NodeId) -> bool {
+        wellness::owner(&self.seats, home) == Some(home)
+    }
+
+    /// A service of a node that serves goes down for good, or the node is emptied, now and then
+    /// while it dies, and its twin dies after it.
+    fn tend(&mut self) -> Result<(), String> {
+        let who = self.dice.below(self.plan.people as u64) as usize;
+        let serving = wellness::serving(&self.seats, self.plan.home(who));
+        let seat = serving.ok_or("nobody serves while all is well")?;
+        let begun = self.sim.elapsed();
+        let fault = match self.dice.below(2) {
+            0 => Fault::PortTaken(seat),
+            _ => Fault::Drained(seat),
+        };
+        self.begin(fault);
+        if self.dice.below(3) == 0 && fault == Fault::Drained(seat) {
+            let later = Duration::from_millis(20 + self.dice.below(600));
+            self.until(self.sim.elapsed() + later)?;
+            self.begin(Fault::Crash(seat));
+            self.until(self.sim.elapsed() + Duration::from_secs(1))?;
+            self.restart(seat);
+        }
+        while self.sim.elapsed() < begun + TENDING && !self.is_left(seat) {
+            self.step()?;
+        }
+        self.until(self.sim.elapsed() + STAYS_SO)?;
+        if self.dice.below(3) == 0 {
+            let twin = plan::node_seat(plan::pair_at(seat), 1 - seat % SEATS);
+            self.begin(Fault::Crash(twin));
+            self.until(self.sim.elapsed() + Duration::from_secs(2))?;
+            self.restart(twin);
+        }
+        self.heal(fault);
+        match self.until_well(RECOVERY_MAX)? {
+            Some(_) => Ok(()),
+            None => Err(format!("after {fault:?}: {}", self.trouble())),
+        }
     }
 
     /// A client vanishes, and then the node that keeps its session for it. The session is given up
@@ -276,7 +378,13 @@ impl<'a> World<'a> {
     /// The faults of the seed, in their order.
     fn suffer(&mut self) -> Result<(), String> {
         let begun = self.sim.elapsed();
-        let steps = schedule(&mut self.dice, self.plan.pairs, self.plan.faults);
+        let PairPlan {
+            pairs,
+            faults,
+            is_tended,
+            ..
+        } = self.plan;
+        let steps = schedule(&mut self.dice, pairs, faults, is_tended);
         for (at, step) in steps {
             while self.sim.elapsed() < begun + Duration::from_millis(at) {
                 self.step()?;
@@ -299,6 +407,10 @@ impl<'a> World<'a> {
             busy,
             between,
         });
+        let while_well = self.phase.get() == Phase::Quiet;
+        if let Some(fact) = self.tending.begin(fault, while_well) {
+            self.note(fact);
+        }
         match fault {
             Fault::Crash(seat) => self.crash(seat),
             Fault::PowerCut(pair) => {
@@ -338,6 +450,9 @@ impl<'a> World<'a> {
         hosts.heal(&self.sim, &mut self.loss, fault);
         if let Fault::Paused(seat) = fault {
             self.machines.go_on(seat);
+        }
+        if let Some(fact) = self.tending.heal(fault) {
+            self.note(fact);
         }
         let what = format!("{fault:?}");
         self.note(Fact::Healed { what });

@@ -2,6 +2,7 @@
 
 use pollux_domain::services::{Down, Service};
 
+use super::fallback::away;
 use super::*;
 
 const DELAY: Duration = Duration::from_secs(5);

@@ -96,6 +96,7 @@ impl Node {
             stuck: stuck.max(flush.unwrap_or_default()),
             flush: flush.unwrap_or_default(),
             down: None,
+            well_for: asked.well_for,
             homes: asked.homes,
             given_back: asked.given_back,
         };
@@ -194,6 +195,7 @@ impl Node {
         let alive = self.voters.keys();
         let alive = alive.filter(|voter| self.election.alive(now, **voter));
         World {
+            is_confirmed: self.election.confirmed(now, &self.facts(now)),
             may_take_over: known && self.leads_in() == Some(term) && may,
             high_availability: wishes.ha_on,
             homes: self.homes.clone(),

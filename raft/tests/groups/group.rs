@@ -1,7 +1,6 @@
 //! A group of one voter on a real disk: what it confirmed is there after a restart, with and
 //! without snapshots; who refuses its entries is not asked in a circle, and who has voted for
 //! another is yielded to.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::path::Path;
 use std::sync::Arc;

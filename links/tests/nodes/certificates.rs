@@ -1,13 +1,10 @@
 //! Links and visits under mutual TLS.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::sync::Arc;
 
+use super::common::raw::Raw;
+use super::common::{Ca, Node, TOPIC, build, identity, loopback, pair, run, until};
 use bytes::Bytes;
-use common::raw::Raw;
-use common::{Ca, Node, TOPIC, build, identity, loopback, pair, run, until};
 use pollux_domain::ids::NodeId;
 use pollux_links::PeerAddress;
 use pollux_links::net::{Net, Socket, SystemNet};

@@ -1,11 +1,8 @@
 //! Tickets of TLS that one process makes and another takes.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{Ca, ambient, loopback, run};
+use super::common::{Ca, ambient, loopback, run};
 use pollux_domain::ids::WallMs;
 use pollux_links::net::{Net, SystemNet};
 use pollux_links::tickets::{Secrets, SharedTickets, TICKET_SECONDS};
@@ -54,7 +51,8 @@ async fn resumed(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> bool
         socket.flush().await.unwrap();
         let _end = socket.read(&mut [0; 1]).await;
     });
-    let name = pollux_links::authority::node_name(pollux_domain::ids::NodeId(1), common::CLUSTER);
+    let name =
+        pollux_links::authority::node_name(pollux_domain::ids::NodeId(1), super::common::CLUSTER);
     let name = ServerName::try_from(name).unwrap();
     let socket = SystemNet.connect(&address).await.unwrap();
     let mut socket = TlsSocket::connect(socket, client.clone(), name)

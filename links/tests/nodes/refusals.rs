@@ -1,15 +1,12 @@
 //! Who is refused, with which reason, on both sides.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use common::raw::{
+use super::common::raw::{
     Raw, for_node, hello, of_cluster, of_format, of_incarnation, of_node, refusal_of,
 };
-use common::{CLUSTER, Node, TOPIC, identity, loopback, pair, run, until};
+use super::common::{CLUSTER, Node, TOPIC, identity, loopback, pair, run, until};
+use bytes::Bytes;
 use pollux_domain::ids::{ClusterId, Incarnation, NodeId};
 use pollux_links::PeerAddress;
 use pollux_links::frame::{Frame, Kind};
@@ -172,7 +169,7 @@ fn two_nodes_hear_of_wrong_clusters_and_ids() {
 fn garbage_before_the_hello_is_answered_and_disturbs_nobody() {
     run(async {
         let (one, two) = pair(|_| Security::Plain).await;
-        let mut damaged = common::raw::bytes(&Frame::plain(
+        let mut damaged = super::common::raw::bytes(&Frame::plain(
             Kind::Hello,
             0,
             hello(1, 1, Lane::Bulk).write(),
@@ -215,7 +212,7 @@ fn garbage_before_the_hello_is_answered_and_disturbs_nobody() {
 fn garbage_after_the_hello_ends_the_connection_and_is_counted() {
     run(async {
         let node = nine().await;
-        let tell = common::raw::bytes(&Frame {
+        let tell = super::common::raw::bytes(&Frame {
             kind: Kind::Tell,
             subject: TOPIC.subject as u8,
             group: 0,
@@ -226,7 +223,7 @@ fn garbage_after_the_hello_ends_the_connection_and_is_counted() {
         checksum[18] ^= 1;
         let mut oversize = tell.to_vec();
         oversize[9..13].copy_from_slice(&65_537u32.to_le_bytes());
-        let hello_again = common::raw::bytes(&Frame::plain(Kind::Hello, 0, Bytes::new()));
+        let hello_again = super::common::raw::bytes(&Frame::plain(Kind::Hello, 0, Bytes::new()));
         let wrong: [&[u8]; 4] = [
             &checksum,
             &oversize,

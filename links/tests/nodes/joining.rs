@@ -1,14 +1,11 @@
 //! A node joins with a token, or does not.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, until, version};
 use bytes::Bytes;
-use common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, until, version};
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_links::authority::NodeKey;
@@ -76,6 +73,7 @@ fn request(key: &NodeKey) -> JoinRequest {
         site: None,
         certificate_request: key.request().unwrap(),
         backup: None,
+        without_backup: false,
     }
 }
 
@@ -107,7 +105,7 @@ fn a_token_lets_one_node_in_and_it_talks() {
         let answer = one.links.ask(
             NodeId(2),
             Lane::Bulk,
-            common::TOPIC,
+            super::common::TOPIC,
             Bytes::from_static(b"a"),
         );
         assert_eq!(answer.await, Ok(Bytes::from_static(b"re: a")));

@@ -1,6 +1,6 @@
 //! A snapshot on its way to a replica that is far behind, over a wire that breaks: it is begun
-//! again and installed whole, and no half of it stays on the disk.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+//! again and installed whole, and no half of it stays on the disk. And a replica that hears of a
+//! format that its build does not speak.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,15 +9,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pollux_domain::hashes::Hashes;
-use pollux_domain::ids::{GroupId, Incarnation, Life, NodeId, Voter, WallMs};
+use pollux_domain::ids::{
+    ClusterId, GroupId, Incarnation, Life, NodeId, SubclusterId, Voter, WallMs,
+};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
+use pollux_domain::version::{Build, Formats};
 use pollux_links::in_use::InUse;
 use pollux_links::peers::{Answer, Desks, Lane, LinkError, Peers, Subject, Topic};
-use pollux_raft::configuration::{Account, Change, ChangeReply, Credentials};
+use pollux_raft::configuration::{
+    Account, Change, ChangeReply, Credentials, NodeEntry, Role, TopologyChange,
+};
 use pollux_raft::group::{Begin, Group, GroupParts, NoEffects, check_record};
 use pollux_raft::log::JournalLog;
 use pollux_raft::machine::ConfigurationGroup;
+use pollux_raft::version::FORMATS;
 use pollux_store::tables::MemoryTables;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -158,6 +164,15 @@ fn voter(node: u16) -> Voter {
 }
 
 async fn start(folder: &Path, wire: &Arc<Wire>, node: u16) -> Group<ConfigurationGroup> {
+    start_in(folder, wire, node, InUse::default()).await
+}
+
+async fn start_in(
+    folder: &Path,
+    wire: &Arc<Wire>,
+    node: u16,
+    in_use: InUse,
+) -> Group<ConfigurationGroup> {
     let me = NodeId(node);
     let log = JournalLog::open(folder, "g", check_record).unwrap();
     let parts = GroupParts {
@@ -179,7 +194,7 @@ async fn start(folder: &Path, wire: &Arc<Wire>, node: u16) -> Group<Configuratio
         },
         snapshot_entries: 20,
         keep_entries: 2,
-        in_use: InUse::default(),
+        in_use,
     };
     Group::start(parts).await.unwrap()
 }
@@ -258,4 +273,59 @@ async fn a_snapshot_that_breaks_off_is_begun_again_and_leaves_no_half_file() {
     .await;
     follower.shutdown().await;
     leader.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_does_not_speak_the_next_format_goes_no_further_and_says_which() {
+    let desks = [(NodeId(1), Arc::default())];
+    let wire = Arc::new(Wire {
+        desks: desks.into(),
+        ..Wire::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let in_use = InUse::default();
+    let group = start_in(folder.path(), &wire, 1, in_use.clone()).await;
+    group.catch_up().await.unwrap();
+    let next = FORMATS.newest + 1;
+    let formats = Formats {
+        oldest: FORMATS.oldest,
+        newest: next,
+    };
+    let build = |version: &str, formats| Build::new(version, formats).unwrap();
+    let entry = NodeEntry {
+        name: "castor".to_owned(),
+        role: Role::Node,
+        subcluster: SubclusterId(1),
+        incarnation: Incarnation(1),
+        address: "127.0.0.1:7222".to_owned(),
+        client_address: None,
+        build: build("0.1.0", FORMATS),
+        shown: None,
+        site: None,
+        drained: false,
+        removed: false,
+    };
+    let found = Change::Topology(TopologyChange::Found {
+        cluster: ClusterId::default(),
+        node: NodeId(1),
+        entry,
+        secrets: None,
+    });
+    group.execute(found).await.unwrap();
+    // As the cluster knows it; what runs is another one by now.
+    let upgraded = Change::Topology(TopologyChange::SetBuild {
+        node: NodeId(1),
+        build: build("9.9.9", formats),
+    });
+    group.execute(upgraded).await.unwrap();
+    let in_use_before = in_use.get();
+    assert_eq!(in_use.unspoken(), None);
+    let finish = Change::Topology(TopologyChange::UseFormat(next));
+    let answer = tokio::time::timeout(PATIENCE, group.execute(finish)).await;
+    assert!(matches!(answer, Ok(Err(_))), "{answer:?}");
+    tokio::time::timeout(PATIENCE, group.failure())
+        .await
+        .unwrap();
+    assert_eq!(in_use.unspoken(), Some(next));
+    assert_eq!(in_use.get(), in_use_before, "nothing is written in it");
 }

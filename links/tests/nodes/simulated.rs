@@ -1,16 +1,13 @@
 //! Links on a simulated network, on one thread and from one seed: the same program, cut and healed.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::common::sim::{SeededRand, SimulatedNet, VirtualClock};
+use super::common::{Notes, TOPIC, identity, version};
 use bytes::Bytes;
-use common::sim::{SeededRand, SimulatedNet, VirtualClock};
-use common::{Notes, TOPIC, identity, version};
 use pollux_domain::ids::NodeId;
 use pollux_domain::seams::Ambient;
 use pollux_links::PeerAddress;
@@ -39,7 +36,7 @@ fn links(node: u16, seed: u64) -> Links {
             rand: Arc::new(SeededRand(Mutex::new(seed + u64::from(node)))),
         },
         desks,
-        visitors: Arc::<common::Guests>::default(),
+        visitors: Arc::<super::common::Guests>::default(),
     });
     let place = |node: u16| PeerAddress {
         node: NodeId(node),

@@ -1,13 +1,10 @@
 //! Credentials that are replaced while nodes talk, and an address that a node says itself.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::common::{Ca, Node, TOPIC, ambient, identity, loopback, pair, run, until, version};
 use bytes::Bytes;
-use common::{Ca, Node, TOPIC, ambient, identity, loopback, pair, run, until, version};
 use pollux_domain::ids::NodeId;
 use pollux_links::credentials::Credentials;
 use pollux_links::in_use::InUse;
@@ -83,7 +80,7 @@ async fn at_another_place(node: u16) -> (Links, std::net::SocketAddr) {
     let listener = SystemNet.listen(loopback()).await.unwrap();
     let address = listener.local_address().unwrap();
     let desks = Arc::new(Desks::default());
-    desks.open(TOPIC, Arc::<common::Notes>::default());
+    desks.open(TOPIC, Arc::<super::common::Notes>::default());
     let links = Links::new(LinkParts {
         identity: identity(node),
         build: version(),
@@ -93,7 +90,7 @@ async fn at_another_place(node: u16) -> (Links, std::net::SocketAddr) {
         net: Arc::new(SystemNet),
         ambient: ambient(),
         desks,
-        visitors: Arc::<common::Guests>::default(),
+        visitors: Arc::<super::common::Guests>::default(),
     });
     let (control, bulk) = (links.clone(), links.clone());
     tokio::task::spawn_local(async move { control.run_control().await });

@@ -1,11 +1,8 @@
 //! What is said on the lanes: order, answers, and what happens when the connection goes.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
-mod common;
-
+use super::common::raw::{Raw, hello};
+use super::common::{Node, TOPIC, by_node, identity, loopback, pair, run, until};
 use bytes::Bytes;
-use common::raw::{Raw, hello};
-use common::{Node, TOPIC, by_node, identity, loopback, pair, run, until};
 use pollux_domain::ids::{GroupId, NodeId, SubclusterId};
 use pollux_domain::limits;
 use pollux_links::frame::Kind;

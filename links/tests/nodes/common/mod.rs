@@ -1,9 +1,4 @@
 //! Nodes on loopback for the tests of the links: real sockets, port 0, no sleeps that assert time.
-#![allow(
-    dead_code,
-    reason = "each test file is a program of its own and uses a part"
-)]
-
 pub mod raw;
 pub mod sim;
 

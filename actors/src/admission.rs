@@ -66,7 +66,10 @@ fn words(reply: &TopologyReply) -> &'static str {
              certificates` says that they are not"
         }
         TopologyReply::NotSpoken => "the version of the node does not speak the cluster's format",
-        TopologyReply::TooMany => "too many invitations wait, or the cluster is full",
+        TopologyReply::TooMany => {
+            "as many invitations wait as may: use one of them, or make all of them void by `pollux \
+             ctl cluster rotate-certificates`"
+        }
         _ => "the configuration refused it",
     }
 }
@@ -159,7 +162,11 @@ async fn admit(node: &Node, secret: [u8; 16], request: JoinRequest) -> Result<Gr
     let voter = match admitted.map_err(|_| JoinRefusal::NotReady)? {
         ChangeReply::Topology(TopologyReply::Admitted(voter)) => voter,
         ChangeReply::Topology(TopologyReply::NotInvited) => return Err(JoinRefusal::UsedToken),
-        _ => return Err(JoinRefusal::ClusterFull),
+        ChangeReply::Topology(TopologyReply::Complete) => {
+            return Err(JoinRefusal::Complete(invitation.subcluster));
+        }
+        ChangeReply::Topology(TopologyReply::TooMany) => return Err(JoinRefusal::ClusterFull),
+        _ => return Err(JoinRefusal::NotReady),
     };
     let certificate = authority
         .sign_request(voter.node, &request.certificate_request)

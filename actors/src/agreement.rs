@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pollux_domain::contract::{Agreement, AsOf, Reply};
+use pollux_domain::contract::{Agreement, AsOf, Refusal, Reply};
 use pollux_domain::ids::{NodeId, SubclusterId};
 use pollux_domain::jid::BareJid;
 use pollux_raft::configuration::Change;
@@ -21,6 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Runs until the node stops.
 pub async fn run(node: Arc<Node>) {
     let mut agreed = None;
+    let mut full = None;
     while !node.is_stopping() {
         let now = node.ambient.clock.now();
         let homes: Vec<NodeId> = node
@@ -35,6 +36,15 @@ pub async fn run(node: Arc<Node>) {
         if !state.0.is_empty() && agreed.as_ref() != Some(&state) {
             match agree(&node, &state.0, as_of).await {
                 Ok(()) => agreed = Some(state),
+                // Once for each change: it is tried again all the time.
+                Err(PutError::Refused(Refusal::TooManyUsers))
+                    if full.replace(as_of) != Some(as_of) =>
+                {
+                    tracing::warn!(
+                        advice = "remove users, or move them to another cluster",
+                        "subcluster knows as many users as it can, others are not taken over"
+                    );
+                }
                 Err(error) => tracing::debug!(%error, "groups do not agree yet"),
             }
         }
@@ -54,11 +64,20 @@ pub(crate) fn as_of(node: &Node) -> AsOf {
     })
 }
 
-/// Puts it to the database. A refusal is an error: this replica lags behind, or a limit is reached,
-/// and all of it is said again.
-async fn put(node: &Node, as_of: AsOf, part: Agreement) -> Result<(), GroupError> {
+/// Why the two do not agree yet: all of it is said again.
+#[derive(Debug, thiserror::Error)]
+enum PutError {
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// This replica lags behind, or a limit is reached.
+    #[error("{0:?}")]
+    Refused(Refusal),
+}
+
+/// Puts it to the database.
+async fn put(node: &Node, as_of: AsOf, part: Agreement) -> Result<(), PutError> {
     match node.subcluster.execute(part.under(as_of)).await? {
-        Reply::Refused(refusal) => Err(GroupError::Unknown(format!("{refusal:?}"))),
+        Reply::Refused(refusal) => Err(PutError::Refused(refusal)),
         _ => Ok(()),
     }
 }
@@ -68,7 +87,7 @@ const FOREIGN_CHUNK: usize = 500;
 
 /// What is read of the configuration on the way may be newer than `as_of`, which does no harm; what
 /// is read of the database is not older.
-async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupError> {
+async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), PutError> {
     make_secrets(node).await?;
     put(node, as_of, Agreement::Begin).await?;
     agree_on_rules(node, as_of).await?;
@@ -88,7 +107,8 @@ async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupEr
             put(node, as_of, Agreement::Disabled { user, disabled }).await?;
         }
     }
-    agree_on_others(node, as_of).await?;
+    // It may be full of them, which concerns nobody else.
+    let others = agree_on_others(node, as_of).await;
     let known = node.subcluster.read(|state| state.users());
     for user in known {
         let home = node.subcluster.read(|state| state.home_of(&user));
@@ -101,7 +121,7 @@ async fn agree(node: &Node, homes: &[NodeId], as_of: AsOf) -> Result<(), GroupEr
             put(node, as_of, Agreement::Release { user }).await?;
         }
     }
-    Ok(())
+    others
 }
 
 /// The cluster has its secrets; whoever proposes them first, those are taken.
@@ -129,7 +149,7 @@ pub(crate) async fn make_secrets(node: &Node) -> Result<(), GroupError> {
 }
 
 /// The database goes by what was set.
-async fn agree_on_rules(node: &Node, as_of: AsOf) -> Result<(), GroupError> {
+async fn agree_on_rules(node: &Node, as_of: AsOf) -> Result<(), PutError> {
     let rules = node.cluster_settings().rules();
     match node.subcluster.read(|state| *state.rules() == rules) {
         true => Ok(()),
@@ -145,7 +165,7 @@ pub(crate) async fn tell_rules(node: &Node) {
 }
 
 /// The database knows in which group the users of other subclusters live.
-async fn agree_on_others(node: &Node, as_of: AsOf) -> Result<(), GroupError> {
+async fn agree_on_others(node: &Node, as_of: AsOf) -> Result<(), PutError> {
     let own = node.settings.subcluster;
     let configured: BTreeMap<BareJid, SubclusterId> = node.configuration.read(|configuration| {
         let topology = configuration.topology();

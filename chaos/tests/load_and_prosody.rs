@@ -35,15 +35,10 @@ fn run<T>(work: impl Future<Output = anyhow::Result<T>>) -> T {
 
 fn cast(echo: bool, persist: bool) -> Cast {
     Cast {
-        pairs: PAIRS,
-        stream_management: true,
-        request_every: 1,
         echo,
-        bare: false,
         body_bytes: 32,
         persist,
-        watch: false,
-        seed: 1,
+        ..Cast::of(PAIRS)
     }
 }
 

@@ -39,15 +39,9 @@ fn start(server: &mut dyn Server, users: usize) -> Users {
 fn talk(server: &dyn Server, users: &Users, starttls: bool, with_sm: bool) -> MessagesReport {
     let plan = Messages {
         cast: Cast {
-            pairs: PAIRS,
             stream_management: with_sm,
-            request_every: 1,
             echo: true,
-            bare: false,
-            body_bytes: 64,
-            persist: false,
-            watch: false,
-            seed: 1,
+            ..Cast::of(PAIRS)
         },
         rate: None,
         window: 1,

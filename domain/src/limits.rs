@@ -52,7 +52,8 @@ pub const FALLBACK_SECONDS_MAX: u64 = 86_400;
 /// Seconds for which a critical service may be down before the twin takes over: longer than one
 /// that is started again takes, shorter than people wait. A default; Cisco Unified Presence has 90.
 pub const SERVICE_DELAY_SECONDS: u64 = 5;
-/// Users of one subcluster (reference: 25,000 a node for IM only, times two, with room).
+/// Users of one cluster, and so of one subcluster (reference: 25,000 a node for IM only, times two,
+/// with room); one more is refused.
 pub const USERS_MAX: usize = 75_000;
 /// Contacts of one user, whatever is set; one more is refused with `resource-constraint`.
 pub const CONTACTS_MAX: usize = 2_000;
@@ -138,8 +139,9 @@ pub const BACKUP_PIECE_BYTES_MAX: usize = 256 * 1024;
 pub const TAKE_LINES_MAX: usize = 512;
 /// Bytes that travel in one `Take`, beyond its first line.
 pub const TAKE_BYTES_MAX: usize = 1024 * 1024;
-/// Users of other subclusters that a group knows (six nodes or more in pairs: five times its own);
-/// more are refused with an error to the node that proposes them.
+/// Users of other subclusters that a group knows: five times as many as a cluster has, so that no
+/// haste of adding and removing reaches it. More are not taken over from the configuration, which
+/// the log says, and what they send comes back to them with `resource-constraint`.
 pub const FOREIGN_USERS_MAX: usize = 375_000;
 /// Bytes of presence of foreign devices that a group keeps. Beyond it a device is remembered
 /// without its presence, which is asked for when it is needed.
@@ -165,8 +167,8 @@ pub const WRITE_STALL_SECONDS_MAX: u64 = 60;
 /// Seconds of silence after which a client is asked whether it is there (RFC 6120 section 4.6). A
 /// default.
 pub const CLIENT_SILENCE_SECONDS: u64 = 300;
-/// Volatile stanzas (announcements) that wait behind a slot of one session; the latest of a sender
-/// wins.
+/// Volatile stanzas (announcements) that wait for one session; of more none is kept, and all is told
+/// afresh when the client can be told.
 pub const ANNOUNCEMENTS_MAX: usize = 4_096;
 /// Messages in a session's mailbox. A full one loses nothing: what it would say waits in the inbox.
 pub const SESSION_MAILBOX: usize = 16;
@@ -255,7 +257,8 @@ pub const LINK_BULK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Questions on one lane of one node that wait for their answer; one more is not sent (`Full`), and
 /// a peer that asks more is refused.
 pub const LINK_ASKS_MAX: usize = 4_096;
-/// Connections on the port between nodes that have not said who they are; one more is closed.
+/// Connections on the port between nodes that have not said who they are; one more is closed, and
+/// once a minute the log says so.
 pub const LINK_STRANGERS_MAX: usize = 256;
 /// Seconds from accept to a complete hello on that port; then it is closed.
 pub const LINK_HELLO_SECONDS_MAX: u64 = 5;

@@ -31,20 +31,9 @@ use crate::security::{JOIN_PROTOCOL, Security, Signed, Trust, WallTime};
 use crate::tls::TlsSocket;
 use crate::token::Token;
 
-/// What a node will do in the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
-    Node,
-    /// Votes, and serves nobody.
-    Witness,
-}
-
-/// What a node asks that wants to join.
+/// What a node asks that wants to join. What it becomes, and where, is said by its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinRequest {
-    /// The id it would like; else it gets one.
-    pub wanted: Option<NodeId>,
-    pub role: Role,
     pub name: String,
     /// `host:port` of its port between nodes, as others reach it.
     pub node_address: String,
@@ -99,12 +88,17 @@ pub enum JoinRefusal {
     UnknownToken,
     #[error("the token was used already: make a new one")]
     UsedToken,
-    #[error("the token has expired: make a new one")]
-    ExpiredToken,
-    #[error("the node id is taken: ask for another, or for none")]
-    NodeIdTaken,
-    #[error("the cluster has as many nodes as it may have")]
+    #[error(
+        "the cluster has had {} nodes, those that were removed included, and takes no more: join \
+         in the place of one, with a token of `pollux ctl cluster invite --replaces`",
+        limits::NODES_MAX
+    )]
     ClusterFull,
+    #[error(
+        "subcluster {0} has its nodes and its witness already: make a token for another one, or \
+         for the place of a node by `--replaces`"
+    )]
+    Complete(SubclusterId),
     #[error("the request for a certificate does not read")]
     BadRequest,
     #[error("others join at this moment: try again")]

@@ -25,6 +25,8 @@ pub mod rows;
 pub mod secret_file;
 pub mod security;
 mod serve;
+#[cfg(test)]
+mod still;
 pub mod tickets;
 pub mod tls;
 pub mod token;

@@ -329,7 +329,7 @@ impl Links {
             Some(place) => {
                 tasks.spawn_local(accept::greet(self.inner.clone(), socket, from, place));
             }
-            None => tracing::debug!(%from, "too many connections have not said who they are"),
+            None => self.inner.crowded(from),
         }
     }
 
@@ -513,6 +513,17 @@ impl Inner {
         }
     }
 
+    /// A connection is closed, for too many others have not said who they are.
+    fn crowded(&self, from: SocketAddr) {
+        let advice = Reason::NotUnderstood.advice();
+        let most = limits::LINK_STRANGERS_MAX;
+        tracing::debug!(%from, most, "too many strangers at the port between nodes");
+        if self.grumble() {
+            tracing::warn!(%from, most, advice, "too many strangers at the port between nodes");
+        }
+    }
+
+    /// Whether strangers are to be named in the log: once a minute.
     fn grumble(&self) -> bool {
         let mut strangers = self
             .strangers

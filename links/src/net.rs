@@ -41,6 +41,52 @@ pub trait Listener: 'static {
 /// A future of this thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
+// === streams that any thread may have ===
+
+/// A stream of bytes that travels as it is: one end of a pipe, or what a simulation has.
+#[derive(Debug)]
+pub struct Free<S>(pub S);
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for Free<S> {
+    fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>> {
+        Ok(self)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Travelling for Free<S> {
+    fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
+        Ok(self)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Free<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Free<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 // === the operating system's ===
 
 /// TCP of the operating system.

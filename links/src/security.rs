@@ -338,28 +338,9 @@ mod tests {
     use super::*;
     use crate::authority::{Authority, NodeKey};
     use crate::net::{Net, SystemNet};
-    use pollux_domain::ids::WallMs;
-    use pollux_domain::seams::Rand;
+    use crate::still;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::LocalSet;
-
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Duration {
-            Duration::ZERO
-        }
-
-        fn wall(&self) -> WallMs {
-            WallMs(1_800_000_000_000)
-        }
-    }
-
-    impl Rand for Still {
-        fn fill(&self, out: &mut [u8]) {
-            out.fill(5);
-        }
-    }
 
     fn security(authority: &Authority, node: NodeId) -> Arc<TlsSecurity> {
         let key = NodeKey::make().unwrap();
@@ -369,11 +350,7 @@ mod tests {
             authority: authority.certificate().clone(),
             also: None,
         };
-        let ambient = Ambient {
-            clock: Arc::new(Still),
-            rand: Arc::new(Still),
-        };
-        match Security::tls(credentials, CLUSTER, &ambient).unwrap() {
+        match Security::tls(credentials, CLUSTER, &still::ambient()).unwrap() {
             Security::Tls(tls) => tls,
             Security::Plain => unreachable!("TLS was asked for"),
         }

@@ -142,3 +142,76 @@ impl AsyncWrite for Visit<dyn Socket> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pollux_domain::ids::{ClusterId, Incarnation};
+    use pollux_domain::version::{Build, Formats};
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::hello::{Identity, Purpose};
+    use crate::links::{LinkParts, Links};
+    use crate::net::{Net, SystemNet};
+    use crate::security::Security;
+    use crate::still;
+
+    struct Nobody;
+
+    impl Visitors for Nobody {
+        fn arrive(&self, from: NodeId, _header: Bytes, _socket: Box<dyn Travelling>) {
+            panic!("a visit of node {from} was taken");
+        }
+    }
+
+    fn links() -> Links {
+        let formats = Formats {
+            oldest: 1,
+            newest: 1,
+        };
+        Links::new(LinkParts {
+            identity: Identity {
+                cluster: ClusterId::default(),
+                node: NodeId(1),
+                incarnation: Incarnation(1),
+            },
+            build: Build::new("0.0.1", formats).unwrap(),
+            in_use: Default::default(),
+            address: None,
+            security: Security::Plain,
+            net: Arc::new(SystemNet),
+            ambient: still::ambient(),
+            desks: Arc::default(),
+            visitors: Arc::new(Nobody),
+        })
+    }
+
+    #[tokio::test]
+    async fn one_visit_more_than_there_may_be_is_refused_by_name() {
+        let links = links();
+        let inner = &links.inner;
+        let take = |_| Place::take(&inner.visits, limits::VISITS_MAX);
+        let visits: Vec<Option<Place>> = (0..limits::VISITS_MAX).map(take).collect();
+        assert!(visits.iter().all(Option::is_some));
+        let within = async {
+            let mut port = SystemNet.listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let address = port.local_address().unwrap().to_string();
+            let mut visitor = SystemNet.connect(&address).await.unwrap();
+            let (socket, _from) = port.accept().await.unwrap();
+            let hello = inner.hello(Purpose::Visit, NodeId(1));
+            tokio::task::spawn_local({
+                let inner = inner.clone();
+                async move { receive(&inner, hello, socket).await }
+            });
+            greeting::receive(&mut visitor, limits::VISIT_HEADER_BYTES_MAX).await
+        };
+        let answer = LocalSet::new().run_until(within).await;
+        let answer = answer.unwrap_or_else(|_| panic!("no answer that reads"));
+        assert_eq!(answer.kind, Kind::Refusal);
+        let refusal = Refusal::read(&answer.body);
+        assert_eq!(refusal.reason, Reason::TooManyVisits);
+        assert_eq!(refusal.text, "node 1 relays for 100000 clients");
+        drop(visits);
+        assert!(take(0).is_some(), "each gives its place back");
+    }
+}

@@ -494,11 +494,61 @@ pub struct PasswordSource {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use clap::error::ErrorKind;
 
     use super::*;
 
     #[test]
     fn the_shape_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// What stands in code, in a line of its own or within one.
+    fn commands(page: &str) -> Vec<String> {
+        let mut is_block = false;
+        let mut code = Vec::new();
+        for line in page.lines() {
+            match line.starts_with("```") {
+                true => is_block = !is_block,
+                false if is_block => code.push(line),
+                false => code.extend(line.split('`').skip(1).step_by(2)),
+            }
+        }
+        let of_line = |line: &&str| {
+            let mut begins = line.match_indices("pollux ").map(|(at, _)| &line[at..]);
+            let command = begins.find(|rest| {
+                let word = rest.split_whitespace().nth(1).unwrap_or_default();
+                Arguments::command().find_subcommand(word).is_some()
+            })?;
+            let ends = [" #", " &", " |", " >", "  "];
+            let end = ends.iter().filter_map(|end| command.find(end)).min();
+            Some(command[..end.unwrap_or(command.len())].to_owned())
+        };
+        code.iter().filter_map(of_line).collect()
+    }
+
+    #[test]
+    fn the_book_speaks_of_commands_that_there_are() {
+        let book = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        let mut count = 0;
+        for page in std::fs::read_dir(book).unwrap() {
+            let path = page.unwrap().path();
+            if path.extension().is_none_or(|ending| ending != "md") {
+                continue;
+            }
+            for command in commands(&std::fs::read_to_string(&path).unwrap()) {
+                count += 1;
+                let Err(error) = Arguments::try_parse_from(command.split_whitespace()) else {
+                    continue;
+                };
+                // Values have names instead.
+                let is_wrong = matches!(
+                    error.kind(),
+                    ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument
+                );
+                assert!(!is_wrong, "{}: {command}: {error}", path.display());
+            }
+        }
+        assert!(100 < count, "{count}");
     }
 }

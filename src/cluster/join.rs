@@ -9,7 +9,7 @@ use pollux_domain::ids::Voter;
 use pollux_domain::seams::Ambient;
 use pollux_links::authority::NodeKey;
 use pollux_links::credentials::Credentials;
-use pollux_links::join::{self, BackupBrought, JoinRequest, Role as AskedRole};
+use pollux_links::join::{self, BackupBrought, JoinRequest};
 use pollux_links::net::SystemNet;
 use pollux_links::token::Token;
 use pollux_raft::version;
@@ -60,8 +60,6 @@ pub fn join(
         Token::parse(token).map_err(|error| ClusterError::failed("read the token", error))?;
     let key = NodeKey::make().map_err(|error| ClusterError::failed("make a key", error))?;
     let request = JoinRequest {
-        wanted: None,
-        role: AskedRole::Node,
         name: config.cluster.name.clone(),
         node_address: config.cluster.address.clone(),
         client_address: config.xmpp.address.clone(),

@@ -9,6 +9,7 @@ use super::administration::{add_administrator, operate, sign_in, with_admin};
 use super::common::node::PASSWORD;
 use super::http::ask;
 use super::ports::free_address;
+use pollux_domain::limits::INVITATIONS_MAX;
 
 /// A browser that has signed in.
 struct Browser {
@@ -59,18 +60,26 @@ impl Browser {
 }
 
 #[test]
+#[expect(clippy::disallowed_types, reason = "another program of the machine")]
 fn each_refusal_has_the_same_words_on_every_face() {
     let address = free_address();
     let castor = with_admin("castor", address).founds();
     add_administrator(&castor, "ann", "administrator");
     let token = castor.ctl(&["token", "add", "rest", "--role", "administrator"]);
     let browser = Browser::signs_in(address, "ann");
+    castor.ctl(&["service", "stop", "clients-tls"]);
+    let _thief = std::net::TcpListener::bind(castor.direct_tls()).expect("the port is free");
+    for _ in 0..INVITATIONS_MAX {
+        let invitation = json!({ "witness": false });
+        let answer = operate(address, token.trim(), "cluster.invite", &invitation);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
     let confirm = |operation: &str, fields: Value| {
         let mut fields = fields;
         fields["confirm"] = Value::from(operation);
         fields
     };
-    let cases: [(&str, Value, &[&str], &str); 13] = [
+    let cases: [(&str, Value, &[&str], &str); 15] = [
         (
             "cluster.invite",
             json!({ "witness": false, "subcluster": 0 }),
@@ -82,6 +91,12 @@ fn each_refusal_has_the_same_words_on_every_face() {
             json!({ "witness": false, "replaces": 9 }),
             &["cluster", "invite", "--replaces", "9"],
             "there is no such node in this subcluster",
+        ),
+        (
+            "cluster.invite",
+            json!({ "witness": false }),
+            &["cluster", "invite"],
+            "as many invitations wait as may: use one of them",
         ),
         (
             "cluster.remove",
@@ -124,6 +139,12 @@ fn each_refusal_has_the_same_words_on_every_face() {
             json!({ "service": "store" }),
             &["service", "stop", "store"],
             "a node without its store is none",
+        ),
+        (
+            "service.start",
+            json!({ "service": "clients-tls" }),
+            &["service", "start", "clients-tls"],
+            "the service clients-tls does not run: failed to listen on",
         ),
         (
             "subcluster.set-high-availability",

@@ -355,7 +355,7 @@ fn a_port_that_cannot_be_had_is_tried_again() {
         let words = "the service clients does not run: failed to listen on";
         assert!(why.contains(words), "{why}");
         assert!(why.contains("see which program has the port"), "{why}");
-        assert!(why.contains("It is tried again by itself"), "{why}");
+        assert!(why.contains("it is tried again by itself"), "{why}");
     }
     assert_eq!(service(&castor, "clients")["state"], "failed");
     castor.wait_said(&["service failed, is started again", "next=2s"]);

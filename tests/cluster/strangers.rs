@@ -7,6 +7,7 @@ use std::net::Shutdown;
 
 use bytes::Bytes;
 use pollux_domain::ids::{Incarnation, NodeId, Voter};
+use pollux_domain::limits::LINK_STRANGERS_MAX;
 use pollux_links::frame::{Frame, Kind};
 use pollux_links::peers::Subject;
 use pollux_links::refusal::Reason;
@@ -119,6 +120,31 @@ fn what_is_not_understood_is_named_and_disturbs_nobody() {
     castor.begin();
     pollux.wait_served(&[(1, 1), (2, 2)]);
     assert!(!pollux.log().contains("panicked"), "{}", pollux.log());
+}
+
+/// They say nothing, and hold all the places that there are for those who have not said who they
+/// are.
+#[test]
+fn more_strangers_than_have_a_place_are_closed_and_the_links_stand() {
+    let castor = Member::first("castor");
+    let mut pollux = castor.invite("pollux", &[]);
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    let call = || Tcp::connect(castor.nodes()).expect("the kernel takes connections");
+    let strangers: Vec<Tcp> = (0..LINK_STRANGERS_MAX).map(|_| call()).collect();
+    let mut more = call();
+    more.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    assert_eq!(more.read(&mut [0]).expect("it is closed"), 0);
+    let said = "too many strangers at the port between nodes";
+    warned(
+        &castor,
+        &[said, "most=256", "let only nodes reach the port"],
+    );
+    castor.wait_served(&[(1, 1), (2, 2)]);
+    drop(strangers);
+    // A node that comes finds its place.
+    pollux.kill();
+    pollux.begin();
+    castor.wait_served(&[(1, 1), (2, 2)]);
 }
 
 #[test]

@@ -38,24 +38,7 @@ impl Scene {
         for authority in ["clients", "others"] {
             let subject = format!("/CN={authority}");
             let (certificate, key) = (format!("{authority}.pem"), format!("{authority}.key"));
-            openssl(
-                &node,
-                &[
-                    "req",
-                    "-x509",
-                    "-newkey",
-                    "ec",
-                    "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1",
-                    "-nodes",
-                    "-subj",
-                    &subject,
-                    "-keyout",
-                    &key,
-                    "-out",
-                    &certificate,
-                ],
-            );
+            new_key(&node, &["-x509"], &subject, &key, &certificate);
         }
         let settings = std::fs::read_to_string(node.settings()).expect("the settings");
         let named = settings.replace("[xmpp]\n", "[xmpp]\nclient_ca = \"clients.pem\"\n");
@@ -80,23 +63,7 @@ impl Scene {
             false => format!("subjectAltName = {names}\n"),
         };
         std::fs::write(self.node.path(&extensions), format!("{usage}{names}")).expect("a file");
-        openssl(
-            &self.node,
-            &[
-                "req",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-                "-subj",
-                &subject,
-                "-keyout",
-                &key,
-                "-out",
-                &request,
-            ],
-        );
+        new_key(&self.node, &[], &subject, &key, &request);
         let (authority, secret) = (format!("{authority}.pem"), format!("{authority}.key"));
         openssl(
             &self.node,
@@ -145,6 +112,17 @@ impl Scene {
         let outcome = stream.element();
         (stream, outcome)
     }
+}
+
+/// A key of its own, and what openssl makes of it: a request, or with `-x509` a certificate.
+#[track_caller]
+fn new_key(node: &TestNode, kind: &[&str], subject: &str, key: &str, made: &str) {
+    let curve = "ec_paramgen_curve:prime256v1";
+    let how = [
+        "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", subject,
+    ];
+    let files = ["-keyout", key, "-out", made];
+    openssl(node, &[&["req"][..], kind, &how, &files].concat());
 }
 
 fn openssl(node: &TestNode, arguments: &[&str]) {

@@ -90,6 +90,7 @@ impl Services {
         )
     }
 
+    /// None: this node has no such service.
     pub fn record(&self, service: Service) -> Option<Record> {
         self.records().get(&service).cloned()
     }

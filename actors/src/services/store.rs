@@ -36,6 +36,7 @@ pub struct StoreProbe {
 }
 
 impl StoreProbe {
+    /// `folder`: where the tables and the logs lie; looked at aside.
     pub fn new(folder: &Path, placement: Arc<dyn Placement>) -> StoreProbe {
         StoreProbe {
             path: folder.join(NAME),

@@ -57,6 +57,7 @@ enum End {
 }
 
 impl Gate {
+    /// `strangers`: counted here, shown in the metrics.
     pub fn new(clock: Arc<dyn Clock>, strangers: Arc<Strangers>) -> Arc<Gate> {
         Arc::new(Gate {
             clock,

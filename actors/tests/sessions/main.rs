@@ -3,6 +3,7 @@
 //! breaks.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod bounds;
 mod stage;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,11 +5,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,13 +18,13 @@ use pollux_actors::{agreement, control, expiry, stream, users};
 use pollux_domain::ids::{Life, NodeId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::seams::{Ambient, Clock, Rand};
-use pollux_links::net::{Listener, LocalFuture, Socket, Travelling};
+use pollux_links::net::{Free, Listener, LocalFuture, Socket};
 use pollux_links::peers::Alone;
 use pollux_raft::log::MemoryLog;
 use pollux_store::tables::{MemoryTables, TableWrite, Tables};
 use pollux_xmpp::sasl::Mechanism;
 use pollux_xmpp::sasl::scram::ScramClient;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -109,50 +107,6 @@ impl Placement for OneThread {
     }
 }
 
-struct Wire(DuplexStream);
-
-impl Socket for Wire {
-    fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>> {
-        let travelling: Box<dyn Travelling> = self;
-        Ok(travelling)
-    }
-}
-
-impl Travelling for Wire {
-    fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
-        let socket: Box<dyn Socket> = self;
-        Ok(socket)
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 struct Port(mpsc::Receiver<DuplexStream>);
 
 impl Listener for Port {
@@ -163,7 +117,7 @@ impl Listener for Port {
     fn accept(&mut self) -> LocalFuture<'_, io::Result<(Box<dyn Socket>, SocketAddr)>> {
         Box::pin(async move {
             let stream = self.0.recv().await.ok_or(io::ErrorKind::NotConnected)?;
-            let socket: Box<dyn Socket> = Box::new(Wire(stream));
+            let socket: Box<dyn Socket> = Box::new(Free(stream));
             Ok((socket, ([127, 0, 0, 1], 40_000).into()))
         })
     }
@@ -176,6 +130,8 @@ pub struct Stage {
     door: mpsc::Sender<DuplexStream>,
     pub calendar_broken: Arc<AtomicBool>,
     pub tables: Arc<BreakableTables>,
+    /// How long the disk takes over a flush of the logs.
+    pub flush_ms: Arc<AtomicU64>,
 }
 
 /// Runs `play` against a node of its own.
@@ -192,7 +148,9 @@ pub fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
             begun,
             broken: broken.clone(),
         };
-        let latency = || Duration::from_millis(1);
+        let flush_ms = Arc::new(AtomicU64::new(1));
+        let slowness = flush_ms.clone();
+        let latency = move || Duration::from_millis(slowness.load(Ordering::Relaxed));
         let tables = Arc::new(BreakableTables::default());
         let parts = Parts {
             settings: Settings {
@@ -212,7 +170,7 @@ pub fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
                 rand: Arc::new(Counting(AtomicU64::new(1))),
             },
             placement: Arc::new(OneThread),
-            subcluster_log: Arc::new(MemoryLog::open(Arc::default(), latency)),
+            subcluster_log: Arc::new(MemoryLog::open(Arc::default(), latency.clone())),
             configuration_log: Arc::new(MemoryLog::open(Arc::default(), latency)),
             tables: tables.clone(),
         };
@@ -237,6 +195,7 @@ pub fn with_node<F: Future<Output = ()>>(play: impl FnOnce(Rc<Stage>) -> F) {
             door,
             calendar_broken: broken,
             tables,
+            flush_ms,
         }))
         .await;
     });

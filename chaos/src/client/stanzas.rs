@@ -71,11 +71,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, J: Journal> Client<S, J> {
         self.transmit(id.as_deref(), stanza.to_owned())
     }
 
-    /// Bytes as they stand, well-formed or not: counted by nobody.
-    pub fn send_raw(&mut self, text: &str) -> Result<(), Error> {
-        self.pipe()?.write(text)
-    }
-
     /// Asks the server how far it has come.
     pub fn request_acknowledgement(&mut self) -> Result<(), Error> {
         self.since_request = 0;

@@ -142,16 +142,9 @@ impl Comeback {
     ) -> anyhow::Result<ComebackReport> {
         let guests = self.come(&castor).await?;
         let cast = Cast {
-            pairs: self.pairs,
-            stream_management: true,
-            request_every: 1,
-            echo: false,
-            bare: false,
-            body_bytes: 64,
-            persist: false,
             // Its account of times is wanted.
             watch: true,
-            seed: 1,
+            ..Cast::of(self.pairs)
         };
         let mut stage = Stage::open(pollux.clone(), cast).await?;
         let board: Rc<Board> = Rc::default();

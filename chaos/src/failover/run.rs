@@ -244,15 +244,10 @@ async fn chat(
     is_done: oneshot::Receiver<()>,
 ) -> anyhow::Result<Chatted> {
     let cast = Cast {
-        pairs: crowd.pairs,
-        stream_management: true,
-        request_every: 1,
-        echo: false,
-        bare: false,
-        body_bytes: 64,
         persist: true,
         watch: true,
         seed,
+        ..Cast::of(crowd.pairs)
     };
     let keepsakes = Keepsakes::put(&target, seed).await;
     let keepsakes = keepsakes.context("put down what must be kept")?;

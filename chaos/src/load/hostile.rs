@@ -113,7 +113,7 @@ impl Hostile {
             let there_are = target.users.count;
             bail!("{} users are needed, there are {there_are}", self.users());
         }
-        let mut stage = Stage::open(target.clone(), self.cast()).await?;
+        let mut stage = Stage::open(target.clone(), Cast::of(self.pairs)).await?;
         target.say(format_args!("{} pairs signed in", self.pairs));
         let (stop, stopped) = oneshot::channel::<()>();
         let paced = stage.pace(self.rate, async {
@@ -133,20 +133,6 @@ impl Hostile {
             wrong: verdict.lost + verdict.twice + verdict.out_of_order,
             ..report
         })
-    }
-
-    fn cast(&self) -> Cast {
-        Cast {
-            pairs: self.pairs,
-            stream_management: true,
-            request_every: 1,
-            echo: false,
-            bare: false,
-            body_bytes: 64,
-            persist: false,
-            watch: false,
-            seed: 1,
-        }
     }
 
     async fn measure(

@@ -50,6 +50,24 @@ pub struct Cast {
     pub seed: u64,
 }
 
+impl Cast {
+    /// Pairs that talk under stream management and are asked for by full JIDs, each message for
+    /// itself. A fault ends the run.
+    pub fn of(pairs: usize) -> Cast {
+        Cast {
+            pairs,
+            stream_management: true,
+            request_every: 1,
+            echo: false,
+            bare: false,
+            body_bytes: 64,
+            persist: false,
+            watch: false,
+            seed: 1,
+        }
+    }
+}
+
 pub struct Stage {
     pub shared: Rc<Shared>,
     target: Rc<Target>,

@@ -2,11 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use pollux_links::net::{Listener, LocalFuture, Net, Socket, Travelling};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use pollux_links::net::{Free, Listener, LocalFuture, Net, Socket};
 use turmoil::net::{TcpListener, TcpStream};
 
 /// See the module.
@@ -23,7 +20,7 @@ impl Net for SimulatedNet {
     /// A name is one of turmoil's hosts.
     fn connect<'a>(&'a self, address: &'a str) -> LocalFuture<'a, io::Result<Box<dyn Socket>>> {
         Box::pin(async move {
-            let socket: Box<dyn Socket> = Box::new(Plain(TcpStream::connect(address).await?));
+            let socket: Box<dyn Socket> = Box::new(Free(TcpStream::connect(address).await?));
             Ok(socket)
         })
     }
@@ -39,55 +36,8 @@ impl Listener for Port {
     fn accept(&mut self) -> LocalFuture<'_, io::Result<(Box<dyn Socket>, SocketAddr)>> {
         Box::pin(async move {
             let (stream, peer) = self.0.accept().await?;
-            let socket: Box<dyn Socket> = Box::new(Plain(stream));
+            let socket: Box<dyn Socket> = Box::new(Free(stream));
             Ok((socket, peer))
         })
-    }
-}
-
-struct Plain(TcpStream);
-
-impl Socket for Plain {
-    fn depart(self: Box<Self>) -> io::Result<Box<dyn Travelling>> {
-        let travelling: Box<dyn Travelling> = Box::new(Still(self.0));
-        Ok(travelling)
-    }
-}
-
-/// There is one thread: nothing needs to be done for the journey.
-struct Still(TcpStream);
-
-impl Travelling for Still {
-    fn arrive(self: Box<Self>) -> io::Result<Box<dyn Socket>> {
-        let socket: Box<dyn Socket> = Box::new(Plain(self.0));
-        Ok(socket)
-    }
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

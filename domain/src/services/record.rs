@@ -182,7 +182,7 @@ impl Record {
             (Wish::Stopped, Observed::Stopped, _) => None,
             (Wish::Running, Observed::Running, _) if self.is_settled() => None,
             (Wish::Running, Observed::Failed, Some(reason)) if self.is_settled() => Some(format!(
-                "does not run: {reason}. It is tried again by itself"
+                "does not run: {reason}; it is tried again by itself"
             )),
             (_, observed, _) => Some(format!(
                 "is still {}; what is wanted is done as soon as it can be: see `pollux ctl \
@@ -427,7 +427,7 @@ mod tests {
         assert!(slow.starts_with("is still starting; "), "{slow}");
         record.happens(failed("in use"), at(20));
         assert!(record.is_settled());
-        let words = "does not run: in use. It is tried again by itself";
+        let words = "does not run: in use; it is tried again by itself";
         assert_eq!(record.shortfall().as_deref(), Some(words));
         record.happens(Event::Wished(Wish::Stopped), at(20));
         check(&record, Observed::Failed, Due::Now(Act::Stop), 20);

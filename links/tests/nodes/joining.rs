@@ -1,21 +1,24 @@
 //! A node joins with a token, or does not.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, version};
+use super::common::{CLUSTER, Ca, Node, ambient, identity, loopback, run, until, version};
 use bytes::Bytes;
 use pollux_domain::ids::{Incarnation, NodeId};
 use pollux_domain::limits;
 use pollux_links::authority::NodeKey;
 use pollux_links::credentials::Credentials;
 use pollux_links::join::{
-    Admission, Grant, JoinError, JoinGrant, JoinRefusal, JoinRequest, Role, Verdict, join,
+    Admission, Grant, JoinError, JoinGrant, JoinRefusal, JoinRequest, Verdict, join,
 };
 use pollux_links::net::SystemNet;
 use pollux_links::peers::{Lane, Peers};
 use pollux_links::security::Security;
 use pollux_links::token::Token;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Knows which secrets were given out.
 struct Door {
@@ -28,7 +31,7 @@ impl Admission for Door {
     fn admit(&self, secret: [u8; 16], request: JoinRequest) -> Verdict {
         let verdict = if self.secrets.lock().unwrap().remove(&secret) {
             self.used.lock().unwrap().insert(secret);
-            let node = request.wanted.unwrap_or(NodeId(2));
+            let node = NodeId(2);
             let signed = self.ca.0.sign_request(node, &request.certificate_request);
             signed
                 .map(|certificate| Grant {
@@ -63,8 +66,6 @@ async fn open_door() -> (Node, Arc<Door>, Token) {
 
 fn request(key: &NodeKey) -> JoinRequest {
     JoinRequest {
-        wanted: None,
-        role: Role::Node,
         name: "second".to_owned(),
         node_address: "127.0.0.1:7400".to_owned(),
         client_address: "127.0.0.1:5222".to_owned(),
@@ -143,6 +144,55 @@ fn the_secret_is_kept_from_another_authority() {
             1,
             "it was not even asked"
         );
+    });
+}
+
+/// Says nothing until it is opened, and then that it cannot decide.
+struct SlowDoor {
+    knocked: AtomicUsize,
+    opens: Arc<Semaphore>,
+}
+
+impl Admission for SlowDoor {
+    fn admit(&self, _secret: [u8; 16], _request: JoinRequest) -> Verdict {
+        self.knocked.fetch_add(1, Ordering::Relaxed);
+        let opens = self.opens.clone();
+        Box::pin(async move {
+            opens.acquire().await.unwrap().forget();
+            Err(JoinRefusal::NotReady)
+        })
+    }
+}
+
+async fn refusal(token: &Token) -> JoinRefusal {
+    match knock(token, request(&NodeKey::make().unwrap())).await {
+        Err(JoinError::Refused(refusal)) => refusal,
+        other => panic!("it was to be refused: {other:?}"),
+    }
+}
+
+#[test]
+fn so_many_join_at_once_and_one_more_is_told_to_try_again() {
+    run(async {
+        let (one, _door, token) = open_door().await;
+        let door = Arc::new(SlowDoor {
+            knocked: AtomicUsize::new(0),
+            opens: Arc::new(Semaphore::new(0)),
+        });
+        one.links.set_admission(door.clone());
+        let mut joining = JoinSet::new();
+        for _ in 0..limits::JOINS_MAX {
+            let token = token.clone();
+            joining.spawn_local(async move { refusal(&token).await });
+        }
+        until(|| door.knocked.load(Ordering::Relaxed) == limits::JOINS_MAX).await;
+        assert_eq!(refusal(&token).await, JoinRefusal::Busy);
+        // With each answer there is a place again.
+        door.opens.add_permits(limits::JOINS_MAX + 1);
+        for refusal in joining.join_all().await {
+            assert_eq!(refusal, JoinRefusal::NotReady);
+        }
+        assert_eq!(refusal(&token).await, JoinRefusal::NotReady);
     });
 }
 

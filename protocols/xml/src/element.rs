@@ -105,20 +105,6 @@ impl Element {
         }
     }
 
-    pub fn remove_attribute(&mut self, name: &str) -> Option<Text> {
-        let at = self.attributes.iter().position(|a| a.is_named(name))?;
-        Some(self.attributes.remove(at).value)
-    }
-
-    /// Keeps the child elements that the predicate wants, and all text.
-    pub fn retain_elements(&mut self, mut wanted: impl FnMut(&Element) -> bool) {
-        self.children.retain(|node| match node {
-            Node::Element(element) => wanted(element),
-            Node::Text(_) => true,
-        });
-        self.join_texts();
-    }
-
     /// The child elements alone; text between them is dropped.
     pub fn into_elements(self) -> impl Iterator<Item = Element> {
         self.children.into_iter().filter_map(|node| match node {
@@ -138,15 +124,6 @@ impl Element {
         for node in &mut self.children {
             if let Node::Element(element) = node {
                 element.rescope(from, to);
-            }
-        }
-    }
-
-    fn join_texts(&mut self) {
-        for node in std::mem::take(&mut self.children) {
-            match node {
-                Node::Text(text) => self.push_text(text),
-                Node::Element(element) => self.push(element),
             }
         }
     }

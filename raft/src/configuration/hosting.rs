@@ -247,6 +247,7 @@ impl Topology {
         })
     }
 
+    /// All subclusters that want a witness, in the order of their numbers.
     pub fn wards(&self) -> Vec<Ward> {
         self.subclusters().filter_map(|id| self.ward(id)).collect()
     }

@@ -102,6 +102,7 @@ impl Topology {
         self.former_tickets = before.map(|before| (before.ticket_secret, at));
     }
 
+    /// How far the rotation is, by what all nodes that are left have shown.
     pub fn phase(&self) -> Phase {
         let Some(next) = self.next_secrets() else {
             return Phase::Settled;

@@ -102,6 +102,53 @@ fn a_subcluster_has_two_nodes_and_one_witness() {
     assert_eq!(topology.homes(SubclusterId(1)), [NodeId(1), NodeId(2)]);
 }
 
+fn number(at: usize) -> [u8; 32] {
+    [at as u8; 32]
+}
+
+fn invite_to(topology: &mut Topology, secret: usize, subcluster: usize) -> TopologyReply {
+    topology.apply(&TopologyChange::Invite {
+        digest: number(secret),
+        invitation: Invitation {
+            role: Role::Node,
+            subcluster: SubclusterId(subcluster as u16),
+            replaces: None,
+        },
+    })
+}
+
+#[test]
+fn so_many_invitations_wait_until_one_is_used() {
+    let mut topology = founded();
+    for secret in 0..limits::INVITATIONS_MAX {
+        assert_eq!(invite_to(&mut topology, secret, 1), TopologyReply::Done);
+    }
+    assert_eq!(invite_to(&mut topology, 200, 1), TopologyReply::TooMany);
+    admit(&mut topology, 0);
+    assert_eq!(invite_to(&mut topology, 200, 1), TopologyReply::Done);
+}
+
+#[test]
+fn a_cluster_has_so_many_nodes_and_then_new_ones_in_their_place() {
+    let mut topology = founded();
+    for node in 2..=limits::NODES_MAX {
+        invite_to(&mut topology, node, node.div_ceil(2));
+        let admitted = TopologyReply::Admitted(voter(node as u16, 1));
+        assert_eq!(admit(&mut topology, node as u8), admitted);
+    }
+    let more = limits::NODES_MAX + 1;
+    invite_to(&mut topology, more, more.div_ceil(2));
+    assert_eq!(admit(&mut topology, more as u8), TopologyReply::TooMany);
+    // It keeps its name in the log, so that nobody is taken for it.
+    topology.apply(&TopologyChange::Remove { node: NodeId(2) });
+    assert_eq!(admit(&mut topology, more as u8), TopologyReply::TooMany);
+    invite(&mut topology, 200, Role::Node, Some(NodeId(2)));
+    assert_eq!(
+        admit(&mut topology, 200),
+        TopologyReply::Admitted(voter(2, 2))
+    );
+}
+
 #[test]
 fn who_lost_its_memory_comes_back_under_the_next_incarnation() {
     let mut topology = founded();

@@ -81,19 +81,22 @@ impl State {
     /// All that `user` is entitled to see: available devices of contacts and the user's own.
     /// `newcomer`: leave out this session, which has just been told of itself.
     pub(super) fn seen_by(&self, user: &BareJid, newcomer: Option<SessionId>) -> Vec<Announcement> {
-        let Some(record) = self.users.get(user) else {
-            return Vec::new();
-        };
-        let contacts = record
-            .contacts
-            .values()
-            .filter(|contact| contact.relation.to);
-        let seen = contacts.map(|contact| &contact.jid).chain([user]);
         let mut announcements = Vec::new();
-        for other in seen {
+        for other in self.followed(user) {
             self.seen_of(user, other, newcomer, &mut announcements);
         }
         announcements
+    }
+
+    /// Those whom `user` has asked to see, and may or may not; last the user.
+    fn followed<'a>(&'a self, user: &'a BareJid) -> impl Iterator<Item = &'a BareJid> {
+        let record = self.users.get(user);
+        let contacts = record
+            .into_iter()
+            .flat_map(|record| record.contacts.values());
+        let followed = contacts.filter(|contact| contact.relation.to);
+        let followed = followed.map(|contact| &contact.jid);
+        followed.chain(record.map(|_| user))
     }
 
     /// What `user` sees of an address, for a client that asks: its available devices, or that it
@@ -159,18 +162,12 @@ impl State {
     /// Devices of those that `user` sees that have gone since the time given and have not come
     /// back.
     pub(super) fn gone_since(&self, user: &BareJid, since: GroupMs) -> Vec<Announcement> {
-        let Some(record) = self.users.get(user) else {
-            return Vec::new();
-        };
-        let contacts = record
-            .contacts
-            .values()
-            .filter(|contact| contact.relation.to);
-        let seen = contacts.map(|contact| &contact.jid).chain([user]);
-        let departures = seen.filter_map(|other| match self.users.get(other) {
-            Some(record) => self.may_see(user, other).then_some(&record.departures),
-            None => self.watched.get(other).map(|watched| &watched.departures),
-        });
+        let departures = self
+            .followed(user)
+            .filter_map(|other| match self.users.get(other) {
+                Some(record) => self.may_see(user, other).then_some(&record.departures),
+                None => self.watched.get(other).map(|watched| &watched.departures),
+            });
         let departed = departures.flat_map(|departures| {
             let late = departures.iter().filter(|(at, _)| since <= *at);
             late.map(|(_, jid)| jid)

@@ -109,6 +109,9 @@ pub enum ServiceCommand {
     /// List the services: what each is to be, what it is, since when and why
     List,
     /// Start a service; it stays so when the node is started again
+    ///
+    /// Waits until it runs. Where it does not within ten seconds, the command says why, and the
+    /// node goes on trying.
     Start(OneService),
     /// Stop a service; it stays so when the node is started again
     ///

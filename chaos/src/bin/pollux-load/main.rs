@@ -115,15 +115,12 @@ impl MessagesArguments {
     fn plan(&self) -> Messages {
         Messages {
             cast: Cast {
-                pairs: self.pairs,
                 stream_management: self.stream_management,
                 request_every: self.request_every,
                 echo: self.rate.is_none(),
                 bare: self.bare,
                 body_bytes: self.body_bytes,
-                persist: false,
-                watch: false,
-                seed: 1,
+                ..Cast::of(self.pairs)
             },
             rate: self.rate,
             window: self.window,
@@ -138,15 +135,10 @@ fn drill(wanted: &DrillArguments) -> anyhow::Result<bool> {
     let mut place = Site::open(&wanted.site, wanted.pairs * 2)?;
     let plan = Drill {
         cast: Cast {
-            pairs: wanted.pairs,
-            stream_management: true,
-            request_every: 1,
-            echo: false,
             bare: wanted.bare,
-            body_bytes: 64,
             persist: true,
-            watch: false,
             seed: wanted.seed,
+            ..Cast::of(wanted.pairs)
         },
         rate: wanted.rate,
         patience: Duration::from_secs_f64(wanted.patience),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pollux_domain::contract::{GroupName, OutboxLine, Parcel, ParcelKind, Refusal, Reply};
 use pollux_domain::ids::{Incarnation, SubclusterId};
+use pollux_domain::jid::BareJid;
 use pollux_domain::limits;
 use pollux_domain::stanza_error::Condition;
 use pollux_domain::subscription::SubscriptionRequest;
@@ -67,7 +68,7 @@ impl State {
         for (line, number) in lines.iter().zip(first..).skip(known) {
             // Room for what taking it may lead to, or it is not taken. The source keeps the parcel
             // until it is told, so that the refusal costs this group a number.
-            if line.may_be_answered() && self.is_outbox_spent(source.id) {
+            if line.may_be_answered() && !self.can_answer(source.id, line) {
                 taken.refused.insert(number);
             } else {
                 self.take_line(source.id, line, out);
@@ -83,6 +84,22 @@ impl State {
         };
         self.taken.insert(source.id, taken);
         Ok(reply)
+    }
+
+    /// Whether there is room for an answer, and it would be known to whom it goes.
+    fn can_answer(&self, source: SubclusterId, line: &OutboxLine) -> bool {
+        let is_known = match line {
+            OutboxLine::Parcel(parcel) => {
+                self.knows_user(&parcel.from.to_bare())
+                    || self.foreign.len() < limits::FOREIGN_USERS_MAX
+            }
+            _ => true,
+        };
+        is_known && !self.is_outbox_spent(source)
+    }
+
+    fn knows_user(&self, user: &BareJid) -> bool {
+        self.users.contains_key(user) || self.foreign.contains_key(user)
     }
 
     fn take_line(&mut self, source: SubclusterId, line: &OutboxLine, out: &mut Outcome) {
@@ -161,8 +178,7 @@ impl State {
     /// a line that must be answered.
     fn learn(&mut self, source: SubclusterId, parcel: &Parcel) {
         let user = parcel.from.to_bare();
-        let known = self.users.contains_key(&user) || self.foreign.contains_key(&user);
-        if !known && self.foreign.len() < limits::FOREIGN_USERS_MAX {
+        if !self.knows_user(&user) && self.foreign.len() < limits::FOREIGN_USERS_MAX {
             Arc::make_mut(&mut self.foreign).insert(user, source);
         }
     }

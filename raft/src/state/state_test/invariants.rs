@@ -3,17 +3,33 @@
 
 use std::collections::BTreeMap;
 
-use pollux_domain::contract::{Command, Effect, ParcelKind, Reply, RowWrite};
+use pollux_domain::contract::{Command, Effect, ParcelKind, Reply, RowWrite, Stamp};
 use pollux_domain::ids::{Connection, SessionId, StanzaId};
 use pollux_domain::routing::{Route, Spread};
 use pollux_store::codec;
 
-use super::step::{Step, left};
+use super::step::{Applied, Step, apply, left};
 use crate::state::sessions::expiry;
 use crate::state::{SessionState, State};
 
-/// All of them.
-pub(super) fn check(step: &Step<'_>) {
+/// Applies one command and checks all of them. Returns the state before, at the same time.
+pub(super) fn checked(state: &mut State, stamp: Stamp, command: &Command) -> (State, Applied) {
+    // A refused command changes nothing but the time.
+    let mut before = state.clone();
+    before.set_stamp(stamp);
+    let applied = apply(state, stamp, command);
+    check(&Step {
+        before: &before,
+        after: state,
+        command,
+        reply: &applied.reply,
+        effects: &applied.effects,
+        rows: &applied.rows,
+    });
+    (before, applied)
+}
+
+fn check(step: &Step<'_>) {
     refused_changes_nothing(step);
     stale_is_refused(step);
     handled_grows_by_one(step);

@@ -31,7 +31,7 @@ use pollux_domain::jid::BareJid;
 use pollux_store::codec;
 
 use super::invariants::{self, digest};
-use super::step::{Applied, Step, apply, left};
+use super::step::{Applied, apply, left};
 use crate::state::State;
 use chance::Chance;
 use client::Client;
@@ -46,7 +46,7 @@ const USERS: [(&str, NodeId, usize); 4] = [
     ("dan", NodeId(2), 2),
 ];
 
-type Table = BTreeMap<StanzaId, Arc<Parcel>>;
+pub(super) type Table = BTreeMap<StanzaId, Arc<Parcel>>;
 
 /// A command on its way to the group, and the client that waits for its reply.
 struct Proposal {
@@ -175,19 +175,7 @@ impl Walk {
     fn apply(&mut self, command: &Command) -> Reply {
         self.stamp.group.0 += self.chance.below(20);
         self.stamp.wall = WallMs(self.stamp.group.0);
-        let before = self.state.clone();
-        let applied = apply(&mut self.state, self.stamp, command);
-        // A refused command changes nothing but the time.
-        let mut judged = before.clone();
-        judged.set_stamp(self.stamp);
-        invariants::check(&Step {
-            before: &judged,
-            after: &self.state,
-            command,
-            reply: &applied.reply,
-            effects: &applied.effects,
-            rows: &applied.rows,
-        });
+        let (before, applied) = invariants::checked(&mut self.state, self.stamp, command);
         let twin = apply(&mut self.twin, self.stamp, command);
         assert_eq!(applied, twin, "the copy from a snapshot goes another way");
         self.log.push((self.stamp, command.clone()));
@@ -345,7 +333,7 @@ fn user(name: &str) -> BareJid {
     BareJid::parse(&format!("{name}@example.org")).unwrap()
 }
 
-fn write_rows(table: &mut Table, rows: &[RowWrite]) {
+pub(super) fn write_rows(table: &mut Table, rows: &[RowWrite]) {
     for row in rows {
         match row {
             RowWrite::Put { row, parcel } => {
@@ -362,7 +350,7 @@ fn write_rows(table: &mut Table, rows: &[RowWrite]) {
 }
 
 /// A document as a row among those of messages.
-pub(super) fn kept(document: &Bytes) -> Arc<Parcel> {
+fn kept(document: &Bytes) -> Arc<Parcel> {
     let owner = user("nobody").to_jid();
     Arc::new(Parcel {
         from: owner.clone(),

@@ -19,7 +19,7 @@ use pollux_domain::subscription::SubscriptionRequest;
 use pollux_domain::takeovers::TakeoverCause;
 
 use super::invariants;
-use super::step::{Applied, Step, apply};
+use super::step::Applied;
 use crate::state::State;
 
 pub(super) const HOME: NodeId = NodeId(1);
@@ -76,22 +76,11 @@ impl World {
     }
 
     pub(super) fn run(&mut self, command: &Command) -> Applied {
-        let before = self.state.clone();
         let stamp = Stamp {
             group: self.now,
             wall: WallMs(self.now.0),
         };
-        let applied = apply(&mut self.state, stamp, command);
-        let mut judged = before;
-        judged.set_stamp(stamp);
-        invariants::check(&Step {
-            before: &judged,
-            after: &self.state,
-            command,
-            reply: &applied.reply,
-            effects: &applied.effects,
-            rows: &applied.rows,
-        });
+        let (_, applied) = invariants::checked(&mut self.state, stamp, command);
         for row in &applied.rows {
             match row {
                 RowWrite::Put { row, parcel } => {

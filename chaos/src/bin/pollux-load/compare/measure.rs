@@ -194,15 +194,10 @@ fn messages(
 ) -> anyhow::Result<MessagesReport> {
     let plan = Messages {
         cast: Cast {
-            pairs: sizes.pairs,
             stream_management,
-            request_every: 1,
             echo: rate.is_none(),
-            bare: false,
             body_bytes: BODY_BYTES,
-            persist: false,
-            watch: false,
-            seed: 1,
+            ..Cast::of(sizes.pairs)
         },
         rate,
         window: 1,

@@ -1,7 +1,11 @@
 //! What happens when lines for another group have no room (decision 0021). Tests have small limits.
 
-use pollux_domain::contract::{Command, ContactChange, ParcelKind, Refusal, Reply};
-use pollux_domain::ids::Incarnation;
+use pollux_domain::contract::{
+    Agreement, AsOf, Command, ContactChange, ParcelKind, Refusal, Reply,
+};
+use pollux_domain::ids::{Incarnation, SubclusterId};
+use pollux_domain::jid::BareJid;
+use pollux_domain::limits;
 use pollux_domain::subscription::SubscriptionRequest::Subscribe;
 
 use super::super::world::{CLOSED, user};
@@ -192,6 +196,47 @@ fn an_answer_that_has_no_place_ends_its_session() {
     let heard = cluster.of("ann").heard();
     assert!(heard.contains(&"ann/desk: ended, TooMuchWaiting".to_owned()));
     assert_eq!(lines(&mut cluster, 1), HARD_LINES_MAX);
+}
+
+fn others(users: Vec<(BareJid, Option<SubclusterId>)>) -> Command {
+    Agreement::Foreign { users }.under(AsOf::default())
+}
+
+/// Whoever is not known could not be told of a refusal: what they send is refused where their own
+/// group is asked to give it up, which tells them.
+#[test]
+fn a_group_knows_so_many_users_of_others_and_refuses_what_more_send() {
+    let mut cluster = two();
+    let state = &mut cluster.group(2).state;
+    let room = limits::FOREIGN_USERS_MAX - state.statistics().foreign_users;
+    let users = (0..room).map(|n| (user(&format!("u{n}")), Some(id(1))));
+    let users = others(users.collect());
+    state.apply(&users, &mut Default::default());
+    assert_eq!(state.statistics().foreign_users, limits::FOREIGN_USERS_MAX);
+
+    let eve = vec![(user("eve"), Some(id(1)))];
+    let refused = Reply::Refused(Refusal::TooManyUsers);
+    assert_eq!(cluster.group(2).run(&others(eve.clone())).reply, refused);
+    cluster.group(2).done(others(vec![(user("ann"), None)]));
+    cluster.group(2).done(others(eve));
+    // Now ann is one too many.
+    cluster
+        .of("ann")
+        .chat("ann/desk", "ben", "from one too many");
+    cluster
+        .of("abe")
+        .chat("abe/desk", "ben", "from one who is known");
+    cluster.carry();
+    cluster
+        .of("ben")
+        .hears(&["ben/desk: from one who is known"]);
+    cluster
+        .of("ann")
+        .hears(&["ann/desk: from one too many refused, ResourceConstraint"]);
+    cluster.group(2).done(others(vec![(user("u0"), None)]));
+    cluster.of("ann").chat("ann/desk", "ben", "again");
+    cluster.carry();
+    cluster.of("ben").hears(&["ben/desk: again"]);
 }
 
 /// Two groups that have both spent their reserves come to an end with each other.

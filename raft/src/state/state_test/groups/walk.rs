@@ -16,18 +16,16 @@ mod truth;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pollux_domain::contract::{
-    Agreement, AsOf, Command, Effect, GroupName, Parcel, Reply, RowWrite, Stamp,
-};
-use pollux_domain::ids::{Epoch, NodeId, StanzaId, WallMs};
+use pollux_domain::contract::{Agreement, AsOf, Command, Effect, GroupName, Reply, Stamp};
+use pollux_domain::ids::{Epoch, NodeId, WallMs};
 use pollux_domain::jid::BareJid;
 use pollux_domain::takeovers::TakeoverCause;
 use pollux_store::codec;
 
 use super::super::invariants::{self, digest};
-use super::super::step::{Step, apply};
+use super::super::step::apply;
 use super::super::walk::chance::Chance;
-use super::super::walk::kept;
+use super::super::walk::{Table, write_rows};
 use super::super::world::user;
 use super::cluster::{id, name};
 use crate::state::{State, Watched};
@@ -42,8 +40,6 @@ const USERS: [&[(&str, usize)]; 3] = [
     &[("ben", 2), ("bob", 1)],
     &[("cid", 2)],
 ];
-
-type Table = BTreeMap<StanzaId, Arc<Parcel>>;
 
 struct Group {
     name: GroupName,
@@ -148,26 +144,10 @@ impl Walk {
         let one = &mut self.groups[group];
         one.stamp.group.0 += self.chance.below(20);
         one.stamp.wall = WallMs(one.stamp.group.0);
-        let mut before = one.state.clone();
-        before.set_stamp(one.stamp);
-        let applied = apply(&mut one.state, one.stamp, command);
-        invariants::check(&Step {
-            before: &before,
-            after: &one.state,
-            command,
-            reply: &applied.reply,
-            effects: &applied.effects,
-            rows: &applied.rows,
-        });
+        let (before, applied) = invariants::checked(&mut one.state, one.stamp, command);
         let twin = apply(&mut one.twin, one.stamp, command);
         assert_eq!(applied, twin, "a replica goes another way");
-        for row in &applied.rows {
-            match row {
-                RowWrite::Put { row, parcel } => one.table.insert(*row, parcel.clone()),
-                RowWrite::Keep { row, document } => one.table.insert(*row, kept(document)),
-                RowWrite::Delete { row } => one.table.remove(row),
-            };
-        }
+        write_rows(&mut one.table, &applied.rows);
         self.account(group, &before, command, &applied.reply, &applied.effects);
         for effect in &applied.effects {
             self.effect(group, effect);

@@ -2,6 +2,7 @@
 //! bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use pollux_domain::contract::{Action, Copied, Fate, Parcel, ParcelKind, Slot, SlotBody};
 use pollux_domain::ids::{SessionId, StanzaId};
@@ -94,14 +95,7 @@ impl Ledger {
 
     pub(super) fn session_ended(&mut self, session: &SessionState, table: &Table) {
         for slot in &session.slots {
-            let parcel = match &slot.body {
-                SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => {
-                    Some(parcel)
-                }
-                SlotBody::Stored { .. } => table.get(&slot.stanza),
-                _ => None,
-            };
-            let number = parcel.and_then(|parcel| number(parcel));
+            let number = handed_on(slot, table).and_then(|parcel| number(parcel));
             if let Some(message) = number.and_then(|number| self.messages.get_mut(&number)) {
                 message.handed_on = true;
             }
@@ -194,5 +188,18 @@ impl Ledger {
                 message.sender, message.to
             );
         }
+    }
+}
+
+/// The parcel that a slot hands on to its session, while it is there: a row may go with its user in
+/// the same entry.
+pub(in crate::state::state_test) fn handed_on<'a>(
+    slot: &'a Slot,
+    table: &'a Table,
+) -> Option<&'a Arc<Parcel>> {
+    match &slot.body {
+        SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => Some(parcel),
+        SlotBody::Stored { .. } => table.get(&slot.stanza),
+        _ => None,
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pollux_domain::contract::{
-    Action, Command, Copied, Effect, Fate, OutboxLine, Parcel, Reply, Slot, SlotBody,
+    Action, Command, Effect, Fate, OutboxLine, Parcel, Reply, Slot, SlotBody,
 };
 use pollux_domain::ids::{Incarnation, SessionId, SubclusterId};
 use pollux_domain::jid::BareJid;
 
 use super::Table;
+use crate::state::state_test::walk::ledger::{fate, handed_on};
 use crate::state::{SessionState, State};
 
 /// A session and its group.
@@ -96,7 +97,7 @@ impl Ledger {
         let message = Message {
             sender,
             to: parcel.to.to_bare(),
-            fate: super::super::super::walk::ledger::fate(parcel),
+            fate: fate(parcel),
             received: BTreeSet::new(),
             bounced: false,
             refused: false,
@@ -112,24 +113,14 @@ impl Ledger {
 
     /// A slot was made. Nothing is given to a session twice.
     pub(super) fn slot(&mut self, group: usize, session: SessionId, slot: &Slot, table: &Table) {
-        let parcel = match &slot.body {
-            SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => parcel,
-            // A row may go with its user in the same entry.
-            SlotBody::Stored { .. } => match table.get(&slot.stanza) {
-                Some(parcel) => parcel,
-                None => return,
-            },
-            SlotBody::Bounce(parcel, _) => {
-                if let Some(message) = self.message(parcel) {
-                    let first = !message.bounced || message.given_up;
-                    assert!(first, "refused twice: {slot:?}");
-                    message.bounced = true;
-                }
-                return;
-            }
-            _ => return,
-        };
-        if let Some(number) = number(parcel) {
+        if let SlotBody::Bounce(parcel, _) = &slot.body
+            && let Some(message) = self.message(parcel)
+        {
+            let first = !message.bounced || message.given_up;
+            assert!(first, "refused twice: {slot:?}");
+            message.bounced = true;
+        }
+        if let Some(number) = handed_on(slot, table).and_then(|parcel| number(parcel)) {
             let first = self.given.insert(((group, session), number));
             assert!(
                 first,
@@ -140,14 +131,8 @@ impl Ledger {
 
     pub(super) fn session_ended(&mut self, session: &SessionState, table: &Table) {
         for slot in &session.slots {
-            let parcel = match &slot.body {
-                SlotBody::Parcel(parcel) | SlotBody::Carbon(parcel, Copied::Received) => {
-                    Some(parcel)
-                }
-                SlotBody::Stored { .. } => table.get(&slot.stanza),
-                _ => None,
-            };
-            if let Some(message) = parcel.and_then(|parcel| self.message(parcel)) {
+            let handed = handed_on(slot, table);
+            if let Some(message) = handed.and_then(|parcel| self.message(parcel)) {
                 message.handed_on = true;
             }
         }

@@ -18,7 +18,7 @@ mod packages;
 mod planted;
 mod screenshots;
 mod step;
-mod tests;
+mod testing;
 mod tidy;
 mod upgrade;
 mod verify;

@@ -3,7 +3,7 @@
 
 use crate::step::{Step, run, run_all};
 use crate::workspace::cargo;
-use crate::{arrows, generated, package, planted, tests, tidy, upgrade};
+use crate::{arrows, generated, package, planted, testing, tidy, upgrade};
 
 /// Cheap steps first: most mistakes are found within a second.
 const VERIFY: &[Step] = &[
@@ -45,7 +45,7 @@ const VERIFY: &[Step] = &[
     Step {
         name: "tests",
         advice: "cargo test --workspace --no-fail-fast",
-        work: tests::check,
+        work: testing::check,
     },
     Step {
         name: "upgrade",

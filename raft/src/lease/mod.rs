@@ -72,8 +72,8 @@ pub struct Granted {
 /// What a leader knows when it decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
-    /// A quorum has heard this leader within one lease: one that is cut off sees nothing of the others
-    /// and finds itself well.
+    /// A quorum has heard this leader within one lease: one that is cut off sees nothing of the
+    /// others, and finds itself well.
     pub is_confirmed: bool,
     /// `Election::may_take_over`, and all that was committed before this leader led is applied.
     pub may_take_over: bool,

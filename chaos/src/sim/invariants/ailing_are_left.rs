@@ -1,5 +1,6 @@
-//! "A critical service of a node that stays down fails over after its own delay." (design, section 4)
-//! Not sooner, and not to a twin whose own service is down; and while all else is well, for certain.
+//! "A critical service of a node that stays down … fails over after its own delay." (design,
+//! section 4) Not sooner, and not to a twin whose own service is down; and while all else is well,
+//! for certain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! "A drained node is empty and stays so: it takes nobody over." (`docs/membership.md`) From when its
-//! operator was told so until that is taken back it neither speaks for anybody nor is anybody given
-//! to it; and while all is well it is empty soon.
+//! "A drained node is empty and stays so … it takes nobody over." (`docs/membership.md`) From when
+//! its operator was told so until that is taken back it neither speaks for anybody nor is anybody
+//! given to it; and while all is well it is empty soon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! "Users go back by themselves when their node has been well for the stable time; each failure of a
-//! day after the first doubles it." (`docs/pair.md`) Nobody is moved home sooner, and whoever may go
-//! home does.
+//! Automatic fallback, as `docs/pair.md` has it: users go home by themselves when their node has
+//! been well for the stable time, which each failure after the first doubles. Nobody is moved home
+//! sooner, and whoever may go home does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What an operator does at a node while a run goes on: reads the serving table, adds users, empties
-//! nodes. Not for what goes wrong.
+//! What an operator does at a node while a run goes on: reads the serving table, adds users,
+//! empties nodes. Not for what goes wrong.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

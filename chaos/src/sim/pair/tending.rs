@@ -1,5 +1,5 @@
-//! What an operator does to nodes, and what befalls a part of them: ports that close, nodes that are
-//! emptied. Not for when, and not for what becomes of the users.
+//! What an operator does to nodes, and what befalls a part of them: ports that close, nodes that
+//! are emptied. Not for when, and not for what becomes of the users.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;

@@ -167,28 +167,6 @@ fn all_nodes_move_to_other_ports_one_after_the_other() {
     assert!(kept.contains(&pollux.nodes().to_string()), "{kept}");
 }
 
-/// Whichever stays: it is called by those with a smaller number, and told by the others.
-#[test]
-fn two_that_move_at_once_find_each_other_through_one_that_stays() {
-    let mut members = pair();
-    for stays in 0..members.len() {
-        let mut others: Vec<&mut Member> = { members.iter_mut().enumerate() }
-            .filter_map(|(index, member)| (index != stays).then_some(member))
-            .collect();
-        others.iter_mut().for_each(|member| member.stop());
-        others.iter_mut().for_each(|member| member.move_elsewhere());
-        let [castor, pollux, _witness] = &members;
-        castor.wait_protected();
-        wait_for("the topology to have the new addresses", || {
-            let text = castor.ctl(&["cluster", "nodes"]);
-            let has = |member: &Member| text.contains(&format!(" {} ", member.nodes()));
-            members.iter().all(has).then_some(())
-        });
-        pollux.fall_back();
-        pollux.wait_served(&[(1, 1), (2, 2)]);
-    }
-}
-
 /// Both who are called, and the one that calls them, away at once: nobody knows where anybody is,
 /// but those who are called know where they are themselves.
 #[test]

@@ -34,11 +34,10 @@ pub fn check(history: &History) -> Result<(), String> {
             }
         }
         match &entry.fact {
-            Fact::Drains { node, while_well } => {
-                if *while_well {
-                    awaited.insert(*node);
-                }
-            }
+            Fact::Drains {
+                node,
+                while_well: true,
+            } => _ = awaited.insert(*node),
             Fact::Drained { node } => {
                 drained.insert(*node);
                 told.insert(*node, at);

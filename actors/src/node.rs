@@ -1,5 +1,6 @@
 //! What the parts of a node share, and the order in which it starts and stops.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -185,6 +186,8 @@ pub struct Node {
     pub(crate) unbound: AtomicU64,
     /// The replica of the configuration has heard the leader since the start.
     pub(crate) informed: AtomicBool,
+    /// When each replica of the subcluster was heard last, as far as somebody looked.
+    pub(crate) heard: Mutex<BTreeMap<NodeId, Duration>>,
     /// When a majority of the subcluster's votes was heard last.
     pub(crate) heard_majority: Mutex<Option<Duration>>,
     /// What sessions ask to be reminded of; `expiry` reminds them.
@@ -326,6 +329,7 @@ impl Node {
             stopping: watch::Sender::new(false),
             unbound: AtomicU64::new(0),
             informed: AtomicBool::new(false),
+            heard: Mutex::default(),
             heard_majority: Mutex::default(),
             reminders: Reminders::default(),
             unsaid: Mutex::default(),

@@ -22,6 +22,9 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Beats come twenty times in this time; while some are late, nobody has lost a vote.
 const MAJORITY_PATIENCE: Duration = Duration::from_secs(1);
 
+/// For so long nothing is said of a replica that is silent: its beats may be late.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Runs until the node stops.
 pub async fn run(node: Arc<Node>) {
     let mut known: BTreeMap<u16, (NodeState, String)> = BTreeMap::new();
@@ -97,7 +100,7 @@ fn facts(node: &Node) -> Facts {
         homes.collect()
     });
     let outlook = node.duty().outlook();
-    let heard = node.subcluster.heard_nodes();
+    let heard = note_heard(node);
     let voters = node.subcluster.voters();
     let is_majority = is_majority(&voters, |voter| heard.contains(&voter.node));
     let now = node.ambient.clock.now();
@@ -131,6 +134,27 @@ fn facts(node: &Node) -> Facts {
         moves,
         services_down,
     }
+}
+
+fn note_heard(node: &Node) -> BTreeSet<NodeId> {
+    let heard = node.subcluster.heard_nodes();
+    let now = node.ambient.clock.now();
+    let mut last = node.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    last.extend(heard.iter().map(|heard| (*heard, now)));
+    heard
+}
+
+/// The nodes whose replicas of the subcluster's database speak, this one among them. One whose
+/// replica does not open can be reached all the same.
+pub(crate) fn heard_lately(node: &Node) -> BTreeSet<NodeId> {
+    note_heard(node);
+    let now = node.ambient.clock.now();
+    let last = node.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    let lately = last
+        .iter()
+        .filter(|(_, last)| now < **last + SILENCE_PATIENCE);
+    let others = lately.map(|(node, _)| *node);
+    others.chain([node.settings.node]).collect()
 }
 
 /// When a majority was heard last, as far as this process knows.

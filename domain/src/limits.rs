@@ -167,8 +167,8 @@ pub const WRITE_STALL_SECONDS_MAX: u64 = 60;
 /// Seconds of silence after which a client is asked whether it is there (RFC 6120 section 4.6). A
 /// default.
 pub const CLIENT_SILENCE_SECONDS: u64 = 300;
-/// Volatile stanzas (announcements) that wait for one session; of more none is kept, and all is told
-/// afresh when the client can be told.
+/// Volatile stanzas (announcements) that wait for one session; of more none is kept, and all is
+/// told afresh when the client can be told.
 pub const ANNOUNCEMENTS_MAX: usize = 4_096;
 /// Messages in a session's mailbox. A full one loses nothing: what it would say waits in the inbox.
 pub const SESSION_MAILBOX: usize = 16;

@@ -15,6 +15,8 @@ pub struct Replica {
     pub is_drained: bool,
     pub votes: bool,
     pub is_reached: bool,
+    /// The replica itself is heard: one that does not open is silent on a node that is reached.
+    pub is_heard: bool,
 }
 
 /// Why the loss of a node is not outlived.
@@ -25,6 +27,7 @@ pub enum Exposure {
     Drained(NodeId),
     NoVote(NodeId),
     NotReached(NodeId),
+    Silent(NodeId),
 }
 
 /// The first reason; none: one node may be lost.
@@ -46,6 +49,7 @@ pub fn exposure(replicas: &[Replica]) -> Option<Exposure> {
     )
     .or_else(|| first(|replica| !replica.votes, Exposure::NoVote))
     .or_else(|| first(|replica| !replica.is_reached, Exposure::NotReached))
+    .or_else(|| first(|replica| !replica.is_heard, Exposure::Silent))
 }
 
 impl fmt::Display for Exposure {
@@ -56,6 +60,7 @@ impl fmt::Display for Exposure {
             Exposure::Drained(node) => write!(f, "node {node} is drained"),
             Exposure::NoVote(node) => write!(f, "node {node} does not vote yet"),
             Exposure::NotReached(node) => write!(f, "node {node} cannot be reached"),
+            Exposure::Silent(node) => write!(f, "the replica at node {node} is silent"),
         }
     }
 }
@@ -71,6 +76,7 @@ mod tests {
             is_drained: false,
             votes: true,
             is_reached: true,
+            is_heard: true,
         };
         (1..=3).map(replica).collect()
     }
@@ -78,7 +84,7 @@ mod tests {
     #[test]
     fn the_first_reason_is_named() {
         type Change = fn(&mut Vec<Replica>);
-        let cases: [(Change, Option<&str>); 8] = [
+        let cases: [(Change, Option<&str>); 9] = [
             (|_| {}, None),
             (|all| _ = all.remove(0), Some("it has one node")),
             (|all| all.clear(), Some("it has one node")),
@@ -90,6 +96,10 @@ mod tests {
             (
                 |all| all[0].is_reached = false,
                 Some("node 1 cannot be reached"),
+            ),
+            (
+                |all| all[2].is_heard = false,
+                Some("the replica at node 3 is silent"),
             ),
         ];
         for (index, (change, want)) in cases.into_iter().enumerate() {

@@ -104,8 +104,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Begins a file beside `path`, which gets that name when it is whole. Err: there is no room, or
-    /// the folder cannot be written.
+    /// Begins a file beside `path`, which gets that name when it is whole. Err: there is no room,
+    /// or the folder cannot be written.
     pub fn begin(path: &Path, about: About) -> Result<Draft, BackupError> {
         let (unplaced, file) = Unplaced::make(path)?;
         let mut draft = Draft {

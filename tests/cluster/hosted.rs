@@ -55,6 +55,11 @@ fn a_witness_that_does_not_open_or_fails_is_tried_again_and_its_node_goes_on() {
         "{}",
         test.out
     );
+    wait_for("the pair to be said not to be protected", || {
+        let status = castor.status()?;
+        let why = status["exposure"].as_str() == Some("the replica at node 3 is silent");
+        (status["is_protected"] == false && why).then_some(())
+    });
     fs::write(&record, kept).expect("a record");
     wait_running(&romulus, 1);
     castor.wait_protected();

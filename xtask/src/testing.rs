@@ -1,5 +1,5 @@
-//! The step of `verify` that runs the tests of the workspace: those of the program, which mostly wait,
-//! more at a time than the rest, which computes or measures. Not for what they test.
+//! The step of `verify` that runs the tests of the workspace: those of the program, which mostly
+//! wait, more at a time than the rest, which computes or measures. Not for what they test.
 
 use anyhow::{Context, bail};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! The operations on the cluster and on this node's subcluster: who belongs to it, and who is to serve
-//! whom. Who does at present: see `subcluster`.
+//! The operations on the cluster and on this node's subcluster: who belongs to it, and who is to
+//! serve whom. Who does at present: see `subcluster`.
 
 use pollux_domain::ids::{NodeId, SubclusterId};
 use pollux_domain::operations::{ClusterNodeRow, ErrorKind, OperationError, Outcome, TakeoverRow};

@@ -1,5 +1,5 @@
-//! What a subcluster is like at present, as this node sees it: who serves whom, who votes, whether it
-//! is protected. Not for changing it: see `cluster`.
+//! What a subcluster is like at present, as this node sees it: who serves whom, who votes, whether
+//! it is protected. Not for changing it: see `cluster`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,6 +67,7 @@ pub(crate) fn status(node: &Node) -> SubclusterStatus {
 fn replicas(node: &Node) -> Vec<Replica> {
     let voters = node.subcluster.voters();
     let reachable = witnesses::reachable(node);
+    let heard = node_states::heard_lately(node);
     node.configuration.read(|configuration| {
         let topology = configuration.topology();
         let wanted = topology.voters(node.settings.subcluster);
@@ -80,6 +81,7 @@ fn replicas(node: &Node) -> Vec<Replica> {
                 .intersection(&wanted)
                 .any(|voter| voter.node == number),
             is_reached: reachable.contains(&number),
+            is_heard: heard.contains(&number),
         });
         replicas.collect()
     })
@@ -111,7 +113,7 @@ pub(crate) fn samples(node: &Node) -> Vec<Sample> {
     samples.extend(perfmon::samples(&perfmon::Facts {
         sockets: read(&metrics.session_streams)
             + read(&metrics.relayed_streams)
-            + metrics.strangers.count() as u64,
+            + metrics.strangers.count(),
         sessions: served().map(|row| row.sessions).sum(),
         users: served().map(|row| row.users).sum(),
         messages: read(&metrics.messages),

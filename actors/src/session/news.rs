@@ -14,8 +14,8 @@ pub(super) struct News {
     pub(super) spares: bool,
     /// More came than is kept.
     missed: bool,
-    /// So many may wait. What is told afresh is as long as it is, and then there is room for as many
-    /// as ever: else it would begin again at the next one.
+    /// So many may wait. What is told afresh is as long as it is, and then there is room for as
+    /// many as ever: else it would begin again at the next one.
     most: usize,
 }
 

@@ -276,7 +276,7 @@ operations! {
         replaces: Option<u16>,
     }
 
-    #[doc = "Writes a backup of the whole cluster beside the data of the asked node, while all go on."]
+    #[doc = "Writes a backup of the cluster beside the data of the asked node, while all go on."]
     ClusterBackup = "cluster.backup", Backup {}
 
     #[doc = "Lists the backups that the asked node has made."]

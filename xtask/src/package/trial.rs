@@ -1,6 +1,6 @@
-//! `cargo xtask package --try`: what the book says of installing a pair is run line by line, while clients
-//! chat: on three clean systems with the package, then with containers, each in a network namespace
-//! of its own. Needs root. Not for what the package is made of.
+//! `cargo xtask package --try`: what the book says of installing a pair is run line by line, while
+//! clients chat: on three clean systems with the package, then with containers, each in a network
+//! namespace of its own. Needs root. Not for what the package is made of.
 
 mod book;
 mod containers;

@@ -33,7 +33,8 @@ impl Engine {
         let text = format!(
             "#!/bin/sh\nexport CONTAINERS_CONF={place}/settings\n\
              if [ \"$1\" = build ]; then shift; set -- build --isolation chroot \"$@\"; fi\n\
-             exec /usr/bin/podman --runtime runc --root {place}/storage --runroot {place}/run \"$@\"\n",
+             set -- --runtime runc --root {place}/storage --runroot {place}/run \"$@\"\n\
+             exec /usr/bin/podman \"$@\"\n",
             place = engine.0.display()
         );
         fs::write(&wrapper, text).context("write how podman is called")?;

@@ -1,5 +1,5 @@
-//! The network of a trial: a namespace for each host, and a bridge between them, where clients are, too.
-//! All of it goes at the end, also after a failure.
+//! The network of a trial: a namespace for each host, and a bridge between them, where clients are,
+//! too. All of it goes at the end, also after a failure.
 
 use std::process::Command;
 

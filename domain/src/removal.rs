@@ -13,8 +13,8 @@ pub struct Facts {
     pub is_serving: bool,
     pub is_reached: bool,
     pub is_drained: bool,
-    /// Homes whose users it serves, as far as it is known where this was asked.
-    pub serves: Vec<NodeId>,
+    /// Homes whose users it serves; none: outside of its subcluster nobody knows.
+    pub serves: Option<Vec<NodeId>>,
     pub twin: Option<NodeId>,
     /// Subclusters that get another witness soon, and still vote with this one.
     pub witness_of: Vec<SubclusterId>,
@@ -37,6 +37,11 @@ pub enum Kept {
     )]
     ServesAlone(NodeId, SubclusterId),
     #[error(
+        "whether node {0} still serves users is known in its subcluster alone, and its twin cannot \
+         be reached from here: ask the twin, or stop node {0}"
+    )]
+    Unknown(NodeId),
+    #[error(
         "node {0} is still the witness of subcluster {1}, which gets another one: wait until \
          `pollux ctl cluster nodes` does not say so any more"
     )]
@@ -52,10 +57,11 @@ pub fn check_removal(facts: &Facts, subcluster: SubclusterId) -> Result<(), Kept
     if !facts.is_reached || !facts.is_serving {
         return Ok(());
     }
-    match (facts.is_drained && facts.serves.is_empty(), facts.twin) {
-        (true, _) => {}
-        (false, Some(_)) => return Err(Kept::Serves(node)),
-        (false, None) => return Err(Kept::ServesAlone(node, subcluster)),
+    match (facts.is_drained, &facts.serves, facts.twin) {
+        (true, Some(serves), _) if serves.is_empty() => {}
+        (true, None, _) => return Err(Kept::Unknown(node)),
+        (_, _, Some(_)) => return Err(Kept::Serves(node)),
+        (_, _, None) => return Err(Kept::ServesAlone(node, subcluster)),
     }
     match facts.witness_of.first() {
         Some(subcluster) => Err(Kept::Witness(node, *subcluster)),
@@ -122,7 +128,7 @@ mod tests {
             is_serving: true,
             is_reached: true,
             is_drained: true,
-            serves: Vec::new(),
+            serves: Some(Vec::new()),
             twin: Some(NodeId(2)),
             witness_of: Vec::new(),
         }
@@ -145,7 +151,12 @@ mod tests {
         removal(|_| {}, None);
         removal(|facts| facts.is_asked = true, Some("ask another one"));
         removal(|facts| facts.is_drained = false, Some("node drain 1"));
-        removal(|facts| facts.serves.push(NodeId(1)), Some("node drain 1"));
+        let serves = |facts: &mut Facts| facts.serves = Some(vec![NodeId(1)]);
+        removal(serves, Some("node drain 1"));
+        removal(
+            |facts| facts.serves = None,
+            Some("its twin cannot be reached"),
+        );
         removal(
             |facts| {
                 facts.is_drained = false;
@@ -161,7 +172,7 @@ mod tests {
             |facts| {
                 facts.is_drained = false;
                 facts.is_reached = false;
-                facts.serves.push(NodeId(1));
+                facts.serves = None;
                 facts.witness_of.push(SubclusterId(2));
             },
             None,

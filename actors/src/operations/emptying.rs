@@ -98,7 +98,7 @@ impl Executor {
             is_serving: found.role == Role::Node,
             is_reached: self.is_reached(node),
             is_drained: found.is_drained,
-            serves: self.serves(node),
+            serves: (found.subcluster == self.node.settings.subcluster).then(|| self.serves(node)),
             twin: found.twin,
             witness_of: self.duties(node),
         };

@@ -3,7 +3,8 @@
 use actix_web::web::Data;
 use askama::Template;
 use pollux_domain::operations::{
-    AuditRow, Denial, Description, Operation, OperationError, Outcome, Permission, Secret,
+    AuditRow, Denial, Description, ErrorKind, Operation, OperationError, Outcome, Permission,
+    Secret,
 };
 
 use super::exchange::{Asked, Fields, Reply};
@@ -501,7 +502,13 @@ async fn audit(office: &Data<Office>, cookie: &str, reader: &Reader, asked: &Fie
     let page = match listed.await {
         Ok(Outcome::Audit(page)) => page,
         Ok(other) => return problem(500, "Not now", &format!("{other:?}")),
-        Err(error) => return problem(api::status(error.kind), "Not now", &error.message),
+        Err(error) => {
+            let title = match error.kind {
+                ErrorKind::Forbidden => "Not for you",
+                _ => "Not now",
+            };
+            return problem(api::status(error.kind), title, &error.message);
+        }
     };
     let last = page.rows.last().map(|row| row.number);
     let page = AuditPage {

@@ -92,6 +92,22 @@ impl Driver {
         self.told("POST", &format!("/element/{element}/click"), &json!({}));
     }
 
+    /// Puts a cookie there, as somebody might who has the browser for a moment.
+    #[track_caller]
+    pub fn plants_cookie(&self, name: &str, value: &str) {
+        let cookie = json!({ "name": name, "value": value, "path": "/", "secure": true });
+        self.told("POST", "/cookie", &json!({ "cookie": cookie }));
+    }
+
+    /// One that the browser has, also where no script may see it.
+    #[track_caller]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let cookies = self.told("GET", "/cookie", &Value::Null);
+        let all = cookies.as_array().cloned().unwrap_or_default();
+        let found = all.iter().find(|cookie| cookie["name"] == name)?;
+        Some(found["value"].as_str()?.to_owned())
+    }
+
     /// What a script returns.
     #[track_caller]
     pub fn evaluates(&self, script: &str) -> Value {

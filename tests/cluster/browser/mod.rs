@@ -3,6 +3,7 @@
 
 mod chat;
 mod driver;
+mod guarded;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! What a real browser is not talked into: a session that somebody else has chosen, a form of another
-//! site, a button beyond one's role, markup in a name; and what becomes of who tries passwords.
+//! What a real browser is not talked into: a session that somebody else has chosen, a form of
+//! another site, a button beyond one's role, markup in a name; and what becomes of who tries
+//! passwords.
 
 use serde_json::json;
 
@@ -50,8 +51,8 @@ fn a_form_of_another_site_or_without_its_word_does_nothing() {
 
     let stop = format!(
         "<form method=post action='{pages}/operate'><input name=operation value=service.stop>\
-         <input name=service value=clients><input name=confirm value=service.stop><button>Win</button>\
-         </form>"
+         <input name=service value=clients><input name=confirm value=service.stop>\
+         <button>Win</button></form>"
     );
     // Of another site: the session does not come with it.
     driver.goes_to(&format!("data:text/html,{}", stop.replace(' ', "%20")));

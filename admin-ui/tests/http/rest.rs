@@ -65,7 +65,7 @@ fn an_operation_is_executed_for_its_token_and_answered_as_on_the_socket() {
     let body = r#"{"node": 1, "confirm": "subcluster.failover"}"#;
     let answer = stage.rest("operator", "subcluster.failover", body);
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.body, "{\"outcome\":\"done\",\"version\":1}\n");
+    assert_eq!(answer.body, "{\"version\":1,\"outcome\":\"done\"}\n");
     let caller = Caller::Administrator {
         name: name_of(Role::Operator),
         role: Role::Operator,

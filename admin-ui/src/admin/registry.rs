@@ -236,6 +236,9 @@ mod tests {
         };
         assert!(facts.contains(&("flush ms".to_owned(), "–".to_owned())));
         assert!(facts.contains(&("user count".to_owned(), "6".to_owned())));
-        assert_eq!(title, "Listeners", "in the order in which the type has them");
+        assert_eq!(
+            title, "Listeners",
+            "in the order in which the type has them"
+        );
     }
 }

@@ -63,7 +63,7 @@ impl Executor {
         })
         .await?;
         let emptied = async {
-            while !self.serves(node).is_empty() || !self.duties(node).is_empty() {
+            while !self.is_empty(node).await {
                 tokio::time::sleep(PAUSE).await;
             }
         };
@@ -128,6 +128,17 @@ impl Executor {
 
     pub(super) fn is_reached(&self, node: NodeId) -> bool {
         witnesses::reachable(&self.node).contains(&node)
+    }
+
+    /// Whether a drained node serves nobody, and is given nobody: the leader has heard of the drain,
+    /// and what it had decided before is known here.
+    async fn is_empty(&self, node: NodeId) -> bool {
+        let outlook = self.node.duty().outlook();
+        let is_heard = outlook.is_some_and(|outlook| outlook.drained.contains(&node));
+        is_heard
+            && self.node.subcluster.catch_up().await.is_ok()
+            && self.serves(node).is_empty()
+            && self.duties(node).is_empty()
     }
 
     /// The homes whose users it serves. Of another subcluster nothing is known here.

@@ -17,6 +17,8 @@ pub struct Outlook {
     pub moves: Vec<Moving>,
     /// Those that say that a critical service of theirs does not run.
     pub services_down: BTreeSet<NodeId>,
+    /// Those that are given nobody, as far as the leader has heard.
+    pub drained: BTreeSet<NodeId>,
 }
 
 impl Grants {
@@ -32,6 +34,7 @@ impl Grants {
             nodes: nodes.collect(),
             moves: moves.collect(),
             services_down: services_down.collect(),
+            drained: world.drained.clone(),
         }
     }
 

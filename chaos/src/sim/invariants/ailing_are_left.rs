@@ -12,7 +12,7 @@ use crate::sim::history::{Fact, History};
 use crate::sim::pair::SERVICE_DELAY;
 
 /// From the decision until it is carried out: clients are told first.
-const CARRIED_OUT: Duration = Duration::from_secs(4);
+pub const CARRIED_OUT: Duration = Duration::from_secs(4);
 /// A port that is taken is seen at the second look, a second after the first; then comes the delay.
 const LEFT_WITHIN: Duration = Duration::from_secs(7);
 

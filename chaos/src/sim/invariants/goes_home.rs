@@ -8,6 +8,7 @@ use std::time::Duration;
 use pollux_domain::ids::NodeId;
 use pollux_domain::takeovers::{Takeover, TakeoverCause};
 
+use super::ailing_are_left::CARRIED_OUT;
 use crate::sim::environment::{WALL_BEGINNING_MS, WALL_JUMP_MS};
 use crate::sim::history::{Fact, History};
 use crate::sim::pair::pair_of_node;
@@ -62,8 +63,8 @@ fn proposed_at(row: &Takeover, noted: Duration) -> Duration {
 pub fn check(history: &History) -> Result<(), String> {
     let mut stable = None;
     let mut failures: BTreeMap<NodeId, usize> = BTreeMap::new();
-    // The takeovers of a pair, the starts of a node.
-    let mut moved: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
+    // The takeovers of a pair, each with its home; the starts of a node.
+    let mut moved: BTreeMap<usize, Vec<(Duration, NodeId)>> = BTreeMap::new();
     let mut started: BTreeMap<NodeId, Vec<Duration>> = BTreeMap::new();
     for entry in &history.entries {
         match &entry.fact {
@@ -78,10 +79,16 @@ pub fn check(history: &History) -> Result<(), String> {
                     };
                     let wait = doubled(stable, *known);
                     let proposed = proposed_at(row, entry.at);
-                    let before = moved.get(&pair_of_node(home)).into_iter();
-                    let before = before.chain(started.get(&home)).flatten();
-                    let since = before.filter(|at| **at <= proposed).max();
-                    let waited = proposed.saturating_sub(since.copied().unwrap_or_default());
+                    // While these are given up, others may be moved: it was decided before.
+                    let is_before = |(at, of): &&(Duration, NodeId)| {
+                        *of == home || *at + CARRIED_OUT <= proposed
+                    };
+                    let moved = moved.get(&pair_of_node(home)).into_iter().flatten();
+                    let moved = moved.filter(is_before).map(|(at, _)| *at);
+                    let started = started.get(&home).into_iter().flatten().copied();
+                    let before = moved.chain(started);
+                    let since = before.filter(|at| *at <= proposed).max();
+                    let waited = proposed.saturating_sub(since.unwrap_or_default());
                     if row.to.node != home || waited + STEP < wait {
                         return Err(format!(
                             "home {home} went to node {} {waited:?} after the last takeover and \
@@ -91,7 +98,8 @@ pub fn check(history: &History) -> Result<(), String> {
                     }
                 }
                 *known += usize::from(is_failure(row));
-                moved.entry(pair_of_node(home)).or_default().push(entry.at);
+                let of_pair = moved.entry(pair_of_node(home)).or_default();
+                of_pair.push((entry.at, home));
             }
             Fact::EndsAt { home, node } if home != node => {
                 return Err(format!(
@@ -127,8 +135,12 @@ mod tests {
     }
 
     fn moves(from: NodeId, to: NodeId, cause: TakeoverCause) -> Fact {
+        moves_of(CASTOR, from, to, cause)
+    }
+
+    fn moves_of(home: NodeId, from: NodeId, to: NodeId, cause: TakeoverCause) -> Fact {
         Fact::TookOver(Takeover {
-            home: CASTOR,
+            home,
             from: Some(owner(from)),
             to: owner(to),
             epoch: Epoch(1),
@@ -181,6 +193,7 @@ mod tests {
         let away = || moves(CASTOR, POLLUX, TakeoverCause::Silent);
         let home = || moves(POLLUX, CASTOR, TakeoverCause::AutomaticFallback);
         let other = || moves(POLLUX, POLLUX, TakeoverCause::StartedAgain);
+        let others = || moves_of(POLLUX, POLLUX, CASTOR, TakeoverCause::Silent);
         let started = || Fact::Started {
             node: CASTOR,
             life: 2,
@@ -217,6 +230,23 @@ mod tests {
                     (4_000, home()),
                 ],
                 true,
+            ),
+            // Others are moved while these are given up, and long before.
+            (
+                vec![(0, STABLE), (5, away()), (990, others()), (1_005, home())],
+                true,
+            ),
+            (
+                vec![
+                    (0, STABLE),
+                    (5, away()),
+                    (10, away()),
+                    (20, away()),
+                    (30, away()),
+                    (8_000, others()),
+                    (12_500, home()),
+                ],
+                false,
             ),
             (vec![(0, STABLE), (9, ends(CASTOR))], true),
             (vec![(0, STABLE), (9, ends(POLLUX))], false),

@@ -130,8 +130,8 @@ impl Executor {
         witnesses::reachable(&self.node).contains(&node)
     }
 
-    /// Whether a drained node serves nobody, and is given nobody: the leader has heard of the drain,
-    /// and what it had decided before is known here.
+    /// Whether a drained node serves nobody, and is given nobody: the leader has heard of the
+    /// drain, and what it had decided before is known here.
     async fn is_empty(&self, node: NodeId) -> bool {
         let outlook = self.node.duty().outlook();
         let is_heard = outlook.is_some_and(|outlook| outlook.drained.contains(&node));

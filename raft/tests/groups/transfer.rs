@@ -256,10 +256,14 @@ async fn a_snapshot_that_breaks_off_is_begun_again_and_leaves_no_half_file() {
     })
     .await;
     assert_eq!(*wire.plan.lock().unwrap(), [], "all of it went wrong");
-    let names = std::fs::read_dir(folders[1].path()).unwrap();
-    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["g.log", "g.snapshot"]);
+    // It shows its state as soon as it has it; the file has its name when it is whole.
+    until("the snapshot to be the only file beside the log", || {
+        let names = std::fs::read_dir(folders[1].path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names == ["g.log", "g.snapshot"]
+    })
+    .await;
 
     // The log stays usable, and a restart begins with the snapshot.
     leader

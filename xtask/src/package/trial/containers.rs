@@ -15,6 +15,9 @@ use crate::step::run;
 /// What podman is told of a machine whose limits it may not change, and that has no journal.
 const SETTINGS: &str = "[containers]\ndefault_ulimits = []\n\n\
                         [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
+/// Where podman keeps what does not outlive the machine: it takes no path of more than 50 characters,
+/// and the project may lie deeper. One place is enough, as one trial has the machine's bridge.
+const RUN: &str = "/run/pollux-trial";
 /// On whose system the package is installed in the image.
 const BASE: &str = "docker.io/library/debian:bookworm-slim";
 
@@ -33,7 +36,7 @@ impl Engine {
         let text = format!(
             "#!/bin/sh\nexport CONTAINERS_CONF={place}/settings\n\
              if [ \"$1\" = build ]; then shift; set -- build --isolation chroot \"$@\"; fi\n\
-             set -- --runtime runc --root {place}/storage --runroot {place}/run \"$@\"\n\
+             set -- --runtime runc --root {place}/storage --runroot {RUN} \"$@\"\n\
              exec /usr/bin/podman \"$@\"\n",
             place = engine.0.display()
         );
@@ -79,6 +82,7 @@ impl Engine {
             let _gone = quiet(Command::new(&podman).args(all));
             let _gone = quiet(Command::new(&podman).args(["system", "reset", "--force"]));
         }
+        let _gone = fs::remove_dir_all(RUN);
         let _gone = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,8 +1,8 @@
 //! Defects planted on purpose, to see that the simulation and the walks find them (`cargo xtask
-//! planted`). Not in any product: without the feature `plants` nothing is planted, and to ask costs
-//! nothing.
+//! planted`). Not in any product: where assertions for debugging are off, as in a release, nothing
+//! is planted, and to ask costs nothing (docs/decisions/0064-planted-defects.md).
 
-#[cfg(feature = "plants")]
+#[cfg(debug_assertions)]
 use std::cell::Cell;
 
 /// One defect. What must find it stands in `xtask/src/planted.rs`.
@@ -51,26 +51,26 @@ impl Plant {
     }
 }
 
-#[cfg(feature = "plants")]
+#[cfg(debug_assertions)]
 thread_local! {
     // A simulated world is one thread, and so is a test: two of them do not disturb each other.
     static PLANTED: Cell<Option<Plant>> = const { Cell::new(None) };
 }
 
 /// Plants a defect in all nodes of this thread.
-#[cfg(feature = "plants")]
+#[cfg(debug_assertions)]
 pub fn plant(plant: Plant) {
     PLANTED.set(Some(plant));
 }
 
 /// Asked where the defect is.
-#[cfg(feature = "plants")]
+#[cfg(debug_assertions)]
 pub fn is_planted(plant: Plant) -> bool {
     PLANTED.get() == Some(plant)
 }
 
 /// Nothing is.
-#[cfg(not(feature = "plants"))]
+#[cfg(not(debug_assertions))]
 #[inline]
 pub const fn is_planted(_: Plant) -> bool {
     false

@@ -81,11 +81,11 @@ name. With --check compares and says which file is stale.";
 const PLANTED: &str = "\
 cargo xtask planted
 
-Builds the simulation and the walks of the state machine with the feature `plants`, in which defects
-are planted on purpose (raft/src/plants.rs), and looks that each is found: `pollux-sim --plant NAME`
-must end with 1 and name the invariant that the table says, a walk with POLLUX_PLANT=NAME must fail.
-The table is in xtask/src/planted.rs. A defect that is not found any more means that a test went
-blind.";
+Builds for development have defects that are planted on purpose (raft/src/plants.rs) and of which
+none is chosen; a release has none. Looks that each is found by the simulation or by a walk of the
+state machine: `pollux-sim --plant NAME` must end with 1 and name the invariant that the table says,
+a walk with POLLUX_PLANT=NAME must fail. The table is in xtask/src/planted.rs. A defect that is not
+found any more means that a test went blind.";
 
 const PACKAGE: &str = "\
 cargo xtask package [--program PATH] [--to FOLDER] [--try]

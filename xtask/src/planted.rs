@@ -1,15 +1,16 @@
 //! `cargo xtask planted`: each defect that is planted on purpose must be found by what the table
 //! says. What the defects are stands in `raft/src/plants.rs`; not for finding them.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use anyhow::{Context, bail};
 
 use crate::step::run;
 use crate::workspace::{cargo, target_folder};
 
-/// All defects are in one build; which is there is chosen at run time.
-const FEATURES: &str = "pollux-chaos/plants";
 const PROGRAM: &str = "pollux-sim";
 
 /// One defect.
@@ -29,6 +30,9 @@ enum By {
     /// A walk of the state machine in `pollux-raft`: the name of the test that must fail.
     Walk(&'static str),
 }
+
+/// How it was found, or why it was not.
+type Found = Result<String, String>;
 
 const BETWEEN: &str = "nothing_is_lost_or_said_twice_between_groups";
 const ON_ANY_WALK: &str = "nothing_accepted_is_lost_or_said_twice_on_any_walk";
@@ -99,19 +103,11 @@ const TABLE: [Row; 10] = [
 pub fn check() -> anyhow::Result<()> {
     // What does not build finds nothing: it is built before anything may fail. The whole workspace
     // is named, so that outside libraries have the features with which the tests have built them.
-    run(cargo().args([
-        "build",
-        "--workspace",
-        "--bin",
-        PROGRAM,
-        "--features",
-        FEATURES,
-    ]))?;
+    run(cargo().args(["build", "--workspace", "--bin", PROGRAM]))?;
     run(walks().arg("--no-run"))?;
-    nothing_is_planted()?;
     let mut missed = Vec::new();
-    for row in &TABLE {
-        match row.by.find(row.plant)? {
+    for (row, found) in TABLE.iter().zip(find_all()) {
+        match found? {
             Ok(found) => println!("{}: found, {found}", row.plant),
             Err(why) => {
                 println!("{}: NOT FOUND, {why}", row.plant);
@@ -136,10 +132,29 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same program without a defect finds none: it does not call everything broken.
-fn nothing_is_planted() -> anyhow::Result<()> {
-    run(simulation().args(["--pairs", "1", "--count", "4"]))
-        .context("seeds are broken in which nothing is planted")
+/// Of each row, in their order; as many at a time as there are cores, for a world is one thread.
+fn find_all() -> Vec<anyhow::Result<Found>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let rows = Mutex::new(TABLE.iter().enumerate());
+    let all = Mutex::new(BTreeMap::new());
+    let next = || lock(&rows).next();
+    // A worker that panics does so in the scope, too: no row is left out in silence.
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some((at, row)) = next() {
+                    let found = row.by.find(row.plant);
+                    lock(&all).insert(at, found);
+                }
+            });
+        }
+    });
+    let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.into_values().collect()
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn simulation() -> Command {
@@ -148,7 +163,7 @@ fn simulation() -> Command {
 
 fn walks() -> Command {
     let mut command = cargo();
-    command.args(["test", "--workspace", "--lib", "--features", FEATURES]);
+    command.args(["test", "--workspace", "--lib"]);
     command
 }
 
@@ -157,12 +172,12 @@ impl By {
     fn command(&self, plant: &str) -> String {
         match self {
             By::Seeds(..) => format!(
-                "cargo run -p pollux-chaos --bin {PROGRAM} --features plants -- {}",
+                "cargo run -p pollux-chaos --bin {PROGRAM} -- {}",
                 self.arguments(plant).join(" ")
             ),
-            By::Walk(test) => format!(
-                "POLLUX_PLANT={plant} cargo test -p pollux-raft --lib --features plants {test}"
-            ),
+            By::Walk(test) => {
+                format!("POLLUX_PLANT={plant} cargo test -p pollux-raft --lib {test}")
+            }
         }
     }
 
@@ -177,8 +192,7 @@ impl By {
         }
     }
 
-    /// How it was found, or why it was not.
-    fn find(&self, plant: &str) -> anyhow::Result<Result<String, String>> {
+    fn find(&self, plant: &str) -> anyhow::Result<Found> {
         let mut command = match self {
             By::Seeds(..) => simulation(),
             By::Walk(_) => walks(),
@@ -195,7 +209,7 @@ impl By {
     }
 
     /// Whether it ended as it must, and says what it must.
-    fn judge(&self, code: Option<i32>, said: &str) -> Result<String, String> {
+    fn judge(&self, code: Option<i32>, said: &str) -> Found {
         let (wanted, found) = match self {
             By::Seeds(_, _, invariants) => {
                 let broken = said
@@ -290,33 +304,6 @@ mod tests {
     fn capital(word: &str) -> String {
         let (first, rest) = word.split_at(1);
         first.to_uppercase() + rest
-    }
-
-    #[test]
-    fn crates_have_the_one_feature_for_defects_and_it_is_off() {
-        for file in files(&["Cargo.toml"]).unwrap() {
-            let features: Vec<&str> = section(&file.text, "[features]").collect();
-            let plants = |line: &&&str| line.starts_with("plant");
-            let named: Vec<&&str> = features.iter().filter(plants).collect();
-            let has = ["raft/", "actors/", "chaos/"]
-                .iter()
-                .any(|at| file.path.starts_with(at));
-            assert_eq!(named.len(), usize::from(has), "{}: {named:?}", file.path);
-            assert!(
-                named.iter().all(|line| line.starts_with("plants = [")),
-                "{}",
-                file.path
-            );
-            let on = features
-                .iter()
-                .any(|line| line.starts_with("default") && line.contains("plants"));
-            assert!(!on, "{}", file.path);
-        }
-    }
-
-    fn section<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let lines = text.lines().skip_while(move |line| *line != name).skip(1);
-        lines.take_while(|line| !line.starts_with('['))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap::Parser;
 use pollux_chaos::sim::pair::{self, PairPlan};
 use pollux_chaos::sim::{History, Plan, invariants, run};
 use pollux_domain::delivery::Deliver;
-#[cfg(feature = "plants")]
+#[cfg(debug_assertions)]
 use pollux_raft::plants::Plant;
 
 /// Runs a whole node and its clients in virtual time, from a seed
@@ -30,8 +30,9 @@ struct Arguments {
     /// Ends at the first broken seed: enough where a defect was planted
     #[arg(long)]
     until_broken: bool,
-    /// A defect that all nodes have, so that the seeds must find it (`cargo xtask planted`)
-    #[cfg(feature = "plants")]
+    /// A defect that all nodes have, so that the seeds must find it (`cargo xtask planted`); a
+    /// release has none
+    #[cfg(debug_assertions)]
     #[arg(long, value_name = "NAME", value_parser = planted)]
     plant: Option<Plant>,
     /// One pair with its witness, or two in one cluster, instead of a node that is alone; the seed
@@ -70,7 +71,7 @@ fn main() -> anyhow::Result<ExitCode> {
             .without_time()
             .init();
     }
-    #[cfg(feature = "plants")]
+    #[cfg(debug_assertions)]
     if let Some(plant) = arguments.plant {
         pollux_raft::plants::plant(plant);
     }
@@ -116,7 +117,7 @@ impl Arguments {
     }
 }
 
-#[cfg(feature = "plants")]
+#[cfg(debug_assertions)]
 fn planted(name: &str) -> Result<Plant, String> {
     let names = || Plant::ALL.map(|(name, _)| name).join(", ");
     Plant::named(name).ok_or_else(|| format!("one of {}", names()))

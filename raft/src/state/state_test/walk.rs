@@ -388,7 +388,7 @@ fn walk(seed: u64, turns: usize, seen: &mut Coverage) {
 
 /// `POLLUX_PLANT` names a defect that the walk must find (`cargo xtask planted`).
 pub(super) fn plant_what_is_wanted() {
-    #[cfg(feature = "plants")]
+    #[cfg(debug_assertions)]
     if let Ok(name) = std::env::var("POLLUX_PLANT") {
         crate::plants::plant(crate::plants::Plant::named(&name).unwrap());
     }

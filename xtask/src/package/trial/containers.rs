@@ -15,8 +15,8 @@ use crate::step::run;
 /// What podman is told of a machine whose limits it may not change, and that has no journal.
 const SETTINGS: &str = "[containers]\ndefault_ulimits = []\n\n\
                         [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
-/// Where podman keeps what does not outlive the machine: it takes no path of over 50 characters, and
-/// the project may lie deeper. One place is enough, as one trial has the machine's bridge.
+/// Where podman keeps what does not outlive the machine: it takes no path of over 50 characters,
+/// and the project may lie deeper. One place is enough, as one trial has the machine's bridge.
 const RUN: &str = "/run/pollux-trial";
 /// On whose system the package is installed in the image.
 const BASE: &str = "docker.io/library/debian:bookworm-slim";

@@ -105,6 +105,7 @@ pub fn check() -> anyhow::Result<()> {
     // is named, so that outside libraries have the features with which the tests have built them.
     run(cargo().args(["build", "--workspace", "--bin", PROGRAM]))?;
     run(walks().arg("--no-run"))?;
+    nothing_is_planted()?;
     let mut missed = Vec::new();
     for (row, found) in TABLE.iter().zip(find_all()) {
         match found? {
@@ -130,6 +131,12 @@ pub fn check() -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The same program without a defect finds none: it does not call everything broken.
+fn nothing_is_planted() -> anyhow::Result<()> {
+    run(simulation().args(["--pairs", "1", "--count", "4"]))
+        .context("seeds are broken in which nothing is planted")
 }
 
 /// Of each row, in their order; as many at a time as there are cores, for a world is one thread.
@@ -304,6 +311,19 @@ mod tests {
     fn capital(word: &str) -> String {
         let (first, rest) = word.split_at(1);
         first.to_uppercase() + rest
+    }
+
+    /// Defects are where assertions for debugging are, which a release has only where it says so.
+    #[test]
+    fn no_product_has_a_defect() {
+        for file in files(&["Cargo.toml"]).unwrap() {
+            let on = |line: &str| line.contains("debug-assertions") || line.starts_with("plant");
+            let found = file.text.lines().find(|line| on(line));
+            assert_eq!(found, None, "{}", file.path);
+        }
+        let gate = "#[cfg(not(debug_assertions))]\n#[inline]\npub const fn is_planted(_: Plant) -> \
+                    bool {\n    false\n}";
+        assert!(text_of("raft/src/plants.rs").contains(gate));
     }
 
     #[test]

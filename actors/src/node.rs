@@ -449,28 +449,19 @@ impl Node {
             homes.into_iter().find(|node| on && *node != me)
         });
         let Some(twin) = twin else { return };
-        let now = self.ambient.clock.now();
-        let held = self.tenures.all().into_iter();
-        let mut is_asked = false;
-        for tenure in held.filter(|tenure| tenure.holds(now)) {
-            let duty = self.duty();
-            let asked = duty.wish(tenure.home(), twin, Wisher::Owner);
-            match tokio::time::timeout(PATIENCE, asked).await {
-                Ok(Ok(())) => is_asked = true,
-                Ok(Err(WishError::Unable(reason))) => {
-                    tracing::info!(home = %tenure.home(), reason, "users are not left to the twin");
-                }
-                // The twin takes over by itself, a lease later.
-                other => tracing::warn!(home = %tenure.home(), ?other, "twin was not asked"),
+        let holds = |home| self.tenures.of(home).holds(self.ambient.clock.now());
+        let homes = self.tenures.all().into_iter().map(|tenure| tenure.home());
+        let held = homes.filter(|home| holds(*home));
+        let moves: Vec<_> = held.map(|home| (home, twin)).collect();
+        let duty = self.duty();
+        let left = duty.bring_about(&moves, Wisher::Owner, |home, _| !holds(home));
+        match tokio::time::timeout(PATIENCE, left).await {
+            Ok(Ok(())) => {}
+            Ok(Err(WishError::Unable(reason))) => {
+                tracing::info!(reason, "users are not left to the twin");
             }
-        }
-        let left = || {
-            let now = self.ambient.clock.now();
-            self.tenures.all().iter().all(|tenure| !tenure.holds(now))
-        };
-        let begun = self.ambient.clock.now();
-        while is_asked && !left() && self.ambient.clock.now() < begun + PATIENCE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // The twin takes over by itself, a lease later.
+            other => tracing::warn!(?other, "twin has not taken the users"),
         }
     }
 

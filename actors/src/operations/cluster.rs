@@ -168,27 +168,21 @@ impl Executor {
 
     /// Asks for each, and waits until it is so.
     async fn move_homes(&self, homes: Vec<(NodeId, NodeId)>) -> Result<Outcome, OperationError> {
+        let is_so = |home, to| {
+            let serving = self.node.subcluster.read(|state| state.serving(home));
+            serving.is_some_and(|serving| serving.node == to)
+        };
         let duty = self.node.duty();
-        for (home, to) in &homes {
-            let wished = duty.wish(*home, *to, Wisher::Operator).await;
-            wished.map_err(|error| {
+        let moved = duty.bring_about(&homes, Wisher::Operator, is_so);
+        match tokio::time::timeout(MOVE_PATIENCE, moved).await {
+            Ok(Ok(())) => Ok(Outcome::Done),
+            Ok(Err(error)) => {
                 let kind = match &error {
                     WishError::Unable(_) => ErrorKind::Invalid,
                     WishError::NoLeader => ErrorKind::Unavailable,
                 };
-                OperationError::new(kind, error.to_string())
-            })?;
-        }
-        let mut serving = self.node.directory.serving();
-        let there = || {
-            homes.iter().all(|(home, to)| {
-                let serving = self.node.subcluster.read(|state| state.serving(*home));
-                serving.is_some_and(|serving| serving.node == *to)
-            })
-        };
-        let waiting = async { while !there() && serving.changed().await.is_ok() {} };
-        match tokio::time::timeout(MOVE_PATIENCE, waiting).await {
-            Ok(()) => Ok(Outcome::Done),
+                Err(OperationError::new(kind, error.to_string()))
+            }
             Err(_) => Err(OperationError::new(
                 ErrorKind::Unavailable,
                 "the move was asked for and has not come about yet; see `subcluster status`",

@@ -22,13 +22,15 @@ use crate::plants::{Plant, is_planted};
 use crate::unread::Unread;
 
 /// How often a lease is asked for.
-const INTERVAL: Duration = Duration::from_millis(50);
+pub(super) const INTERVAL: Duration = Duration::from_millis(50);
 /// Questions under way at one time.
 const QUESTIONS_MAX: usize = 4;
 /// Without a lease for so long, streams end (design, section 4).
 const LAPSE_MAX: Duration = Duration::from_secs(5);
 /// What a leader has said of the nodes is worth nothing after this long.
 const OUTLOOK_MAX: Duration = Duration::from_secs(1);
+/// A move that has not come about is asked for again after this long.
+const WISH_AGAIN: Duration = Duration::from_millis(500);
 /// How long clients are given to hear where to go.
 const MOVE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -52,13 +54,13 @@ pub struct DutyParts {
 /// See the module.
 #[derive(Clone)]
 pub struct Duty {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     parts: DutyParts,
     topic: Topic,
-    keeper: Arc<Keeper>,
+    pub(super) keeper: Arc<Keeper>,
     /// What the leader has said last, and when that came.
     outlook: Mutex<Option<(Duration, Outlook)>>,
 }
@@ -177,8 +179,44 @@ impl Duty {
         (inner.now() < *at + OUTLOOK_MAX).then(|| outlook.clone())
     }
 
-    /// Somebody asks that `to` serves the users of `home`; the present owner gives them up first.
-    pub async fn wish(&self, home: NodeId, to: NodeId, wisher: Wisher) -> Result<(), WishError> {
+    /// Somebody asks for these moves, each of a home to a node, and this waits until `is_so` says
+    /// of all that they have come about. A leader forgets with its lead what it was asked: it, or
+    /// the next, is asked again.
+    ///
+    /// # Errors
+    /// That the first who was asked refuses, or that there was nobody to ask. Who is asked again
+    /// may refuse: what was noted before may still come about.
+    pub async fn bring_about(
+        &self,
+        moves: &[(NodeId, NodeId)],
+        wisher: Wisher,
+        is_so: impl Fn(NodeId, NodeId) -> bool,
+    ) -> Result<(), WishError> {
+        for (home, to) in moves {
+            self.wish(*home, *to, wisher).await?;
+        }
+        let mut asked = self.inner.now();
+        loop {
+            let missing = moves.iter().filter(|(home, to)| !is_so(*home, *to));
+            let missing: Vec<_> = missing.collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            sleep(INTERVAL).await;
+            if self.inner.now() < asked + WISH_AGAIN {
+                continue;
+            }
+            for (home, to) in missing {
+                if let Err(error) = self.wish(*home, *to, wisher).await {
+                    tracing::info!(%home, %to, %error, "move was asked for again");
+                }
+            }
+            asked = self.inner.now();
+        }
+    }
+
+    /// The present owner gives them up first.
+    async fn wish(&self, home: NodeId, to: NodeId, wisher: Wisher) -> Result<(), WishError> {
         let reply = self.inner.say(Question::Wish { home, to, wisher }).await;
         match reply {
             Some(Reply::Noted) => Ok(()),

@@ -221,6 +221,11 @@ impl Grants {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_wished(&self, home: NodeId) -> bool {
+        self.wishes.contains_key(&home)
+    }
+
     /// What the node has said of its services, where it has said anything lately.
     pub fn down(&self, now: Duration, node: NodeId) -> Option<Down> {
         let sign = self.nodes.get(&node)?;

@@ -1,5 +1,5 @@
-//! A leader that serves: one whose disk is slow goes on giving signs of life to itself, and one that
-//! has led anew in between, and knows nothing of what it was asked, is asked again.
+//! A leader that serves: one whose disk is slow goes on giving signs of life to itself, and one
+//! that has led anew in between, and knows nothing of what it was asked, is asked again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -167,8 +167,8 @@ async fn a_leader_whose_disk_is_slow_is_not_silent() {
     tokio::task::LocalSet::new().run_until(watched).await;
 }
 
-/// An operator's failover reached a witness that led, and was about to give the lead to a twin: what
-/// it had noted was gone, and the move never came about.
+/// An operator's failover reached a witness that led, and was about to give the lead to a twin:
+/// what it had noted was gone, and the move never came about.
 #[tokio::test(start_paused = true)]
 async fn a_move_is_asked_for_again_when_the_lead_has_changed() {
     let watched = async {

@@ -24,6 +24,8 @@ pub enum Plant {
     ServiceUnsaid,
     /// A node that is drained takes over like any other.
     DrainedTakes,
+    /// Who asks for a move asks one leader.
+    AskedOnce,
     /// A group forgets which line of another it has taken.
     TargetNumber,
     /// A stanza is applied whatever its number and its connection.
@@ -32,7 +34,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, by the names under which they are chosen.
-    pub const ALL: [(&str, Plant); 10] = [
+    pub const ALL: [(&str, Plant); 11] = [
         ("ack-before-commit", Plant::AckBeforeCommit),
         ("lease-from-metrics", Plant::LeaseFromMetrics),
         ("write-before-placed", Plant::WriteBeforePlaced),
@@ -41,6 +43,7 @@ impl Plant {
         ("fallback-undamped", Plant::FallbackUndamped),
         ("service-unsaid", Plant::ServiceUnsaid),
         ("drained-takes", Plant::DrainedTakes),
+        ("asked-once", Plant::AskedOnce),
         ("target-number", Plant::TargetNumber),
         ("no-n-check", Plant::NoNumberCheck),
     ];

@@ -37,7 +37,7 @@ type Found = Result<String, String>;
 const BETWEEN: &str = "nothing_is_lost_or_said_twice_between_groups";
 const ON_ANY_WALK: &str = "nothing_accepted_is_lost_or_said_twice_on_any_walk";
 
-const TABLE: [Row; 10] = [
+const TABLE: [Row; 11] = [
     Row {
         plant: "ack-before-commit",
         package: "pollux-actors",
@@ -87,6 +87,11 @@ const TABLE: [Row; 10] = [
         plant: "drained-takes",
         package: "pollux-raft",
         by: By::Seeds(1, 20, &["drained serve nobody"]),
+    },
+    Row {
+        plant: "asked-once",
+        package: "pollux-raft",
+        by: By::Seeds(1, 40, &["moves come about"]),
     },
     Row {
         plant: "target-number",

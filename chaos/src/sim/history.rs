@@ -102,6 +102,13 @@ pub enum Fact {
     Undrains {
         node: NodeId,
     },
+    /// What an operator was told who has asked a node for a move while all was well; none: it is
+    /// done.
+    Told {
+        at: NodeId,
+        asked: String,
+        refused: Option<String>,
+    },
     /// Whom a replica lets serve a home; noted when it changes there.
     ServedAt {
         replica: NodeId,

@@ -199,6 +199,9 @@ impl Keeper {
                     "node {to} is drained; take that back with `pollux ctl node undrain {to}`"
                 ));
             }
+            if !grants.is_alive(now, to) && !grants.knows_all(now) {
+                return Reply::NotLeader;
+            }
             if !grants.is_alive(now, to) {
                 return Reply::Unable(format!("node {to} cannot be reached"));
             }

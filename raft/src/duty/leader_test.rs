@@ -200,12 +200,9 @@ async fn a_move_is_asked_for_again_when_the_lead_has_changed() {
         let mut forgotten = 0;
         let forget = async {
             while forgotten < 2 {
-                let mut grants = keeper.grants.lock().unwrap();
-                let is_asked = |(_, grants): &(u64, Grants)| grants.is_wished(ME);
-                if grants.take_if(|book| is_asked(book)).is_some() {
-                    forgotten += 1;
-                }
-                drop(grants);
+                let is_asked = |book: &mut (u64, Grants)| book.1.is_wished(ME);
+                let taken = keeper.grants.lock().unwrap().take_if(is_asked);
+                forgotten += usize::from(taken.is_some());
                 sleep(Duration::from_millis(1)).await;
             }
             std::future::pending::<()>().await;

@@ -31,6 +31,8 @@ const LAPSE_MAX: Duration = Duration::from_secs(5);
 const OUTLOOK_MAX: Duration = Duration::from_secs(1);
 /// A move that has not come about is asked for again after this long.
 const WISH_AGAIN: Duration = Duration::from_millis(500);
+/// Who asks for a move waits so long for somebody who leads: an election is over by then.
+const ELECTED_AFTER: Duration = Duration::from_secs(3);
 /// How long clients are given to hear where to go.
 const MOVE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -184,34 +186,40 @@ impl Duty {
     /// the next, is asked again.
     ///
     /// # Errors
-    /// That the first who was asked refuses, or that there was nobody to ask. Who is asked again
-    /// may refuse: what was noted before may still come about.
+    /// The first who is asked refuses, or there has been nobody to ask for as long as an election
+    /// takes. Who is asked again may refuse: what was noted before may still come about.
     pub async fn bring_about(
         &self,
         moves: &[(NodeId, NodeId)],
         wisher: Wisher,
         is_so: impl Fn(NodeId, NodeId) -> bool,
     ) -> Result<(), WishError> {
-        for (home, to) in moves {
-            self.wish(*home, *to, wisher).await?;
-        }
-        let mut asked = self.inner.now();
+        let begun = self.inner.now();
+        let mut noted: Option<Duration> = None;
         loop {
             let missing = moves.iter().filter(|(home, to)| !is_so(*home, *to));
             let missing: Vec<_> = missing.collect();
             if missing.is_empty() {
                 return Ok(());
             }
-            sleep(INTERVAL).await;
-            if self.inner.now() < asked + WISH_AGAIN {
-                continue;
-            }
-            for (home, to) in missing {
-                if let Err(error) = self.wish(*home, *to, wisher).await {
-                    tracing::info!(%home, %to, %error, "move was asked for again");
+            let now = self.inner.now();
+            let is_late = |at| at + WISH_AGAIN <= now && !is_planted(Plant::AskedOnce);
+            if noted.is_none_or(is_late) {
+                let mut wished = Ok(());
+                for (home, to) in missing {
+                    wished = wished.and(self.wish(*home, *to, wisher).await);
+                }
+                match wished {
+                    Ok(()) => noted = Some(now),
+                    Err(error) if noted.is_some() => {
+                        tracing::info!(%error, "a move is asked for again");
+                        noted = Some(now);
+                    }
+                    Err(WishError::NoLeader) if now < begun + ELECTED_AFTER => {}
+                    Err(error) => return Err(error),
                 }
             }
-            asked = self.inner.now();
+            sleep(INTERVAL).await;
         }
     }
 

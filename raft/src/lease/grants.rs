@@ -232,6 +232,11 @@ impl Grants {
         sign.down.filter(|_| self.is_alive(now, node))
     }
 
+    /// Whether this leader has led for long enough to have heard everybody who lives.
+    pub fn knows_all(&self, now: Duration) -> bool {
+        self.leads_since + self.timing.patience() <= now
+    }
+
     /// Whether a node has asked within one lease and a tenth.
     pub fn is_alive(&self, now: Duration, node: NodeId) -> bool {
         let sign = self.nodes.get(&node);

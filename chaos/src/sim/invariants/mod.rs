@@ -13,6 +13,7 @@ pub mod gone_once;
 mod handled_committed;
 mod handled_forwards;
 mod log_matching;
+mod moves_come_about;
 mod not_falsely_gone;
 mod not_lost;
 mod not_twice;
@@ -57,6 +58,7 @@ pub const OF_PAIRS: &[Invariant] = &[
     ("goes home", goes_home::check),
     ("ailing are left", ailing_are_left::check),
     ("drained serve nobody", drained_serve_nobody::check),
+    ("moves come about", moves_come_about::check),
     (
         "contact list linearizable",
         contact_list_linearizable::check,

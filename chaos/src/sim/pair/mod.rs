@@ -15,8 +15,8 @@
 //! is one fault; another is a machine whose messages are all held and then come at once, while its
 //! process runs on.
 //!
-//! Beside the faults, in half of the runs, ports for clients close and nodes are emptied; in a
-//! third of them users go home by themselves.
+//! Beside the faults, in half of the runs, ports for clients close and nodes are emptied, and when
+//! all is well an operator moves users; in a third of them users go home by themselves.
 //!
 //! What is not simulated: TLS between nodes and the certificates with which a node joins (it is
 //! invited and admitted by the changes of the configuration that a join makes); clocks that run at

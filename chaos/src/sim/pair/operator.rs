@@ -1,5 +1,5 @@
 //! What an operator does at a node while a run goes on: reads the serving table, adds users,
-//! empties nodes. Not for what goes wrong.
+//! empties nodes, moves users. Not for what goes wrong.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -47,6 +47,20 @@ pub enum Order {
 
 /// What all operators of a run want.
 pub type Orders = Rc<RefCell<BTreeMap<NodeId, Order>>>;
+
+/// One thing that is asked for once, at one node.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    pub at: NodeId,
+    pub operation: Operation,
+    pub answer: Answer,
+}
+
+/// Whether it is done, as soon as the operator is told.
+pub type Answer = Rc<Cell<Option<bool>>>;
+
+/// The errand that nobody has begun yet.
+pub type Errands = Rc<RefCell<Option<Errand>>>;
 
 /// Reads the serving table now and then, linearizably.
 pub async fn read_serving(desk: Desk) {
@@ -119,6 +133,27 @@ pub async fn empty_nodes(desk: Desk, orders: Orders) {
             Ok(_) => {}
             Err(error) => tracing::debug!(%node, ?order, %error, "order was not carried out"),
         }
+    }
+}
+
+/// Carries out what is to be asked for here, and notes what the operator is told.
+pub async fn run_errands(desk: Desk, errands: Errands) {
+    let executor = Executor::new(desk.node.clone());
+    let me = desk.node.settings.node;
+    loop {
+        sleep(Duration::from_millis(10)).await;
+        let Some(errand) = errands.borrow_mut().take_if(|errand| errand.at == me) else {
+            continue;
+        };
+        let caller = Caller::LocalSocket { uid: 0 };
+        let asked = format!("{:?}", errand.operation);
+        let done = executor.execute(&caller, errand.operation.into()).await;
+        errand.answer.set(Some(done.is_ok()));
+        desk.note(Fact::Told {
+            at: me,
+            asked,
+            refused: done.err().map(|error| error.to_string()),
+        });
     }
 }
 

@@ -30,8 +30,8 @@ pub struct PairPlan {
     pub messages: u64,
     pub faults: u64,
     /// Drawn from the seed in each run: whose users they are, how fast they talk, whether they
-    /// close streams, whether users go home by themselves, whether services fail and nodes are
-    /// emptied.
+    /// close streams, whether users go home by themselves, whether services fail, nodes are emptied
+    /// and users moved.
     pub assignment: Assignment,
     /// With two pairs, the one that the last couple belongs to; all others have a partner in the
     /// other pair.
@@ -40,7 +40,8 @@ pub struct PairPlan {
     pub leaves: bool,
     /// Users go home when their node has been well for [`STABLE`].
     pub falls_back: bool,
-    /// Beside the faults services fail, and nodes are emptied; each once more when all is well.
+    /// Beside the faults services fail, and nodes are emptied; one of these once more when all is
+    /// well, or users are moved.
     pub is_tended: bool,
     /// When all is well again somebody goes for good, and the node that serves the session dies;
     /// the run lasts until the session has been given up.

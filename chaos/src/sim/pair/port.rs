@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pollux_actors::node::Node;
 use pollux_actors::services::client_port::ClientPort;
@@ -20,6 +20,8 @@ use crate::sim::world::PORT;
 struct SimulatedPort {
     port: ClientPort,
     mood: Arc<Mood>,
+    /// It was taken, and has not been opened again.
+    is_lost: AtomicBool,
 }
 
 impl SimulatedPort {
@@ -35,7 +37,9 @@ impl Driver for SimulatedPort {
     fn start(&self) -> Doing<'_, Result<(), String>> {
         Box::pin(async {
             self.check_taken()?;
-            self.port.start().await
+            self.port.start().await?;
+            self.is_lost.store(false, Ordering::Relaxed);
+            Ok(())
         })
     }
 
@@ -43,14 +47,17 @@ impl Driver for SimulatedPort {
         self.port.stop()
     }
 
-    /// Who comes to a port that is taken from it is not heard.
+    /// Who comes to a port that is taken from it is not heard, also when it is free again.
     fn check(&self) -> Doing<'_, Result<(), String>> {
         Box::pin(async {
-            let looked = self.check_taken();
-            if looked.is_err() {
+            if self.check_taken().is_err() {
+                self.is_lost.store(true, Ordering::Relaxed);
                 self.port.stop().await;
             }
-            looked
+            match self.is_lost.load(Ordering::Relaxed) {
+                true => Err("somebody else has the port, or had it".to_owned()),
+                false => Ok(()),
+            }
         })
     }
 }
@@ -61,6 +68,7 @@ pub async fn serve(seat: &Seat, node: &Arc<Node>, net: Arc<ProcessNet>) -> turmo
     let port = SimulatedPort {
         port: ClientPort::new(node, net, Entrance::StartTls, address),
         mood: seat.mood.clone(),
+        is_lost: AtomicBool::new(false),
     };
     let is_stopped = seat.mood.port_stopped.load(Ordering::Relaxed);
     if !is_stopped {

@@ -29,7 +29,7 @@ use pollux_raft::version;
 use pollux_store::tables::MemoryTables;
 
 use super::founding::{self, Membership};
-use super::operator::{self, Desk, Orders};
+use super::operator::{self, Desk, Errands, Orders};
 use super::plan::{self, NAMES, PairPlan};
 use super::port;
 use crate::sim::environment::{MachineClock, OneThread, SeededRand, VirtualTime};
@@ -199,6 +199,7 @@ pub struct Surroundings {
     pub seats: Rc<[Rc<Seat>]>,
     pub plan: PairPlan,
     pub orders: Orders,
+    pub errands: Errands,
     pub phase: Rc<Cell<Phase>>,
     pub history: Rc<RefCell<History>>,
 }
@@ -299,25 +300,26 @@ pub async fn live(seat: Rc<Seat>, net: ProcessNet, around: Surroundings) -> turm
     }
 }
 
-/// Serves clients; a witness serves nobody.
+/// Serves operators and clients; at a witness no clients.
 async fn serve(
     seat: &Seat,
     node: &Arc<Node>,
     net: Arc<ProcessNet>,
     around: Surroundings,
 ) -> turmoil::Result {
-    if seat.is_witness() {
-        std::future::pending::<()>().await;
-    }
-    tokio::task::spawn_local(expiry::run(node.clone()));
-    tokio::task::spawn_local(inquiries::run(node.clone()));
-    tokio::task::spawn_local(agreement::run(node.clone()));
     let desk = Desk {
         node: node.clone(),
         clock: seat.clock.clone(),
         phase: around.phase,
         history: around.history,
     };
+    tokio::task::spawn_local(operator::run_errands(desk.clone(), around.errands));
+    if seat.is_witness() {
+        std::future::pending::<()>().await;
+    }
+    tokio::task::spawn_local(expiry::run(node.clone()));
+    tokio::task::spawn_local(inquiries::run(node.clone()));
+    tokio::task::spawn_local(agreement::run(node.clone()));
     tokio::task::spawn_local(operator::read_serving(desk.clone()));
     tokio::task::spawn_local(operator::add_users(desk.clone()));
     tokio::task::spawn_local(operator::empty_nodes(desk, around.orders));

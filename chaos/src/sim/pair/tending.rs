@@ -1,14 +1,15 @@
 //! What an operator does to nodes, and what befalls a part of them: ports that close, nodes that
-//! are emptied. Not for when, and not for what becomes of the users.
+//! are emptied, users that are moved. Not for when, and not for what becomes of the users.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use pollux_domain::ids::NodeId;
+use pollux_domain::operations::Operation;
 use pollux_domain::services::Wish;
 
 use super::faults::Fault;
-use super::operator::{Order, Orders};
+use super::operator::{Answer, Errand, Errands, Order, Orders};
 use super::plan;
 use super::port;
 use super::seat::Seat;
@@ -18,6 +19,7 @@ use crate::sim::history::Fact;
 pub struct Tending {
     pub seats: Rc<[Rc<Seat>]>,
     pub orders: Orders,
+    pub errands: Errands,
 }
 
 impl Tending {
@@ -45,6 +47,17 @@ impl Tending {
         let node = plan::node_at(seat);
         self.orders.borrow_mut().insert(node, Order::Back);
         Some(Fact::Undrains { node })
+    }
+
+    /// An operator asks for that at this seat.
+    pub fn ask(&self, seat: usize, operation: Operation) -> Answer {
+        let answer = Answer::default();
+        *self.errands.borrow_mut() = Some(Errand {
+            at: plan::node_at(seat),
+            operation,
+            answer: answer.clone(),
+        });
+        answer
     }
 
     /// Nobody waits to hear that this node is empty.

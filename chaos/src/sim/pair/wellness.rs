@@ -117,6 +117,15 @@ pub fn owner(seats: &[Rc<Seat>], home: NodeId) -> Option<NodeId> {
     newest.map(|serving| serving.node)
 }
 
+/// The seat of the node of a pair that leads its group.
+pub fn leader(seats: &[Rc<Seat>], pair: usize) -> Option<usize> {
+    let leads = |seat: &Rc<Seat>| {
+        let node = seat.node().filter(|_| seat.pair == pair);
+        node.is_some_and(|node| node.subcluster.is_leading())
+    };
+    seats.iter().position(leads)
+}
+
 /// The seat of the node that may act for that home's users now.
 pub fn serving(seats: &[Rc<Seat>], home: NodeId) -> Option<usize> {
     let holds = |seat: &Rc<Seat>| {

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pollux_domain::ids::NodeId;
+use pollux_domain::operations::Operation;
 use turmoil::Sim;
 
 use super::acquaintance::Acquaintance;
 use super::faults::{Fault, Step, schedule};
 use super::loss::Loss;
 use super::machines::Machines;
+use super::operator::Answer;
 use super::person::{Person, Standing};
 use super::plan::{self, PairPlan, SEATS, STABLE};
 use super::run::PairRun;
@@ -43,6 +45,10 @@ const MOVE_MAX: Duration = Duration::from_secs(4);
 /// when its users have left.
 const TENDING: Duration = Duration::from_secs(8);
 const STAYS_SO: Duration = Duration::from_millis(500);
+/// An operation that moves users gives up before (`MOVE_PATIENCE`).
+const ANSWERED_WITHIN: Duration = Duration::from_secs(14);
+/// The leader knows by then what was asked.
+const NOTED: Duration = Duration::from_millis(30);
 /// What one step of the world lasts.
 const TICK: Duration = Duration::from_millis(1);
 /// Of a process's tasks in a busy step: somewhere among them it is stopped.
@@ -120,11 +126,13 @@ impl<'a> World<'a> {
         let tending = Tending {
             seats: seats.clone(),
             orders: Rc::default(),
+            errands: Rc::default(),
         };
         let around = Surroundings {
             seats: seats.clone(),
             plan,
             orders: tending.orders.clone(),
+            errands: tending.errands.clone(),
             phase: phase.clone(),
             history: history.clone(),
         };
@@ -284,15 +292,15 @@ impl<'a> World<'a> {
     }
 
     /// A service of a node that serves goes down for good, or the node is emptied, now and then
-    /// while it dies, and its twin dies after it.
+    /// while it dies, and its twin dies after it; or its users are moved.
     fn tend(&mut self) -> Result<(), String> {
         let who = self.dice.below(self.plan.people as u64) as usize;
-        let serving = wellness::serving(&self.seats, self.plan.home(who));
-        let seat = serving.ok_or("nobody serves while all is well")?;
+        let seat = self.serving(who)?;
         let begun = self.sim.elapsed();
-        let fault = match self.dice.below(2) {
+        let fault = match self.dice.below(3) {
             0 => Fault::PortTaken(seat),
-            _ => Fault::Drained(seat),
+            1 => Fault::Drained(seat),
+            _ => return self.move_users(who),
         };
         self.begin(fault);
         if self.dice.below(3) == 0 && fault == Fault::Drained(seat) {
@@ -319,6 +327,77 @@ impl<'a> World<'a> {
         }
     }
 
+    /// An operator moves users away from their node and home again, at any node of the pair; now
+    /// and then somebody leads who has just begun, or who leads is not there for a moment.
+    fn move_users(&mut self, who: usize) -> Result<(), String> {
+        let pair = self.plan.pair_of(who);
+        let leader = |seats: &[Rc<Seat>]| {
+            let leader = wellness::leader(seats, pair);
+            leader.ok_or("nobody leads while all is well")
+        };
+        let how = self.dice.below(3);
+        if how == 0 {
+            let leader = leader(&self.seats)?;
+            self.begin(Fault::Crash(leader));
+            let later = Duration::from_millis(100 + self.dice.below(2_000));
+            self.until(self.sim.elapsed() + later)?;
+            self.restart(leader);
+            self.until_whole()?;
+        }
+        let from = plan::node_at(self.serving(who)?);
+        let failover = self.ask(pair, Operation::SubclusterFailover { node: from.0 });
+        if how == 1 {
+            let later = NOTED + Duration::from_millis(self.dice.below(60));
+            self.until(self.sim.elapsed() + later)?;
+            let leader = leader(&self.seats)?;
+            self.begin(Fault::Paused(leader));
+            let later = Duration::from_millis(400 + self.dice.below(1_000));
+            self.until(self.sim.elapsed() + later)?;
+            self.heal(Fault::Paused(leader));
+        }
+        if !self.is_done(&failover)? {
+            return Ok(());
+        }
+        if wellness::owner(&self.seats, self.plan.home(who)) == Some(from) {
+            return Err(format!("an operator was told that node {from} is relieved"));
+        }
+        if self.until_well(RECOVERY_MAX)?.is_none() {
+            return Err(format!("users were moved away: {}", self.trouble()));
+        }
+        let fallback = self.ask(pair, Operation::SubclusterFallback {});
+        if !self.is_done(&fallback)? {
+            return Ok(());
+        }
+        if !self.is_home(self.plan.home(who)) {
+            return Err("an operator was told that all users are at home".to_owned());
+        }
+        match self.until_well(RECOVERY_MAX)? {
+            Some(_) => Ok(()),
+            None => Err(format!("users were moved home: {}", self.trouble())),
+        }
+    }
+
+    /// An operator asks at any node of the pair.
+    fn ask(&mut self, pair: usize, operation: Operation) -> Answer {
+        let seat = pair * SEATS + self.dice.below(SEATS as u64) as usize;
+        self.tending.ask(seat, operation)
+    }
+
+    /// Whether the operator was told so, as soon as there is an answer.
+    fn is_done(&mut self, answer: &Answer) -> Result<bool, String> {
+        let end = self.sim.elapsed() + ANSWERED_WITHIN;
+        while self.sim.elapsed() < end && answer.get().is_none() {
+            self.step()?;
+        }
+        let answer = answer.get();
+        answer.ok_or_else(|| "an operator who moves users has no answer".to_owned())
+    }
+
+    fn serving(&self, who: usize) -> Result<usize, String> {
+        let serving = wellness::serving(&self.seats, self.plan.home(who));
+        serving.ok_or_else(|| "nobody serves while all is well".to_owned())
+    }
+
     /// A client vanishes, and then the node that keeps its session for it. The session is given up
     /// by the twin, at its time.
     fn outlive_a_client(&mut self) -> Result<(), String> {
@@ -334,6 +413,18 @@ impl<'a> World<'a> {
         self.until(self.sim.elapsed() + Duration::from_secs(2))?;
         self.restart(serving);
         self.until(begun + gone_once::WITHIN)
+    }
+
+    /// Lives on until nothing is wrong with the nodes, whatever people still wait for.
+    fn until_whole(&mut self) -> Result<(), String> {
+        let end = self.sim.elapsed() + RECOVERY_MAX;
+        while let Some(trouble) = wellness::of_nodes(&self.seats, self.plan) {
+            if end < self.sim.elapsed() {
+                return Err(trouble);
+            }
+            self.step()?;
+        }
+        Ok(())
     }
 
     /// Lives on until nothing is wrong; none: that took longer than `most`.

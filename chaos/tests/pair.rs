@@ -1,6 +1,7 @@
 //! Pairs in CI: seeds with faults and their healing, proof that most of them prove something and
-//! have reads to be judged by, that users go home, services fail and nodes are drained in enough of
-//! them, and that a seed is a trace; for a pair alone, and for two in one cluster.
+//! have reads to be judged by, that users go home and are moved, services fail and nodes are
+//! drained in enough of them, and that a seed is a trace; for a pair alone, and for two in one
+//! cluster.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,7 @@ fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
     let telling = AtomicU64::new(0);
     let (availability, subscriptions) = (AtomicU64::new(0), AtomicU64::new(0));
     let (homecomings, left) = (AtomicU64::new(0), AtomicU64::new(0));
-    let drained = AtomicU64::new(0);
+    let (drained, moved) = (AtomicU64::new(0), AtomicU64::new(0));
     // Each world is one thread.
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -40,6 +41,7 @@ fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
                     count(&homecomings, 0 < tended.homecomings);
                     count(&left, 0 < tended.left);
                     count(&drained, 0 < tended.drained);
+                    count(&moved, 0 < tended.moved);
                 }
             });
         }
@@ -67,6 +69,7 @@ fn keep_their_promises(plan: PairPlan, seeds: Range<u64>) {
         ("users went home by themselves", homecomings),
         ("users left a node for its services", left),
         ("nodes were drained", drained),
+        ("users were moved", moved),
     ] {
         let found = of_runs.into_inner();
         assert!(of_many <= found * 10, "{what} in {found} of {count} runs");

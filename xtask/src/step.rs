@@ -61,6 +61,18 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same; the output is shown when it has ended, so that it does not come between another's.
+pub fn run_aside(command: &mut Command) -> anyhow::Result<()> {
+    let shown = format!("{command:?}").replace('"', "");
+    let output = command.output().with_context(|| format!("run {shown}"))?;
+    println!("{}", String::from_utf8_lossy(&output.stderr));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    if !output.status.success() {
+        bail!("{shown} ended with {}", output.status);
+    }
+    Ok(())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "how long a step takes is shown to a person only"

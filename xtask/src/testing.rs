@@ -1,31 +1,49 @@
 //! The step of `verify` that runs the tests of the workspace: those of the program, which mostly
-//! wait, more at a time than the rest, which computes or measures. Not for what they test.
+//! wait, more at a time than the rest; and beside them those that only compute. Not for what they
+//! test.
+
+use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::step::run;
-use crate::workspace::{cargo, metadata};
+use crate::step::{run, run_aside};
+use crate::workspace::{cargo, metadata, nice_cargo};
 
 /// Of this package are the tests that start nodes and wait for them: a third of two cores is used
 /// by two at a time.
 const WAITS: &str = "pollux";
 /// How many of them run at a time: on two cores, and no fewer on more.
 const AT_A_TIME: &str = "4";
+/// They compute for minutes, in a time of their own: what the others leave of the cores is enough.
+const COMPUTES: [&str; 2] = ["pair", "simulation"];
 
-/// Builds all tests, then runs them; the second half also after a failure in the first.
-pub fn check() -> anyhow::Result<()> {
-    let (waiting, others) = split(&metadata()?)?;
-    run(cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;
-    let mut patient = test(&waiting);
-    let patient = run(patient.args(["--", "--test-threads", AT_A_TIME]));
-    // No documentation has tests in it.
-    let others = run(test(&others).args(["--lib", "--bins"]));
-    patient.and(others)
+/// The names of test programs.
+#[derive(Debug, Default)]
+struct Programs {
+    waiting: Vec<String>,
+    computing: Vec<String>,
+    others: Vec<String>,
 }
 
-fn test(names: &[String]) -> std::process::Command {
-    let mut test = cargo();
+/// Builds all tests, then runs them, each part also after a failure in another.
+pub fn check() -> anyhow::Result<()> {
+    let programs = split(&metadata()?)?;
+    run(cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;
+    thread::scope(|scope| {
+        let computing = scope.spawn(|| run_aside(&mut test(nice_cargo(), &programs.computing)));
+        let mut patient = test(cargo(), &programs.waiting);
+        let patient = run(patient.args(["--", "--test-threads", AT_A_TIME]));
+        // No documentation has tests in it.
+        let others = run(test(cargo(), &programs.others).args(["--lib", "--bins"]));
+        let computing = computing.join();
+        let computing = computing.unwrap_or_else(|_| bail!("whoever ran them panicked"));
+        patient.and(others).and(computing)
+    })
+}
+
+fn test(mut test: Command, names: &[String]) -> Command {
     test.args(["test", "--workspace", "--no-fail-fast"]);
     for name in names {
         test.args(["--test", name]);
@@ -33,25 +51,33 @@ fn test(names: &[String]) -> std::process::Command {
     test
 }
 
-/// The names of the test programs: of the package that waits, and of all others.
-fn split(metadata: &Value) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+/// Each test program is in one part.
+fn split(metadata: &Value) -> anyhow::Result<Programs> {
     let packages = metadata["packages"].as_array();
-    let (mut waiting, mut others) = (Vec::new(), Vec::new());
+    let mut programs = Programs::default();
     for package in packages.context("find the packages in the metadata")? {
         let targets = package["targets"].as_array().into_iter().flatten();
         let tests = targets.filter(|target| target["kind"][0] == "test");
-        let names = tests.filter_map(|target| target["name"].as_str());
-        let wanted = match package["name"] == WAITS {
-            true => &mut waiting,
-            false => &mut others,
-        };
-        wanted.extend(names.map(str::to_owned));
+        for name in tests.filter_map(|target| target["name"].as_str()) {
+            let wanted = match package["name"] == WAITS {
+                true => &mut programs.waiting,
+                false if COMPUTES.contains(&name) => &mut programs.computing,
+                false => &mut programs.others,
+            };
+            wanted.push(name.to_owned());
+        }
     }
     // A name that is left out would be a test that nobody runs.
-    let both = waiting.iter().find(|name| others.contains(name));
-    match both {
-        Some(name) => bail!("two packages have a test program `{name}`"),
-        None => Ok((waiting, others)),
+    let Programs {
+        waiting,
+        computing,
+        others,
+    } = &programs;
+    let mut all: Vec<&String> = waiting.iter().chain(computing).chain(others).collect();
+    all.sort_unstable();
+    match all.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => bail!("two packages have a test program `{}`", pair[0]),
+        None => Ok(programs),
     }
 }
 
@@ -60,15 +86,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_program_is_in_one_half() {
+    fn each_program_is_in_one_part() {
         let metadata = metadata().expect("cargo answers");
-        let (waiting, others) = split(&metadata).expect("packages");
+        let programs = split(&metadata).expect("packages");
         for name in ["cluster", "streams", "wire", "cli", "clients"] {
-            assert!(waiting.iter().any(|waits| waits == name), "{name}");
+            assert!(programs.waiting.iter().any(|one| one == name), "{name}");
         }
-        for name in ["nodes", "groups", "http", "pair"] {
-            assert!(others.iter().any(|other| other == name), "{name}");
+        for name in ["nodes", "groups", "http", "peers"] {
+            assert!(programs.others.iter().any(|one| one == name), "{name}");
         }
+        assert_eq!(programs.computing, COMPUTES);
     }
 
     #[test]

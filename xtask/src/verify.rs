@@ -52,8 +52,6 @@ const VERIFY: &[Step] = &[
         advice: "cargo xtask upgrade",
         work: upgrade::check,
     },
-    // The simulation is built anew with its defects, so that whoever needs the build as it is comes
-    // before.
     Step {
         name: "package",
         advice: "cargo xtask package --try",

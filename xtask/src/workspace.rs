@@ -1,5 +1,6 @@
 //! Where the workspace is and which files belong to it. Not for judging them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,8 +17,21 @@ pub fn root() -> PathBuf {
 
 /// The cargo that runs us, so that a toolchain chosen with `cargo +name` stays chosen.
 pub fn cargo() -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    prepared(Command::new(cargo_program()))
+}
+
+/// The same with what others leave of the cores.
+pub fn nice_cargo() -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]).arg(cargo_program());
+    prepared(nice)
+}
+
+fn cargo_program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn prepared(mut command: Command) -> Command {
     command.current_dir(root());
     // What it has told us of ourselves: build scripts (of ring) would take it for a change, and
     // half of what there is would be built again.

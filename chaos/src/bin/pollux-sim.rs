@@ -154,8 +154,8 @@ fn run_pairs(
     };
     let (mut ran, mut broken, mut idle) = (0, 0, 0);
     // Seeds in which availability was read, and subscriptions; users went home by themselves, left
-    // a service, a node was drained.
-    let (mut judged, mut tended) = ([0; 2], [0; 3]);
+    // a service, a node was drained, users were moved.
+    let (mut judged, mut tended) = ([0; 2], [0; 4]);
     for seed in arguments.seeds() {
         ran += 1;
         let run = pair::run(seed, plan);
@@ -163,7 +163,12 @@ fn run_pairs(
         judged[0] += u64::from(0 < reads.availability);
         judged[1] += u64::from(0 < reads.subscriptions);
         let of_run = run.tended();
-        let counts = [of_run.homecomings, of_run.left, of_run.drained];
+        let counts = [
+            of_run.homecomings,
+            of_run.left,
+            of_run.drained,
+            of_run.moved,
+        ];
         for (seeds, count) in tended.iter_mut().zip(counts) {
             *seeds += u64::from(0 < count);
         }
@@ -186,12 +191,13 @@ fn run_pairs(
         }
     }
     let [availability, subscriptions] = judged;
-    let [homecomings, left, drained] = tended;
+    let [homecomings, left, drained, moved] = tended;
     writeln!(
         out,
         "{ran} seeds, {broken} broken, {idle} prove nothing; availability was read in \
          {availability}, subscriptions in {subscriptions}; users went home by themselves in \
-         {homecomings}, left a node for its services in {left}, nodes were drained in {drained}"
+         {homecomings}, left a node for its services in {left}, were moved in {moved}, nodes were \
+         drained in {drained}"
     )?;
     Ok(verdict(broken))
 }

@@ -27,8 +27,8 @@ pub struct Reads {
     pub subscriptions: usize,
 }
 
-/// What became of services that failed, of nodes that were emptied, and of users who were away: how
-/// often.
+/// What became of services that failed, of nodes that were emptied, and of users who were away or
+/// moved: how often.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tended {
     /// Users went home by themselves.
@@ -37,6 +37,8 @@ pub struct Tended {
     pub left: usize,
     /// An operator was told that a node is empty.
     pub drained: usize,
+    /// An operator was told that users are moved.
+    pub moved: usize,
 }
 
 impl PairRun {
@@ -99,6 +101,7 @@ impl PairRun {
                     _ => {}
                 },
                 Fact::Drained { .. } => tended.drained += 1,
+                Fact::Told { refused: None, .. } => tended.moved += 1,
                 _ => {}
             }
         }

@@ -126,6 +126,20 @@ pub fn leader(seats: &[Rc<Seat>], pair: usize) -> Option<usize> {
     seats.iter().position(leads)
 }
 
+/// Whom users of a pair could not be moved to, as who leads sees it: one that has just started has
+/// not been heard yet.
+pub fn of_twins(seats: &[Rc<Seat>], pair: usize) -> Option<String> {
+    let node = leader(seats, pair).and_then(|seat| seats[seat].node());
+    let outlook = node.and_then(|node| node.duty().outlook());
+    let Some(outlook) = outlook else {
+        return Some("nobody leads".to_owned());
+    };
+    let mut behind = outlook.nodes.iter().filter(|seen| !seen.is_caught_up);
+    behind
+        .next()
+        .map(|seen| format!("who leads does not know node {} as caught up", seen.node))
+}
+
 /// The seat of the node that may act for that home's users now.
 pub fn serving(seats: &[Rc<Seat>], home: NodeId) -> Option<usize> {
     let holds = |seat: &Rc<Seat>| {

@@ -342,7 +342,7 @@ impl<'a> World<'a> {
             let later = Duration::from_millis(100 + self.dice.below(2_000));
             self.until(self.sim.elapsed() + later)?;
             self.restart(leader);
-            self.until_whole()?;
+            self.until_whole(pair)?;
         }
         let from = plan::node_at(self.serving(who)?);
         let failover = self.ask(pair, Operation::SubclusterFailover { node: from.0 });
@@ -415,10 +415,13 @@ impl<'a> World<'a> {
         self.until(begun + gone_once::WITHIN)
     }
 
-    /// Lives on until nothing is wrong with the nodes, whatever people still wait for.
-    fn until_whole(&mut self) -> Result<(), String> {
+    /// Lives on until nothing is wrong with the nodes, and users of that pair can be moved,
+    /// whatever people still wait for.
+    fn until_whole(&mut self, pair: usize) -> Result<(), String> {
         let end = self.sim.elapsed() + RECOVERY_MAX;
-        while let Some(trouble) = wellness::of_nodes(&self.seats, self.plan) {
+        while let Some(trouble) = wellness::of_nodes(&self.seats, self.plan)
+            .or_else(|| wellness::of_twins(&self.seats, pair))
+        {
             if end < self.sim.elapsed() {
                 return Err(trouble);
             }

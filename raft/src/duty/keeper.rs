@@ -199,11 +199,12 @@ impl Keeper {
                     "node {to} is drained; take that back with `pollux ctl node undrain {to}`"
                 ));
             }
-            if !grants.is_alive(now, to) && !grants.knows_all(now) {
-                return Reply::NotLeader;
-            }
             if !grants.is_alive(now, to) {
-                return Reply::Unable(format!("node {to} cannot be reached"));
+                return match grants.knows_all(now) {
+                    true => Reply::Unable(format!("node {to} cannot be reached")),
+                    // Whoever asks comes again.
+                    false => Reply::NotLeader,
+                };
             }
             // A node that stops leaves its users to whom there is.
             if wisher == Wisher::Operator

@@ -130,11 +130,7 @@ impl Grants {
                 given_back.then_some((served.node, served.life, Cause::GivenBack))
             }
             // It lives, and has not asked a leader that has just begun.
-            None if world.heard.contains(&served.node)
-                && now < self.leads_since + self.timing.patience() =>
-            {
-                None
-            }
+            None if world.heard.contains(&served.node) && !self.knows_all(now) => None,
             _ if world.removed.contains(&served.node) => {
                 self.twin(now, served.node, world, Cause::Removed)
             }
